@@ -1,0 +1,72 @@
+"""Uploaded files as they came, one file an upload, under a folder a tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """`path` is relative to the blob folder."""
+
+    path: str
+    size: int
+    sha256: bytes
+
+
+class Blobs:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def locate(self, path: str) -> Path:
+        return self._folder / path
+
+    async def save(self, tenant: int, content: BinaryIO) -> Blob:
+        """Hashed while written, and on the disk (fsync) when this returns."""
+        return await asyncio.to_thread(self._save, tenant, content)
+
+    async def remove(self, paths: Iterable[str]) -> None:
+        await asyncio.to_thread(self._remove, list(paths))
+
+    async def remove_tenant(self, tenant: int) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._folder / str(tenant), True)
+
+    def _remove(self, paths: list[str]) -> None:
+        for path in paths:
+            self.locate(path).unlink(missing_ok=True)
+
+    def _save(self, tenant: int, content: BinaryIO) -> Blob:
+        path = f"{tenant}/{secrets.token_hex(16)}"
+        target = self.locate(path)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        digest, size = hashlib.sha256(), 0
+        try:
+            with target.open("xb") as file:
+                while part := content.read(READ_BYTES):
+                    digest.update(part)
+                    size += file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(target.parent)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return Blob(path, size, digest.digest())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""Documents and their chunks: read, listed, deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from app.database import Database, fetch_all, fetch_one
+from app.errors import NotFound
+from app.jobs import cancel_items
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    id: str
+    source: str | None
+    title: str | None
+    media_type: str
+    bytes: int
+    sha256: str
+    metadata: dict[str, Any]
+    chunks: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`start` and `stop` count code points in the document's text."""
+
+    chunk_id: str
+    ord: int
+    page: int | None
+    text: str
+    tokens: int
+    start: int
+    stop: int
+
+
+def public_chunk_id(number: int) -> str:
+    return f"chk_{number:016x}"
+
+
+async def list_documents(database: Database, tenant: int, *, limit: int, after: str | None) -> list[Document]:
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select * from documents where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
+            """,
+            {"tenant": tenant, "after": after or "", "limit": limit},
+        )
+    return [_document(row) for row in rows]
+
+
+async def get_document(database: Database, tenant: int, document_id: str) -> Document:
+    async with database.transaction(tenant) as connection:
+        row = await fetch_one(
+            connection,
+            "select * from documents where tenant_id = %(tenant)s and id = %(id)s",
+            {"tenant": tenant, "id": document_id},
+        )
+    if row is None:
+        raise NotFound
+    return _document(row)
+
+
+async def list_chunks(
+    database: Database, tenant: int, document_id: str, *, limit: int, after: int | None
+) -> list[Chunk]:
+    await get_document(database, tenant, document_id)
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select id, ord, page, content, tokens, start, stop from chunks
+            where tenant_id = %(tenant)s and document_id = %(id)s and ord > %(after)s order by ord limit %(limit)s
+            """,
+            {"tenant": tenant, "id": document_id, "after": -1 if after is None else after, "limit": limit},
+        )
+    return [
+        Chunk(
+            public_chunk_id(row["id"]),
+            row["ord"],
+            row["page"],
+            row["content"],
+            row["tokens"],
+            row["start"],
+            row["stop"],
+        )
+        for row in rows
+    ]
+
+
+async def delete_document(database: Database, tenant: int, document_id: str) -> list[str]:
+    """Gone from the very next query, and uploads of it that were accepted before are cancelled.
+
+    Returns the blobs to remove. Raises NotFound.
+    """
+    key = {"tenant": tenant, "id": document_id}
+    async with database.transaction(tenant) as connection:
+        blobs = await cancel_items(connection, tenant, document_id=document_id)
+        row = await fetch_one(
+            connection,
+            "delete from documents where tenant_id = %(tenant)s and id = %(id)s returning blob, chunks",
+            key,
+        )
+        if row is None and not blobs:
+            raise NotFound
+        if row is not None:
+            blobs.append(row["blob"])
+            await connection.execute(
+                "update tenants set chunk_count = chunk_count - %s where id = %s", [row["chunks"], tenant]
+            )
+    return blobs
+
+
+def _document(row: DictRow) -> Document:
+    return Document(
+        id=row["id"],
+        source=row["source"],
+        title=row["title"],
+        media_type=row["media_type"],
+        bytes=row["bytes"],
+        sha256=row["sha256"].hex(),
+        metadata=row["metadata"],
+        chunks=row["chunks"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

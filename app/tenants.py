@@ -1,0 +1,188 @@
+"""Tenants and their API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from psycopg.errors import UniqueViolation
+
+from app.database import Database, fetch_all, fetch_one
+from app.errors import Conflict, NotFound, Unauthorized
+
+Scope = Literal["query", "ingest", "adapters"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+DEFAULT_TENANT = "default"
+KEY_PREFIX = "kyu"
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who a request acts for. `number` is the database's id, `id` the public one."""
+
+    number: int
+    id: str
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    id: str
+    name: str
+    chunks: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    id: str
+    scopes: Sequence[Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    record: KeyRecord
+    secret: str
+
+
+async def authenticate(database: Database, key: str) -> Tenant:
+    """Raises Unauthorized, with the same words whatever is wrong with the key."""
+    refused = Unauthorized("This key is unknown, expired or revoked.")
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != KEY_PREFIX or not key_id.isascii() or not key_id.isalnum() or not secret:
+        raise refused
+    async with database.operator() as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select t.id as number, t.slug, k.secret_hash, k.scopes, k.expires_at, k.revoked_at
+            from api_keys k join tenants t on t.id = k.tenant_id where k.id = %(id)s
+            """,
+            {"id": key_id},
+        )
+    stored = row["secret_hash"] if row else b""
+    if not hmac.compare_digest(stored, _hash(secret)) or row is None or row["revoked_at"] is not None:
+        raise refused
+    if row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC):
+        raise refused
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]))
+
+
+async def tenant_by_id(database: Database, tenant_id: str) -> Tenant:
+    """With every scope: for the loopback default and for commands. Raises NotFound."""
+    if not SLUG.fullmatch(tenant_id):
+        raise NotFound
+    async with database.operator() as connection:
+        row = await fetch_one(connection, "select id from tenants where slug = %(slug)s", {"slug": tenant_id})
+    if row is None:
+        raise NotFound(f"There is no tenant {tenant_id!r}.")
+    return Tenant(row["id"], tenant_id, frozenset(SCOPES))
+
+
+async def create_tenant(database: Database, tenant_id: str, name: str) -> TenantRecord:
+    try:
+        async with database.operator() as connection:
+            row = await fetch_one(
+                connection,
+                "insert into tenants (slug, name) values (%(slug)s, %(name)s) returning created_at",
+                {"slug": tenant_id, "name": name},
+            )
+    except UniqueViolation:
+        raise Conflict(f"There is a tenant {tenant_id!r} already.") from None
+    assert row is not None
+    return TenantRecord(tenant_id, name, 0, row["created_at"])
+
+
+async def list_tenants(database: Database, *, limit: int, after: str | None) -> list[TenantRecord]:
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select slug, name, chunk_count, created_at from tenants
+            where slug > %(after)s order by slug limit %(limit)s
+            """,
+            {"after": after or "", "limit": limit},
+        )
+    return [TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]) for row in rows]
+
+
+async def delete_tenant(database: Database, tenant_id: str) -> int:
+    """Every row of the tenant goes with it. Returns its number, which names its blob folder. Raises NotFound."""
+    await tenant_by_id(database, tenant_id)
+    async with database.operator() as connection:
+        row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": tenant_id})
+    if row is None:
+        raise NotFound
+    number: int = row["id"]
+    return number
+
+
+async def create_key(
+    database: Database, tenant_id: str, scopes: Sequence[Scope], expires_at: datetime | None = None
+) -> NewKey:
+    """The secret is in the answer and nowhere else: only its SHA-256 is kept, which suffices for 256 random bits."""
+    tenant = await tenant_by_id(database, tenant_id)
+    key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    async with database.operator() as connection:
+        row = await fetch_one(
+            connection,
+            """
+            insert into api_keys (tenant_id, id, secret_hash, scopes, expires_at)
+            values (%(tenant)s, %(id)s, %(hash)s, %(scopes)s, %(expires_at)s) returning created_at
+            """,
+            {
+                "tenant": tenant.number,
+                "id": key_id,
+                "hash": _hash(secret),
+                "scopes": list(scopes),
+                "expires_at": expires_at,
+            },
+        )
+    assert row is not None
+    return NewKey(KeyRecord(key_id, scopes, row["created_at"], expires_at, None), f"{KEY_PREFIX}_{key_id}_{secret}")
+
+
+async def list_keys(database: Database, tenant_id: str, *, limit: int, after: str | None) -> list[KeyRecord]:
+    tenant = await tenant_by_id(database, tenant_id)
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select id, scopes, created_at, expires_at, revoked_at from api_keys
+            where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
+            """,
+            {"tenant": tenant.number, "after": after or "", "limit": limit},
+        )
+    return [KeyRecord(**row) for row in rows]
+
+
+async def revoke_key(database: Database, tenant_id: str, key_id: str) -> None:
+    tenant = await tenant_by_id(database, tenant_id)
+    if not key_id.isalnum():
+        raise NotFound
+    async with database.operator() as connection:
+        row = await fetch_one(
+            connection,
+            """
+            update api_keys set revoked_at = coalesce(revoked_at, now())
+            where tenant_id = %(tenant)s and id = %(id)s returning id
+            """,
+            {"tenant": tenant.number, "id": key_id},
+        )
+    if row is None:
+        raise NotFound
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
