@@ -1,0 +1,105 @@
+"""Faults of the engine that the real one cannot be made to show. The real one is in tests/e2e."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from app.errors import EngineUnavailable, InvalidInput
+from app.generation import Engine
+
+CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
+END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'
+USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
+MODELS = json.dumps({"data": [{"id": "smollm2", "max_model_len": 4096}]})
+MESSAGES = [{"role": "user", "content": "How long?"}]
+
+Fault = Callable[[asyncio.StreamWriter], None]
+
+
+@pytest.fixture
+async def engine_with() -> AsyncIterator[Callable]:
+    """A server of a few lines that answers a completion with the bytes it is given."""
+    servers, engines = [], []
+
+    async def start(status: int, body: str, *, delay_s: float = 0, cut: bool = False) -> Engine:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = next(
+                (int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line), 0
+            )
+            await reader.readexactly(length)
+            models = "/v1/models" in head
+            content = (MODELS if models else body).encode()
+            await asyncio.sleep(0 if models else delay_s)
+            promised = len(content) + (10 if cut and not models else 0)
+            code = 200 if models else status
+            writer.write(
+                f"HTTP/1.1 {code} X\r\ncontent-length: {promised}\r\nconnection: close\r\n\r\n".encode() + content
+            )
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        servers.append(server)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        engines.append(Engine(url, key="k", model=None, timeout_s=0.5))
+        return engines[-1]
+
+    yield start
+    for engine in engines:
+        await engine.close()
+    for server in servers:
+        server.close()
+
+
+async def test_a_stream_becomes_an_answer(engine_with):
+    engine = await engine_with(200, CHUNK + END + USAGE)
+    generation = await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+    assert generation.text == "Thirty days."
+    assert (generation.prompt_tokens, generation.completion_tokens) == (9, 2)
+    assert generation.finish_reason == "stop"
+    assert generation.first_token_s > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "options", "words"),
+    [
+        (500, '{"error": {"message": "boom"}}', {}, "answered 500: boom"),
+        (503, "overloaded", {}, "answered 503"),
+        (401, "{}", {}, "answered 401"),
+        (200, CHUNK, {}, "broke off"),
+        (200, CHUNK, {"cut": True}, "broke off"),
+        (200, "data: {no json\n\n", {}, "no answer"),
+        (200, CHUNK + END + USAGE, {"delay_s": 2}, "in time"),
+    ],
+)
+async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, options, words):
+    engine = await engine_with(status, body, **options)
+    with pytest.raises(EngineUnavailable, match=words) as caught:
+        await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+    assert caught.value.headers["Retry-After"]
+
+
+async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with):
+    engine = await engine_with(400, '{"error": {"message": "prompt too long"}}')
+    with pytest.raises(InvalidInput, match="prompt too long"):
+        await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+
+
+async def test_nobody_there():
+    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeout_s=1)
+    with pytest.raises(EngineUnavailable, match="cannot be reached"):
+        await engine.ready()
+    await engine.close()
+
+
+async def test_another_model_than_asked_for_is_named(engine_with):
+    started = await engine_with(200, "{}")
+    engine = Engine(str(started._http.base_url), key=None, model="qwen", timeout_s=1)
+    with pytest.raises(EngineUnavailable, match="serves smollm2"):
+        await engine.served()
+    await engine.close()
