@@ -1,0 +1,95 @@
+"""What a route asks for: the services, the tenant behind the key, a page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.errors import Forbidden, InvalidInput, Unauthorized
+from app.services import Services
+from app.tenants import DEFAULT_TENANT, Scope, Tenant, authenticate, tenant_by_id
+
+bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+
+
+def get_services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]
+
+
+def tenant_with(*scopes: Scope) -> Callable[..., Awaitable[Tenant]]:
+    """A dependency: the caller's tenant, if its key has one of `scopes`."""
+
+    async def dependency(request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
+        if services.settings.auth == "off":
+            tenant = await tenant_by_id(services.database, DEFAULT_TENANT)
+        elif credentials is None:
+            raise Unauthorized
+        else:
+            tenant = await authenticate(services.database, credentials.credentials)
+        request.state.tenant = tenant.id
+        if not tenant.scopes.intersection(scopes):
+            raise Forbidden(f"This key lacks the scope {' or '.join(scopes)!r}.")
+        return tenant
+
+    return dependency
+
+
+QueryTenant = Annotated[Tenant, Depends(tenant_with("query"))]
+IngestTenant = Annotated[Tenant, Depends(tenant_with("ingest"))]
+AnyTenant = Annotated[Tenant, Depends(tenant_with("query", "ingest"))]
+
+
+def operator(services: ServicesDep, credentials: Credentials) -> None:
+    key = services.settings.admin_key
+    if key is None:
+        raise Forbidden("The operator's routes are closed: start the service with KYUJANG_ADMIN_KEY set.")
+    if credentials is None:
+        raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
+    if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
+        raise Unauthorized("This is not the operator's key.")
+
+
+class Page:
+    """`limit` and the key after which the page begins, out of the opaque cursor."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    ) -> None:
+        self.limit = limit
+        self._cursor = cursor
+
+    def after(self, *kinds: type) -> list[Any] | None:
+        """The cursor's values, one of each kind. Raises InvalidInput if it is not ours."""
+        if self._cursor is None:
+            return None
+        try:
+            values = json.loads(base64.urlsafe_b64decode(self._cursor.encode()))
+        except (ValueError, binascii.Error, UnicodeError):
+            values = None
+        good = isinstance(values, list) and [type(value) for value in values] == list(kinds)
+        if not good or any("\x00" in value for value in values if isinstance(value, str)):
+            raise InvalidInput("This cursor is not one that this service gave out.", pointer="/cursor")
+        return cast(list[Any], values)
+
+
+PageDep = Annotated[Page, Depends()]
+
+
+def page_of(rows: list[Any], limit: int, key: Callable[[Any], list[Any]]) -> dict[str, Any]:
+    """Of `limit + 1` rows asked for, the page, and whether there is more."""
+    data, more = rows[:limit], len(rows) > limit
+    cursor = base64.urlsafe_b64encode(json.dumps(key(data[-1])).encode()).decode() if more else None
+    return {"data": data, "has_more": more, "next_cursor": cursor}

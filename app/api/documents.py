@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+
+from app import documents
+from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
+from app.errors import NotFound
+from app.text import clean
+
+router = APIRouter(prefix="/documents", tags=["Documents"])
+
+
+def document_id(id: Annotated[str, Path(description="May hold slashes: it is the caller's own id")]) -> str:
+    try:
+        return clean(id)
+    except ValueError:
+        raise NotFound from None
+
+
+DocumentId = Annotated[str, Depends(document_id)]
+
+
+@router.get("", response_model=Page[DocumentOut])
+async def list_documents(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    after = page.after(str)
+    rows = await documents.list_documents(
+        services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None
+    )
+    return page_of(
+        [DocumentOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id]
+    )
+
+
+@router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
+async def list_chunks(id: DocumentId, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """In the document's order, with the span of each in the document's text."""
+    after = page.after(int)
+    rows = await documents.list_chunks(
+        services.database, tenant.number, id, limit=page.limit + 1, after=after[0] if after else None
+    )
+    chunks = [
+        ChunkOut(
+            chunk_id=row.chunk_id,
+            ord=row.ord,
+            page=row.page,
+            text=row.text,
+            tokens=row.tokens,
+            span=SpanOut(start=row.start, end=row.stop),
+        )
+        for row in rows
+    ]
+    return page_of(chunks, page.limit, lambda row: [row.ord])
+
+
+@router.get("/{id:path}")
+async def get_document(id: DocumentId, tenant: AnyTenant, services: ServicesDep) -> DocumentOut:
+    document = await documents.get_document(services.database, tenant.number, id)
+    return DocumentOut.model_validate(document, from_attributes=True)
+
+
+@router.delete("/{id:path}", status_code=204)
+async def delete_document(id: DocumentId, tenant: IngestTenant, services: ServicesDep) -> None:
+    """Gone from the very next query."""
+    await services.blobs.remove(await documents.delete_document(services.database, tenant.number, id))

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from app.api.deps import ServicesDep
+from app.api.ingest import MAX_FILES
+from app.api.problems import problem
+from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
+from app.errors import KyujangError
+
+router = APIRouter(tags=["Operations"])
+
+READY_TIMEOUT_S = 10
+
+
+class Ready(BaseModel):
+    status: str
+    dependencies: dict[str, str]
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=Ready)
+async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
+    """Each dependency, tried for real; 503 names what is not ready."""
+    checks: dict[str, Awaitable[object]] = {
+        "database": services.database.ready(),
+        "embedder": services.embedder.embed(["ready?"], "query"),
+    }
+    if services.engine is not None:
+        checks["engine"] = services.engine.ready()
+    found = await asyncio.gather(*(_state(check) for check in checks.values()))
+    dependencies = dict(zip(checks, found, strict=True))
+    if services.engine is None:
+        dependencies["engine"] = "none: answers are extractive"
+    late = [name for name in checks if dependencies[name] != "ok"]
+    if late:
+        return _not_ready(request, dependencies, late)
+    return Ready(status="ready", dependencies=dependencies)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(services: ServicesDep) -> Response:
+    return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/limits")
+async def limits(services: ServicesDep) -> dict[str, int]:
+    return {
+        "max_upload_bytes": services.settings.max_upload_mb << 20,
+        "max_json_bytes": services.settings.max_json_mb << 20,
+        "max_files": MAX_FILES,
+        "max_input_characters": MAX_INPUT_CHARACTERS,
+        "max_top_k": MAX_TOP_K,
+    }
+
+
+async def _state(check: Awaitable[object]) -> str:
+    try:
+        await asyncio.wait_for(check, READY_TIMEOUT_S)
+    except KyujangError as error:
+        return error.detail
+    except TimeoutError:
+        return f"no answer within {READY_TIMEOUT_S} s"
+    return "ok"
+
+
+def _not_ready(request: Request, dependencies: dict[str, str], late: list[str]) -> Response:
+    return problem(
+        request,
+        503,
+        "not_ready",
+        f"Not ready: {'; '.join(f'{name}: {dependencies[name]}' for name in late)}",
+        headers={"Retry-After": "5"},
+        more={"dependencies": dependencies},
+    )

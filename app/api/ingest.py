@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from typing import Annotated, Any, BinaryIO, cast
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from app import jobs
+from app.api.deps import IngestTenant, ServicesDep
+from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
+from app.blobs import Blob
+from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
+from app.jobs import Upload
+from app.services import Services
+from app.text import Metadata, clean
+
+router = APIRouter(tags=["Documents"])
+
+MAX_FILES = 1000
+WAIT_STEP_S = 0.1
+FIELDS = frozenset({"file", "metadata", "id"})
+DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
+METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
+MULTIPART = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "metadata": {"type": "string", "description": "A JSON object, for all the files"},
+        "id": {"type": "string", "description": "The caller's own id, when there is one file"},
+    },
+}
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/IngestBody"}},
+        "multipart/form-data": {"schema": MULTIPART},
+    },
+}
+
+
+@router.post("/ingest", status_code=202, openapi_extra={"requestBody": BODY}, responses={200: {"model": JobOut}})
+async def ingest(
+    request: Request,
+    response: Response,
+    tenant: IngestTenant,
+    services: ServicesDep,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the job's end")] = 0,
+) -> JobOut:
+    """Files (multipart/form-data) or texts (application/json). Accepted documents survive any crash from here on."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        uploads = await _from_form(request, services, tenant.number)
+    elif kind == "application/json":
+        uploads = await _from_json(request, services, tenant.number)
+    else:
+        raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
+    try:
+        job = await jobs.create_job(services.database, tenant.number, uploads)
+    except BaseException:
+        await services.blobs.remove(upload.blob for upload in uploads)
+        raise
+    job = await _wait(services, tenant.number, job, wait)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    response.status_code = 200 if wait and job.finished_at else 202
+    return JobOut.model_validate(job, from_attributes=True)
+
+
+async def _wait(services: Services, tenant: int, job: jobs.Job, seconds: float) -> jobs.Job:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while job.finished_at is None and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(WAIT_STEP_S)
+        job = await jobs.get_job(services.database, tenant, job.id)
+    return job
+
+
+async def _from_json(request: Request, services: Services, tenant: int) -> list[Upload]:
+    try:
+        body = IngestBody.model_validate(json.loads(await request.body()))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is no valid JSON.") from None
+    return await _save_all(services, tenant, [(io.BytesIO(each.text.encode()), each) for each in body.documents])
+
+
+async def _from_form(request: Request, services: Services, tenant: int) -> list[Upload]:
+    async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=1 << 20) as form:
+        files = _checked_files(form)
+        metadata = _metadata(form)
+        document_id = _own_id(form, len(files))
+        texts = [
+            TextDocument.model_construct(id=document_id, text="", source=_name(file), metadata=metadata)
+            for file in files
+        ]
+        return await _save_all(
+            services, tenant, [(file.file, text) for file, text in zip(files, texts, strict=True)], from_files=True
+        )
+
+
+async def _save_all(
+    services: Services, tenant: int, documents: list[tuple[BinaryIO, TextDocument]], *, from_files: bool = False
+) -> list[Upload]:
+    saved: list[Blob] = []
+    try:
+        for content, _ in documents:
+            saved.append(await services.blobs.save(tenant, content))
+    except BaseException:
+        await services.blobs.remove(blob.path for blob in saved)
+        raise
+    media_type = None if from_files else "text/plain"
+    return [_upload(blob, document, media_type) for blob, (_, document) in zip(saved, documents, strict=True)]
+
+
+def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Upload:
+    return Upload(
+        document_id=document.id or f"{RESERVED_ID}{blob.sha256.hex()[:32]}",
+        blob=blob.path,
+        size=blob.size,
+        sha256=blob.sha256,
+        source=document.source,
+        title=getattr(document, "title", None),
+        media_type=media_type,
+        metadata=document.metadata,
+    )
+
+
+def _checked_files(form: FormData) -> list[UploadFile]:
+    if unknown := sorted(set(form.keys()) - FIELDS):
+        raise InvalidInput(
+            f"Unknown field {clean_name(unknown[0])!r}; the fields are file, metadata and id.",
+            pointer=f"/{clean_name(unknown[0])}",
+        )
+    values = form.getlist("file")
+    files = [value for value in values if isinstance(value, UploadFile)]
+    if not files or len(files) < len(values):
+        raise InvalidInput("Send at least one file, as -F file=@PATH.", pointer="/file")
+    return files
+
+
+def _metadata(form: FormData) -> dict[str, Any] | None:
+    value = form.get("metadata")
+    if value is None:
+        return None
+    try:
+        return METADATA.validate_python(json.loads(cast(str, value)), strict=True)
+    except (ValueError, RecursionError, TypeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no valid JSON"
+        raise InvalidInput(f"'metadata' must be a JSON object: {reason}.", pointer="/metadata") from None
+
+
+def _own_id(form: FormData, files: int) -> str | None:
+    value = form.get("id")
+    if value is None:
+        return None
+    if files > 1:
+        raise InvalidInput("'id' goes with one file; leave it out for several.", pointer="/id")
+    try:
+        return DOCUMENT_ID.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise InvalidInput(f"'id' {error.errors()[0]['msg']}.", pointer="/id") from None
+
+
+def _name(file: UploadFile) -> str | None:
+    """The file's name without folders; it is a label, never a path of ours."""
+    name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
+    return clean_name(name)[:500] or None
+
+
+def clean_name(name: str) -> str:
+    sound = "".join(
+        character for character in name if character.isprintable() and not "\ud800" <= character <= "\udfff"
+    )
+    return clean(sound)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from app import jobs
+from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.schemas import JobOut, JobSummary, Page
+from app.errors import InvalidInput, NotFound
+
+router = APIRouter(prefix="/jobs", tags=["Documents"])
+
+
+def job_id(id: str) -> str:
+    if not id.isascii() or not id.isprintable():
+        raise NotFound
+    return id
+
+
+JobId = Annotated[str, Depends(job_id)]
+
+
+@router.get("", response_model=Page[JobSummary])
+async def list_jobs(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """Newest first."""
+    rows = await jobs.list_jobs(
+        services.database, tenant.number, limit=page.limit + 1, before=_before(page.after(str, str))
+    )
+    summaries = [JobSummary.model_validate(row, from_attributes=True) for row in rows]
+    return page_of(summaries, page.limit, lambda row: [row.created_at.isoformat(), row.id])
+
+
+@router.get("/{id}")
+async def get_job(id: JobId, tenant: AnyTenant, services: ServicesDep) -> JobOut:
+    job = await jobs.get_job(services.database, tenant.number, id)
+    return JobOut.model_validate(job, from_attributes=True)
+
+
+@router.delete("/{id}")
+async def cancel_job(id: JobId, tenant: IngestTenant, services: ServicesDep) -> JobOut:
+    """What is not done yet is cancelled; what is done stays."""
+    job, blobs = await jobs.cancel_job(services.database, tenant.number, id)
+    await services.blobs.remove(blobs)
+    return JobOut.model_validate(job, from_attributes=True)
+
+
+def _before(values: list[str] | None) -> tuple[datetime, str] | None:
+    if values is None:
+        return None
+    try:
+        return datetime.fromisoformat(values[0]), values[1]
+    except ValueError:
+        raise InvalidInput("This cursor is not one that this service gave out.", pointer="/cursor") from None

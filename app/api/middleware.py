@@ -1,0 +1,96 @@
+"""Around every request: its id, log line and metrics, and the limit of its body. Plain ASGI, so that it streams."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import logs
+from app.api.problems import problem
+from app.errors import KyujangError
+from app.metrics import Metrics
+
+log = logging.getLogger("kyujang.request")
+
+SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,100}")
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class RequestContext:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"")
+        request_id = given.decode() if SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        logs.request_id.set(request_id)
+        started, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("unexpected error")
+            if status:
+                raise
+            response = problem(Request(scope), 500, KyujangError.code, KyujangError().detail)
+            await response(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(scope["method"], route, status).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        if route not in QUIET:
+            fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
+            tenant = scope.get("state", {}).get("tenant", "")
+            log.info("request", extra={**fields, "ms": round(seconds * 1000, 1), "tenant_id": tenant})
+
+
+class BodyLimit:
+    """Counts what really arrives: a length header may be missing or wrong."""
+
+    def __init__(self, app: ASGIApp, *, upload_mb: int, json_mb: int) -> None:
+        self._app = app
+        self._upload_mb = upload_mb
+        self._json_mb = json_mb
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        upload = dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data")
+        limit, setting = (
+            (self._upload_mb, "KYUJANG_MAX_UPLOAD_MB") if upload else (self._json_mb, "KYUJANG_MAX_JSON_MB")
+        )
+        seen = 0
+
+        async def receive_counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit << 20:
+                # HTTPException, because FastAPI turns any other error while it reads a body into a 400.
+                raise HTTPException(413, f"The body is larger than {limit} MB, the limit of this service ({setting}).")
+            return message
+
+        await self._app(scope, receive_counted, send)

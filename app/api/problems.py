@@ -1,0 +1,98 @@
+"""Errors as RFC 9457 problem bodies, whoever raised them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from app.errors import InvalidInput, KyujangError
+
+log = logging.getLogger("kyujang.api")
+
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": f"urn:kyujang:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": getattr(request.state, "request_id", ""),
+        **(more or {}),
+    }
+    if errors is not None:
+        body["errors"] = errors
+    # Escaped, because what a caller sent and we name may hold a lone surrogate.
+    content = json.dumps(body, ensure_ascii=True)
+    return Response(content, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(KyujangError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KyujangError)
+    if error.status >= 500:
+        log.warning("%s: %s", error.code, error.detail, extra={"cause": repr(error.__cause__)})
+    errors = error.errors if isinstance(error, InvalidInput) else None
+    return problem(request, error.status, error.code, error.detail, errors=errors, headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem(request, 400, "invalid_json", "The body is no valid JSON.")
+    errors = [{"pointer": pointer(each["loc"]), "detail": each["msg"]} for each in found]
+    detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:5])
+    return problem(request, 422, "invalid_input", detail, errors=errors)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = CODES.get(error.status_code, "http_error")
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = "There is nothing with this id or path."
+    return problem(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem(request, 500, "internal", KyujangError().detail)
+
+
+def pointer(location: tuple[Any, ...]) -> str:
+    """A JSON pointer (RFC 6901) to the field, without the part of the request it is in."""
+    parts = [
+        str(part).replace("~", "~0").replace("/", "~1") for part in location if part not in ("body", "query", "path")
+    ]
+    return "/" + "/".join(parts)

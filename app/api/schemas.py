@@ -1,0 +1,244 @@
+"""Request and response bodies. Unknown fields and wrong types are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.jobs import ItemStatus, JobStatus, Stage
+from app.pipeline import Grounding, NoAnswer
+from app.tenants import SLUG, Scope
+from app.text import Metadata, Text
+
+MAX_INPUT_CHARACTERS = 20_000
+MAX_TOP_K = 100
+RESERVED_ID = "doc_"
+
+Item = TypeVar("Item")
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must hold more than white space")
+    return text
+
+
+def _own_id(document_id: str) -> str:
+    if document_id.startswith(RESERVED_ID):
+        raise ValueError(f"ids that begin with {RESERVED_ID!r} are made by the service; choose another")
+    return document_id
+
+
+Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
+DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
+Short = Annotated[Text, StringConstraints(max_length=500)]
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None
+
+
+class Page(BaseModel, Generic[Item]):
+    data: list[Item]
+    has_more: bool
+    next_cursor: str | None
+
+
+class TextDocument(Body):
+    id: DocumentId | None = None
+    text: Text
+    title: Short | None = None
+    source: Short | None = None
+    metadata: Metadata | None = None
+
+
+class IngestBody(Body):
+    documents: Annotated[list[TextDocument], Field(min_length=1, max_length=1000)]
+
+
+class ItemErrorOut(BaseModel):
+    code: str
+    detail: str
+
+
+class ItemOut(BaseModel):
+    id: str
+    source: str | None
+    status: ItemStatus
+    stage: Stage
+    chunks: int | None
+    chunks_done: int
+    error: ItemErrorOut | None
+
+
+class JobSummary(BaseModel):
+    id: str
+    status: JobStatus
+    created_at: datetime
+    finished_at: datetime | None
+    counts: dict[str, int]
+
+
+class JobOut(JobSummary):
+    documents: list[ItemOut]
+
+
+class DocumentOut(BaseModel):
+    id: str
+    source: str | None
+    title: str | None
+    media_type: str
+    bytes: int
+    sha256: str
+    metadata: dict[str, Any]
+    chunks: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SpanOut(BaseModel):
+    """Unicode code points."""
+
+    start: int
+    end: int
+
+
+class ChunkOut(BaseModel):
+    chunk_id: str
+    ord: int
+    page: int | None
+    text: str
+    tokens: int
+    span: SpanOut
+
+
+class SearchBody(Body):
+    input: Input
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
+
+
+class ContextOut(BaseModel):
+    chunk_id: str
+    document_id: str
+    source: str | None
+    title: str | None
+    page: int | None
+    text: str
+    score: float
+    rank: int
+    metadata: dict[str, Any]
+    span: SpanOut
+
+
+class SearchOut(BaseModel):
+    contexts: list[ContextOut]
+    timings_ms: dict[str, float]
+
+
+class QueryBody(Body):
+    """The prompt's four elements: instruction, context (what is retrieved), input, output indicator."""
+
+    input: Input
+    instruction: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)] | None = None
+    output_indicator: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] | None = None
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
+    min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
+    grounding: Grounding | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k_sampling: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=8192)] = 256
+    stop: (
+        Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] | None
+    ) = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    dry_run: bool = False
+
+
+class CitationOut(BaseModel):
+    marker: int
+    chunk_id: str
+    document_id: str
+    source: str | None
+    title: str | None
+    page: int | None
+    quote: str
+    score: float
+    answer_span: SpanOut
+    chunk_span: SpanOut
+
+
+class PromptOut(BaseModel):
+    name: str | None = None
+    version: int | None = None
+    tokens: dict[str, int]
+    dropped_contexts: int
+
+
+class AnswerOut(BaseModel):
+    id: str
+    answer: str
+    answer_mode: Literal["generated", "extracted"]
+    finish_reason: Literal["stop", "length", "no_answer"]
+    no_answer_reason: NoAnswer | None = None
+    citations: list[CitationOut]
+    unsupported: list[SpanOut]
+    contexts: list[ContextOut]
+    prompt: PromptOut
+    usage: dict[str, int]
+    timings_ms: dict[str, float]
+    model: str | None
+    adapter: str | None = None
+
+
+class DryRunOut(BaseModel):
+    messages: list[dict[str, str]]
+    prompt: PromptOut
+    contexts: list[ContextOut]
+
+
+class TenantBody(Body):
+    id: Slug
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+
+
+class TenantOut(BaseModel):
+    id: str
+    name: str
+    chunks: int
+    created_at: datetime
+
+
+class KeyBody(Body):
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["query", "ingest"]
+    expires_at: Annotated[datetime, Field(strict=False)] | None = None
+
+
+class KeyOut(BaseModel):
+    id: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKeyOut(KeyOut):
+    """`key` is shown this once."""
+
+    key: str

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from app import tenants
+from app.api.deps import PageDep, ServicesDep, operator, page_of
+from app.api.schemas import KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
+
+router = APIRouter(prefix="/tenants", tags=["Operator"], dependencies=[Depends(operator)])
+
+
+@router.post("", status_code=201)
+async def create_tenant(body: TenantBody, services: ServicesDep) -> TenantOut:
+    record = await tenants.create_tenant(services.database, body.id, body.name)
+    return TenantOut.model_validate(record, from_attributes=True)
+
+
+@router.get("", response_model=Page[TenantOut])
+async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    after = page.after(str)
+    rows = await tenants.list_tenants(services.database, limit=page.limit + 1, after=after[0] if after else None)
+    return page_of(
+        [TenantOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id]
+    )
+
+
+@router.delete("/{tenant_id}", status_code=204)
+async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
+    """With its keys, documents, jobs and files."""
+    await services.blobs.remove_tenant(await tenants.delete_tenant(services.database, tenant_id))
+
+
+@router.post("/{tenant_id}/keys", status_code=201)
+async def create_key(tenant_id: str, body: KeyBody, services: ServicesDep) -> NewKeyOut:
+    """The key is in this answer and never shown again."""
+    new = await tenants.create_key(services.database, tenant_id, body.scopes, body.expires_at)
+    record = KeyOut.model_validate(new.record, from_attributes=True)
+    return NewKeyOut(**record.model_dump(), key=new.secret)
+
+
+@router.get("/{tenant_id}/keys", response_model=Page[KeyOut])
+async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    after = page.after(str)
+    rows = await tenants.list_keys(
+        services.database, tenant_id, limit=page.limit + 1, after=after[0] if after else None
+    )
+    return page_of([KeyOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id])
+
+
+@router.delete("/{tenant_id}/keys/{key_id}", status_code=204)
+async def revoke_key(tenant_id: str, key_id: str, services: ServicesDep) -> None:
+    """Refused from the very next request."""
+    await tenants.revoke_key(services.database, tenant_id, key_id)

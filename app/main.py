@@ -1,0 +1,60 @@
+"""The web application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.api import documents, health, ingest, jobs, problems, query, tenants
+from app.api.middleware import BodyLimit, RequestContext
+from app.api.schemas import IngestBody, Problem
+from app.metrics import Metrics
+from app.services import Services, open_services
+from app.settings import Settings
+
+PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {**PROBLEM, "description": "What is wrong with the request"},
+    "5XX": {**PROBLEM, "description": "What is wrong with the service"},
+}
+
+
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """`services` are opened here, unless a test brings its own."""
+    metrics = services.metrics if services else Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if services is not None:
+            app.state.services = services
+            yield
+            return
+        async with open_services(settings, metrics) as opened:
+            app.state.services = opened
+            yield
+
+    app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
+    problems.install(app)
+    app.add_middleware(BodyLimit, upload_mb=settings.max_upload_mb, json_mb=settings.max_json_mb)
+    app.add_middleware(RequestContext, metrics=metrics)
+    for routes in (query, ingest, documents, jobs, tenants, health):
+        app.include_router(routes.router)
+    _describe_ingest(app)
+    return app
+
+
+def _describe_ingest(app: FastAPI) -> None:
+    """/ingest reads its body itself, so FastAPI does not see its schema."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            own = IngestBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            schema["components"]["schemas"].update(own.pop("$defs"), IngestBody=own)
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,31 @@
+"""What /metrics publishes. One registry for each application, so that tests do not share counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "kyujang_http_requests", "HTTP requests", ("method", "route", "status"), registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "kyujang_http_request_seconds", "Seconds of a request", ("route",), buckets=SECONDS, registry=self.registry
+        )
+        self.stage_seconds = Histogram(
+            "kyujang_query_stage_seconds",
+            "Seconds of a query's step",
+            ("stage",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.answers = Counter(
+            "kyujang_answers", "Answers by mode and reason", ("mode", "outcome"), registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

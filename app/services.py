@@ -1,0 +1,63 @@
+"""The composition root: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.blobs import Blobs
+from app.database import Database
+from app.embedding import Embedder, Encoder, open_encoder
+from app.errors import NotConfigured
+from app.generation import Engine, open_engine
+from app.metrics import Metrics
+from app.settings import Settings
+from app.stores.pgvector import PgvectorStore
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    embedder: Embedder
+    store: PgvectorStore
+    engine: Engine | None
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Services]:
+    """Raises NotConfigured or DatabaseUnavailable with what to do about it."""
+    database = Database(settings.service_url, pool_size=settings.database_pool)
+    encoder, _ = await asyncio.gather(asyncio.to_thread(open_encoder, settings), database.open())
+    embedder = Embedder(encoder)
+    engine = open_engine(settings)
+    try:
+        await _refuse_other_vectors(database, encoder)
+        yield Services(
+            settings=settings,
+            database=database,
+            blobs=Blobs(settings.blobs),
+            embedder=embedder,
+            store=PgvectorStore(database, encoder.dimension),
+            engine=engine,
+            metrics=metrics or Metrics(),
+        )
+    finally:
+        if engine is not None:
+            await engine.close()
+        embedder.close()
+        await database.close()
+
+
+async def _refuse_other_vectors(database: Database, encoder: Encoder) -> None:
+    stored = await database.embedding_model()
+    if stored != encoder.name:
+        raise NotConfigured(
+            f"The database is set up for vectors of {stored!r}, and KYUJANG_EMBEDDER is "
+            f"{encoder.name!r}. Set KYUJANG_EMBEDDER back, or run 'python -m app migrate', which adopts the new model "
+            "where no document is stored yet."
+        )

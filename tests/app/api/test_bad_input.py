@@ -1,0 +1,182 @@
+"""Whatever comes in: a problem that says what is wrong, never a 500, and the service goes on."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.conftest import ingest_text
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+JSON = {"content-type": "application/json"}
+SURROGATE = b'{"input": "lone \\ud800 surrogate"}'
+
+BAD_BODIES = {
+    "no JSON": (b"{input: 1", 400, "invalid_json"),
+    "empty": (b"", 422, "invalid_input"),
+    "an array": (b"[]", 422, "invalid_input"),
+    "not UTF-8": (b'{"input": "\xff\xfe"}', 400, "bad_request"),
+    "very deep": (b'{"input": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "bad_request"),
+    "a huge integer": (b'{"input": "x", "top_k": ' + b"9" * 5000 + b"}", 400, "bad_request"),
+    "unknown field": (b'{"input": "x", "colour": "red"}', 422, "invalid_input"),
+    "wrong type": (b'{"input": 7}', 422, "invalid_input"),
+    "a number as text": (b'{"input": "x", "top_k": "5"}', 422, "invalid_input"),
+    "a huge top_k": (b'{"input": "x", "top_k": 1000000}', 422, "invalid_input"),
+    "a negative top_k": (b'{"input": "x", "top_k": -1}', 422, "invalid_input"),
+    "NaN": (b'{"input": "x", "min_score": NaN}', 422, "invalid_input"),
+    "a lone surrogate": (SURROGATE, 422, "invalid_input"),
+    "a lone surrogate as a field": (b'{"input": "x", "\\ud800": 1}', 422, "invalid_input"),
+    "NUL": (b'{"input": "a\\u0000b"}', 422, "invalid_input"),
+    "white space": (b'{"input": " \\n "}', 422, "invalid_input"),
+    "too long": (b'{"input": "' + b"x" * 20_001 + b'"}', 422, "invalid_input"),
+}
+
+
+@pytest.mark.parametrize("path", ["/search", "/query"])
+@pytest.mark.parametrize("case", BAD_BODIES)
+async def test_a_bad_question_gets_a_clear_problem(tenant, path, case):
+    content, status, code = BAD_BODIES[case]
+    answer = await tenant.post(path, content=content, headers=JSON)
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["detail"]
+    if status == 422:
+        assert body["errors"]
+
+
+async def test_an_unknown_field_is_named(tenant):
+    body = (await tenant.post("/query", json={"input": "x", "colour": "red"})).json()
+    assert body["errors"][0]["pointer"] == "/colour"
+    nested = (await tenant.post("/ingest", json={"documents": [{"text": "x", "colour": 1}]})).json()
+    assert nested["errors"][0]["pointer"] == "/documents/0/colour"
+
+
+BAD_INGESTS = {
+    "no documents": {"documents": []},
+    "no text": {"documents": [{"title": "x"}]},
+    "NUL in the text": {"documents": [{"text": "a\x00b"}]},
+    "NUL in metadata": {"documents": [{"text": "x", "metadata": {"a": "b\x00"}}]},
+    "deep metadata": {"documents": [{"text": "x", "metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}}]},
+    "metadata is a list": {"documents": [{"text": "x", "metadata": []}]},
+    "an id of ours": {"documents": [{"text": "x", "id": "doc_1"}]},
+    "an odd id": {"documents": [{"text": "x", "id": "a\nb"}]},
+    "a long id": {"documents": [{"text": "x", "id": "가" * 201}]},
+}
+
+
+@pytest.mark.parametrize("case", BAD_INGESTS)
+async def test_a_bad_ingest_is_refused_whole(tenant, case):
+    answer = await tenant.post("/ingest", json=BAD_INGESTS[case])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+async def test_an_id_may_be_in_any_script(tenant):
+    job = await ingest_text(tenant, "규장각은 1776년에 세워졌다.", id="규정/2024: 1.0")
+    assert job["documents"][0]["id"] == "규정/2024: 1.0"
+    assert (await tenant.get("/documents/규정/2024: 1.0")).status_code == 200
+
+
+# What the worker finds out about a file: (name, content, code)
+BAD_FILES = [
+    ("empty.txt", b"", "empty"),
+    ("blank.md", b" \n\t\n", "empty"),
+    ("broken.pdf", b"%PDF-1.7\nthis is no PDF", "corrupt"),
+    ("garbage.bin", os.urandom(10 << 20), "unsupported_type"),
+    ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(100), "unsupported_type"),
+    ("garbage.docx", b"PK\x03\x04" + os.urandom(5000), "corrupt"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "code"), BAD_FILES, ids=[name for name, *_ in BAD_FILES])
+async def test_a_bad_file_fails_alone(tenant, name, content, code):
+    good = f"A good file beside {name}.".encode()
+    files = [("file", (name, content)), ("file", ("good.txt", good))]
+    job = (await tenant.post("/ingest?wait=60", files=files)).json()
+    bad, fine = job["documents"]
+    assert (bad["status"], bad["error"]["code"]) == ("failed", code)
+    assert bad["error"]["detail"]
+    assert fine["status"] == "succeeded"
+    assert job["status"] == "partial"
+
+
+BAD_FORMS = {
+    "no file": {"data": {"id": "x"}, "files": {"other": b"x"}},
+    "a text as file": {"data": {"file": "x"}, "files": {"file": b"x"}},
+    "metadata no JSON": {"data": {"metadata": "{"}, "files": {"file": b"x"}},
+    "metadata no object": {"data": {"metadata": "[1]"}, "files": {"file": b"x"}},
+    "one id for two files": {"data": {"id": "x"}, "files": [("file", b"x"), ("file", b"y")]},
+    "an id of ours": {"data": {"id": "doc_x"}, "files": {"file": b"x"}},
+    "unknown field": {"data": {"colour": "red"}, "files": {"file": b"x"}},
+}
+
+
+@pytest.mark.parametrize("case", BAD_FORMS)
+async def test_a_bad_form_is_refused(tenant, case):
+    answer = await tenant.post("/ingest", **BAD_FORMS[case])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status"),
+    [
+        ({"content-type": "text/plain"}, b"x", 415),
+        ({}, b"x", 415),
+        ({"content-type": "multipart/form-data"}, b"x", 400),
+        ({"content-type": "multipart/form-data; boundary=x"}, b"--y\r\n", 400),
+        ({"content-type": "application/json"}, b"{", 400),
+    ],
+)
+async def test_a_body_of_another_kind_is_refused(tenant, headers, content, status):
+    answer = await tenant.post("/ingest", content=content, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_too_large_names_the_limit(tenant, settings):
+    answer = await tenant.post("/search", content=b" " * ((settings.max_json_mb << 20) + 1), headers=JSON)
+    assert answer.status_code == 413
+    assert "16 MB" in answer.json()["detail"]
+    assert (await tenant.get("/limits")).json()["max_json_bytes"] == settings.max_json_mb << 20
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/no/such/path", 404),
+        ("PUT", "/query", 405),
+        ("GET", "/documents/%00", 404),
+        ("GET", "/documents/%ED%A0%80", 404),
+        ("GET", "/jobs/%00", 404),
+        ("GET", "/jobs/%F0%9F%92%A9", 404),
+        ("GET", "/documents?cursor=x", 422),
+        ("GET", "/documents?cursor=WyJcdTAwMDAiXQ==", 422),
+        ("GET", "/documents?limit=0", 422),
+        ("GET", "/documents?limit=ten", 422),
+        ("GET", "/jobs?cursor=WyJhIiwgImIiXQ==", 422),
+        ("POST", "/ingest?wait=61", 422),
+        ("POST", "/ingest?wait=nan", 422),
+    ],
+)
+async def test_a_bad_path_or_parameter_gets_a_problem(tenant, method, path, status):
+    answer = await tenant.request(method, path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_request_id_is_taken_if_it_is_sane(tenant):
+    assert (await tenant.get("/healthz", headers={"X-Request-Id": "my-id.7"})).headers["x-request-id"] == "my-id.7"
+    made = (await tenant.get("/healthz", headers={"X-Request-Id": "no good\tid"})).headers["x-request-id"]
+    assert made.startswith("req_")
+
+
+async def test_a_key_is_in_no_log_line(tenant, caplog):
+    secret = tenant.headers["authorization"].removeprefix("Bearer ")
+    with caplog.at_level("DEBUG"):
+        await tenant.post("/query", json={"input": "x", "colour": secret})
+        await tenant.get("/documents", headers={"Authorization": f"Bearer {secret}x"})
+    assert caplog.records
+    assert secret not in caplog.text

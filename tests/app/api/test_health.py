@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+
+import httpx
+import pytest
+
+from app.errors import NotConfigured
+from app.generation import Engine
+from app.main import create_app
+from app.settings import Settings
+
+
+async def test_the_process_answers(anonymous):
+    assert (await anonymous.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_ready_tries_each_dependency(anonymous):
+    answer = await anonymous.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["dependencies"] == {
+        "database": "ok",
+        "embedder": "ok",
+        "engine": "none: answers are extractive",
+    }
+
+
+async def test_not_ready_names_what_is_missing(services):
+    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeout_s=1)
+    app = create_app(services.settings, dataclasses.replace(services, engine=engine))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang") as client,
+    ):
+        answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"]
+    assert answer.json()["dependencies"]["database"] == "ok"
+    assert "cannot be reached" in answer.json()["dependencies"]["engine"]
+    await engine.close()
+
+
+async def test_metrics_count_requests_by_route(tenant):
+    await tenant.get("/documents/some/id")
+    text = (await tenant.get("/metrics")).text
+    assert 'kyujang_http_requests_total{method="GET",route="/documents/{id:path}",status="404"} ' in text
+    assert "some/id" not in text
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "kyujang.example"])
+def test_auth_off_is_for_loopback_only(host):
+    with pytest.raises(NotConfigured, match="loopback"):
+        Settings(auth="off", host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_auth_off_on_loopback_is_fine(host):
+    assert Settings(auth="off", host=host).auth == "off"

@@ -1,0 +1,124 @@
+"""Every route, walked with two tenants: what is another's looks exactly like what is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from app.main import create_app
+from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+SECRET = "The launch code of project Haetae is 4711-해태."
+OPEN = {"/healthz", "/readyz", "/metrics", "/limits"}
+# How each route is called with the ids of another tenant, or to list what that tenant has.
+BY_ID = {
+    ("GET", "/documents/{id}"): "/documents/{document}",
+    ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
+    ("DELETE", "/documents/{id}"): "/documents/{document}",
+    ("GET", "/jobs/{id}"): "/jobs/{job}",
+    ("DELETE", "/jobs/{id}"): "/jobs/{job}",
+}
+LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
+    ("GET", "/documents"): None,
+    ("GET", "/jobs"): None,
+    ("POST", "/search"): {"input": "launch code of project Haetae"},
+    ("POST", "/query"): {"input": "What is the launch code of project Haetae?"},
+    ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
+}
+
+
+@dataclass
+class World:
+    owner: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+    document: str
+    job: str
+
+
+@pytest.fixture(scope="module")
+async def world(new_tenant: NewTenant) -> World:
+    owner, stranger = await new_tenant("owner"), await new_tenant("stranger")
+    job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
+    return World(owner, stranger, "haetae/plan 1", job["id"])
+
+
+def routes(settings) -> set[tuple[str, str]]:
+    paths = create_app(settings).openapi()["paths"]
+    found = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    return {(method, path) for method, path in found if path not in OPEN and not path.startswith("/tenants")}
+
+
+def test_no_route_is_left_out(settings):
+    assert routes(settings) == set(BY_ID) | set(LISTING)
+
+
+@pytest.mark.parametrize(("method", "route"), BY_ID)
+async def test_anothers_id_is_an_unknown_id(world, method, route):
+    foreign = await world.stranger.request(method, BY_ID[method, route].format(document=world.document, job=world.job))
+    unknown = await world.stranger.request(method, BY_ID[method, route].format(document="no such", job="job_no_such"))
+    assert foreign.status_code == unknown.status_code == 404
+    assert without_request_id(foreign) == without_request_id(unknown)
+    assert "Haetae" not in foreign.text
+
+
+@pytest.mark.parametrize(("method", "route"), LISTING)
+async def test_nothing_of_another_tenant_shows(world, method, route):
+    mine = await world.owner.request(method, route, json=LISTING[method, route])
+    theirs = await world.stranger.request(method, route, json=LISTING[method, route])
+    assert mine.is_success
+    assert theirs.is_success
+    assert not any(trace in theirs.text for trace in ("4711", "haetae/plan", world.job))
+
+
+async def test_the_owner_still_has_it_all(world):
+    """After the walk above, deletions included."""
+    document = await world.owner.get(f"/documents/{world.document}")
+    chunks = (await world.owner.get(f"/documents/{world.document}/chunks")).json()["data"]
+    answer = (await world.owner.post("/query", json={"input": "What is the launch code of project Haetae?"})).json()
+    assert document.json()["title"] == "Haetae"
+    assert chunks[0]["text"] == SECRET
+    assert "4711" in answer["answer"]
+    assert {citation["document_id"] for citation in answer["citations"]} == {world.document}
+
+
+async def test_the_same_id_is_each_tenants_own(world):
+    await ingest_text(world.stranger, "A recipe.", id=world.document)
+    assert (await world.stranger.get(f"/documents/{world.document}")).json()["bytes"] == len("A recipe.")
+    assert (await world.stranger.delete(f"/documents/{world.document}")).status_code == 204
+    assert (await world.owner.get(f"/documents/{world.document}")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "route"), [*BY_ID, *LISTING])
+async def test_without_a_key_nothing_opens(anonymous, world, method, route):
+    path = BY_ID.get((method, route), route).format(document=world.document, job=world.job)
+    for headers in ({}, {"Authorization": "Bearer kyu_00_wrong"}, {"Authorization": f"Bearer {ADMIN_KEY}"}):
+        refused = await anonymous.request(method, path, json=LISTING.get((method, route)), headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_tenant_in_the_body_or_a_header_is_no_tenant(world):
+    body = {"input": "launch code", "tenant": "owner", "tenant_id": 1}
+    assert (await world.stranger.post("/search", json=body)).status_code == 422
+    headers = {"X-Tenant": "owner", "X-Tenant-Id": "owner"}
+    answer = await world.stranger.post("/search", json={"input": "launch code of Haetae"}, headers=headers)
+    assert "4711" not in answer.text
+
+
+@pytest.mark.parametrize("scopes", [("query",), ("ingest",)])
+async def test_a_key_does_what_its_scopes_say(new_tenant, scopes):
+    client = await new_tenant(scopes=scopes)
+    asked = await client.post("/search", json={"input": "anything"})
+    sent = await client.post("/ingest", json={"documents": [{"text": "anything"}]})
+    assert (asked.status_code == 200) == ("query" in scopes)
+    assert (sent.status_code == 202) == ("ingest" in scopes)
+    assert {asked.status_code, sent.status_code} >= {403}
+
+
+def without_request_id(response: httpx.Response) -> dict[str, Any]:
+    return {key: value for key, value in response.json().items() if key != "request_id"}

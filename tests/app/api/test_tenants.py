@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.conftest import ADMIN_KEY, ingest_text
+
+OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def test_the_life_of_a_tenant(anonymous, services, owner_url):
+    made = await anonymous.post("/tenants", json={"id": "acme", "name": "아크메"}, headers=OPERATOR)
+    assert made.status_code == 201
+    assert (await anonymous.post("/tenants", json={"id": "acme", "name": "x"}, headers=OPERATOR)).status_code == 409
+    key = (await anonymous.post("/tenants/acme/keys", json={}, headers=OPERATOR)).json()
+    anonymous.headers["Authorization"] = f"Bearer {key['key']}"
+    try:
+        await ingest_text(anonymous, "Acme makes anvils.")
+        assert (await anonymous.get("/documents")).json()["data"][0]["chunks"] == 1
+        folders = list(services.settings.blobs.iterdir())
+        assert (await anonymous.delete("/tenants/acme", headers=OPERATOR)).status_code == 204
+        assert (await anonymous.get("/documents")).status_code == 401
+    finally:
+        del anonymous.headers["Authorization"]
+    assert [folder for folder in folders if folder.exists()] == []
+    with psycopg.connect(owner_url) as connection:
+        left = connection.execute("select count(*) from chunks where content like 'Acme%'").fetchone()
+    assert left == (0,)
+
+
+async def test_a_revoked_key_is_refused_from_the_next_request(anonymous):
+    await anonymous.post("/tenants", json={"id": "revoked", "name": "R"}, headers=OPERATOR)
+    key = (await anonymous.post("/tenants/revoked/keys", json={"scopes": ["query"]}, headers=OPERATOR)).json()
+    own = {"Authorization": f"Bearer {key['key']}"}
+    assert (await anonymous.get("/documents", headers=own)).status_code == 200
+    assert (await anonymous.delete(f"/tenants/revoked/keys/{key['id']}", headers=OPERATOR)).status_code == 204
+    assert (await anonymous.get("/documents", headers=own)).status_code == 401
+    listed = (await anonymous.get("/tenants/revoked/keys", headers=OPERATOR)).json()["data"]
+    assert listed[0]["revoked_at"] is not None
+    assert key["key"] not in str(listed)
+
+
+async def test_an_expired_key_is_refused(anonymous):
+    await anonymous.post("/tenants", json={"id": "expired", "name": "E"}, headers=OPERATOR)
+    body = {"scopes": ["query"], "expires_at": "2020-01-01T00:00:00Z"}
+    key = (await anonymous.post("/tenants/expired/keys", json=body, headers=OPERATOR)).json()["key"]
+    assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 401
+
+
+def test_only_a_hash_of_the_secret_is_stored(owner_url):
+    with psycopg.connect(owner_url) as connection:
+        rows = connection.execute("select id, secret_hash from api_keys").fetchall()
+    assert rows
+    assert all(len(secret_hash) == 32 for _, secret_hash in rows)
+
+
+@pytest.mark.parametrize("path", ["/tenants/none-such/keys", "/tenants/A%00B/keys", "/tenants/..%2f/keys"])
+async def test_an_unknown_tenant_is_404(anonymous, path):
+    assert (await anonymous.get(path, headers=OPERATOR)).status_code == 404
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
+async def test_the_operators_routes_need_the_operators_key(anonymous, headers):
+    assert (await anonymous.get("/tenants", headers=headers)).status_code == 401
+
+
+async def test_pages_follow_each_other(anonymous):
+    for number in range(3):
+        await anonymous.post("/tenants", json={"id": f"page-{number}", "name": "P"}, headers=OPERATOR)
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await anonymous.get("/tenants", params=params, headers=OPERATOR)).json()
+        seen += [tenant["id"] for tenant in page["data"]]
+        cursor = page["next_cursor"]
+        assert page["has_more"] == (cursor is not None)
+        if cursor is None:
+            break
+    assert seen == sorted(set(seen))
+    assert {"page-0", "page-1", "page-2", "default"} <= set(seen)
