@@ -1,0 +1,185 @@
+"""The command line: python -m app --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+
+from app import logs
+from app.client import call, open_client
+from app.embedding import open_encoder
+from app.errors import KyujangError, NotConfigured
+from app.main import create_app
+from app.migrate import migrate
+from app.settings import Settings
+from app.up.run import up
+
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = build_parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(Settings(), options)
+    except ValidationError as error:
+        for each in error.errors():
+            print(f"Setting {'.'.join(map(str, each['loc'])).upper()}: {each['msg']}", file=sys.stderr)
+    except KyujangError as error:
+        print(error.detail, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="Kyujang: answers that stand on your documents")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "up", "install nothing, start everything on this machine: database, engine, worker, API", _up)
+    _add(commands, "serve", "the API alone", _serve)
+    _add(commands, "migrate", "roles, schema and indexes in DATABASE_URL", _migrate)
+    for name, words, command in (("ask", "answer a question", _ask), ("search", "retrieval alone", _search)):
+        question = _remote(_add(commands, name, words, command))
+        question.add_argument("input", help="the question")
+        question.add_argument("--top-k", type=int)
+    tenant = _add(commands, "tenant", "tenants, with the operator's key", None).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    add = _remote(_add(tenant, "add", "a new tenant", _tenant_add))
+    add.add_argument("id")
+    add.add_argument("--name")
+    _remote(_add(tenant, "list", "all tenants", _tenant_list))
+    _remote(_add(tenant, "delete", "a tenant with all it has", _tenant_delete)).add_argument("id")
+    key = _add(commands, "key", "a tenant's keys, with the operator's key", None).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    new = _remote(_add(key, "add", "a new key; it is shown this once", _key_add))
+    new.add_argument("tenant")
+    new.add_argument("--scopes", default="query,ingest", help="of query, ingest, adapters")
+    _remote(_add(key, "list", "a tenant's keys", _key_list)).add_argument("tenant")
+    revoke = _remote(_add(key, "revoke", "refused from the next request on", _key_revoke))
+    revoke.add_argument("tenant")
+    revoke.add_argument("id")
+    return parser
+
+
+def _add(commands: Any, name: str, words: str, command: Command | None) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    if command is not None:
+        parser.set_defaults(command=command)
+    return parser
+
+
+def _remote(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--url", help="the service (KYUJANG_URL)")
+    parser.add_argument("--key", help="the key (KYUJANG_KEY; the operator's commands take KYUJANG_ADMIN_KEY)")
+    return parser
+
+
+def _up(settings: Settings, _: argparse.Namespace) -> int:
+    return up(settings)
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    logs.configure(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    return 0
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    encoder = open_encoder(settings)
+    migrate(settings, embedding_model=encoder.name, dimension=encoder.dimension)
+    print(f"The database is up to date; vectors are {encoder.name}'s, of {encoder.dimension} dimensions.")
+    return 0
+
+
+def _ask(settings: Settings, options: argparse.Namespace) -> int:
+    answer = _post(settings, options, "/query")
+    print(answer["answer"])
+    for citation in answer["citations"]:
+        where = citation["title"] or citation["source"] or citation["document_id"]
+        page = f", page {citation['page']}" if citation["page"] else ""
+        print(f"  [{citation['marker']}] {where}{page}: {citation['quote']}")
+    return 0
+
+
+def _search(settings: Settings, options: argparse.Namespace) -> int:
+    for context in _post(settings, options, "/search")["contexts"]:
+        where = context["title"] or context["source"] or context["document_id"]
+        print(f"{context['rank']:>3}  {context['score']:.3f}  {where}: {' '.join(context['text'].split())[:100]}")
+    return 0
+
+
+def _post(settings: Settings, options: argparse.Namespace, path: str) -> Any:
+    body = {"input": options.input} | ({"top_k": options.top_k} if options.top_k else {})
+    with open_client(settings, url=options.url, key=options.key) as client:
+        return call(client, "POST", path, json=body)
+
+
+def _operate(settings: Settings, options: argparse.Namespace, method: str, path: str, **more: Any) -> Any:
+    key = options.key or (settings.admin_key.get_secret_value() if settings.admin_key else None)
+    if key is None:
+        raise NotConfigured("The operator's key is needed: set KYUJANG_ADMIN_KEY, as the service has it.")
+    with open_client(settings, url=options.url, key=key) as client:
+        return call(client, method, path, **more)
+
+
+def _pages(settings: Settings, options: argparse.Namespace, path: str) -> Any:
+    cursor: str | None = None
+    while True:
+        page = _operate(settings, options, "GET", path, params={"cursor": cursor} if cursor else None)
+        yield from page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _tenant_add(settings: Settings, options: argparse.Namespace) -> int:
+    body = {"id": options.id, "name": options.name or options.id}
+    print(_operate(settings, options, "POST", "/tenants", json=body)["id"])
+    return 0
+
+
+def _tenant_list(settings: Settings, options: argparse.Namespace) -> int:
+    for tenant in _pages(settings, options, "/tenants"):
+        print(f"{tenant['id']}\t{tenant['name']}\t{tenant['chunks']} chunks")
+    return 0
+
+
+def _tenant_delete(settings: Settings, options: argparse.Namespace) -> int:
+    _operate(settings, options, "DELETE", f"/tenants/{options.id}")
+    return 0
+
+
+def _key_add(settings: Settings, options: argparse.Namespace) -> int:
+    body = {"scopes": options.scopes.split(",")}
+    print(_operate(settings, options, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
+    return 0
+
+
+def _key_list(settings: Settings, options: argparse.Namespace) -> int:
+    for key in _pages(settings, options, f"/tenants/{options.tenant}/keys"):
+        state = "revoked" if key["revoked_at"] else "valid"
+        print(f"{key['id']}\t{','.join(key['scopes'])}\t{state}")
+    return 0
+
+
+def _key_revoke(settings: Settings, options: argparse.Namespace) -> int:
+    _operate(settings, options, "DELETE", f"/tenants/{options.tenant}/keys/{options.id}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The way of a document: load, split, embed, store. Every step may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from app.embedding import Encoder
+from app.services import Services
+from app.settings import Settings
+from ingest import jobs
+from ingest.jobs import Work
+from ingest.load import Loaded, load
+from ingest.split import Piece, split
+
+BATCH_CHUNKS = 16
+
+
+async def ingest(services: Services, work: Work) -> None:
+    """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours."""
+    if await jobs.is_stored(services.database, work):
+        await jobs.finish_unchanged(services.database, work)
+        await services.blobs.remove([work.blob])
+        return
+    loaded = await _load(services, work)
+    pieces = await _split(services, work, loaded)
+    await _embed(services, work, pieces)
+    await jobs.progress(services.database, work, "store")
+    old_blob = await jobs.publish(services.database, work, media_type=loaded.media_type, title=loaded.title)
+    if old_blob is not None:
+        await services.blobs.remove([old_blob])
+
+
+async def _load(services: Services, work: Work) -> Loaded:
+    await jobs.progress(services.database, work, "load")
+    return await load(
+        services.blobs.locate(work.blob),
+        filename=work.source,
+        media_type=work.media_type,
+        memory_mb=services.settings.load_memory_mb,
+        timeout_s=services.settings.load_timeout_s,
+    )
+
+
+async def _split(services: Services, work: Work, loaded: Loaded) -> list[Piece]:
+    await jobs.progress(services.database, work, "split")
+    encoder = services.embedder.encoder
+    limit, overlap = chunk_size(services.settings, encoder)
+    pieces = await asyncio.to_thread(
+        split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
+    )
+    await jobs.progress(services.database, work, "embed", chunks=len(pieces))
+    return pieces
+
+
+async def _embed(services: Services, work: Work, pieces: Sequence[Piece]) -> None:
+    """Batches of like length, each committed, so that a restart resumes after the last one."""
+    there = await jobs.staged(services.database, work)
+    spans = {piece.ord: (piece.start, piece.stop) for piece in pieces}
+    if any(spans.get(ord_) != (start, stop) for ord_, start, stop in there):
+        # Another chunk size or version since: what is staged does not fit any more.
+        await jobs.unstage(services.database, work)
+        there = []
+    done = {ord_ for ord_, _, _ in there}
+    waiting = sorted((piece for piece in pieces if piece.ord not in done), key=lambda piece: piece.tokens)
+    for first in range(0, len(waiting), BATCH_CHUNKS):
+        batch = waiting[first : first + BATCH_CHUNKS]
+        vectors = await services.embedder.embed([piece.text for piece in batch], "passage")
+        await jobs.stage(services.database, work, batch, vectors)
+
+
+def chunk_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:
+    """(tokens, overlap): 220/32 for a model of 256 tokens, 400/60 for one of 512 or more; never above its limit."""
+    tokens = settings.chunk_tokens or (400 if encoder.max_tokens >= 512 else encoder.max_tokens * 220 // 256)
+    tokens = min(tokens, encoder.max_tokens)
+    overlap = settings.chunk_overlap if settings.chunk_overlap is not None else tokens * 3 // 20
+    return tokens, min(overlap, tokens // 2)

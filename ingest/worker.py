@@ -1,0 +1,101 @@
+"""The worker: claims documents one at a time and takes each the way of ingest/pipeline.py."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+
+from app import logs
+from app.errors import DatabaseUnavailable, DocumentError
+from app.services import Services
+from ingest import jobs
+from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
+from ingest.pipeline import ingest
+
+log = logging.getLogger("kyujang.worker")
+
+POLL_S = 0.3
+RETRY_DELAYS_S = (1, 5, 15)
+
+
+async def run(services: Services, stop: asyncio.Event) -> None:
+    """Until `stop` is set; the document at hand then goes back to the queue and resumes where it was."""
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        try:
+            work = await jobs.claim(services.database, name, lease_s=services.settings.lease_s)
+        except DatabaseUnavailable:
+            log.warning("the database does not answer; trying again")
+            work = None
+        if work is None:
+            await asyncio.wait({stopping}, timeout=POLL_S)
+            continue
+        await _carry_out(services, work, stopping)
+    stopping.cancel()
+
+
+async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
+    logs.request_id.set(work.job_id)
+    logs.tenant_id.set(str(work.tenant))
+    try:
+        if work.attempt > MAX_ATTEMPTS:
+            raise DocumentError("internal", f"The worker died {MAX_ATTEMPTS} times while it took in this document.")
+        await _while_leased(services, work, stopping)
+        log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
+    except LeaseLost:
+        log.info("document cancelled or taken over", extra={"document": work.document_id})
+    except DocumentError as error:
+        await _end_badly(services, work, error)
+    except asyncio.CancelledError:
+        await _give_back(services, work, delay_s=0, blameless=True)
+        raise
+    except Exception:
+        log.exception("document failed", extra={"document": work.document_id, "attempt": work.attempt})
+        if work.attempt < MAX_ATTEMPTS:
+            await _give_back(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
+        else:
+            await _end_badly(
+                services, work, DocumentError("internal", "Kyujang failed on this document; the log says why.")
+            )
+
+
+async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
+    """Renews the lease until the work is done. Raises what the work raises, LeaseLost included."""
+    task = asyncio.create_task(ingest(services, work))
+    try:
+        while True:
+            await asyncio.wait({task, stopping}, timeout=services.settings.lease_s / 3, return_when="FIRST_COMPLETED")
+            if task.done():
+                return task.result()
+            if stopping.done():
+                await _give_back(services, work, delay_s=0, blameless=True)
+                raise LeaseLost
+            try:
+                await jobs.renew(services.database, work, lease_s=services.settings.lease_s)
+            except DatabaseUnavailable:
+                log.warning("the lease could not be renewed")
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _end_badly(services: Services, work: Work, error: DocumentError) -> None:
+    log.info("document refused", extra={"document": work.document_id, "code": error.document_code})
+    try:
+        await jobs.fail(services.database, work, error.document_code, error.detail)
+    except (LeaseLost, DatabaseUnavailable):
+        return
+    await services.blobs.remove([work.blob])
+
+
+async def _give_back(services: Services, work: Work, *, delay_s: float, blameless: bool = False) -> None:
+    """If even this fails, the lease runs out and another worker takes the document."""
+    try:
+        await jobs.retry_later(services.database, work, delay_s=delay_s, blameless=blameless)
+    except (LeaseLost, DatabaseUnavailable):
+        log.info("document left to its lease", extra={"document": work.document_id})

