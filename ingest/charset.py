@@ -1,0 +1,77 @@
+"""Bytes to text: byte order mark, declared charset, UTF-8, CP949, and last Windows-1252."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([a-zA-Z0-9_\-]{2,20})""")
+# The web's euc-kr and ks_c_5601 mean Microsoft's larger set (WHATWG Encoding Standard).
+ALIASES = {
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "ksc5601": "cp949",
+    "iso-8859-1": "cp1252",
+    "shift_jis": "cp932",
+}
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+MOST_CONTROLS = 0.03
+
+
+def decode(content: bytes) -> str | None:
+    """None if this is no text."""
+    for mark, charset in MARKS:
+        if content.startswith(mark):
+            return _try(content, charset)
+    for charset in (*_utf_16_without_mark(content), *_declared(content), "utf-8", "cp949", "cp932", "cp1252"):
+        if (text := _try(content, charset)) is not None and _reads_well(text, charset):
+            return text
+    return None
+
+
+def _declared(content: bytes) -> tuple[str, ...]:
+    found = DECLARED.search(content[:2048])
+    if found is None:
+        return ()
+    name = found.group(1).decode().lower()
+    return (ALIASES.get(name, name),)
+
+
+def _try(content: bytes, charset: str) -> str | None:
+    try:
+        return content.decode(charset)
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
+    """English in UTF-16 has a NUL in every other byte."""
+    even, odd = content[:2000:2], content[1:2000:2]
+    if odd.count(0) > 0.7 * len(odd) > 0:
+        return ("utf-16-le",)
+    if even.count(0) > 0.7 * len(even):
+        return ("utf-16-be",)
+    return ()
+
+
+def _reads_well(text: str, charset: str) -> bool:
+    """Binary decodes under one-byte charsets too, but is full of control characters."""
+    if len(CONTROL.findall(text)) > MOST_CONTROLS * len(text):
+        return False
+    if charset == "cp949":
+        # Western text in Latin-1 can pass for rare Hangul; real Korean is mostly common syllables and ASCII.
+        wide = [character for character in text if ord(character) > 127]
+        korean = sum("\uac00" <= character <= "\ud7a3" or "\u3000" <= character <= "\u303f" for character in wide)
+        return korean >= 0.6 * len(wide)
+    if charset == "cp932":
+        wide = [character for character in text if ord(character) > 127]
+        kana = sum("\u3040" <= character <= "\u30ff" for character in wide)
+        return kana >= 0.2 * len(wide)
+    return True

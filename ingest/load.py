@@ -1,0 +1,92 @@
+"""A file to text, in a child process that may crash, hang or eat memory without harm to the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from app.errors import DocumentError
+from ingest.load_child import OUT_OF_MEMORY
+
+PAGE_BREAK = "\n\n"
+ROOT = Path(__file__).resolve().parent.parent
+# No secret of the worker's environment reaches a parser.
+CHILD_ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`number` is None where the format has no pages."""
+
+    number: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    media_type: str
+    title: str | None
+    pages: list[Page] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return PAGE_BREAK.join(page.text for page in self.pages)
+
+    def page_starts(self) -> list[int]:
+        """Where each page begins in `text`, in code points."""
+        lengths = (len(page.text) + len(PAGE_BREAK) for page in self.pages[:-1])
+        return list(accumulate(lengths, initial=0))
+
+
+async def load(path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float) -> Loaded:
+    """Raises DocumentError; its detail is for the caller to read."""
+    command = [sys.executable, "-m", "ingest.load_child", str(path), filename or "", media_type or ""]
+    limits = [str(memory_mb), str(int(timeout_s) + 1)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *limits,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=CHILD_ENVIRONMENT,
+        start_new_session=True,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+    except TimeoutError:
+        raise DocumentError(
+            "timeout", f"Reading the document took more than {timeout_s:g} s (KYUJANG_LOAD_TIMEOUT_S). Split it."
+        ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _result(output, process.returncode or 0, memory_mb)
+
+
+def _result(output: bytes, code: int, memory_mb: int) -> Loaded:
+    try:
+        answer: dict[str, Any] = json.loads(output)
+    except ValueError:
+        raise _crash(code, memory_mb) from None
+    if "error" in answer:
+        raise DocumentError(answer["error"]["code"], answer["error"]["detail"])
+    pages = [Page(each["number"], each["text"]) for each in answer["pages"]]
+    return Loaded(answer["media_type"], answer["title"], pages)
+
+
+def _crash(code: int, memory_mb: int) -> DocumentError:
+    if code == OUT_OF_MEMORY:
+        return DocumentError(
+            "too_large", f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
+        )
+    if code == -signal.SIGXCPU:
+        return DocumentError("timeout", "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S).")
+    return DocumentError("corrupt", "The file is damaged: its reader crashed. Open it, save it anew and send that.")

@@ -1,0 +1,161 @@
+"""The real parsers, in their real child process."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.errors import DocumentError
+from ingest import formats
+from ingest.load import Loaded, load
+from tests.conftest import EXAMPLES, SHARED_DATA, needs_shared_data
+
+REAL = SHARED_DATA / "documents"
+TAKEN = (".txt", ".md", ".html", ".pdf", ".docx")
+
+
+async def take(path: Path, **limits) -> Loaded:
+    options = {"filename": path.name, "media_type": None, "memory_mb": 2048, "timeout_s": 60} | limits
+    return await load(path, **options)
+
+
+async def refusal(path: Path, **limits) -> DocumentError:
+    with pytest.raises(DocumentError) as caught:
+        await take(path, **limits)
+    assert str(path) not in caught.value.detail
+    return caught.value
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s", "", unicodedata.normalize("NFC", text))
+
+
+def real_rows() -> list[dict]:
+    if not REAL.is_dir():
+        return []
+    rows = [json.loads(line) for line in (REAL / "index.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["file"].endswith(TAKEN) and row["must_contain"]]
+
+
+@needs_shared_data
+@pytest.mark.parametrize("row", real_rows(), ids=lambda row: row["file"])
+async def test_real_documents_yield_their_phrases(row):
+    loaded = await take(REAL / row["file"])
+    text = squeezed(loaded.text)
+    assert [phrase for phrase in row["must_contain"] if squeezed(phrase) not in text] == []
+
+
+@needs_shared_data
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [("edge/scanned_no_text_layer.pdf", "empty"), ("edge/password.pdf", "encrypted"), ("edge/empty.txt", "empty"),
+     ("edge/password_protected.xlsx", "encrypted"), ("edge/hwp3.hwp", "unsupported_type")],
+)  # fmt: skip
+async def test_real_files_that_cannot_be_taken_say_why(file, code):
+    assert (await refusal(REAL / file)).document_code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "pages", "words"),
+    [
+        ("returns-policy.md", formats.MARKDOWN, [None], "30 days"),
+        ("leave-regulation.ko.html", formats.HTML, [None], "연차"),
+        ("lantern-manual.pdf", formats.PDF, [1, 2], "lantern"),
+        ("rice-cooker-manual.ko.docx", formats.DOCX, [None], "밥솥"),
+        ("king-sejong-annals.txt", formats.PLAIN, [None], "163"),
+    ],
+)
+async def test_our_examples_are_read(name, media_type, pages, words):
+    loaded = await take(EXAMPLES / name)
+    assert loaded.media_type == media_type
+    assert [page.number for page in loaded.pages] == pages
+    assert words in loaded.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("규장각".encode("cp949"), "규장각"),
+        ("규장각".encode("utf-16"), "규장각"),
+        ("규장각".encode("utf-8-sig"), "규장각"),
+        (unicodedata.normalize("NFD", "규장각").encode(), "규장각"),
+        ("Café déjà vu, naïve".encode("latin-1"), "Café déjà vu, naïve"),
+        ("plain text in UTF-16".encode("utf-16-le"), "plain text in UTF-16"),
+        (b"one\r\ntwo\rthree", "one\ntwo\nthree"),
+        (b"bell\x07 and text, long enough to be read as text " * 10, None),
+    ],
+)
+async def test_charsets_and_controls(tmp_path, content, text):
+    (tmp_path / "a.txt").write_bytes(content)
+    loaded = (await take(tmp_path / "a.txt")).text
+    assert loaded == text if text else "\x07" not in loaded
+
+
+async def test_the_content_decides_not_the_name(tmp_path):
+    (tmp_path / "a.pdf").write_text("Just text.")
+    assert (await take(tmp_path / "a.pdf")).media_type == formats.PLAIN
+    (tmp_path / "b.txt").write_text("<!DOCTYPE html><title>T</title><p>Seen</p><script>hidden()</script>")
+    loaded = await take(tmp_path / "b.txt")
+    assert (loaded.media_type, loaded.title) == (formats.HTML, "T")
+    assert "Seen" in loaded.text
+    assert "hidden" not in loaded.text
+
+
+async def test_a_korean_page_in_euc_kr(tmp_path):
+    page = '<html><head><meta charset="euc-kr"><title>규정</title></head><body><p>휴가는 15일</p></body></html>'
+    (tmp_path / "a.html").write_bytes(page.encode("euc-kr"))
+    loaded = await take(tmp_path / "a.html")
+    assert loaded.title == "규정"
+    assert "휴가는 15일" in loaded.text
+
+
+def office(**parts: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name.replace("__", "/").replace("_xml", ".xml"), content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty"),
+        (b" \n\t \n", "empty"),
+        (os.urandom(10 << 20), "unsupported_type"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(500), "unsupported_type"),
+        (b"MZ\x90\x00" + bytes(500), "unsupported_type"),
+        (b"%PDF-1.7\nno PDF at all", "corrupt"),
+        (b"PK\x03\x04" + os.urandom(3000), "corrupt"),
+        (office(word__document_xml=b"<not><xml"), "corrupt"),
+        (office(anything_xml=b"<a/>"), "unsupported_type"),
+        (b"{\\rtf1 text}", "unsupported_type"),
+    ],
+    ids=["empty", "blank", "garbage", "png", "exe", "pdf", "zip", "docx", "other-zip", "rtf"],
+)
+async def test_what_is_no_document_says_so(tmp_path, content, code):
+    (tmp_path / "file").write_bytes(content)
+    error = await refusal(tmp_path / "file")
+    assert error.document_code == code
+
+
+async def test_a_cut_off_pdf_is_corrupt_or_read(tmp_path):
+    whole = (EXAMPLES / "lantern-manual.pdf").read_bytes()
+    (tmp_path / "cut.pdf").write_bytes(whole[: len(whole) // 3])
+    assert (await refusal(tmp_path / "cut.pdf")).document_code in ("corrupt", "empty")
+
+
+async def test_a_slow_reader_is_stopped():
+    assert (await refusal(EXAMPLES / "lantern-manual.pdf", timeout_s=0.01)).document_code == "timeout"
+
+
+async def test_a_greedy_reader_is_stopped(tmp_path):
+    (tmp_path / "big.txt").write_bytes(b"word " * (40 << 20))
+    assert (await refusal(tmp_path / "big.txt", memory_mb=256)).document_code == "too_large"
