@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.budget import Prompt, assemble, assemble_without_engine
 from app.citations import Support, cite
-from app.errors import InvalidInput
 from app.extract import extract
-from app.generation import Engine, Generation, Sampling
-from app.prompts import Message, PromptElements, build_messages, default_elements, source_block
+from app.generation import Generation, Sampling
+from app.prompts import PromptElements, default_elements
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.stores import Match
@@ -31,31 +31,43 @@ class Question:
     top_k: int = 5
     min_score: float | None = None
     grounding: Grounding | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the engine was given. `tokens` by element, counted by the engine's own tokenizer."""
+class Found:
+    """`below` tells that `min_score` took matches away."""
 
-    messages: list[Message] = field(default_factory=list)
-    tokens: dict[str, int] = field(default_factory=dict)
-    dropped_contexts: int = 0
+    matches: list[Match]
+    below: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer whose citations have been checked, or the reason why there is none."""
+
+    support: Support
+    mode: Literal["generated", "extracted"]
+    no_answer_reason: NoAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     id: str
-    support: Support
+    verdict: Verdict
     contexts: Sequence[Match]
-    answer_mode: Literal["generated", "extracted"]
-    finish_reason: Literal["stop", "length", "no_answer"]
-    no_answer_reason: NoAnswer | None
     prompt: Prompt
-    prompt_tokens: int
-    completion_tokens: int
+    generation: Generation | None
     model: str | None
     timings_ms: dict[str, float]
+
+    @property
+    def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
+        if self.verdict.no_answer_reason is not None:
+            return "no_answer"
+        if self.generation is None or self.verdict.mode == "extracted":
+            return "stop"
+        return self.generation.finish_reason
 
 
 class Clock:
@@ -71,163 +83,91 @@ class Clock:
     def step(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.ms[name] = _ms(time.perf_counter() - started)
+        self.ms[name] = _milliseconds(time.perf_counter() - started)
 
     def stop(self) -> dict[str, float]:
-        self.ms["total"] = _ms(time.perf_counter() - self._started)
+        self.ms["total"] = _milliseconds(time.perf_counter() - self._started)
         return self.ms
 
 
+async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
+    """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
+    clock = Clock()
+    elements = _elements(question)
+    found = await search(services, tenant, question.input, question.top_k, question.min_score, clock)
+    if not found.matches:
+        reason: NoAnswer = "below_min_score" if found.below else "nothing_retrieved"
+        return _answer(clock, found.matches, _declined(elements, reason))
+    if services.engine is None:
+        return _answer(clock, found.matches, _extracted(question, elements, found.matches))
+    model = (await services.engine.served()).model
+    with clock.step("prompt"):
+        max_tokens = question.sampling["max_tokens"]
+        prompt = await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
+    with clock.step("generate"):
+        generation = await services.engine.generate(prompt.messages, question.sampling, tenant=tenant.number)
+    clock.ms["first_token"] = _milliseconds(generation.first_token_s)
+    # The packaged toy model invents; nobody should read its inventions unasked.
+    default: Grounding = services.settings.grounding or ("extract" if model == PACKAGED_MODEL else "mark")
+    verdict = _checked(question, elements, prompt.contexts, generation, question.grounding or default)
+    return replace(_answer(clock, prompt.contexts, verdict, prompt), generation=generation, model=model)
+
+
 async def search(
-    services: Services, tenant: Tenant, text: str, *, top_k: int, min_score: float | None = None, clock: Clock
-) -> tuple[list[Match], bool]:
-    """The matches, and whether `min_score` took some or all away."""
+    services: Services, tenant: Tenant, text: str, top_k: int, min_score: float | None, clock: Clock
+) -> Found:
     with clock.step("embed"):
         vector = (await services.embedder.embed([text], "query"))[0]
     with clock.step("search"):
-        found = await services.store.search(tenant.number, vector, top_k)
-    kept = [match for match in found if min_score is None or match.score >= min_score]
-    return kept, len(kept) < len(found)
+        matches = await services.store.search(tenant.number, vector, top_k)
+    kept = [match for match in matches if min_score is None or match.score >= min_score]
+    return Found(kept, below=len(kept) < len(matches))
 
 
-async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
-    clock = Clock()
-    elements = _elements(question)
-    contexts, below = await search(
-        services, tenant, question.input, top_k=question.top_k, min_score=question.min_score, clock=clock
-    )
-    if not contexts:
-        reason: NoAnswer = "below_min_score" if below else "nothing_retrieved"
-        return _no_answer(elements, contexts, clock, reason)
-    if services.engine is None:
-        return _extracted(question, elements, contexts, clock, Prompt())
-    with clock.step("prompt"):
-        prompt, kept = await assemble(services.engine, elements, contexts, question)
-    with clock.step("generate"):
-        generation = await services.engine.generate(prompt.messages, question.sampling, tenant=tenant.number)
-    clock.ms["first_token"] = _ms(generation.first_token_s)
-    return await _checked(services, question, elements, kept, clock, prompt, generation)
-
-
-async def dry_run(services: Services, tenant: Tenant, question: Question) -> tuple[Prompt, list[Match]]:
+async def dry_run(services: Services, tenant: Tenant, question: Question) -> Prompt:
     """The prompt as it would be sent, without generating."""
-    clock = Clock()
-    contexts, _ = await search(
-        services, tenant, question.input, top_k=question.top_k, min_score=question.min_score, clock=clock
-    )
+    elements = _elements(question)
+    found = await search(services, tenant, question.input, question.top_k, question.min_score, Clock())
     if services.engine is None:
-        return Prompt(build_messages(_elements(question), contexts, question.input, _fence())), contexts
-    return await assemble(services.engine, _elements(question), contexts, question)
+        return assemble_without_engine(elements, found.matches, question.input)
+    max_tokens = question.sampling["max_tokens"]
+    return await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
 
 
-async def assemble(
-    engine: Engine, elements: PromptElements, contexts: Sequence[Match], question: Question
-) -> tuple[Prompt, list[Match]]:
-    """Contexts that do not fit the engine's context are dropped, lowest-ranked first, never cut.
-
-    Raises InvalidInput if the question does not fit even alone.
-    """
-    fence = _fence()
-    blocks = [source_block(match, number, fence) for number, match in enumerate(contexts, start=1)]
-    alone, instruction, indicator, text, *sizes = (
-        await engine.count_message_tokens(build_messages(elements, [], question.input, fence)),
-        *await engine.count_tokens([elements.instruction, elements.output_indicator, question.input, *blocks]),
-    )
-    room = (await engine.served()).context_tokens - question.sampling["max_tokens"] - alone
-    if room < 0:
-        raise InvalidInput(
-            f"The question, the instruction and max_tokens are {-room} tokens too long for the model. "
-            "Shorten them or lower max_tokens.",
-            pointer="/input",
-        )
-    kept = 0
-    # One token a block for the line break, which two separate counts do not see.
-    while kept < len(blocks) and sum(sizes[: kept + 1]) + kept + 1 <= room:
-        kept += 1
-    messages = build_messages(elements, contexts[:kept], question.input, fence)
-    context = sum(sizes[:kept])
-    tokens = {
-        "instruction": instruction,
-        "examples": 0,
-        "context": context,
-        "input": text,
-        "output_indicator": indicator,
-        "total": await engine.count_message_tokens(messages),
-    }
-    return Prompt(messages, tokens, len(contexts) - kept), list(contexts[:kept])
-
-
-async def _checked(
-    services: Services,
+def _checked(
     question: Question,
     elements: PromptElements,
     contexts: Sequence[Match],
-    clock: Clock,
-    prompt: Prompt,
     generation: Generation,
-) -> Answer:
+    grounding: Grounding,
+) -> Verdict:
     """What no source supports is marked, replaced by the extractive answer, or refused."""
-    assert services.engine is not None
-    model = (await services.engine.served()).model
-    grounding = question.grounding or services.settings.grounding or ("extract" if model == PACKAGED_MODEL else "mark")
-    support = cite(generation.text, contexts)
+    support = cite(generation.text, contexts, question.input)
     if grounding == "off":
-        support = replace(support, unsupported=[])
-    done = Answer(
-        id=_id(),
-        support=support,
-        contexts=contexts,
-        answer_mode="generated",
-        finish_reason=generation.finish_reason,
-        no_answer_reason=None,
-        prompt=prompt,
-        prompt_tokens=generation.prompt_tokens,
-        completion_tokens=generation.completion_tokens,
-        model=model,
-        timings_ms=clock.stop(),
-    )
-    if grounding in ("mark", "off") or (support.citations and not support.unsupported):
-        return done
+        return Verdict(replace(support, unsupported=[]), "generated")
+    if grounding == "mark" or (support.citations and not support.unsupported):
+        return Verdict(support, "generated")
     if grounding == "refuse":
-        other = _no_answer(elements, contexts, clock, "model_declined", prompt)
-    else:
-        other = _extracted(question, elements, contexts, clock, prompt)
-    return replace(
-        other, model=model, prompt_tokens=generation.prompt_tokens, completion_tokens=generation.completion_tokens
-    )
+        return _declined(elements, "model_declined")
+    return _extracted(question, elements, contexts)
 
 
-def _extracted(
-    question: Question, elements: PromptElements, contexts: Sequence[Match], clock: Clock, prompt: Prompt
-) -> Answer:
+def _extracted(question: Question, elements: PromptElements, contexts: Sequence[Match]) -> Verdict:
     support = extract(question.input, contexts)
-    if support is None:
-        return _no_answer(elements, contexts, clock, "model_declined", prompt)
-    return replace(
-        _no_answer(elements, contexts, clock, None, prompt),
-        support=support,
-        finish_reason="stop",
-        no_answer_reason=None,
-    )
+    return Verdict(support, "extracted") if support else _declined(elements, "model_declined")
 
 
-def _no_answer(
-    elements: PromptElements,
-    contexts: Sequence[Match],
-    clock: Clock,
-    reason: NoAnswer | None,
-    prompt: Prompt | None = None,
-) -> Answer:
+def _declined(elements: PromptElements, reason: NoAnswer) -> Verdict:
+    return Verdict(Support(elements.no_answer, [], []), "extracted", reason)
+
+
+def _answer(clock: Clock, contexts: Sequence[Match], verdict: Verdict, prompt: Prompt | None = None) -> Answer:
     return Answer(
-        id=_id(),
-        support=Support(elements.no_answer, [], []),
+        id=f"qry_{secrets.token_hex(12)}",
+        verdict=verdict,
         contexts=contexts,
-        answer_mode="extracted",
-        finish_reason="no_answer",
-        no_answer_reason=reason,
         prompt=prompt or Prompt(),
-        prompt_tokens=0,
-        completion_tokens=0,
+        generation=None,
         model=None,
         timings_ms=clock.stop(),
     )
@@ -242,13 +182,5 @@ def _elements(question: Question) -> PromptElements:
     )
 
 
-def _id() -> str:
-    return f"qry_{secrets.token_hex(12)}"
-
-
-def _fence() -> str:
-    return f"source-{secrets.token_hex(4)}"
-
-
-def _ms(seconds: float) -> float:
+def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 2)

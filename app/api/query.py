@@ -28,12 +28,11 @@ router = APIRouter(tags=["Asking"])
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Retrieval alone, without the engine."""
     clock = pipeline.Clock()
-    found, _ = await pipeline.search(
-        services, tenant, body.input, top_k=body.top_k, min_score=body.min_score, clock=clock
-    )
+    found = await pipeline.search(services, tenant, body.input, body.top_k, body.min_score, clock)
     timings = clock.stop()
     return SearchOut(
-        contexts=_contexts(found), timings_ms={step: timings[step] for step in ("embed", "search", "rerank", "total")}
+        contexts=_contexts(found.matches),
+        timings_ms={step: timings[step] for step in ("embed", "search", "rerank", "total")},
     )
 
 
@@ -42,14 +41,14 @@ async def query(body: QueryBody, tenant: QueryTenant, services: ServicesDep) -> 
     """An answer that rests on the tenant's documents, with its citations; or `no_answer`, with the reason."""
     question = _question(body)
     if body.dry_run:
-        prompt, contexts = await pipeline.dry_run(services, tenant, question)
+        prompt = await pipeline.dry_run(services, tenant, question)
         return DryRunOut(
             messages=[{"role": each["role"], "content": each["content"]} for each in prompt.messages],
             prompt=PromptOut(tokens=prompt.tokens, dropped_contexts=prompt.dropped_contexts),
-            contexts=_contexts(contexts),
+            contexts=_contexts(prompt.contexts),
         )
     answer = await pipeline.answer(services, tenant, question)
-    services.metrics.answers.labels(answer.answer_mode, answer.no_answer_reason or "answered").inc()
+    services.metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
     for step, milliseconds in answer.timings_ms.items():
         services.metrics.stage_seconds.labels(step).observe(milliseconds / 1000)
     return _answer(answer)
@@ -75,17 +74,21 @@ def _question(body: QueryBody) -> pipeline.Question:
 
 
 def _answer(answer: pipeline.Answer) -> AnswerOut:
+    support, generation = answer.verdict.support, answer.generation
     return AnswerOut(
         id=answer.id,
-        answer=answer.support.answer,
-        answer_mode=answer.answer_mode,
+        answer=support.answer,
+        answer_mode=answer.verdict.mode,
         finish_reason=answer.finish_reason,
-        no_answer_reason=answer.no_answer_reason,
-        citations=[_citation(citation) for citation in answer.support.citations],
-        unsupported=[SpanOut(start=span.start, end=span.end) for span in answer.support.unsupported],
+        no_answer_reason=answer.verdict.no_answer_reason,
+        citations=[_citation(citation) for citation in support.citations],
+        unsupported=[SpanOut(start=span.start, end=span.end) for span in support.unsupported],
         contexts=_contexts(answer.contexts),
         prompt=PromptOut(tokens=answer.prompt.tokens, dropped_contexts=answer.prompt.dropped_contexts),
-        usage={"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens},
+        usage={
+            "prompt_tokens": generation.prompt_tokens if generation else 0,
+            "completion_tokens": generation.completion_tokens if generation else 0,
+        },
         timings_ms=answer.timings_ms,
         model=answer.model,
     )
