@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from app.embedding import Encoder
 from app.services import Services
 from app.settings import Settings
-from ingest import jobs
+from ingest import jobs, staging
 from ingest.jobs import Work
 from ingest.load import Loaded, load
 from ingest.split import Piece, split
@@ -26,7 +26,7 @@ async def ingest(services: Services, work: Work) -> None:
     pieces = await _split(services, work, loaded)
     await _embed(services, work, pieces)
     await jobs.progress(services.database, work, "store")
-    old_blob = await jobs.publish(services.database, work, media_type=loaded.media_type, title=loaded.title)
+    old_blob = await staging.publish(services.database, work, media_type=loaded.media_type, title=loaded.title)
     if old_blob is not None:
         await services.blobs.remove([old_blob])
 
@@ -55,18 +55,18 @@ async def _split(services: Services, work: Work, loaded: Loaded) -> list[Piece]:
 
 async def _embed(services: Services, work: Work, pieces: Sequence[Piece]) -> None:
     """Batches of like length, each committed, so that a restart resumes after the last one."""
-    there = await jobs.staged(services.database, work)
+    there = await staging.staged(services.database, work)
     spans = {piece.ord: (piece.start, piece.stop) for piece in pieces}
     if any(spans.get(ord_) != (start, stop) for ord_, start, stop in there):
         # Another chunk size or version since: what is staged does not fit any more.
-        await jobs.unstage(services.database, work)
+        await staging.unstage(services.database, work)
         there = []
     done = {ord_ for ord_, _, _ in there}
     waiting = sorted((piece for piece in pieces if piece.ord not in done), key=lambda piece: piece.tokens)
     for first in range(0, len(waiting), BATCH_CHUNKS):
         batch = waiting[first : first + BATCH_CHUNKS]
         vectors = await services.embedder.embed([piece.text for piece in batch], "passage")
-        await jobs.stage(services.database, work, batch, vectors)
+        await staging.stage(services.database, work, batch, vectors)
 
 
 def chunk_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:

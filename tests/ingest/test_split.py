@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ def test_chunks_end_at_sentence_ends(encoder):
 def test_chunks_overlap_by_whole_sentences():
     text = " ".join(f"Sentence number {n} is here." for n in range(50))
     pieces = split(Loaded("text/plain", None, [Page(None, text)]), count_tokens=words, max_tokens=40, overlap_tokens=14)
-    for one, two in zip(pieces, pieces[1:], strict=False):
+    for one, two in pairwise(pieces):
         assert one.start < two.start < one.stop < two.stop
         assert text[two.start :].startswith("Sentence")
 

@@ -1,0 +1,113 @@
+"""Chunks on their way: staged batch by batch, then published in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from numpy import float32
+from numpy.typing import NDArray
+from pgvector import HalfVector
+
+from app.database import Connection, Database, fetch_all, fetch_one
+from ingest.jobs import Work, describe, end, hold, unstage_rows
+from ingest.split import Piece
+
+
+async def staged(database: Database, work: Work) -> list[tuple[int, int, int]]:
+    """(ord, start, stop) of what an earlier attempt has embedded."""
+    async with database.transaction(work.tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select ord, start, stop from staged_chunks
+            where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s order by ord
+            """,
+            work.key,
+        )
+    return [(row["ord"], row["start"], row["stop"]) for row in rows]
+
+
+async def stage(database: Database, work: Work, pieces: Sequence[Piece], vectors: NDArray[float32]) -> None:
+    """One batch, committed: a restart goes on after it. Raises LeaseLost."""
+    async with database.transaction(work.tenant) as connection:
+        await hold(connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(pieces)})
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                """
+                insert into staged_chunks
+                    (tenant_id, job_id, n, ord, page, start, stop, tokens, content, embedding)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """,
+                [
+                    (work.tenant, work.job_id, work.n, piece.ord, piece.page, piece.start, piece.stop, piece.tokens,
+                     piece.text, HalfVector(vector))
+                    for piece, vector in zip(pieces, vectors, strict=True)
+                ],
+            )  # fmt: skip
+
+
+async def unstage(database: Database, work: Work) -> None:
+    async with database.transaction(work.tenant) as connection:
+        await hold(connection, work, "chunks_done = 0", {})
+        await unstage_rows(connection, work)
+
+
+async def publish(database: Database, work: Work, *, media_type: str, title: str | None) -> str | None:
+    """The new version becomes visible and the old one goes, in one transaction: readers see either.
+
+    Returns the old version's blob. Raises LeaseLost.
+    """
+    async with database.transaction(work.tenant) as connection:
+        await end(connection, work, "succeeded")
+        old = await fetch_one(
+            connection,
+            "select blob, chunks from documents where tenant_id = %(tenant)s and id = %(id)s for update",
+            {"tenant": work.tenant, "id": work.document_id},
+        )
+        described = {**describe(work), "media_type": media_type, "title": work.title or title}
+        chunks = await _replace(connection, work, described)
+        await connection.execute(
+            "update tenants set chunk_count = chunk_count + %s where id = %s",
+            [chunks - (old["chunks"] if old else 0), work.tenant],
+        )
+    return old["blob"] if old else None
+
+
+async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> int:
+    """The document's row and chunks, from what is staged. Returns how many chunks."""
+    key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.n}
+    await connection.execute("delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s", key)
+    counted = await fetch_one(
+        connection,
+        "select count(*) as chunks from staged_chunks where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s",
+        key,
+    )
+    chunks: int = counted["chunks"] if counted else 0
+    await connection.execute(
+        """
+        insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob)
+        values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
+                coalesce(%(metadata)s::jsonb, '{}'), %(chunks)s, %(blob)s)
+        on conflict (tenant_id, id) do update set
+            source = coalesce(excluded.source, documents.source),
+            title = excluded.title,
+            media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
+            metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
+            blob = excluded.blob, updated_at = now()
+        """,
+        {**described, "chunks": chunks},
+    )
+    await connection.execute(
+        """
+        insert into chunks (tenant_id, id, document_id, ord, page, start, stop, tokens, content, embedding)
+        select s.tenant_id, i.id, %(id)s, s.ord, s.page, s.start, s.stop, s.tokens, s.content, s.embedding
+        from staged_chunks s
+        join unnest(%(ids)s::bigint[]) with ordinality as i (id, position) on i.position = s.ord + 1
+        where s.tenant_id = %(tenant)s and s.job_id = %(job)s and s.n = %(n)s
+        """,
+        {**key, "ids": [secrets.randbits(63) for _ in range(chunks)]},
+    )
+    await unstage_rows(connection, work)
+    return chunks
