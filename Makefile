@@ -1,0 +1,26 @@
+PYTHON ?= python3
+
+.PHONY: up test lint clean
+
+up: python
+	@$(PYTHON) -m app.up.install
+	@exec .venv/bin/python -m app up
+
+test: python
+	@$(PYTHON) -m app.up.install --test
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+lint: python
+	@$(PYTHON) -m app.up.install --test
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy
+
+clean:
+	rm -rf .venv .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
+	find app ingest migrations tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: python
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Kyujang needs Python 3.11 or newer, and '$(PYTHON)' is older or missing. Try: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12"; exit 1; }

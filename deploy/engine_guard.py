@@ -1,0 +1,62 @@
+"""The engine's door: an ASGI middleware for vLLM's OpenAI server, `--middleware engine_guard.Guard`.
+
+vLLM's own --api-key leaves several routes open (POST /adapters loads an adapter, /invocations generates), so
+only the routes Kyujang uses exist behind this one, and all of them but /health want the key in
+KYUJANG_ENGINE_KEY. One file, standard library only: it is also mounted into the official container.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+ALLOWED = frozenset(
+    {
+        ("GET", "/health"),
+        ("GET", "/metrics"),
+        ("GET", "/v1/models"),
+        ("POST", "/tokenize"),
+        ("POST", "/v1/chat/completions"),
+        ("POST", "/v1/completions"),
+        ("POST", "/v1/load_lora_adapter"),
+        ("POST", "/v1/unload_lora_adapter"),
+    }
+)
+
+
+class Guard:
+    def __init__(self, app: App) -> None:
+        key = os.environ.get("KYUJANG_ENGINE_KEY", "")
+        if len(key) < 16:
+            raise RuntimeError("KYUJANG_ENGINE_KEY must be set to a secret of at least 16 characters")
+        self._app = app
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif (scope["method"], scope["path"]) not in ALLOWED:
+            await _refuse(send, 404, b'{"error": "not found"}')
+        elif scope["path"] != "/health" and not self._has_key(scope):
+            await _refuse(send, 401, b'{"error": "a key is needed"}')
+        else:
+            await self._app(scope, receive, send)
+
+    def _has_key(self, scope: Scope) -> bool:
+        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        return len(sent) == 1 and hmac.compare_digest(sent[0], self._expected)
+
+
+async def _refuse(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,92 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from app.up.convert_smollm2 import packaged_gguf
+from app.up.engine import LocalEngine, engine_cores, engine_refusal
+
+
+def local_engine(home: Path, *, gpu: bool = False, model: str | None = None) -> LocalEngine:
+    engine = LocalEngine.choose(Settings(home=home, engine="vllm", llm_url=None, model=model), home / "run", gpu=gpu)
+    assert engine is not None
+    return engine
+
+
+def test_no_engine_is_started_when_none_is_wanted_or_one_runs_elsewhere(tmp_path: Path):
+    assert LocalEngine.choose(Settings(home=tmp_path, engine="none"), tmp_path, gpu=False) is None
+    elsewhere = Settings(home=tmp_path, llm_url="http://127.0.0.1:9000")
+    assert LocalEngine.choose(elsewhere, tmp_path, gpu=True) is None
+
+
+def test_the_engine_is_private_and_does_not_get_the_services_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret@db/kyujang")
+    monkeypatch.setenv("KYUJANG_ADMIN_KEY", "operator")
+    monkeypatch.setenv("HF_TOKEN", "hub")
+    engine = local_engine(tmp_path)
+    spec = engine.spec(tmp_path / "engine.log")
+
+    arguments = list(spec.argv)
+    assert arguments[arguments.index("--uds") + 1] == str(tmp_path / "run" / "engine.sock")
+    assert arguments[arguments.index("--middleware") + 1] == "engine_guard.Guard"
+    assert not {"--host", "--port", "--enable-lora"} & set(arguments)
+    assert engine.key not in arguments
+    assert spec.env["KYUJANG_ENGINE_KEY"] == engine.key
+    assert spec.env["HF_TOKEN"] == "hub"
+    assert not {"DATABASE_URL", "KYUJANG_ADMIN_KEY"} & set(spec.env)
+    assert local_engine(tmp_path).key != engine.key
+
+
+def test_the_packaged_model_is_converted_once_and_served_offline(tmp_path: Path):
+    engine = local_engine(tmp_path)
+    spec = engine.spec(tmp_path / "engine.log")
+    assert str(tmp_path / "models" / "smollm2") in spec.argv
+    assert spec.env["HF_HUB_OFFLINE"] == "1"
+    assert engine.conversion(tmp_path / "engine.log") is not None
+    (tmp_path / "models" / "smollm2").mkdir()
+    assert engine.conversion(tmp_path / "engine.log") is None
+
+
+def test_another_model_may_come_from_the_hub_or_from_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    hub = local_engine(tmp_path, model="owner/model")
+    assert hub.conversion(tmp_path / "log") is None
+    assert "HF_HUB_OFFLINE" not in hub.spec(tmp_path / "log").env
+    folder = local_engine(tmp_path, model=str(tmp_path))
+    assert folder.spec(tmp_path / "log").env["HF_HUB_OFFLINE"] == "1"
+    arguments = list(folder.spec(tmp_path / "log").argv)
+    names = arguments.index("--served-model-name")
+    assert arguments[names + 1 : names + 3] == ["base", str(tmp_path)]
+
+
+def test_the_gpu_engine_keeps_its_graphs_and_its_memory(tmp_path: Path):
+    gpu, cpu = (local_engine(tmp_path, gpu=gpu).spec(tmp_path / "log") for gpu in (True, False))
+    assert "--enforce-eager" in cpu.argv
+    assert cpu.env["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    assert "--enforce-eager" not in gpu.argv
+    assert "--gpu-memory-utilization" in gpu.argv
+    assert "VLLM_CPU_KVCACHE_SPACE" not in gpu.env
+
+
+def test_a_stale_socket_is_removed_before_the_start(tmp_path: Path):
+    engine = local_engine(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "engine.sock").touch()
+    engine.spec(tmp_path / "log").before_start()
+    assert not (tmp_path / "run" / "engine.sock").exists()
+
+
+def test_one_core_is_left_for_the_rest(monkeypatch: pytest.MonkeyPatch):
+    for available, expected in (({0}, [0]), ({2, 3}, [2]), (set(range(32)), list(range(8)))):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, cores=available: cores)
+        assert engine_cores() == expected
+
+
+def test_an_engine_that_is_not_there_says_so(tmp_path: Path):
+    assert engine_refusal(f"unix://{tmp_path}/engine.sock", "key", None)
+
+
+def test_without_the_engines_environment_there_is_no_packaged_model():
+    with pytest.raises(StopIteration):
+        packaged_gguf()

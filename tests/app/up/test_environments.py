@@ -1,0 +1,91 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.up.environments import Environment, app_environment, engine_environment
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("one==1\n")
+    return Environment("app", tmp_path / ".venv", steps=[], inputs=[requirements], extras=frozenset({"test"}))
+
+
+def install(environment: Environment) -> None:
+    environment.begin()
+    environment.python.parent.mkdir(parents=True, exist_ok=True)
+    environment.python.unlink(missing_ok=True)
+    environment.python.symlink_to(sys.executable)
+
+
+def test_a_finished_install_is_not_repeated(environment: Environment):
+    assert not environment.is_installed()
+    install(environment)
+    assert not environment.is_installed()
+    environment.finish()
+    assert environment.is_installed()
+
+
+def test_an_interrupted_install_starts_from_nothing(environment: Environment):
+    install(environment)
+    half = environment.folder / "half-unpacked"
+    half.touch()
+    assert environment.was_interrupted()
+    environment.begin()
+    assert not half.exists()
+
+
+def test_changed_requirements_are_installed_over_the_old_ones(environment: Environment):
+    install(environment)
+    environment.finish()
+    kept = environment.folder / "package"
+    kept.touch()
+    environment.inputs[0].write_text("one==2\n")
+    assert not environment.is_installed()
+    assert not environment.was_interrupted()
+    environment.begin()
+    assert kept.exists()
+    assert not environment.is_installed()
+
+
+def test_a_python_that_has_gone_counts_as_not_installed(environment: Environment):
+    install(environment)
+    environment.finish()
+    environment.python.unlink()
+    environment.python.symlink_to("/nonexistent/python3")
+    assert not environment.is_installed()
+    assert environment.was_interrupted()
+
+
+def test_without_the_tests_extra_an_environment_with_it_will_do(environment: Environment):
+    install(environment)
+    environment.finish()
+    plain = Environment("app", environment.folder, steps=[], inputs=environment.inputs)
+    assert plain.is_installed()
+
+    plain.finish()
+    assert plain.is_installed()
+    assert not environment.is_installed()
+
+
+def test_a_damaged_stamp_counts_as_none(environment: Environment):
+    install(environment)
+    (environment.folder / "installed.json").write_text("{")
+    assert not environment.is_installed()
+
+
+def test_every_file_an_environment_is_made_from_is_there():
+    for environment in (app_environment(test=True), engine_environment(gpu=False), engine_environment(gpu=True)):
+        assert all(path.is_file() for path in environment.inputs)
+
+
+def test_torch_comes_first_so_that_nothing_pulls_the_cuda_build():
+    assert list(app_environment(test=False).steps[0]) == ["torch==2.13.0"]
+    cpu = engine_environment(gpu=False)
+    assert list(cpu.steps[0]) == ["torch==2.13.0"]
+    assert all(step[0] == "--no-deps" for step in cpu.steps[1:])
+    pinned = [line.partition("==")[0] for path in cpu.inputs for line in path.read_text().splitlines()]
+    assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & set(pinned)
+    assert not [name for name in pinned if name.startswith("nvidia")]

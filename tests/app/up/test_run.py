@@ -1,0 +1,75 @@
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from app.up.environments import ROOT
+from app.up.run import up
+
+PROGRAM = "import sys; from app.settings import Settings; from app.up.run import up; sys.exit(up(Settings()))"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def refusal(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
+    assert up(settings) == 1
+    return capsys.readouterr().out
+
+
+def test_a_taken_port_is_said_before_anything_starts(open_folder: Path, capsys: pytest.CaptureFixture[str]):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refusal(Settings(home=open_folder / "home", port=port, engine="none"), capsys)
+    assert f"KYUJANG_PORT={port + 1} make up" in said
+    assert not (open_folder / "home" / "postgres").exists()
+
+
+def test_a_second_one_on_the_same_home_is_refused(open_folder: Path, capsys: pytest.CaptureFixture[str]):
+    with (open_folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4242")
+        lock.flush()
+        said = refusal(Settings(home=open_folder, port=free_port(), engine="none"), capsys)
+    assert "another Kyujang (pid 4242)" in said
+
+
+def test_an_engine_elsewhere_that_does_not_answer_is_refused_and_nothing_is_left(
+    open_folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    said = refusal(Settings(home=open_folder, port=free_port(), llm_url=nowhere), capsys)
+    assert f"Engine: the one at {nowhere}" in said
+    assert "KYUJANG_LLM_URL is not ready" in said
+    assert "stopping postgres" in said
+    assert not (open_folder / "postgres" / "data" / "postmaster.pid").exists()
+    assert not (open_folder / "run").exists()
+
+
+def test_a_signal_while_starting_stops_everything_and_ends_well(open_folder: Path):
+    environment = {**os.environ, "KYUJANG_HOME": str(open_folder), "KYUJANG_PORT": str(free_port())}
+    environment |= {"KYUJANG_ENGINE": "none"}
+    started = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    said = ""
+    for line in started.stdout:
+        said += line
+        if "[6/7]" in line:
+            started.send_signal(signal.SIGTERM)
+    assert started.wait() == 0
+    started.stdout.close()
+    assert said.splitlines()[-2:] == ["stopping postgres", "Stopped."]
+    assert not (open_folder / "postgres" / "data" / "postmaster.pid").exists()
