@@ -1,0 +1,117 @@
+"""An answer without a language model: the one to three retrieved sentences that bear most on the question. Pure.
+
+A sentence's score is the share of the question's content words that it holds, rare words counting more (idf over the
+retrieved sentences); what stands near it in its chunk counts half. That share alone decides whether anything bears on
+the question at all. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for.
+Somebody who asks in another language than the document's shares no word with it, and gets None.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.citations import Citation, Span, Support, precision
+from app.lexical import Word, content_words
+from app.sentences import split_sentences
+from app.stores import Match
+
+# Chosen on questions with and without an answer, in both languages.
+BEARS_ON = 0.42
+NEARLY_AS_GOOD = 0.7
+MOST_SENTENCES = 3
+NEARBY = 0.5
+RANK = 0.05
+EXPECTED = 0.15
+# The last word of a Korean question is its verb, and the text words that differently.
+KOREAN_VERB = 0.5
+
+NUMBER_ASKED = re.compile(
+    r"\b(?:when|how (?:many|much|long|old|far|often|tall|big|large)|(?:what|which) (?:year|date|day|percentage))\b"
+    r"|언제|얼마|며칠|몇|연도|년도|날짜",
+    re.IGNORECASE,
+)
+NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
+DIGIT = re.compile("[0-9]")
+NAME_INSIDE = re.compile(r"(?<=\w[ ,\"“‘(])[A-Z][^\W\d_]")
+HANGUL_END = re.compile(r"[가-힣][^\w]*\Z")
+HEADING = re.compile(r"#{1,6}\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    marker: int
+    match: Match
+    span: Span
+    terms: frozenset[str]
+    nearby: frozenset[str]
+
+    @property
+    def text(self) -> str:
+        return self.match.text[self.span.start : self.span.end]
+
+
+def extract(question: str, matches: Sequence[Match]) -> Support | None:
+    """Verbatim sentences, each followed by its marker. None if nothing in the matches bears on the question."""
+    asked = list(dict.fromkeys(content_words(question)))
+    candidates = [candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)]
+    if not asked or not candidates:
+        return None
+    weights = _weights(question, asked, candidates)
+    shares = [_share(weights, candidate) for candidate in candidates]
+    if max(shares) < BEARS_ON:
+        return None
+    expected = _expected(question)
+    scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
+    best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MOST_SENTENCES]
+    return _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
+
+
+def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
+    nearby = frozenset(term for word in content_words(f"{match.title or ''}\n{match.text}") for term in word)
+    for start, stop in split_sentences(match.text):
+        text = match.text[start:stop]
+        terms = frozenset(term for word in content_words(text) for term in word)
+        if terms and not HEADING.match(text):
+            yield Candidate(rank, match, Span(start, stop), terms, nearby)
+
+
+def _weights(question: str, asked: list[Word], candidates: list[Candidate]) -> dict[Word, float]:
+    frequency = Counter(term for candidate in candidates for term in candidate.terms)
+    weights = {
+        word: sum(math.log1p(len(candidates) / (frequency[term] + 1)) for term in word) / len(word) for word in asked
+    }
+    if len(asked) > 1 and HANGUL_END.search(question):
+        weights[asked[-1]] *= KOREAN_VERB
+    return weights
+
+
+def _share(weights: dict[Word, float], candidate: Candidate) -> float:
+    held = 0.0
+    for word, weight in weights.items():
+        here = precision([word], candidate.terms)
+        held += weight * (here + NEARBY * (precision([word], candidate.nearby) - here))
+    return held / sum(weights.values())
+
+
+def _expected(question: str) -> list[re.Pattern[str]]:
+    """What a sentence that answers would hold, by the question's word."""
+    return [sign for asked, sign in ((NUMBER_ASKED, DIGIT), (NAME_ASKED, NAME_INSIDE)) if asked.search(question)]
+
+
+def _bonus(expected: list[re.Pattern[str]], candidate: Candidate) -> float:
+    return EXPECTED * any(sign.search(candidate.text) for sign in expected) - RANK * (candidate.marker - 1)
+
+
+def _quoted(chosen: list[Candidate]) -> Support:
+    answer = ""
+    citations: list[Citation] = []
+    for candidate in chosen:
+        answer += " " if answer else ""
+        span = Span(len(answer), len(answer) + len(candidate.text))
+        answer += f"{candidate.text} [{candidate.marker}]"
+        citations.append(Citation(candidate.marker, candidate.match, candidate.text, span, candidate.span))
+    return Support(answer, citations, [])

@@ -1,0 +1,135 @@
+"""The words that carry a text's content, made comparable across inflections: English and Korean. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
+
+# One content word, as terms: a stem, a number ("#30"), or the overlapping syllable pairs of a Korean word.
+Word = tuple[str, ...]
+
+HANGUL = "가-힣"
+HAN = "\u3040-\u30ff\u3400-\u9fff"
+TOKEN = re.compile(
+    rf"(?P<number>[0-9]+(?:[.,][0-9]+)*)(?:\s?(?P<scale>[천만억]{{1,2}}|hundred\b|thousand\b|million\b|billion\b))?"
+    rf"|(?P<hangul>[{HANGUL}]+)|(?P<han>[{HAN}]+)|(?P<latin>[^\W\d_{HANGUL}{HAN}]+(?:['’][^\W\d_{HANGUL}{HAN}]+)*)"
+)
+SCALES = {"천": 10**3, "만": 10**4, "억": 10**8, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+LONGEST_NUMBER = 18
+NUMBER_WORDS = {
+    word: str(number)
+    for names, step, first in (
+        ("two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen", 1, 2),
+        ("seventeen eighteen nineteen", 1, 17),
+        ("twenty thirty forty fifty sixty seventy eighty ninety hundred", 10, 20),
+    )
+    for number, word in enumerate(names.split())
+    for number in (first + step * number,)
+}
+
+ENGLISH_STOP = re.compile(
+    r"an?|the|this|that|these|those|there|here|i|you|he|she|it|we|they|me|him|her|us|them|my|your|his|its|our|their|"
+    r"am|is|are|was|were|be|been|being|do|does|did|done|has|have|had|having|will|would|shall|should|can|could|may|"
+    r"might|must|of|in|on|at|by|for|from|to|with|into|onto|as|about|than|then|and|or|but|if|so|not|no|nor|yes|also|"
+    r"such|some|any|one|ones|only|just|very|what|which|who|whom|whose|when|where|why|how|many|much|name[ds]?|called|"
+    r"according|context|sources?|answer|question|documents?|however|therefore|additionally|st|nd|rd|th|s|t|don't|"
+    r"doesn't|didn't|isn't|aren't|wasn't|weren't|can't|cannot|won't|it's|that's|i'm"
+)
+KOREAN_STOP = re.compile(
+    r"[그이저것수등및중때더또각제안못네예]|있|없|않|아니|그것|이것|이는|그는|여기|거기|무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻게|왜|"
+    r"몇|얼마|또는|그리고|하지만|그러나|따라서|또한|대하|대한|대해|위하|위한|위해|따르|따라|때문|관하|관한|관해|경우|통하|통해|출처|"
+    r"문서|답변|질문|뭐|뭔|것은|하|되|한|할|된|될|하는|되는|있는|없는|않는|있다|없다|한다|된다|이다|했다|됐다|하였다|되었다"
+)
+# Longest first. What remains of a word must have as many syllables as the last number says.
+KOREAN_ENDINGS = tuple(
+    (re.compile(rf"(?:{endings})$"), rest)
+    for endings, rest in (
+        (r"(?:(?:하|되|이)?[였었]|[했됐았])(?:습니다|으며|으나|던|고|다|음|지)", 1),
+        (r"하였습니까|했습니까|입니까|합니까|됩니까|습니까|이었나|였나|했나|인가요?|하나요|되나요|나요|는가|은가", 1),
+        (r"(?:입|합|됩|습|십)니다|이에요|예요|에서는|에게서|으로부터|로부터|으로써|으로서|이라는|이라고", 1),
+        (r"에서|에게|에는|에도|까지|부터|으로|이나|라는|라고|처럼|보다|마다|밖에|조차|이며|이고|이란|하여|해서|하며|하고|하는|하면|"
+         r"하기|하지|한다|된다|되는|되며|되고|되어|되지|이다|들의|들은|들이|들을|인데", 1),
+        (r"[은는이가을를의에도로와과만란며고지]", 2),
+    )
+)  # fmt: skip
+
+
+def content_words(text: str) -> Iterator[Word]:
+    """Stop words are left out; case, accents, inflection, particles and the writing of numbers do not matter."""
+    normal = unicodedata.normalize("NFC", text)
+    for token in TOKEN.finditer(normal):
+        if digits := token["number"]:
+            for number in _numbers(digits, token["scale"]):
+                yield (f"#{number}",)
+        elif hangul := token["hangul"]:
+            glued = token.start() > 0 and normal[token.start() - 1].isascii() and normal[token.start() - 1].isalnum()
+            if word := _korean(hangul, glued=glued):
+                yield word
+        elif latin := token["latin"]:
+            if stem := _english(latin):
+                yield (stem,)
+        else:
+            yield _pairs(token["han"])
+
+
+def _numbers(digits: str, scale: str | None) -> Iterator[str]:
+    if THOUSANDS.fullmatch(digits):
+        digits = digits.replace(",", "")
+    parts = [digits] if digits.count(".") == 1 and "," not in digits else re.split("[.,]", digits)
+    if scale and len(parts) == 1 and len(digits) <= LONGEST_NUMBER:
+        factor = SCALES[scale] if scale in SCALES else prod(SCALES[unit] for unit in scale)
+        whole, _, fraction = digits.partition(".")
+        parts = [str(int(whole + fraction) * factor / 10 ** len(fraction)).removesuffix(".0")]
+    for part in parts:
+        yield (part.rstrip("0").rstrip(".") if "." in part else part).lstrip("0") or "0"
+
+
+@lru_cache(maxsize=4096)
+def _english(word: str) -> str | None:
+    word = "".join(
+        letter for letter in unicodedata.normalize("NFD", word.replace("’", "'")) if letter.isalpha() or letter == "'"
+    )
+    word = word.casefold()
+    if ENGLISH_STOP.fullmatch(word):
+        return None
+    word = word.removesuffix("'s").replace("'", "")
+    if word in NUMBER_WORDS:
+        return f"#{NUMBER_WORDS[word]}"
+    return stem(word)
+
+
+def stem(word: str) -> str:
+    """Plural and verb endings off, so that included, including and includes meet. Not a word any more."""
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    for ending in ("ing", "ed", "ly"):
+        rest = word.removesuffix(ending)
+        if rest != word and len(rest) > 2 and re.search("[aeiouy]", rest):
+            word = rest[:-1] if rest[-1] == rest[-2] and rest[-1] not in "lsz" else rest
+            break
+    if word.endswith("ie") and len(word) > 4:
+        word = word[:-1]
+    if word.endswith("y") and len(word) > 2:
+        word = word[:-1] + "i"
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+@lru_cache(maxsize=4096)
+def _korean(word: str, *, glued: bool) -> Word | None:
+    """`glued`: it follows a digit or a Latin letter, as the unit and the particle do in `3명이`, `AI가`."""
+    if KOREAN_STOP.fullmatch(word) and not glued:
+        return None
+    for ending, rest in KOREAN_ENDINGS:
+        found = ending.search(word)
+        if found and (glued or found.start() >= rest):
+            word = word[: found.start()]
+            break
+    return None if not word or KOREAN_STOP.fullmatch(word) else _pairs(word)
+
+
+def _pairs(word: str) -> Word:
+    return tuple(word[at : at + 2] for at in range(len(word) - 1)) or (word,)

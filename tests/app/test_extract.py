@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.citations import cite
+from app.extract import MOST_SENTENCES, extract
+from app.stores import Match
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def match(text: str, title: str | None = None, chunk: str = "chk") -> Match:
+    return Match(chunk, "doc", None, title, None, text, 0.9, {}, 0, len(text))
+
+
+SHELF = [
+    match(
+        "# Shop rules\n\nWe sell tea. Items may be returned within 30 days of delivery. "
+        "Opened items cannot be refunded."
+    ),
+    match(
+        "The Eiffel Tower was designed by Gustave Eiffel's company. It was completed in 1889. The tower is in Paris."
+    ),
+    match(
+        "환불은 수령 후 30일 이내에 가능합니다. 개봉한 상품은 환불할 수 없습니다. "
+        "고객센터는 평일 9시부터 18시까지 운영합니다."
+    ),
+    match("이순신은 조선의 무신이다. 1545년 한성에서 태어났다. 임진왜란 때 거북선을 이끌었다.", "이순신"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("How many days do I have to return an item?", "Items may be returned within 30 days of delivery. [1]"),
+        ("Are opened items refunded?", "Opened items cannot be refunded. [1]"),
+        ("When was the Eiffel Tower completed?", "It was completed in 1889. [2]"),
+        ("Who designed the Eiffel Tower?", "The Eiffel Tower was designed by Gustave Eiffel's company. [2]"),
+        ("환불은 며칠 이내에 가능한가요?", "환불은 수령 후 30일 이내에 가능합니다. [3]"),
+        ("고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
+        ("이순신은 언제 한성에서 태어났습니까?", "1545년 한성에서 태어났다. [4]"),
+    ],
+)
+def test_the_best_sentence_comes_first_with_its_marker(question: str, first: str):
+    support = extract(question, SHELF)
+    assert support is not None
+    assert support.answer.startswith(first)
+    assert support.unsupported == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which planet is the largest?",
+        "What?",
+        "",
+        "?!",
+        "가장 큰 행성은 무엇인가요?",
+        "무엇입니까?",
+        "에펠탑은 누가 설계했나요?",
+    ],
+)
+def test_nothing_bears_on_the_question(question: str):
+    assert extract(question, SHELF) is None
+
+
+def test_no_matches_no_answer():
+    assert extract("How long?", []) is None
+    assert extract("How long?", [match(""), match(" . ")]) is None
+
+
+def test_a_heading_is_no_answer():
+    assert extract("Shop rules?", [match("# Shop rules")]) is None
+
+
+def test_an_extract_stands_the_check_that_generated_answers_must_pass():
+    question = "When was the Eiffel Tower completed?"
+    support = extract(question, SHELF)
+    assert support is not None
+    checked = cite(support.answer, SHELF, question)
+    assert checked.answer == support.answer
+    assert [c.quote for c in checked.citations] == [c.quote for c in support.citations]
+
+
+PIECES = ["The fee is 3 euros. ", "요금은 3유로입니다. ", "😀", "\n", "- fee", "| fee |", "[1]", "요금", " "]
+TEXTS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8), max_size=4)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.sampled_from(["What is the fee?", "요금은 얼마입니까?"])), TEXTS)
+def test_every_quote_is_literal(question: str, texts: list[list[str]]):
+    matches = [match("".join(pieces)) for pieces in texts]
+    support = extract(question, matches)
+    if support is None:
+        return
+    assert 1 <= len(support.citations) <= MOST_SENTENCES
+    for citation in support.citations:
+        assert citation.match is matches[citation.marker - 1]
+        assert citation.quote == citation.match.text[citation.chunk_span.start : citation.chunk_span.end]
+        assert citation.quote == support.answer[citation.answer_span.start : citation.answer_span.end]
+        assert support.answer[citation.answer_span.end :].startswith(f" [{citation.marker}]")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the evaluation data is not here")
+@pytest.mark.parametrize(("language", "floor"), [("en", 0.80), ("ko", 0.83)])
+def test_the_extract_holds_the_answer(language: str, floor: float):
+    """The gold passage among others of its kind; measured: en 0.835, ko 0.865."""
+    corpus = {row["doc_id"]: row for row in _rows(language, "corpus")}
+    others = list(corpus.values())
+    queries = _rows(language, "queries")[:200]
+    held = 0
+    for number, query in enumerate(queries):
+        passages = [others[(number * 5 + step) % len(others)] for step in range(4)]
+        passages.insert(number % 3, corpus[query["gold_doc_ids"][0]])
+        support = extract(query["text"], [match(row["text"], row["title"], row["doc_id"]) for row in passages])
+        held += support is not None and any(answer in support.answer for answer in query["answers"])
+    assert held / len(queries) >= floor
+
+
+def _rows(language: str, name: str) -> list[dict]:
+    return [json.loads(line) for line in (DATA / language / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
