@@ -24,12 +24,11 @@ from app.services import Services, open_services
 from app.settings import Settings
 from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
+from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
 
-ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TEMPLATE = "kyujang_template"
-ADMIN_KEY = "operator-key-of-the-tests"
 
 # A test must neither read the developer's settings nor reach a model hub.
 for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
@@ -150,3 +149,22 @@ async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> 
     job: dict[str, Any] = answer.json()
     assert job["counts"]["failed"] == 0, job
     return job
+
+
+@pytest.fixture(scope="session")
+def stack(scratch: Path) -> Iterator[Stack]:
+    """Everything, vLLM with the packaged model included; started once for all tests."""
+    started = start_stack(scratch / "up")
+    yield started
+    stop_stack(started)
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.url, timeout=180) as opened:
+        yield opened
+
+
+@pytest.fixture
+def live_server(stack: Stack) -> str:
+    return stack.url

@@ -1,0 +1,138 @@
+"""The whole way with the real parts, vLLM included: documents in, question asked, the gold document cited."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from tests.conftest import EXAMPLES, ROOT, SHARED_DATA, needs_shared_data
+from tests.stack import Stack
+
+QUESTIONS = [json.loads(line) for line in (EXAMPLES / "questions.jsonl").read_text().splitlines()]
+DOCUMENTS = sorted({row["document"] for row in QUESTIONS})
+
+
+@pytest.fixture(scope="module")
+def shelf(stack: Stack) -> dict[str, str]:
+    """The examples, taken in: file name → document id."""
+    files = [("file", (name, (EXAMPLES / name).read_bytes())) for name in DOCUMENTS]
+    job = httpx.post(f"{stack.url}/ingest?wait=60", files=files, timeout=120).json()
+    assert job["status"] == "succeeded", job
+    return {document["source"]: document["id"] for document in job["documents"]}
+
+
+@pytest.mark.parametrize("row", QUESTIONS, ids=lambda row: row["question"])
+def test_the_gold_document_is_found_and_cited(client, shelf, row):
+    found = client.post("/search", json={"input": row["question"], "top_k": 3}).json()["contexts"]
+    assert shelf[row["document"]] in [context["document_id"] for context in found]
+    answer = client.post("/query", json={"input": row["question"], "max_tokens": 64}).json()
+    assert answer["finish_reason"] in ("stop", "length"), answer
+    assert shelf[row["document"]] in [citation["document_id"] for citation in answer["citations"]], answer
+    check_citations(answer)
+
+
+def check_citations(answer) -> None:
+    contexts = {context["chunk_id"]: context for context in answer["contexts"]}
+    for citation in answer["citations"]:
+        chunk, span = contexts[citation["chunk_id"]]["text"], citation["chunk_span"]
+        assert chunk[span["start"] : span["end"]] == citation["quote"]
+        assert contexts[citation["chunk_id"]]["rank"] == citation["marker"]
+        assert 0 <= citation["answer_span"]["start"] < citation["answer_span"]["end"] <= len(answer["answer"])
+
+
+@pytest.mark.parametrize("text", ["How long do I have to return an item?", "세종실록은 몇 권인가요?"])
+def test_the_engine_really_generates(client, shelf, text):
+    """With the guard off the model's own words come through."""
+    body = {"input": text, "grounding": "off", "max_tokens": 24, "seed": 7}
+    answer = client.post("/query", json=body).json()
+    assert answer["answer_mode"] == "generated"
+    assert answer["model"] == "smollm2"
+    assert 1 <= answer["usage"]["completion_tokens"] <= 24
+    assert answer["usage"]["prompt_tokens"] == answer["prompt"]["tokens"]["total"] > 50
+    assert answer["timings_ms"]["first_token"] > 0
+    assert answer["unsupported"] == []
+
+
+def test_the_elements_of_the_prompt_are_the_requests(client, shelf):
+    body = {"input": "refund?", "instruction": "Speak like a pirate.", "output_indicator": "One line.", "dry_run": True}
+    dry = client.post("/query", json=body).json()
+    system, user = dry["messages"]
+    assert system == {"role": "system", "content": "Speak like a pirate."}
+    assert user["content"].endswith("One line.")
+    tokens = dry["prompt"]["tokens"]
+    assert tokens["total"] >= tokens["instruction"] + tokens["context"] + tokens["input"] + tokens["output_indicator"]
+
+
+def test_contexts_that_do_not_fit_are_dropped_and_counted(client, shelf):
+    job = [{"text": f"Shelf {n}: " + "가나다라마바사 아자차카 " * 60, "id": f"big/{n}"} for n in range(12)]
+    done = client.post("/ingest?wait=60", json={"documents": job}).json()
+    assert done["status"] == "succeeded"
+    answer = client.post("/query", json={"input": "가나다라마바사 shelf", "top_k": 12, "max_tokens": 16}).json()
+    for document in done["documents"]:
+        client.delete(f"/documents/{document['id']}")
+    assert answer["prompt"]["dropped_contexts"] > 0
+    assert answer["prompt"]["tokens"]["total"] + 16 <= 4096
+
+
+def test_a_question_that_cannot_fit_says_by_how_much(client, shelf):
+    answer = client.post("/query", json={"input": "긴 질문 " * 4000})
+    assert answer.status_code == 422
+    assert "tokens too long" in answer.json()["detail"]
+
+
+def test_nothing_retrieved_is_no_answer_without_the_engine(client, shelf):
+    body = {"input": "What is the capital of Mars?", "min_score": 1.0}
+    answer = client.post("/query", json=body).json()
+    assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "below_min_score")
+    assert answer["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
+    assert answer["citations"] == []
+
+
+def test_the_commands_do_the_same(stack, shelf, tmp_path):
+    page = tmp_path / "등대.md"
+    page.write_text("# 등대\n\n가덕도 등대의 높이는 42.7미터이다.\n")
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=stack.environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "1 of 1 documents" in run("ingest", "add", str(page))
+    assert "42.7" in run("app", "ask", "가덕도 등대의 높이는 얼마인가요?")
+    assert "등대" in run("app", "search", "가덕도 등대", "--top-k", "1")
+    assert run("app", "tenant", "add", "acme", "--name", "Acme") == "acme\n"
+    assert run("app", "key", "add", "acme").startswith("kyu_")
+    assert "valid" in run("app", "key", "list", "acme")
+    run("app", "tenant", "delete", "acme")
+    assert "acme" not in run("app", "tenant", "list")
+
+
+@needs_shared_data
+def test_real_documents_are_taken_in_and_answer(client, shelf):
+    rows = [json.loads(line) for line in (SHARED_DATA / "documents" / "index.jsonl").read_text().splitlines()]
+    wanted = [
+        row for row in rows if row["file"] in ("word_processor_history.pdf", "fastapi_async_ko.md", "word_tables.docx")
+    ]
+    files = [("file", (row["file"], (SHARED_DATA / "documents" / row["file"]).read_bytes())) for row in wanted]
+    job = client.post("/ingest?wait=60", files=files).json()
+    while job["status"] in ("queued", "running"):
+        job = client.get(f"/jobs/{job['id']}").json()
+    assert job["status"] == "succeeded", job
+    answer = client.post(
+        "/query", json={"input": "path operation function에서 async def 대신 def를 쓰면 어떻게 되나요?"}
+    ).json()
+    assert "fastapi_async_ko.md" in [context["source"] for context in answer["contexts"]]
+    check_citations(answer)
+    for document in job["documents"]:
+        client.delete(f"/documents/{document['id']}")
