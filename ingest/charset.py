@@ -1,4 +1,4 @@
-"""Bytes to text: byte order mark, declared charset, UTF-8, CP949, and last Windows-1252."""
+"""Bytes to text: byte order mark, UTF-8, the declared charset, CP949, and last Windows-1252."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([a-zA-Z0-9_\-]{2,20})""")
+DECLARED = re.compile(
+    rb"""<(?:meta|\?xml)\b[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([a-z0-9_\-]{2,20})""", re.IGNORECASE
+)
+ESCAPE = b"\x1b"
 # The web's euc-kr and ks_c_5601 mean Microsoft's larger set (WHATWG Encoding Standard).
 ALIASES = {
     "euc-kr": "cp949",
@@ -23,6 +26,7 @@ ALIASES = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 MOST_CONTROLS = 0.03
+MOST_BROKEN = 0.1
 
 
 def decode(content: bytes) -> str | None:
@@ -30,7 +34,16 @@ def decode(content: bytes) -> str | None:
     for mark, charset in MARKS:
         if content.startswith(mark):
             return _try(content, charset)
-    for charset in (*_utf_16_without_mark(content), *_declared(content), "utf-8", "cp949", "cp932", "cp1252"):
+    declared = _declared(content)
+    # UTF-8 is not valid by accident and declarations are often wrong; but ISO-2022 passes for ASCII.
+    first = declared if ESCAPE in content else ()
+    for charset in (*_utf_16_without_mark(content), *first, "utf-8", *declared, "cp949"):
+        if (text := _try(content, charset)) is not None and _reads_well(text, charset):
+            return text
+    for charset in ("utf-8", *declared, "cp949"):
+        if (text := _nearly(content, charset)) is not None and _reads_well(text, charset):
+            return text
+    for charset in ("cp932", "cp1252"):
         if (text := _try(content, charset)) is not None and _reads_well(text, charset):
             return text
     return None
@@ -44,11 +57,20 @@ def _declared(content: bytes) -> tuple[str, ...]:
     return (ALIASES.get(name, name),)
 
 
-def _try(content: bytes, charset: str) -> str | None:
+def _try(content: bytes, charset: str, errors: str = "strict") -> str | None:
     try:
-        return content.decode(charset)
-    except (UnicodeDecodeError, LookupError):
+        return content.decode(charset, errors)
+    except (UnicodeError, LookupError):
         return None
+
+
+def _nearly(content: bytes, charset: str) -> str | None:
+    """A few broken bytes, as in a file that was cut off, become U+FFFD; most others must have been right."""
+    text = _try(content, charset, "replace")
+    if text is None:
+        return None
+    wide = len(text) - len(text.encode("ascii", "ignore"))
+    return text if text.count("\ufffd") <= MOST_BROKEN * wide else None
 
 
 def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:

@@ -18,7 +18,12 @@ PLAIN = "text/plain"
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
-HTML_START = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+# Each comment can match in one way only: many of them at the top of a file must not cost exponential time.
+HTML_START = re.compile(
+    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+PDF_MARK = b"%PDF-"
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
 TAKEN = "Formats taken: txt, md, html, pdf, docx."
 UNSUPPORTED = DocumentError("unsupported_type", f"The content is of no type that is taken here. {TAKEN}")
@@ -38,7 +43,7 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         head = file.read(1024)
     if not head:
         raise DocumentError("empty", "The file is empty.")
-    if b"%PDF-" in head:
+    if head.lstrip().startswith(PDF_MARK):
         return PDF
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
@@ -50,6 +55,9 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         raise UNSUPPORTED
     content = decode(path.read_bytes())
     if content is None:
+        # Readers take a PDF with something before its mark, too; a text may well speak of the mark.
+        if PDF_MARK in head:
+            return PDF
         raise UNSUPPORTED
     return Text(_kind_of_text(content, filename.lower(), media_type), content)
 

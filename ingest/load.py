@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 from app.errors import DocumentError
 from ingest.load_child import OUT_OF_MEMORY
+
+log = logging.getLogger("kyujang.load")
 
 PAGE_BREAK = "\n\n"
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,12 +57,12 @@ async def load(path: Path, *, filename: str | None, media_type: str | None, memo
         *limits,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         env=CHILD_ENVIRONMENT,
         start_new_session=True,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+        output, complaint = await asyncio.wait_for(process.communicate(), timeout_s)
     except TimeoutError:
         raise DocumentError(
             "timeout", f"Reading the document took more than {timeout_s:g} s (KYUJANG_LOAD_TIMEOUT_S). Split it."
@@ -68,25 +71,28 @@ async def load(path: Path, *, filename: str | None, media_type: str | None, memo
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _result(output, process.returncode or 0, memory_mb)
+    return _result(output, complaint, process.returncode or 0, memory_mb)
 
 
-def _result(output: bytes, code: int, memory_mb: int) -> Loaded:
+def _result(output: bytes, complaint: bytes, code: int, memory_mb: int) -> Loaded:
     try:
         answer: dict[str, Any] = json.loads(output)
     except ValueError:
-        raise _crash(code, memory_mb) from None
+        raise _crash(complaint, code, memory_mb) from None
     if "error" in answer:
         raise DocumentError(answer["error"]["code"], answer["error"]["detail"])
     pages = [Page(each["number"], each["text"]) for each in answer["pages"]]
     return Loaded(answer["media_type"], answer["title"], pages)
 
 
-def _crash(code: int, memory_mb: int) -> DocumentError:
+def _crash(complaint: bytes, code: int, memory_mb: int) -> DocumentError:
     if code == OUT_OF_MEMORY:
         return DocumentError(
             "too_large", f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
         )
     if code == -signal.SIGXCPU:
         return DocumentError("timeout", "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S).")
+    if code > 0:
+        log.error("the reader failed", extra={"code": code, "complaint": complaint[-2000:].decode(errors="replace")})
+        return DocumentError("internal", "Kyujang failed to read this document; the log says why.")
     return DocumentError("corrupt", "The file is damaged: its reader crashed. Open it, save it anew and send that.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import unicodedata
 from pathlib import Path
@@ -12,11 +13,13 @@ from ingest.formats import DOCX, HTML, MARKDOWN, PDF, Text
 
 Pages = list[tuple[int | None, str]]
 
-UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
-HEADING = re.compile(r"^#\s+(?:#\s+)*(.{1,300}?)\s*(?:\{[^}]*\})?\s*#*\s*$", re.MULTILINE)
+LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
+UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
+HEADING = re.compile(r"^#[ \t]+(?:#[ \t]+)*([^\s#][^\n]{0,299})", re.MULTILINE)
+HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
 HTML_TITLE = re.compile(r"<title[^>]*>([^<]{1,300})</title>", re.IGNORECASE)
-HTML_CHARSET = re.compile(r"""(charset\s*=\s*["']?\s*)[a-zA-Z0-9_\-]{2,20}""", re.IGNORECASE)
-LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)""")
+# With something of an address inside the parentheses: `cells[i](j)` is none.
+LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)""")
 BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 PADDING = re.compile(r"[ \t]{3,}")
 ENCRYPTED = DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
@@ -33,17 +36,16 @@ def parse(path: Path, found: str | Text) -> tuple[str | None, Pages]:
 
 def sound(text: str) -> str:
     """NFC, line feeds alone, and no character that PostgreSQL or JSON cannot hold."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
-    return unicodedata.normalize("NFC", UNWANTED.sub("", lines))
+    for line_end in LINE_ENDS:
+        text = text.replace(line_end, "\n")
+    return unicodedata.normalize("NFC", UNWANTED.sub("", text.replace("\u2029", "\n\n")))
 
 
 def _text(found: Text) -> tuple[str | None, Pages]:
     if found.media_type == HTML:
-        # Decoded already: a charset that the page declares would be applied twice.
-        page = HTML_CHARSET.sub(r"\g<1>utf-8", found.content)
-        title, pages = _office(page.encode("utf-8", "ignore"), HTML)
-        named = HTML_TITLE.search(page)
-        return (sound(named.group(1)).strip() or title if named else title), pages
+        title, pages = _office(found.content.encode("utf-8", "ignore"), HTML)
+        named = HTML_TITLE.search(found.content)
+        return (" ".join(sound(html.unescape(named.group(1))).split()) if named else "") or title, pages
     text = sound(found.content)
     return (_heading(text) if found.media_type == MARKDOWN else None), [(None, text)]
 
@@ -68,7 +70,13 @@ def _office(content: bytes, media_type: str) -> tuple[str | None, Pages]:
     """By xberg, from memory alone: it would fetch addresses, cache texts on disk and look for OCR models otherwise."""
     import xberg
 
-    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown")
+    config = xberg.ExtractionConfig(
+        use_cache=False,
+        disable_ocr=True,
+        output_format="markdown",
+        # Else a block of meta tags, with "## title:" in it, precedes the text.
+        html_options=xberg.ConversionOptions(extract_metadata=False),
+    )
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
     try:
         result = asyncio.run(xberg.extract(source, config))
@@ -91,4 +99,4 @@ def _refusal(reason: str) -> DocumentError:
 
 def _heading(text: str) -> str | None:
     found = HEADING.search(text)
-    return found.group(1) if found else None
+    return HEADING_END.sub("", found.group(1)) if found else None

@@ -19,6 +19,8 @@ Span = tuple[int, int]
 
 WORD_END = re.compile(r"\s+")
 HEADING = re.compile(r"#{1,6}\s")
+LONGEST_TOKENS = 6
+LONGEST_CLUSTER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,11 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
     """A sentence longer than a chunk: at words, and where there are none, between characters."""
     units: list[Unit] = []
     while start < stop:
-        # A token is rarely longer than 12 characters, so that one count looks at little more than one chunk.
-        low, high = start + 1, min(stop, start + 12 * max_tokens)
-        while low < high:
-            middle = (low + high + 1) // 2
-            if count_tokens([text[start:middle]])[0] <= max_tokens:
-                low = middle
-            else:
-                high = middle - 1
-        end = low if low == stop else _soft_end(text, start, low)
-        units.append(Unit(start, end, count_tokens([text[start:end]])[0]))
+        end = min(stop, start + LONGEST_TOKENS * max_tokens)
+        while (tokens := count_tokens([text[start:end]])[0]) > max_tokens and end > start + 1:
+            # By proportion, which lands within a few counts and nearly fills the chunk.
+            end = _soft_end(text, start, start + max(1, (end - start) * max_tokens // (tokens + 1)))
+        units.append(Unit(start, end, tokens))
         start = end
         while start < stop and text[start].isspace():
             start += 1
@@ -85,13 +82,26 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
 
 
 def _soft_end(text: str, start: int, end: int) -> int:
-    """The last word's end before `end`, if it is not too far back; never before a combining mark."""
+    """The last word's end before `end`, if it is not too far back; never inside what is read as one character."""
     breaks = [found.start() for found in WORD_END.finditer(text, start + 1, end + 1)]
     if breaks and breaks[-1] > start + (end - start) // 2:
         return breaks[-1]
-    while end > start + 1 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f"):
-        end -= 1
-    return end
+    boundary = end
+    while boundary > max(start, end - LONGEST_CLUSTER) and _joined(text, boundary):
+        boundary -= 1
+    return boundary if boundary > start and not _joined(text, boundary) else end
+
+
+def _joined(text: str, at: int) -> bool:
+    """Whether the characters on both sides are one: marks, joined emoji, and old Hangul, which NFC leaves in jamo."""
+    after, before = text[at], text[at - 1]
+    return (
+        unicodedata.category(after).startswith("M")
+        or "\u200d" in (after, before)
+        or "\u1160" <= after <= "\u11ff"
+        or "\ud7b0" <= after <= "\ud7fb"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+    )
 
 
 def _pack(
@@ -109,11 +119,15 @@ def _pack(
         tokens = count_tokens([text[units[first].start : units[last].stop]])[0]
         while tokens > max_tokens:
             # The white space between units counts too: let go of the overlap first, then of the last unit.
-            first, last = (done + 1, last) if first <= done else (first, last - 1)
+            if first <= done:
+                first = done + 1
+            else:
+                last = _keep_heading_with_text(text, units, first, last - 1)
             tokens = count_tokens([text[units[first].start : units[last].stop]])[0]
         chunks.append((units[first].start, units[last].stop, tokens))
-        done = last
-        first = _overlap(own, done, overlap_tokens, max_tokens - frame)
+        done, before = last, first
+        room = max_tokens - frame - sum(own[done + 1 : _with_headings(text, units, done + 1) + 1])
+        first = _overlap(own, before, done, min(overlap_tokens, room))
     return chunks
 
 
@@ -132,12 +146,18 @@ def _keep_heading_with_text(text: str, units: Sequence[Unit], first: int, last: 
     return last
 
 
-def _overlap(own: Sequence[int], done: int, overlap_tokens: int, room: int) -> int:
-    """Where the next chunk begins: some whole units back, if what follows still fits."""
-    if done + 1 == len(own):
-        return done + 1
+def _with_headings(text: str, units: Sequence[Unit], first: int) -> int:
+    """The unit that the headings from `first` on stand above; `first` itself if it is none."""
+    last = first
+    while last + 1 < len(units) and HEADING.match(text, units[last].start):
+        last += 1
+    return last
+
+
+def _overlap(own: Sequence[int], before: int, done: int, room: int) -> int:
+    """Where the next chunk begins: some whole units back, but never a chunk over again."""
     first, total = done + 1, 0
-    while first > 1 and total + own[first - 1] <= min(overlap_tokens, room - own[done + 1]):
+    while first > before + 1 and total + own[first - 1] <= room:
         first -= 1
         total += own[first]
     return first

