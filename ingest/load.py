@@ -50,7 +50,8 @@ class Loaded:
 
 async def load(path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float) -> Loaded:
     """Raises DocumentError; its detail is for the caller to read."""
-    command = [sys.executable, "-m", "ingest.load_child", str(path), filename or "", media_type or ""]
+    # -P: nothing from the folder in which the worker was started.
+    command = [sys.executable, "-P", "-m", "ingest.load_child", str(path), filename or "", media_type or ""]
     limits = [str(memory_mb), str(int(timeout_s) + 1)]
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -70,13 +70,8 @@ def _office(content: bytes, media_type: str) -> tuple[str | None, Pages]:
     """By xberg, from memory alone: it would fetch addresses, cache texts on disk and look for OCR models otherwise."""
     import xberg
 
-    config = xberg.ExtractionConfig(
-        use_cache=False,
-        disable_ocr=True,
-        output_format="markdown",
-        # Else a block of meta tags, with "## title:" in it, precedes the text.
-        html_options=xberg.ConversionOptions(extract_metadata=False),
-    )
+    html = xberg.ConversionOptions(extract_metadata=False, skip_images=True, compact_tables=True)
+    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown", html_options=html)
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
     try:
         result = asyncio.run(xberg.extract(source, config))

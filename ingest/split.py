@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.errors import NotConfigured
 from app.sentences import split_sentences
 from ingest.load import Loaded
 
@@ -74,6 +75,8 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
         while (tokens := count_tokens([text[start:end]])[0]) > max_tokens and end > start + 1:
             # By proportion, which lands within a few counts and nearly fills the chunk.
             end = _soft_end(text, start, start + max(1, (end - start) * max_tokens // (tokens + 1)))
+        if tokens > max_tokens:
+            raise NotConfigured(f"Chunks of {max_tokens} tokens leave no room for text (KYUJANG_CHUNK_TOKENS).")
         units.append(Unit(start, end, tokens))
         start = end
         while start < stop and text[start].isspace():

@@ -101,6 +101,11 @@ def test_a_sentence_without_content_is_no_claim():
     assert cite("Yes. [1] 네. That is so [7].", SHELF) == Support("Yes. 네. That is so.", [], [])
 
 
+def test_a_name_is_a_whole_word():
+    text = "In 1729 Jean-Jacques d’Ortous de Mairan had no iPhone."
+    assert quotes(cite(text, [match(text)])) == [(1, text)]
+
+
 def test_names_may_come_from_the_title_or_the_question():
     shelf = [match("The city has 1.7 million inhabitants.", "Warsaw")]
     answer = "The city of Warsaw in Poland has 1.7 million inhabitants."

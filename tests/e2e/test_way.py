@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import EXAMPLES, ROOT, SHARED_DATA, needs_shared_data
 from tests.stack import Stack
 
-QUESTIONS = [json.loads(line) for line in (EXAMPLES / "questions.jsonl").read_text().splitlines()]
+QUESTIONS = [json.loads(line) for line in (ROOT / "tests" / "examples" / "questions.jsonl").read_text().splitlines()]
 DOCUMENTS = sorted({row["document"] for row in QUESTIONS})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -10,10 +11,11 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.errors import DocumentError
-from ingest import formats
+from ingest import formats, load as loading
 from ingest.load import Loaded, load
 from tests.conftest import EXAMPLES, SHARED_DATA, needs_shared_data
 
@@ -88,7 +90,9 @@ async def test_our_examples_are_read(name, media_type, pages, words):
         (unicodedata.normalize("NFD", "규장각").encode(), "규장각"),
         ("Café déjà vu, naïve".encode("latin-1"), "Café déjà vu, naïve"),
         ("plain text in UTF-16".encode("utf-16-le"), "plain text in UTF-16"),
-        (b"one\r\ntwo\rthree", "one\ntwo\nthree"),
+        (b"one\r\ntwo\rthree\x0cfour", "one\ntwo\nthree\nfour"),
+        ("규장각의 책과 글".encode()[:-1], "규장각의 책과 \ufffd"),
+        (b"\xff" + "규장각의 책을 서가에 둔다".encode("cp949"), "\ufffd규장각의 책을 서가에 둔다"),
         (b"bell\x07 and text, long enough to be read as text " * 10, None),
     ],
 )
@@ -104,8 +108,33 @@ async def test_the_content_decides_not_the_name(tmp_path):
     (tmp_path / "b.txt").write_text("<!DOCTYPE html><title>T</title><p>Seen</p><script>hidden()</script>")
     loaded = await take(tmp_path / "b.txt")
     assert (loaded.media_type, loaded.title) == (formats.HTML, "T")
-    assert "Seen" in loaded.text
+    assert loaded.text.strip() == "Seen"
     assert "hidden" not in loaded.text
+
+
+async def test_a_text_may_speak_of_pdf(tmp_path):
+    (tmp_path / "a.md").write_text("# Headers\n\nSuch a file begins with %PDF-1.7.")
+    assert (await take(tmp_path / "a.md")).media_type == formats.MARKDOWN
+    (tmp_path / "b").write_bytes(b"\x00\xff\x81junk\n" + (EXAMPLES / "lantern-manual.pdf").read_bytes())
+    assert (await take(tmp_path / "b")).media_type == formats.PDF
+
+
+@pytest.mark.parametrize("content", ["<!-- a -->\n" * 40 + "text", "# a" + " " * 9000 + "b\n\ntext", "[a](" * 9000])
+async def test_odd_text_costs_no_time(tmp_path, content):
+    (tmp_path / "a.md").write_text(content)
+    assert (await take(tmp_path / "a.md", timeout_s=10)).text == content
+
+
+async def test_a_page_keeps_its_own_words(tmp_path):
+    page = (
+        '<?xml version="1.0"?><!-- x --><html><head><meta charset="iso-8859-1"><title>휴가 &amp;\n병가</title>'
+        '<meta name="description" content="unseen"></head><body><p>휴가는 “15일”</p><pre>say charset=euc-kr\n'
+        'cells[i](j)</pre><p><a href="http://x.example/">link</a></p></body></html>'
+    )
+    (tmp_path / "page").write_text(page)
+    loaded = await take(tmp_path / "page")
+    assert (loaded.media_type, loaded.title) == (formats.HTML, "휴가 & 병가")
+    assert loaded.text == "휴가는 “15일”\n\n```\nsay charset=euc-kr\ncells[i](j)\n```\n\nlink\n"
 
 
 async def test_a_korean_page_in_euc_kr(tmp_path):
@@ -152,8 +181,52 @@ async def test_a_cut_off_pdf_is_corrupt_or_read(tmp_path):
     assert (await refusal(tmp_path / "cut.pdf")).document_code in ("corrupt", "empty")
 
 
-async def test_a_slow_reader_is_stopped():
-    assert (await refusal(EXAMPLES / "lantern-manual.pdf", timeout_s=0.01)).document_code == "timeout"
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Puts another program in the place of the child."""
+
+    def replace(program: str) -> None:
+        (tmp_path / "ingest").mkdir()
+        (tmp_path / "ingest" / "__init__.py").touch()
+        (tmp_path / "ingest" / "load_child.py").write_text(program)
+        monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+
+    return replace
+
+
+SLEEP = "import os, pathlib, sys, time\npathlib.Path(sys.argv[1] + '.pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+
+
+async def test_a_reader_that_hangs_is_killed(tmp_path, reader):
+    reader(SLEEP)
+    assert (await refusal(tmp_path / "a", timeout_s=1)).document_code == "timeout"
+    assert not psutil.pid_exists(int((tmp_path / "a.pid").read_text()))
+
+
+async def test_a_reader_ends_with_the_work_it_was_for(tmp_path, reader):
+    reader(SLEEP)
+    task = asyncio.create_task(take(tmp_path / "a"))
+    while not (tmp_path / "a.pid").exists() or not (tmp_path / "a.pid").read_text():
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not psutil.pid_exists(int((tmp_path / "a.pid").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("import os; os.abort()", "corrupt"),
+        ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass", "timeout"),
+        ("raise RuntimeError('our own fault')", "internal"),
+    ],
+    ids=["crash", "busy", "fault"],
+)
+async def test_a_reader_that_dies_is_explained(tmp_path, reader, caplog, program, code):
+    reader(program)
+    assert (await refusal(tmp_path / "a")).document_code == code
+    assert ("our own fault" in str([vars(record) for record in caplog.records])) == (code == "internal")
 
 
 async def test_a_greedy_reader_is_stopped(tmp_path):
