@@ -43,8 +43,9 @@ def sound(text: str) -> str:
 
 def _text(found: Text) -> tuple[str | None, Pages]:
     if found.media_type == HTML:
-        title, pages = _office(found.content.encode("utf-8", "ignore"), HTML)
         named = HTML_TITLE.search(found.content)
+        # Without a head around it the title would be read as text.
+        title, pages = _office(HTML_TITLE.sub("", found.content, count=1).encode("utf-8", "ignore"), HTML)
         return (" ".join(sound(html.unescape(named.group(1))).split()) if named else "") or title, pages
     text = sound(found.content)
     return (_heading(text) if found.media_type == MARKDOWN else None), [(None, text)]
@@ -70,8 +71,8 @@ def _office(content: bytes, media_type: str) -> tuple[str | None, Pages]:
     """By xberg, from memory alone: it would fetch addresses, cache texts on disk and look for OCR models otherwise."""
     import xberg
 
-    html = xberg.ConversionOptions(extract_metadata=False, skip_images=True, compact_tables=True)
-    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown", html_options=html)
+    no_noise = xberg.ConversionOptions(extract_metadata=False, skip_images=True, compact_tables=True)
+    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown", html_options=no_noise)
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
     try:
         result = asyncio.run(xberg.extract(source, config))

@@ -71,7 +71,8 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
     """A sentence longer than a chunk: at words, and where there are none, between characters."""
     units: list[Unit] = []
     while start < stop:
-        end = min(stop, start + LONGEST_TOKENS * max_tokens)
+        window = start + LONGEST_TOKENS * max_tokens
+        end = stop if window >= stop else _soft_end(text, start, window)
         while (tokens := count_tokens([text[start:end]])[0]) > max_tokens and end > start + 1:
             # By proportion, which lands within a few counts and nearly fills the chunk.
             end = _soft_end(text, start, start + max(1, (end - start) * max_tokens // (tokens + 1)))
@@ -92,7 +93,9 @@ def _soft_end(text: str, start: int, end: int) -> int:
     boundary = end
     while boundary > max(start, end - LONGEST_CLUSTER) and _joined(text, boundary):
         boundary -= 1
-    return boundary if boundary > start and not _joined(text, boundary) else end
+    if boundary > start and not _joined(text, boundary):
+        end = boundary
+    return start + len(text[start:end].rstrip())
 
 
 def _joined(text: str, at: int) -> bool:

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from app.errors import DocumentError
-from ingest import formats, load as loading
+from ingest import formats
+from ingest import load as loading
 from ingest.load import Loaded, load
 from tests.conftest import EXAMPLES, SHARED_DATA, needs_shared_data
 
@@ -64,6 +65,15 @@ async def test_real_files_that_cannot_be_taken_say_why(file, code):
     assert (await refusal(REAL / file)).document_code == code
 
 
+@needs_shared_data
+@pytest.mark.parametrize(
+    ("file", "phrase"),
+    [("utf16.txt", "Doylestown, PA 18901"), ("latin1.md", "können"), ("cp1252.html", "Die schöne Frau")],
+)
+async def test_real_files_in_old_charsets(file, phrase):
+    assert phrase in (await take(REAL / "edge" / file)).text
+
+
 @pytest.mark.parametrize(
     ("name", "media_type", "pages", "words"),
     [
@@ -91,7 +101,7 @@ async def test_our_examples_are_read(name, media_type, pages, words):
         ("Café déjà vu, naïve".encode("latin-1"), "Café déjà vu, naïve"),
         ("plain text in UTF-16".encode("utf-16-le"), "plain text in UTF-16"),
         (b"one\r\ntwo\rthree\x0cfour", "one\ntwo\nthree\nfour"),
-        ("규장각의 책과 글".encode()[:-1], "규장각의 책과 \ufffd"),
+        ("규장각의 책과 글을 서가에 둔다".encode()[:-1], "규장각의 책과 글을 서가에 둔\ufffd"),
         (b"\xff" + "규장각의 책을 서가에 둔다".encode("cp949"), "\ufffd규장각의 책을 서가에 둔다"),
         (b"bell\x07 and text, long enough to be read as text " * 10, None),
     ],

