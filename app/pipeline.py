@@ -145,11 +145,21 @@ def _checked(
     support = cite(generation.text, contexts, question.input)
     if grounding == "off":
         return Verdict(replace(support, unsupported=[]), "generated")
-    if grounding == "mark" or (support.citations and not support.unsupported):
+    supported = bool(support.citations) and not support.unsupported
+    if grounding == "mark" or (grounding == "refuse" and supported):
         return Verdict(support, "generated")
     if grounding == "refuse":
         return _declined(elements, "model_declined")
-    return _extracted(question, elements, contexts)
+    extracted = _extracted(question, elements, contexts)
+    # A small model also copies sentences that are in the sources and answer nothing: those do not stand either.
+    if supported and _rest_on_the_same(support, extracted.support):
+        return Verdict(support, "generated")
+    return extracted
+
+
+def _rest_on_the_same(one: Support, other: Support) -> bool:
+    chunks = {citation.match.chunk_id for citation in other.citations}
+    return any(citation.match.chunk_id in chunks for citation in one.citations)
 
 
 def _extracted(question: Question, elements: PromptElements, contexts: Sequence[Match]) -> Verdict:

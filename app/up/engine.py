@@ -13,7 +13,7 @@ from app.generation import UNIX, Engine
 from app.settings import PACKAGED_MODEL, Settings
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
-from app.up.preflight import WITHOUT_ENGINE
+from app.up.preflight import WITHOUT_ENGINE, has_bfloat16
 
 GUARD = ROOT / "deploy"
 CONVERTER = Path(__file__).with_name("convert_smollm2.py")
@@ -91,11 +91,14 @@ class LocalEngine:
 
     def _arguments(self) -> list[str]:
         model = str(self.packaged_model or self.settings.model)
-        names = ["base", *([self.settings.model] if self.settings.model else [])]
-        common = ["--model", model, "--served-model-name", *names, "--uds", str(self._socket)]
+        name = self.settings.model or PACKAGED_MODEL
+        common = ["--model", model, "--served-model-name", name, "--uds", str(self._socket)]
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
-        return [*common, *(GPU_ARGUMENTS if self.gpu else CPU_ARGUMENTS)]
+        if self.gpu:
+            return [*common, *GPU_ARGUMENTS]
+        # Where the CPU has no bfloat16, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).
+        return [*common, *CPU_ARGUMENTS, *([] if has_bfloat16() else ["--dtype", "float32"])]
 
     def _own_environment(self) -> dict[str, str]:
         own = {"KYUJANG_ENGINE_KEY": self.key}

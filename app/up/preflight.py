@@ -58,6 +58,10 @@ def cpu_flags(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpu
     return Check("CPU", "ok", "AVX2" + (" AVX512" if "avx512f" in flags else ""))
 
 
+def has_bfloat16(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    return machine != "x86_64" or bool({"avx512_bf16", "amx_bf16"} & _first_flags(cpuinfo))
+
+
 def _first_flags(cpuinfo: Path) -> set[str]:
     for line in cpuinfo.read_text().splitlines():
         if line.startswith("flags"):
