@@ -43,6 +43,9 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         head = file.read(1024)
     if not head:
         raise DocumentError("empty", "The file is empty.")
+    if media_type == PLAIN:
+        # Sent as text in JSON: whatever it looks like, it is text.
+        return Text(PLAIN, path.read_text("utf-8"))
     if head.lstrip().startswith(PDF_MARK):
         return PDF
     if head.startswith(b"PK\x03\x04"):

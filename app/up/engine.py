@@ -97,7 +97,7 @@ class LocalEngine:
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
         if self.gpu:
             return [*common, *GPU_ARGUMENTS]
-        # Where the CPU has no bfloat16, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).
+        # Without bfloat16 in the CPU, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).
         return [*common, *CPU_ARGUMENTS, *([] if has_bfloat16() else ["--dtype", "float32"])]
 
     def _own_environment(self) -> dict[str, str]:

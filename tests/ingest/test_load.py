@@ -147,6 +147,14 @@ async def test_a_page_keeps_its_own_words(tmp_path):
     assert loaded.text == "휴가는 “15일”\n\n```\nsay charset=euc-kr\ncells[i](j)\n```\n\nlink\n"
 
 
+@pytest.mark.parametrize("text", ["<html><p>as sent</p></html>", "%PDF-1.7 is how one begins", "PK\x03\x04"])
+async def test_what_was_sent_as_text_is_text(tmp_path, text):
+    (tmp_path / "a").write_text(text)
+    loaded = await take(tmp_path / "a", media_type=formats.PLAIN)
+    assert loaded.media_type == formats.PLAIN
+    assert loaded.text == text.replace("\x03\x04", "")
+
+
 async def test_a_korean_page_in_euc_kr(tmp_path):
     page = '<html><head><meta charset="euc-kr"><title>규정</title></head><body><p>휴가는 15일</p></body></html>'
     (tmp_path / "a.html").write_bytes(page.encode("euc-kr"))
