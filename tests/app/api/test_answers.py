@@ -22,15 +22,15 @@ async def shelf(tenant, worker) -> dict[str, str]:
     return {document["source"]: document["id"] for document in job["documents"]}
 
 
-@pytest.mark.parametrize("row", QUESTIONS, ids=lambda row: row["question"])
+@pytest.mark.parametrize("row", QUESTIONS, ids=lambda row: row["text"])
 async def test_the_first_citation_answers(tenant, shelf, row):
-    answer = (await tenant.post("/query", json={"input": row["question"]})).json()
+    answer = (await tenant.post("/query", json={"input": row["text"]})).json()
     assert answer["answer_mode"] == "extracted"
     if row["answer"] == TOO_FAR:
         assert answer["finish_reason"] == "no_answer"
         return
     assert answer["finish_reason"] == "stop", answer
-    assert answer["citations"][0]["document_id"] == shelf[row["document"]]
+    assert answer["citations"][0]["document_id"] == shelf[row["gold_sources"][0]]
     assert row["answer"] in answer["answer"]
     for citation in answer["citations"]:
         start, end = citation["answer_span"].values()
