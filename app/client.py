@@ -9,9 +9,16 @@ import httpx
 from app.errors import KyujangError
 from app.settings import Settings
 
+FINISHED = frozenset({"succeeded", "partial", "failed", "cancelled"})
+POLL_S = 0.3
+
 
 class ServiceRefused(KyujangError):
-    """The service answered with a problem."""
+    """The service answered with a problem, or not at all: then there is no `status_code`."""
+
+    def __init__(self, detail: str, status_code: int | None = None) -> None:
+        super().__init__(detail)
+        self.status_code = status_code
 
 
 def open_client(settings: Settings, *, url: str | None = None, key: str | None = None) -> httpx.Client:
@@ -33,6 +40,7 @@ def call(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
     if response.is_success:
         return response.json() if response.content else None
     try:
-        raise ServiceRefused(f"{response.status_code}: {response.json()['detail']}")
+        detail = f"{response.status_code}: {response.json()['detail']}"
     except (ValueError, KeyError, TypeError):
-        raise ServiceRefused(f"{response.status_code} from {client.base_url}{path}") from None
+        detail = f"{response.status_code} from {client.base_url}{path}"
+    raise ServiceRefused(detail, response.status_code)

@@ -16,14 +16,11 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from app import logs
-from app.client import ServiceRefused, call, open_client
+from app.client import FINISHED, POLL_S, ServiceRefused, call, open_client
 from app.errors import KyujangError
 from app.services import open_services
 from app.settings import Settings
 from ingest.worker import run
-
-POLL_S = 0.3
-FINISHED = frozenset({"succeeded", "partial", "failed", "cancelled"})
 
 
 def main(arguments: list[str] | None = None) -> int:
