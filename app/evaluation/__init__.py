@@ -1,0 +1,1 @@
+"""python -m app eval: how well a running service finds the documents that answer questions."""
