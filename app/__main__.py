@@ -14,6 +14,7 @@ from app import logs
 from app.client import call, open_client
 from app.embedding import open_encoder
 from app.errors import KyujangError, NotConfigured
+from app.evaluation import command as evaluation
 from app.main import create_app
 from app.migrate import migrate
 from app.settings import Settings
@@ -47,6 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
         question = _remote(_add(commands, name, words, command))
         question.add_argument("input", help="the question")
         question.add_argument("--top-k", type=int)
+    measure = _add(commands, "eval", "measure retrieval on questions whose documents are known", evaluation.run)
+    evaluation.add_arguments(_remote(measure))
     tenant = _add(commands, "tenant", "tenants, with the operator's key", None).add_subparsers(
         required=True, metavar="ACTION"
     )
