@@ -66,11 +66,11 @@ class Database:
         async with self._transaction() as connection:
             await connection.execute("select 1")
 
-    async def embedding_model(self) -> str | None:
-        """Which model made the stored vectors; None before the first migration."""
+    async def embedding_model(self) -> tuple[str, int] | None:
+        """Which model made the stored vectors, and their dimension; None before the first migration."""
         async with self._transaction() as connection:
-            row = await fetch_one(connection, "select name from embedding_model")
-        return row["name"] if row else None
+            row = await fetch_one(connection, "select name, dimension from embedding_model")
+        return (row["name"], row["dimension"]) if row else None
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:

@@ -7,7 +7,8 @@ KyujangError (500)
 ├── TooLarge (413)              ├── Conflict (409)
 ├── UnsupportedMediaType (415)  └── Unavailable (503)
 ├── NotConfigured (start-up)        ├── EngineUnavailable
-└── DocumentError (one document)    └── DatabaseUnavailable
+└── DocumentError (one document)    ├── EmbedderUnavailable
+                                    └── DatabaseUnavailable
 """
 
 from __future__ import annotations
@@ -106,6 +107,12 @@ class EngineUnavailable(Unavailable):
     """The language model's engine does not answer. /search and extractive answers go on working."""
 
     code = "engine_unavailable"
+
+
+class EmbedderUnavailable(Unavailable):
+    """The embedding model does not answer."""
+
+    code = "embedder_unavailable"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -76,16 +76,16 @@ def _upgrade(owner_url: str) -> None:
 
 def _adopt_embedding_model(connection: psycopg.Connection, name: str, dimension: int) -> None:
     stored = connection.execute("select name, dimension from embedding_model").fetchone()
-    if stored and stored[0] == name:
+    if stored == (name, dimension):
         return
     with connection.transaction():
         connection.execute("set local role kyujang_operator")
         row = connection.execute("select coalesce(sum(chunk_count), 0) from tenants").fetchone()
     if stored and row and row[0]:
         raise NotConfigured(
-            f"The stored vectors were made by {stored[0]!r}, and KYUJANG_EMBEDDER is {name!r}; vectors of two models "
-            f"cannot be compared. Set KYUJANG_EMBEDDER={stored[0]} again, or use another KYUJANG_HOME or DATABASE_URL "
-            "and ingest the documents there."
+            f"The stored vectors were made by {stored[0]} ({stored[1]} dimensions), and KYUJANG_EMBEDDER is {name} "
+            f"({dimension} dimensions); vectors of two models cannot be compared. Set it back to {stored[0]}, or use "
+            "another KYUJANG_HOME or DATABASE_URL and ingest the documents there."
         )
     with connection.transaction():
         if stored:

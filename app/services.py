@@ -55,9 +55,10 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
 
 async def _refuse_other_vectors(database: Database, encoder: Encoder) -> None:
     stored = await database.embedding_model()
-    if stored != encoder.name:
+    if stored != (encoder.name, encoder.dimension):
+        name, dimension = stored or ("no model", 0)
         raise NotConfigured(
-            f"The database is set up for vectors of {stored!r}, and KYUJANG_EMBEDDER is "
-            f"{encoder.name!r}. Set KYUJANG_EMBEDDER back, or run 'python -m app migrate', which adopts the new model "
-            "where no document is stored yet."
+            f"The database is set up for vectors of {name} ({dimension} dimensions), and KYUJANG_EMBEDDER is "
+            f"{encoder.name} ({encoder.dimension} dimensions). Set it back, or run 'python -m app migrate', which "
+            "adopts the new model where no document is stored yet."
         )

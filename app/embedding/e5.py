@@ -1,0 +1,76 @@
+"""The packaged multilingual-e5-small on ONNX Runtime: Korean and English without a download (docs/decisions/0004)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.embedding.e5_folder import PROMPTS
+from app.embedding.encoder import Kind, Vectors, sound
+from app.settings import PACKAGED_EMBEDDER
+
+# Padded tokens of one run. Longer runs are no faster a token and take more memory.
+RUN_TOKENS = 512
+
+
+class E5Encoder:
+    name = PACKAGED_EMBEDDER
+    dimension = 384
+    max_tokens = 512
+    passages_at_once = 2
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        # Read when the tokenizer first works; its threads would take the cores of everything beside it.
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        from onnxruntime import InferenceSession, SessionOptions
+        from tokenizers import Tokenizer
+
+        options = SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        # What a document says stays text, also where it says "</s>".
+        self._tokenizer.encode_special_tokens = True
+        self._end = self._tokenizer.encode("").ids[-1]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self._ids(texts, "passage")]
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        tokens = [self._cut(ids) for ids in self._ids(texts, kind)]
+        for run in _runs(tokens):
+            vectors[run] = self._run([tokens[n] for n in run])
+        return vectors
+
+    def _ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        prefixed = [PROMPTS[kind] + sound(text) for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        return ids if len(ids) <= self.max_tokens else [*ids[: self.max_tokens - 1], self._end]
+
+    def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        longest = max(map(len, tokens))
+        ids, mask = (np.zeros((len(tokens), longest), np.int64) for _ in range(2))
+        for row, its in enumerate(tokens):
+            ids[row, : len(its)], mask[row, : len(its)] = its, 1
+        (vectors,) = self._session.run(["sentence_embedding"], {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(vectors, np.float32)
+
+
+def _runs(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Which texts go into one run: of like length, since the shorter ones are padded."""
+    run: list[int] = []
+    for n in sorted(range(len(tokens)), key=lambda n: len(tokens[n])):
+        if run and (len(run) + 1) * len(tokens[n]) > RUN_TOKENS:
+            yield run
+            run = []
+        run.append(n)
+    if run:
+        yield run

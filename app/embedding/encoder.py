@@ -1,0 +1,42 @@
+"""What every source of vectors can do."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["query", "passage"]
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Blocking. Vectors are L2-normalised, of shape [texts, dimension]."""
+
+    name: str
+    """Stored with the vectors; vectors of different names are never compared."""
+    dimension: int
+    max_tokens: int
+    passages_at_once: int
+    """More in one call would keep a query waiting for nothing: they would not be embedded faster."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """What the model would see of each passage, prefix and special tokens included; never less. Thread-safe."""
+        ...
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        """A query longer than `max_tokens` is cut; passages must not be longer."""
+        ...
+
+
+def sound(text: str) -> str:
+    """Decomposed Hangul embeds elsewhere (cosine 0.77 to itself); nothing at all would have no vector."""
+    return unicodedata.normalize("NFC", text).replace("\x00", " ") or " "
+
+
+def identity(name: str, passage_prefix: str) -> str:
+    """The prefix of queries is left out: it may change without making the stored vectors useless."""
+    return f"{name} (passage prefix {passage_prefix!r})" if passage_prefix else name
