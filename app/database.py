@@ -56,6 +56,14 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self, tenant_id: int) -> AsyncIterator[Connection]:
+        """Like transaction(), read only; all its statements see the same state, whatever is committed meanwhile."""
+        async with self._transaction() as connection:
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            await connection.execute("select set_config('app.tenant', %s, true)", [str(tenant_id)])
+            yield connection
+
+    @asynccontextmanager
     async def operator(self) -> AsyncIterator[Connection]:
         """For what has no tenant yet: tenants, keys by id, claiming work. Sees no document (docs/decisions/0001)."""
         async with self._transaction() as connection:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import DictRow
 
-from app.database import Database, fetch_all, fetch_one
+from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
+from app.filters import Condition
 from app.jobs import cancel_items
+from app.stores import Hit, Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,18 @@ def public_chunk_id(number: int) -> str:
     return f"chk_{number:016x}"
 
 
-async def list_documents(database: Database, tenant: int, *, limit: int, after: str | None) -> list[Document]:
+async def list_documents(
+    database: Database, tenant: int, *, limit: int, after: str | None, where: Condition | None = None
+) -> list[Document]:
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
-            """
-            select * from documents where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
-            """,
-            {"tenant": tenant, "after": after or "", "limit": limit},
+            f"""
+            select * from documents d
+            where d.tenant_id = %(tenant)s and d.id > %(after)s and {where.sql if where else "true"}
+            order by d.id limit %(limit)s
+            """,  # noqa: S608 - a condition holds its values as parameters
+            {"tenant": tenant, "after": after or "", "limit": limit} | (where.parameters if where else {}),
         )
     return [_document(row) for row in rows]
 
@@ -116,6 +123,36 @@ async def delete_document(database: Database, tenant: int, document_id: str) -> 
                 "update tenants set chunk_count = chunk_count - %s where id = %s", [row["chunks"], tenant]
             )
     return blobs
+
+
+async def matches(connection: Connection, tenant: int, hits: Sequence[Hit]) -> list[Match]:
+    """What the hits stand for, in their order."""
+    rows = await fetch_all(
+        connection,
+        """
+        select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata
+        from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
+        where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
+        """,
+        {"tenant": tenant, "ids": [hit.chunk for hit in hits]},
+    )
+    found = {row["id"]: row for row in rows}
+    return [_match(found[hit.chunk], hit.score) for hit in hits]
+
+
+def _match(row: DictRow, score: float) -> Match:
+    return Match(
+        chunk_id=public_chunk_id(row["id"]),
+        document_id=row["document_id"],
+        source=row["source"],
+        title=row["title"],
+        page=row["page"],
+        text=row["content"],
+        score=score,
+        metadata=row["metadata"],
+        start=row["start"],
+        stop=row["stop"],
+    )
 
 
 def _document(row: DictRow) -> Document:

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app import documents
 from app.budget import Prompt, assemble, assemble_without_engine
 from app.citations import Support, cite
 from app.extract import extract
+from app.filters import Condition
 from app.generation import Generation, Sampling
 from app.prompts import PromptElements, default_elements
 from app.services import Services
@@ -29,6 +31,7 @@ class Question:
     instruction: str | None = None
     output_indicator: str | None = None
     top_k: int = 5
+    where: Condition | None = None
     min_score: float | None = None
     grounding: Grounding | None = None
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
@@ -94,7 +97,7 @@ async def answer(services: Services, tenant: Tenant, question: Question) -> Answ
     """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
     clock = Clock()
     elements = _elements(question)
-    found = await search(services, tenant, question.input, question.top_k, question.min_score, clock)
+    found = await _retrieve(services, tenant, question, clock)
     if not found.matches:
         reason: NoAnswer = "below_min_score" if found.below else "nothing_retrieved"
         return _answer(clock, found.matches, _declined(elements, reason))
@@ -114,12 +117,21 @@ async def answer(services: Services, tenant: Tenant, question: Question) -> Answ
 
 
 async def search(
-    services: Services, tenant: Tenant, text: str, top_k: int, min_score: float | None, clock: Clock
+    services: Services,
+    tenant: Tenant,
+    text: str,
+    *,
+    top_k: int,
+    where: Condition | None,
+    min_score: float | None,
+    clock: Clock,
 ) -> Found:
     with clock.step("embed"):
         vector = (await services.embedder.embed([text], "query"))[0]
     with clock.step("search"):
-        matches = await services.store.search(tenant.number, vector, top_k)
+        async with services.database.snapshot(tenant.number) as connection:
+            hits = await services.store.search(connection, tenant.number, vector, top_k, where)
+            matches = await documents.matches(connection, tenant.number, hits)
     kept = [match for match in matches if min_score is None or match.score >= min_score]
     return Found(kept, below=len(kept) < len(matches))
 
@@ -127,11 +139,23 @@ async def search(
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Prompt:
     """The prompt as it would be sent, without generating."""
     elements = _elements(question)
-    found = await search(services, tenant, question.input, question.top_k, question.min_score, Clock())
+    found = await _retrieve(services, tenant, question, Clock())
     if services.engine is None:
         return assemble_without_engine(elements, found.matches, question.input)
     max_tokens = question.sampling["max_tokens"]
     return await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
+
+
+async def _retrieve(services: Services, tenant: Tenant, question: Question, clock: Clock) -> Found:
+    return await search(
+        services,
+        tenant,
+        question.input,
+        top_k=question.top_k,
+        where=question.where,
+        min_score=question.min_score,
+        clock=clock,
+    )
 
 
 def _checked(

@@ -14,6 +14,7 @@ from app.errors import NotConfigured
 from app.generation import Engine, open_engine
 from app.metrics import Metrics
 from app.settings import Settings
+from app.stores import VectorStore
 from app.stores.pgvector import PgvectorStore
 
 
@@ -23,7 +24,7 @@ class Services:
     database: Database
     blobs: Blobs
     embedder: Embedder
-    store: PgvectorStore
+    store: VectorStore
     engine: Engine | None
     metrics: Metrics
 
@@ -42,7 +43,7 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
             database=database,
             blobs=Blobs(settings.blobs),
             embedder=embedder,
-            store=PgvectorStore(database, encoder.dimension),
+            store=PgvectorStore(encoder.dimension),
             engine=engine,
             metrics=metrics or Metrics(),
         )

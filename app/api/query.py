@@ -28,7 +28,9 @@ router = APIRouter(tags=["Asking"])
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Retrieval alone, without the engine."""
     clock = pipeline.Clock()
-    found = await pipeline.search(services, tenant, body.input, body.top_k, body.min_score, clock)
+    found = await pipeline.search(
+        services, tenant, body.input, top_k=body.top_k, where=None, min_score=body.min_score, clock=clock
+    )
     timings = clock.stop()
     return SearchOut(
         contexts=_contexts(found.matches),

@@ -1,9 +1,23 @@
-"""What a vector search returns."""
+"""Vector search: what a store promises, and what it returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.database import Connection
+from app.filters import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`chunk` is chunks.id; what `score` means depends on who found it."""
+
+    chunk: int
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +34,19 @@ class Match:
     metadata: dict[str, Any]
     start: int
     stop: int
+
+
+class VectorStore(Protocol):
+    async def search(
+        self,
+        connection: Connection,
+        tenant: int,
+        vector: NDArray[np.float32],
+        top_k: int,
+        where: Condition | None = None,
+    ) -> list[Hit]:
+        """Inside the caller's snapshot (Database.snapshot). `vector` is L2-normalised, of shape [dimension].
+
+        min(top_k, matching chunks) hits, best first; `score` is the cosine similarity.
+        """
+        ...

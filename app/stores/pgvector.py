@@ -1,7 +1,8 @@
-"""k-NN by cosine in PostgreSQL; always min(top_k, chunks) hits.
+"""k-NN by cosine in PostgreSQL; always min(top_k, matching) hits.
 
-Measured (pgvector 0.8.5): an exact scan of 20,000 rows takes about 20 ms, and HNSW under a tenant filter can return
-fewer rows than asked for, so small tenants are scanned exactly and a short HNSW answer is asked again exactly.
+Measured (pgvector 0.8.5): an exact scan of 20,000 rows takes about 20 ms, and HNSW under a tenant or filter can return
+fewer rows than asked for. So small tenants and narrow filters are scanned exactly, and a short HNSW answer is asked
+again exactly.
 """
 
 from __future__ import annotations
@@ -11,70 +12,99 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
-from psycopg.rows import DictRow
 
-from app.database import Connection, Database, fetch_all, fetch_one
-from app.documents import public_chunk_id
-from app.stores import Match
+from app.database import Connection, fetch_all, fetch_one
+from app.filters import Condition
+from app.stores import Hit
 
 EXACT_UP_TO_CHUNKS = 20_000
+NARROW_UP_TO_DOCUMENTS = 2_000
 EF_SEARCH = 100
 
 
 class PgvectorStore:
-    def __init__(self, database: Database, dimension: int) -> None:
-        self._database = database
+    def __init__(self, dimension: int) -> None:
         self._dimension = dimension
 
-    async def search(self, tenant: int, vector: NDArray[np.float32], top_k: int) -> list[Match]:
-        """`vector` is L2-normalised, of shape [dimension]. Best first; `score` is the cosine similarity."""
+    async def search(
+        self,
+        connection: Connection,
+        tenant: int,
+        vector: NDArray[np.float32],
+        top_k: int,
+        where: Condition | None = None,
+    ) -> list[Hit]:
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
-        async with self._database.transaction(tenant) as connection:
-            row = await fetch_one(connection, "select chunk_count from tenants where id = %(tenant)s", parameters)
-            chunks = row["chunk_count"] if row else 0
-            if chunks == 0:
-                return []
-            if chunks > EXACT_UP_TO_CHUNKS:
-                rows = await self._approximate(connection, parameters)
-                if len(rows) == top_k:
-                    return [_match(row) for row in rows]
-            # The sum keeps the planner off the HNSW index.
-            rows = await fetch_all(connection, self._query("(distance) + 0.0"), parameters)
-        return [_match(row) for row in rows]
+        row = await fetch_one(connection, "select chunk_count from tenants where id = %(tenant)s", parameters)
+        chunks = row["chunk_count"] if row else 0
+        if chunks == 0:
+            return []
+        if chunks > EXACT_UP_TO_CHUNKS:
+            documents = await narrow(connection, tenant, where) if where else None
+            if documents is not None:
+                return await self.among(connection, tenant, vector, top_k, documents)
+            hits = await self._approximate(connection, parameters, where)
+            if len(hits) == top_k:
+                return hits
+        return await self._exact(connection, parameters, _matching(where), where)
 
-    async def _approximate(self, connection: Connection, parameters: dict[str, Any]) -> list[DictRow]:
+    async def among(
+        self, connection: Connection, tenant: int, vector: NDArray[np.float32], top_k: int, documents: list[str]
+    ) -> list[Hit]:
+        """Exactly, over the chunks of these documents."""
+        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": documents}
+        return await self._exact(connection, parameters, "c.document_id = any(%(documents)s)")
+
+    async def _exact(
+        self, connection: Connection, parameters: dict[str, Any], matching: str, where: Condition | None = None
+    ) -> list[Hit]:
+        # The sum keeps the planner off the HNSW index.
+        return await self._ranked(connection, parameters, f"({self._distance}) + 0.0, c.id", matching, where)
+
+    async def _approximate(
+        self, connection: Connection, parameters: dict[str, Any], where: Condition | None
+    ) -> list[Hit]:
         ef_search = min(1000, max(EF_SEARCH, 2 * parameters["k"]))
         await connection.execute(
             "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
             [str(ef_search)],
         )
-        return await fetch_all(connection, self._query("distance"), parameters)
+        return await self._ranked(connection, parameters, self._distance, _matching(where), where)
 
-    def _query(self, order: str) -> str:
+    async def _ranked(
+        self, connection: Connection, parameters: dict[str, Any], order: str, matching: str, where: Condition | None
+    ) -> list[Hit]:
         # The tenant is written out beside row-level security: the planner cannot see it in the policy.
-        distance = f"c.embedding::halfvec({self._dimension}) <=> %(vector)s::halfvec({self._dimension})"
-        return f"""
-            select c.id, c.document_id, c.page, c.content, c.start, c.stop, 1 - ({distance}) as score,
-                   d.source, d.title, d.metadata
-            from (
-                select * from chunks c where c.tenant_id = %(tenant)s
-                order by {order.replace("distance", distance)} limit %(k)s
-            ) c
-            join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
-            order by score desc, c.id
-        """  # noqa: S608 - the dimension is an int of ours
+        rows = await fetch_all(
+            connection,
+            f"""
+            select c.id, 1 - ({self._distance}) as score from chunks c
+            where c.tenant_id = %(tenant)s and {matching} order by {order} limit %(k)s
+            """,  # noqa: S608 - the dimension is an int of ours, and a condition holds its values as parameters
+            parameters | (where.parameters if where else {}),
+        )
+        hits = [Hit(row["id"], float(row["score"])) for row in rows]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))
+
+    @property
+    def _distance(self) -> str:
+        return f"c.embedding::halfvec({self._dimension}) <=> %(vector)s::halfvec({self._dimension})"
 
 
-def _match(row: DictRow) -> Match:
-    return Match(
-        chunk_id=public_chunk_id(row["id"]),
-        document_id=row["document_id"],
-        source=row["source"],
-        title=row["title"],
-        page=row["page"],
-        text=row["content"],
-        score=float(row["score"]),
-        metadata=row["metadata"],
-        start=row["start"],
-        stop=row["stop"],
+async def narrow(connection: Connection, tenant: int, where: Condition) -> list[str] | None:
+    """The documents that match, or None if they are too many to be scanned exactly."""
+    rows = await fetch_all(
+        connection,
+        f"select d.id, d.chunks from documents d where d.tenant_id = %(tenant)s and {where.sql} limit %(limit)s",  # noqa: S608
+        {"tenant": tenant, "limit": NARROW_UP_TO_DOCUMENTS + 1, **where.parameters},
     )
+    if len(rows) > NARROW_UP_TO_DOCUMENTS or sum(row["chunks"] for row in rows) > EXACT_UP_TO_CHUNKS:
+        return None
+    return [row["id"] for row in rows]
+
+
+def _matching(where: Condition | None) -> str:
+    """A scalar subquery, which the planner cannot turn into a join: the HNSW scan keeps its order and stops early."""
+    if where is None:
+        return "true"
+    return f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = c.document_id)"  # noqa: S608
