@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
+from app import changes
 from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
 from app.filters import Condition
@@ -110,19 +111,64 @@ async def delete_document(database: Database, tenant: int, document_id: str) -> 
     key = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
         blobs = await cancel_items(connection, tenant, document_id=document_id)
+        chunks = await fetch_all(
+            connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
+        )
         row = await fetch_one(
-            connection,
-            "delete from documents where tenant_id = %(tenant)s and id = %(id)s returning blob, chunks",
-            key,
+            connection, "delete from documents where tenant_id = %(tenant)s and id = %(id)s returning blob", key
         )
         if row is None and not blobs:
             raise NotFound
         if row is not None:
             blobs.append(row["blob"])
-            await connection.execute(
-                "update tenants set chunk_count = chunk_count - %s where id = %s", [row["chunks"], tenant]
-            )
+            removed = [chunk["id"] for chunk in chunks]
+            await changes.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
     return blobs
+
+
+async def narrow(
+    connection: Connection, tenant: int, where: Condition, *, documents: int, chunks: int
+) -> list[str] | None:
+    """The documents that match, or None if they are more than `documents` or have more than `chunks` chunks."""
+    key: dict[str, Any] = {"tenant": tenant, "limit": documents + 1, **where.parameters}
+    among = "true"
+    if where.candidates:
+        # Each stops at the limit, so a wide one costs no more than a narrow one.
+        arrays = [
+            f"array(select document_id from ({query}) q limit %(limit)s) as of_{n}"  # noqa: S608
+            for n, query in enumerate(where.candidates)
+        ]
+        found = await fetch_one(connection, f"select {', '.join(arrays)}", key)
+        assert found is not None
+        key["candidates"] = min(found.values(), key=len)
+        if len(key["candidates"]) > documents:
+            return None
+        among = "d.id = any(%(candidates)s)"
+    rows = await fetch_all(
+        connection,
+        f"""
+        select d.id, d.chunks from documents d
+        where d.tenant_id = %(tenant)s and {among} and {where.sql} limit %(limit)s
+        """,  # noqa: S608 - a condition holds its values as parameters
+        key,
+    )
+    if len(rows) > documents or sum(row["chunks"] for row in rows) > chunks:
+        return None
+    return [row["id"] for row in rows]
+
+
+async def matching(connection: Connection, tenant: int, hits: Sequence[Hit], where: Condition) -> list[Hit]:
+    """Those whose document matches, in their order."""
+    rows = await fetch_all(
+        connection,
+        f"""
+        select c.id from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
+        where c.tenant_id = %(tenant)s and c.id = any(%(ids)s) and {where.sql}
+        """,  # noqa: S608
+        {"tenant": tenant, "ids": [hit.chunk for hit in hits], **where.parameters},
+    )
+    kept = {row["id"] for row in rows}
+    return [hit for hit in hits if hit.chunk in kept]
 
 
 async def matches(connection: Connection, tenant: int, hits: Sequence[Hit]) -> list[Match]:

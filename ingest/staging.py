@@ -10,6 +10,7 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
+from app import changes
 from app.database import Connection, Database, fetch_all, fetch_one
 from ingest.jobs import Work, describe, end, hold, unstage_rows
 from ingest.split import Piece
@@ -63,22 +64,21 @@ async def publish(database: Database, work: Work, *, media_type: str, title: str
         await end(connection, work, "succeeded")
         old = await fetch_one(
             connection,
-            "select blob, chunks from documents where tenant_id = %(tenant)s and id = %(id)s for update",
+            "select blob from documents where tenant_id = %(tenant)s and id = %(id)s for update",
             {"tenant": work.tenant, "id": work.document_id},
         )
         described = {**describe(work), "media_type": media_type, "title": work.title or title}
-        chunks = await _replace(connection, work, described)
-        await connection.execute(
-            "update tenants set chunk_count = chunk_count + %s where id = %s",
-            [chunks - (old["chunks"] if old else 0), work.tenant],
-        )
+        removed, chunks = await _replace(connection, work, described)
+        await changes.record(connection, work.tenant, work.document_id, removed=removed, chunks=chunks - len(removed))
     return old["blob"] if old else None
 
 
-async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> int:
-    """The document's row and chunks, from what is staged. Returns how many chunks."""
+async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> tuple[list[int], int]:
+    """The document's row and chunks, from what is staged. Returns the old chunks, and how many new ones."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.n}
-    await connection.execute("delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s", key)
+    removed = await fetch_all(
+        connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
+    )
     counted = await fetch_one(
         connection,
         "select count(*) as chunks from staged_chunks where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s",
@@ -110,4 +110,4 @@ async def _replace(connection: Connection, work: Work, described: dict[str, Any]
         {**key, "ids": [secrets.randbits(63) for _ in range(chunks)]},
     )
     await unstage_rows(connection, work)
-    return chunks
+    return [row["id"] for row in removed], chunks

@@ -38,7 +38,7 @@ ONLY_IN = {
     "pydantic_settings": r"app\.settings",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|jobs|adapters|prompts|migrate)|app\.stores\.pgvector|ingest\.(jobs|staging)"
+    r"app\.(database|tenants|documents|changes|filters|jobs|adapters|prompts|migrate)|app\.stores\.pgvector|ingest\.(jobs|staging)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Path
 
 from app import documents
 from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import NotFound
+from app.filters import Condition
 from app.text import clean
 
 router = APIRouter(prefix="/documents", tags=["Documents"])
@@ -20,14 +22,17 @@ def document_id(id: Annotated[str, Path(description="May hold slashes: it is the
         raise NotFound from None
 
 
+FiltersInQuery = Annotated[Condition | None, Depends(filters_in_query)]
 DocumentId = Annotated[str, Depends(document_id)]
 
 
 @router.get("", response_model=Page[DocumentOut])
-async def list_documents(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+async def list_documents(
+    tenant: AnyTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery
+) -> dict[str, Any]:
     after = page.after(str)
     rows = await documents.list_documents(
-        services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None
+        services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None, where=where
     )
     return page_of(
         [DocumentOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id]

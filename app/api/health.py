@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from app.api.deps import ServicesDep
+from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FILES
 from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
@@ -60,6 +61,8 @@ async def limits(services: ServicesDep) -> dict[str, int]:
         "max_files": MAX_FILES,
         "max_input_characters": MAX_INPUT_CHARACTERS,
         "max_top_k": MAX_TOP_K,
+        "max_filter_depth": MAX_FILTER_DEPTH,
+        "max_filter_values": MAX_FILTER_VALUES,
     }
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app import pipeline
 from app.api.deps import QueryTenant, ServicesDep
+from app.api.filters import condition
 from app.api.schemas import (
     AnswerOut,
     CitationOut,
@@ -29,7 +30,13 @@ async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -
     """Retrieval alone, without the engine."""
     clock = pipeline.Clock()
     found = await pipeline.search(
-        services, tenant, body.input, top_k=body.top_k, where=None, min_score=body.min_score, clock=clock
+        services,
+        tenant,
+        body.input,
+        top_k=body.top_k,
+        where=condition(body.filters),
+        min_score=body.min_score,
+        clock=clock,
     )
     timings = clock.stop()
     return SearchOut(
@@ -69,6 +76,7 @@ def _question(body: QueryBody) -> pipeline.Question:
         instruction=body.instruction,
         output_indicator=body.output_indicator,
         top_k=body.top_k,
+        where=condition(body.filters),
         min_score=body.min_score,
         grounding=body.grounding,
         sampling=sampling,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.api.filters import Filters
 from app.jobs import ItemStatus, JobStatus, Stage
 from app.pipeline import Grounding, NoAnswer
 from app.tenants import SLUG, Scope
@@ -130,6 +131,7 @@ class ChunkOut(BaseModel):
 class SearchBody(Body):
     input: Input
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    filters: Filters | None = None
     min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
 
 
@@ -158,6 +160,7 @@ class QueryBody(Body):
     instruction: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)] | None = None
     output_indicator: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] | None = None
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
+    filters: Filters | None = None
     min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
     grounding: Grounding | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.database import Connection, fetch_all, fetch_one
+from app import changes, documents
+from app.database import Connection, fetch_all
 from app.filters import Condition
 from app.stores import Hit
 
 EXACT_UP_TO_CHUNKS = 20_000
-NARROW_UP_TO_DOCUMENTS = 2_000
+EXACT_UP_TO_DOCUMENTS = 2_000
 EF_SEARCH = 100
 
 
@@ -35,24 +36,25 @@ class PgvectorStore:
         where: Condition | None = None,
     ) -> list[Hit]:
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
-        row = await fetch_one(connection, "select chunk_count from tenants where id = %(tenant)s", parameters)
-        chunks = row["chunk_count"] if row else 0
-        if chunks == 0:
+        stored = await changes.state(connection, tenant)
+        if stored.chunks == 0:
             return []
-        if chunks > EXACT_UP_TO_CHUNKS:
-            documents = await narrow(connection, tenant, where) if where else None
-            if documents is not None:
-                return await self.among(connection, tenant, vector, top_k, documents)
+        if where and (few := await narrow(connection, tenant, where)) is not None:
+            return await self.among(connection, tenant, vector, top_k, few)
+        if stored.chunks > EXACT_UP_TO_CHUNKS:
             hits = await self._approximate(connection, parameters, where)
             if len(hits) == top_k:
                 return hits
         return await self._exact(connection, parameters, _matching(where), where)
 
+    async def forget(self, tenant: int) -> None:
+        """Everything is in the database."""
+
     async def among(
-        self, connection: Connection, tenant: int, vector: NDArray[np.float32], top_k: int, documents: list[str]
+        self, connection: Connection, tenant: int, vector: NDArray[np.float32], top_k: int, few: list[str]
     ) -> list[Hit]:
         """Exactly, over the chunks of these documents."""
-        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": documents}
+        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
         return await self._exact(connection, parameters, "c.document_id = any(%(documents)s)")
 
     async def _exact(
@@ -92,15 +94,8 @@ class PgvectorStore:
 
 
 async def narrow(connection: Connection, tenant: int, where: Condition) -> list[str] | None:
-    """The documents that match, or None if they are too many to be scanned exactly."""
-    rows = await fetch_all(
-        connection,
-        f"select d.id, d.chunks from documents d where d.tenant_id = %(tenant)s and {where.sql} limit %(limit)s",  # noqa: S608
-        {"tenant": tenant, "limit": NARROW_UP_TO_DOCUMENTS + 1, **where.parameters},
-    )
-    if len(rows) > NARROW_UP_TO_DOCUMENTS or sum(row["chunks"] for row in rows) > EXACT_UP_TO_CHUNKS:
-        return None
-    return [row["id"] for row in rows]
+    """The documents that match, if they are few enough to be scanned exactly."""
+    return await documents.narrow(connection, tenant, where, documents=EXACT_UP_TO_DOCUMENTS, chunks=EXACT_UP_TO_CHUNKS)
 
 
 def _matching(where: Condition | None) -> str:

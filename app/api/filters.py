@@ -1,0 +1,216 @@
+"""Filters as they are sent, checked, and turned into app.filters."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from fastapi import Query
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from app.api.problems import pointer
+from app.errors import InvalidInput
+from app.filters import (
+    All,
+    Compares,
+    Condition,
+    Contains,
+    Filter,
+    Is,
+    Key,
+    Metadata,
+    Not,
+    Scalar,
+    Some,
+    compile_filter,
+)
+from app.text import clean
+
+MAX_FILTER_DEPTH = 5
+MAX_FILTER_VALUES = 200
+MAX_KEY_CHARACTERS = 500
+MAX_VALUE_CHARACTERS = 2_000
+MAX_JSON_CHARACTERS = 20_000
+METADATA = "metadata."
+# RFC 3339, which asks for an offset.
+TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+FORMS = (("and",), ("or",), ("not",), ("key", "op", "value"))
+ONE_FORM = 'is one of {"key", "op", "value"}, {"and": […]}, {"or": […]} and {"not": …}'
+
+Op = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "contains"]
+
+
+class FilterBody(BaseModel):
+    """One comparison, or others joined by `and`, `or` or `not`.
+
+    A metadata key that a document lacks counts as null; a value of another type does not match; `ne` and `not` hold
+    wherever their opposite does not. `gt`, `gte`, `lt` and `lte` compare numbers with numbers and text with text, by
+    code point. `in` takes a list of values. `contains` asks whether a metadata list holds the value.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [{"required": list(form)} for form in FORMS],
+            "examples": [{"key": "metadata.year", "op": "gte", "value": 2020}],
+        },
+    )
+
+    key: str | None = Field(
+        None,
+        description="`document_id`, `source`, `created_at`, or `metadata.` and a key of the metadata's first level; "
+        "what follows the first dot is taken literally",
+    )
+    op: Op | None = None
+    value: Any = Field(
+        None, description="Text, a number, a boolean or null; for `in` a list of them; for `created_at` RFC 3339"
+    )
+    and_: Annotated[list[FilterBody], Field(min_length=1)] | None = Field(None, alias="and")
+    or_: Annotated[list[FilterBody], Field(min_length=1)] | None = Field(None, alias="or")
+    not_: FilterBody | None = Field(None, alias="not")
+
+    @field_validator("key")
+    @classmethod
+    def _known(cls, key: str | None) -> str:
+        name = clean(key or "")
+        if len(name) > MAX_KEY_CHARACTERS:
+            raise ValueError(f"is longer than {MAX_KEY_CHARACTERS} characters")
+        if name == METADATA or (not name.startswith(METADATA) and name not in ("document_id", "source", "created_at")):
+            raise ValueError("is one of document_id, source, created_at and metadata.<key>")
+        return name
+
+    @field_validator("value")
+    @classmethod
+    def _fits(cls, value: Any, info: ValidationInfo) -> Any:
+        key, op = info.data.get("key"), info.data.get("op")
+        if key is None or op is None:
+            return value
+        if op != "in":
+            return _checked(key, op, value)
+        if not isinstance(value, list) or not value:
+            raise ValueError("is a list of at least one value, for 'in'")
+        return [_checked(key, op, each) for each in value]
+
+    @model_validator(mode="after")
+    def _one_form(self) -> FilterBody:
+        named = {self.__class__.model_fields[name].alias or name for name in self.model_fields_set}
+        empty = [part for part in ("and", "or", "not") if part in named and getattr(self, f"{part}_") is None]
+        if empty or not any(named == set(form) for form in FORMS) or (named == {"key", "op", "value"} and not self.op):
+            raise ValueError(ONE_FORM)
+        return self
+
+
+def _checked(key: str, op: Op, value: Any) -> Scalar:
+    scalar = _scalar(value)
+    if op == "contains" and not key.startswith(METADATA):
+        raise ValueError("'contains' looks into lists, which only metadata holds; use 'eq' or 'in'")
+    if op in ("gt", "gte", "lt", "lte") and (scalar is None or isinstance(scalar, bool)):
+        raise ValueError(f"is text or a number, for '{op}'")
+    if key == "created_at":
+        return _time(scalar)
+    if key == "document_id" and not isinstance(scalar, str):
+        raise ValueError("is text, for 'document_id'")
+    if key == "source" and not isinstance(scalar, str | None):
+        raise ValueError("is text or null, for 'source'")
+    return scalar
+
+
+def _scalar(value: Any) -> Scalar:
+    if isinstance(value, str):
+        if len(value) > MAX_VALUE_CHARACTERS:
+            raise ValueError(f"is longer than {MAX_VALUE_CHARACTERS} characters")
+        return clean(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) <= 2**63:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError("is text, a finite number of at most 64 bits, a boolean or null")
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, str) or not TIME.fullmatch(value):
+        raise ValueError("is a time with an offset (RFC 3339), like 2026-01-31T09:00:00Z, for 'created_at'")
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError as error:
+        raise ValueError(f"is no time: {error}") from None
+
+
+def _bounded(raw: Any) -> Any:
+    """Before anything recursive looks at it."""
+    values, level = 0, [raw]
+    for _ in range(MAX_FILTER_DEPTH):
+        below: list[Any] = []
+        for each in level:
+            if not isinstance(each, dict):
+                continue
+            value = each.get("value")
+            values += len(value) if isinstance(value, list) else 1
+            for part in (each.get("and"), each.get("or"), each.get("not")):
+                below.extend(part if isinstance(part, list) else [part])
+        if values > MAX_FILTER_VALUES:
+            raise ValueError(f"holds more than {MAX_FILTER_VALUES} filters and values")
+        level = [each for each in below if each is not None]
+        if not level:
+            return raw
+    raise ValueError(f"is nested deeper than {MAX_FILTER_DEPTH} levels")
+
+
+Filters: TypeAlias = Annotated[FilterBody, BeforeValidator(_bounded)]
+FILTERS: TypeAdapter[FilterBody] = TypeAdapter(Filters)
+
+
+def condition(body: FilterBody | None) -> Condition | None:
+    return compile_filter(_filter(body)) if body else None
+
+
+def _filter(body: FilterBody) -> Filter:
+    if body.and_ is not None:
+        return All([_filter(part) for part in body.and_])
+    if body.or_ is not None:
+        return Some([_filter(part) for part in body.or_])
+    if body.not_ is not None:
+        return Not(_filter(body.not_))
+    assert body.key is not None
+    key: Key = Metadata(body.key.removeprefix(METADATA)) if body.key.startswith(METADATA) else body.key  # type: ignore[assignment]
+    match body.op:
+        case "in":
+            return Is(key, body.value)
+        case "ne":
+            return Not(Is(key, [body.value]))
+        case "contains":
+            assert isinstance(key, Metadata)
+            return Contains(key, body.value)
+        case "gt" | "gte" | "lt" | "lte":
+            return Compares(key, body.op, body.value)
+        case _:
+            return Is(key, [body.value])
+
+
+def filters_in_query(
+    filters: Annotated[
+        str | None, Query(max_length=MAX_JSON_CHARACTERS, description="A filter as in POST /search, as JSON")
+    ] = None,
+) -> Condition | None:
+    if filters is None:
+        return None
+    try:
+        return condition(FILTERS.validate_json(filters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(first["msg"], pointer=pointer(("filters", *first["loc"]))) from None
