@@ -15,7 +15,9 @@ from app.generation import Engine, open_engine
 from app.metrics import Metrics
 from app.settings import Settings
 from app.stores import VectorStore
+from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
+from app.tenants import tenant_numbers
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,39 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
     engine = open_engine(settings)
     try:
         await _refuse_other_vectors(database, encoder)
-        yield Services(
-            settings=settings,
-            database=database,
-            blobs=Blobs(settings.blobs),
-            embedder=embedder,
-            store=PgvectorStore(encoder.dimension),
-            engine=engine,
-            metrics=metrics or Metrics(),
-        )
+        async with _open_store(settings, database, encoder) as store:
+            yield Services(
+                settings=settings,
+                database=database,
+                blobs=Blobs(settings.blobs),
+                embedder=embedder,
+                store=store,
+                engine=engine,
+                metrics=metrics or Metrics(),
+            )
     finally:
         if engine is not None:
             await engine.close()
         embedder.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _open_store(settings: Settings, database: Database, encoder: Encoder) -> AsyncIterator[VectorStore]:
+    if settings.index == "pgvector":
+        yield PgvectorStore(encoder.dimension)
+        return
+    store = FaissStore(
+        settings.index_files,
+        model=encoder.name,
+        dimension=encoder.dimension,
+        memory_bytes=settings.index_memory_mb << 20,
+    )
+    await store.open(await tenant_numbers(database))
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def _refuse_other_vectors(database: Database, encoder: Encoder) -> None:

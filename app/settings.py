@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     chunk_tokens: int | None = Field(None, ge=16)
     chunk_overlap: int | None = Field(None, ge=0)
 
+    index: Literal["pgvector", "faiss"] = "pgvector"
+    index_memory_mb: int = Field(2048, ge=1)
+
     max_upload_mb: int = Field(200, ge=1)
     max_json_mb: int = Field(16, ge=1)
     load_memory_mb: int = Field(2048, ge=256)
@@ -86,6 +89,10 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Converted once, then only read."""
         return self.home / "models"
+
+    @cached_property
+    def index_files(self) -> Path:
+        return self.home / "index"
 
     @property
     def owner_url(self) -> str:

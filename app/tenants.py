@@ -117,6 +117,11 @@ async def list_tenants(database: Database, *, limit: int, after: str | None) -> 
     return [TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]) for row in rows]
 
 
+async def tenant_numbers(database: Database) -> set[int]:
+    async with database.operator() as connection:
+        return {row["id"] for row in await fetch_all(connection, "select id from tenants")}
+
+
 async def delete_tenant(database: Database, tenant_id: str) -> int:
     """Every row of the tenant goes with it. Returns its number, which names its blob folder. Raises NotFound."""
     await tenant_by_id(database, tenant_id)

@@ -29,7 +29,9 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
 @router.delete("/{tenant_id}", status_code=204)
 async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
     """With its keys, documents, jobs and files."""
-    await services.blobs.remove_tenant(await tenants.delete_tenant(services.database, tenant_id))
+    number = await tenants.delete_tenant(services.database, tenant_id)
+    await services.store.forget(number)
+    await services.blobs.remove_tenant(number)
 
 
 @router.post("/{tenant_id}/keys", status_code=201)

