@@ -123,6 +123,22 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
         assert {hit.chunk for hit in every} == of_them
 
 
+@pytest.mark.parametrize("text", ["z" * 250, "z" * 250 + "a", "힣" * 300, "짧은 글"])
+async def test_long_keys_and_texts_are_found_whole(services, text):
+    database, store = services.database, pgvector.PgvectorStore(DIMENSION)
+    tenant, rng = await new_tenant(services.database), np.random.default_rng(3)
+    for key in ("k" * 150, "키" * 101, "k"):
+        there = Document("it", unit(rng, 1), {key: text, "list": [text]})
+        chunks = await put(database, tenant, there, Document("other", unit(rng, 1), {key: text + "!"}))
+        for filter_ in (
+            Is(Metadata(key), [text]),
+            All([Compares(Metadata(key), "lte", text), Compares(Metadata(key), "gte", text)]),
+            Contains(Metadata("list"), text),
+        ):
+            hits = await search(database, store, tenant, unit(rng, 1)[0], 5, compile_filter(filter_))
+            assert [hit.chunk for hit in hits] == chunks["it"], filter_
+
+
 def test_the_oracle_is_strict():
     document = Document("d", unit(np.random.default_rng(), 1), {"k": "7", "l": [1, True]})
     assert not holds(Is(Metadata("k"), [7]), document)

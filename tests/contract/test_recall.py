@@ -13,6 +13,7 @@ from psycopg import sql
 
 from app.filters import Compares, Metadata, compile_filter
 from app.migrate import migrate
+from app.stores import pgvector
 from app.stores.pgvector import PgvectorStore
 from tests.contract.corpus import DIMENSION, clustered, nearest, new_tenant, search, unit
 from tests.contract.test_vector_store import faiss_store
@@ -98,6 +99,16 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
                     recall.append(len({hit.chunk for hit in hits} & true) / len(true))
         assert np.mean(recall or [1]) >= 0.99, size
         assert min(recall, default=1) >= 0.8, size
+
+
+async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenants, store, monkeypatch):
+    """Ten chunks of 24,000, wherever they are, if nobody noticed that the filter is narrow."""
+    monkeypatch.setattr(pgvector, "EXACT_UP_TO_DOCUMENTS", -1)
+    (tenant, vectors, chunks), *_ = tenants[24_000]
+    where = compile_filter(Compares(Metadata("n"), "lt", 1))
+    for query in vectors[1000:1005]:
+        hits = await search(services.database, store, tenant, query, 10, where)
+        assert {hit.chunk for hit in hits} == set(chunks[:10])
 
 
 async def test_the_plans_are_the_ones_meant(services, tenants):
