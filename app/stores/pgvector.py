@@ -45,7 +45,10 @@ class PgvectorStore:
             hits = await self._approximate(connection, parameters, where)
             if len(hits) == top_k:
                 return hits
-        return await self._exact(connection, parameters, _matching(where), where)
+        if where is None:
+            return await self._exact(connection, parameters, "true")
+        matching = f"c.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {where.sql})"  # noqa: S608
+        return await self._exact(connection, parameters | where.parameters, matching)
 
     async def forget(self, tenant: int) -> None:
         """Everything is in the database."""
@@ -57,11 +60,9 @@ class PgvectorStore:
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
         return await self._exact(connection, parameters, "c.document_id = any(%(documents)s)")
 
-    async def _exact(
-        self, connection: Connection, parameters: dict[str, Any], matching: str, where: Condition | None = None
-    ) -> list[Hit]:
+    async def _exact(self, connection: Connection, parameters: dict[str, Any], matching: str) -> list[Hit]:
         # The sum keeps the planner off the HNSW index.
-        return await self._ranked(connection, parameters, f"({self._distance}) + 0.0, c.id", matching, where)
+        return await self._ranked(connection, parameters, f"({self._distance}) + 0.0, c.id", matching)
 
     async def _approximate(
         self, connection: Connection, parameters: dict[str, Any], where: Condition | None
@@ -71,11 +72,13 @@ class PgvectorStore:
             "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
             [str(ef_search)],
         )
-        return await self._ranked(connection, parameters, self._distance, _matching(where), where)
+        if where is None:
+            return await self._ranked(connection, parameters, self._distance, "true")
+        # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
+        matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = c.document_id)"  # noqa: S608
+        return await self._ranked(connection, parameters | where.parameters, self._distance, matching)
 
-    async def _ranked(
-        self, connection: Connection, parameters: dict[str, Any], order: str, matching: str, where: Condition | None
-    ) -> list[Hit]:
+    async def _ranked(self, connection: Connection, parameters: dict[str, Any], order: str, matching: str) -> list[Hit]:
         # The tenant is written out beside row-level security: the planner cannot see it in the policy.
         rows = await fetch_all(
             connection,
@@ -83,7 +86,7 @@ class PgvectorStore:
             select c.id, 1 - ({self._distance}) as score from chunks c
             where c.tenant_id = %(tenant)s and {matching} order by {order} limit %(k)s
             """,  # noqa: S608 - the dimension is an int of ours, and a condition holds its values as parameters
-            parameters | (where.parameters if where else {}),
+            parameters,
         )
         hits = [Hit(row["id"], float(row["score"])) for row in rows]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))
@@ -96,10 +99,3 @@ class PgvectorStore:
 async def narrow(connection: Connection, tenant: int, where: Condition) -> list[str] | None:
     """The documents that match, if they are few enough to be scanned exactly."""
     return await documents.narrow(connection, tenant, where, documents=EXACT_UP_TO_DOCUMENTS, chunks=EXACT_UP_TO_CHUNKS)
-
-
-def _matching(where: Condition | None) -> str:
-    """A scalar subquery, which the planner cannot turn into a join: the HNSW scan keeps its order and stops early."""
-    if where is None:
-        return "true"
-    return f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = c.document_id)"  # noqa: S608

@@ -191,7 +191,7 @@ async def test_filters_narrow_and_wide_find_all_that_match(store, database, rng)
     vectors = clustered(rng, 2_400)
     await put(
         database, tenant,
-        *(Document(f"d{n}", vectors[n * 8 : n * 8 + 8], {"n": n, "half": n % 2 == 0}) for n in range(300)),
+        *(Document(f"d{n}", vectors[n * 24 : n * 24 + 24], {"n": n, "half": n % 2 == 0}) for n in range(100)),
     )  # fmt: skip
     conditions = {
         "half": Is(Metadata("half"), [True]),
@@ -201,10 +201,10 @@ async def test_filters_narrow_and_wide_find_all_that_match(store, database, rng)
         "none": Is(Metadata("n"), [-1]),
     }
     rows = {
-        "half": [n for n in range(2_400) if n // 8 % 2 == 0],
-        "one": list(range(56, 64)),
-        "few": list(range(24)),
-        "most": [n for n in range(2_400) if n // 8 != 7],
+        "half": [n for n in range(2_400) if n // 24 % 2 == 0],
+        "one": list(range(168, 192)),
+        "few": list(range(72)),
+        "most": [n for n in range(2_400) if n // 24 != 7],
         "none": [],
     }
     for query in unit(rng, 3, vectors[:3], 0.02):
