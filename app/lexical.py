@@ -31,19 +31,23 @@ NUMBER_WORDS = {
     for number in (first + step * number,)
 }
 
-ENGLISH_STOP = re.compile(
+ENGLISH_FUNCTION_WORDS = (
     r"an?|the|this|that|these|those|there|here|i|you|he|she|it|we|they|me|him|her|us|them|my|your|his|its|our|their|"
     r"am|is|are|was|were|be|been|being|do|does|did|done|has|have|had|having|will|would|shall|should|can|could|may|"
     r"might|must|of|in|on|at|by|for|from|to|with|into|onto|as|about|than|then|and|or|but|if|so|not|no|nor|yes|also|"
-    r"such|some|any|one|ones|only|just|very|what|which|who|whom|whose|when|where|why|how|many|much|name[ds]?|called|"
-    r"according|context|sources?|answer|question|documents?|however|therefore|additionally|st|nd|rd|th|s|t|don't|"
-    r"doesn't|didn't|isn't|aren't|wasn't|weren't|can't|cannot|won't|it's|that's|i'm"
+    r"such|some|any|one|ones|only|just|very|what|which|who|whom|whose|when|where|why|how|many|much|however|therefore|"
+    r"additionally|st|nd|rd|th|s|t|don't|doesn't|didn't|isn't|aren't|wasn't|weren't|can't|cannot|won't|it's|that's|i'm"
 )
-KOREAN_STOP = re.compile(
+KOREAN_FUNCTION_WORDS = (
     r"[그이저것수등및중때더또각제안못네예]|있|없|않|아니|그것|이것|이는|그는|여기|거기|무엇|무슨|누구|누가|언제|어디|어느|어떤|어떻게|왜|"
-    r"몇|얼마|또는|그리고|하지만|그러나|따라서|또한|대하|대한|대해|위하|위한|위해|따르|따라|때문|관하|관한|관해|경우|통하|통해|출처|"
-    r"문서|답변|질문|뭐|뭔|것은|하|되|한|할|된|될|하는|되는|있는|없는|않는|있다|없다|한다|된다|이다|했다|됐다|하였다|되었다"
+    r"몇|얼마|또는|그리고|하지만|그러나|따라서|또한|대하|대한|대해|위하|위한|위해|따르|따라|때문|관하|관한|관해|경우|통하|통해|뭐|"
+    r"뭔|것은|하|되|한|할|된|될|하는|되는|있는|없는|않는|있다|없다|한다|된다|이다|했다|됐다|하였다|되었다"
 )
+# Words about the prompt and its answer carry nothing there.
+ENGLISH_STOP = re.compile(
+    ENGLISH_FUNCTION_WORDS + r"|name[ds]?|called|according|context|sources?|answer|question|documents?"
+)
+KOREAN_STOP = re.compile(KOREAN_FUNCTION_WORDS + r"|출처|문서|답변|질문")
 # Longest first. What remains of a word must have as many syllables as the last number says.
 KOREAN_ENDINGS = tuple(
     (re.compile(rf"(?:{endings})$"), rest)
@@ -73,7 +77,7 @@ def content_words(text: str) -> Iterator[Word]:
             if stem := _english(latin):
                 yield (stem,)
         else:
-            yield _pairs(token["han"])
+            yield pairs(token["han"])
 
 
 def _numbers(digits: str, scale: str | None) -> Iterator[str]:
@@ -123,13 +127,17 @@ def _korean(word: str, *, glued: bool) -> Word | None:
     """`glued`: it follows a digit or a Latin letter, as the unit and the particle do in `3명이`, `AI가`."""
     if KOREAN_STOP.fullmatch(word) and not glued:
         return None
+    word = without_ending(word, glued=glued)
+    return None if not word or KOREAN_STOP.fullmatch(word) else pairs(word)
+
+
+def without_ending(word: str, *, glued: bool) -> str:
     for ending, rest in KOREAN_ENDINGS:
         found = ending.search(word)
         if found and (glued or found.start() >= rest):
-            word = word[: found.start()]
-            break
-    return None if not word or KOREAN_STOP.fullmatch(word) else _pairs(word)
+            return word[: found.start()]
+    return word
 
 
-def _pairs(word: str) -> Word:
+def pairs(word: str) -> Word:
     return tuple(word[at : at + 2] for at in range(len(word) - 1)) or (word,)

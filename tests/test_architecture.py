@@ -33,12 +33,14 @@ ONLY_IN = {
     "pypdfium2": r"ingest\.(load\w*|parsers)",
     "docx": r"ingest\.(load\w*|parsers)",
     "matplotlib": r"app\.evaluation\.plot",
+    "kiwipiepy": r"app\.terms",
+    "Stemmer": r"app\.terms",
     "alembic": r"app\.migrate",
     "sqlalchemy": r"app\.migrate",
     "pydantic_settings": r"app\.settings",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|filters|jobs|adapters|prompts|migrate)|app\.stores\.pgvector|ingest\.(jobs|staging)"
+    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|filters|jobs|adapters|prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|staging)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(

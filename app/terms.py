@@ -1,0 +1,132 @@
+"""The terms of the lexical leg: what a text is found by. The same analysis at ingest and at query.
+
+English words lower-cased and stemmed, Korean words as overlapping syllable pairs without their endings and, with Kiwi,
+as morphemes too. The evaluation behind it is docs/decisions/0005.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+import Stemmer
+
+from app.lexical import ENGLISH_FUNCTION_WORDS, HAN, HANGUL, KOREAN_FUNCTION_WORDS, pairs, without_ending
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
+
+Scheme = Literal["bigrams", "kiwi"]
+
+# To be raised with every change of what terms() returns, a new kiwipiepy or PyStemmer included: stored terms are then
+# analysed anew by migrate.
+VERSION = 1
+
+WORD = re.compile(rf"(?P<hangul>[{HANGUL}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{HANGUL}{HAN}]+)")
+# A digit, a Latin letter or a Chinese character before Hangul: what follows is a unit, a particle or an ending.
+GLUE = re.compile(rf"[0-9A-Za-z{HAN}]")
+PARTS = re.compile(r"[0-9]+|[^\W\d_]+")
+THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+APOSTROPHE = re.compile(r"(?<=\w)['’](?:s\b)?", re.IGNORECASE)
+ENGLISH_STOP = re.compile(ENGLISH_FUNCTION_WORDS)
+KOREAN_STOP = re.compile(KOREAN_FUNCTION_WORDS)
+
+LONGEST_TERM = 64
+
+# Nouns, pronouns aside, verbs, adjectives, roots, adverbs.
+CONTENT_TAGS = frozenset({"NNG", "NNP", "NNB", "NR", "VV", "VA", "XR", "MAG"})
+HAS_HANGUL = re.compile(f"[{HANGUL}]")
+# Kiwi's time grows with the square of what has no boundary, hence pieces, at white space if there is some.
+PIECE = re.compile(r"\S.{0,999}(?=\s|$)|\S.{0,999}", re.DOTALL)
+
+LOADING = threading.Lock()
+
+
+class Analyzer:
+    """Thread-safe. Kiwi takes seconds and half a gigabyte: the first Korean text loads it, once for the process."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self.scheme = scheme
+        self.name = f"{scheme}/{VERSION}"
+        self._own = threading.local()
+
+    def terms(self, text: str) -> list[str]:
+        """With repetitions. Blocks: up to 0.3 s for a thousand characters of hostile Korean, 7 ms for ordinary ones."""
+        normal = THOUSANDS.sub("", unicodedata.normalize("NFKC", text))
+        terms = list(self._words(normal))
+        if self.scheme == "kiwi":
+            terms += self._morphemes(normal)
+        return terms
+
+    def chunk_terms(self, title: str | None, text: str) -> list[str]:
+        """A document is found by its title in each of its chunks."""
+        return self.terms(f"{title}\n{text}" if title else text)
+
+    def _words(self, text: str) -> Iterator[str]:
+        for found in WORD.finditer(APOSTROPHE.sub("", text)):
+            if hangul := found["hangul"]:
+                before = found.string[found.start() - 1 : found.start()]
+                yield from _korean(hangul, glued=bool(GLUE.fullmatch(before)))
+            elif han := found["han"]:
+                yield from pairs(han)
+            else:
+                yield from self._other(found["other"])
+
+    def _other(self, word: str) -> Iterator[str]:
+        """`IT` and `US` are not stop words; `RTX4090` is found by `RTX 4090` and the other way round."""
+        plain = _without_accents(word[:LONGEST_TERM]).casefold()
+        shouted = len(word) > 1 and word.isupper()
+        if shouted or not ENGLISH_STOP.fullmatch(plain):
+            yield self._stemmer.stemWord(plain)
+        parts = PARTS.findall(plain)
+        if len(parts) > 1:
+            yield from (self._stemmer.stemWord(part) for part in parts)
+
+    def _morphemes(self, text: str) -> Iterator[str]:
+        for piece in PIECE.findall(text):
+            if HAS_HANGUL.search(piece):
+                with LOADING:
+                    kiwi = _kiwi()
+                yield from (
+                    token.form
+                    for token in kiwi.tokenize(piece)
+                    if token.tag.partition("-")[0] in CONTENT_TAGS and _is_content(token.form)
+                )
+
+    @property
+    def _stemmer(self) -> Stemmer.Stemmer:
+        # One for each thread: it keeps its working memory in itself.
+        if not hasattr(self._own, "stemmer"):
+            self._own.stemmer = Stemmer.Stemmer("english")
+        stemmer: Stemmer.Stemmer = self._own.stemmer
+        return stemmer
+
+
+@cache
+def _kiwi() -> Kiwi:
+    from kiwipiepy import Kiwi
+
+    return Kiwi(num_workers=1)
+
+
+def _korean(word: str, *, glued: bool) -> tuple[str, ...]:
+    if KOREAN_STOP.fullmatch(word) and not glued:
+        return ()
+    word = without_ending(word, glued=glued)
+    return () if not word or KOREAN_STOP.fullmatch(word) else pairs(word)
+
+
+def _is_content(morpheme: str) -> bool:
+    return (
+        len(morpheme) <= LONGEST_TERM
+        and HAS_HANGUL.search(morpheme) is not None
+        and not KOREAN_STOP.fullmatch(morpheme)
+    )
+
+
+def _without_accents(word: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
