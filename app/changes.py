@@ -41,7 +41,7 @@ class Changes:
 async def record(connection: Connection, tenant: int, document_id: str, *, removed: Sequence[int], chunks: int) -> None:
     """`chunks` is how many more there are now. Holds the tenant's row, so that versions are committed in order."""
     key = {"tenant": tenant, "document": document_id, "removed": list(removed), "chunks": chunks, "kept": KEPT_CHANGES}
-    row = await fetch_one(connection, "select version from tenants where id = %(tenant)s for update", key)
+    row = await fetch_one(connection, "select version from tenants where id = %(tenant)s for no key update", key)
     assert row is not None
     key["previous"] = row["version"]
     await connection.execute(

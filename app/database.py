@@ -83,6 +83,12 @@ class Database:
             row = await fetch_one(connection, "select name, dimension from embedding_model")
         return (row["name"], row["dimension"]) if row else None
 
+    async def lexical_scheme(self) -> str | None:
+        """Which analysis made the stored terms; None until migrate has come to an end."""
+        async with self._transaction() as connection:
+            row = await fetch_one(connection, "select name from lexical_scheme")
+        return row["name"] if row else None
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
         try:

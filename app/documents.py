@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from app import changes
+from app import changes, lexicon
 from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
 from app.filters import Condition
@@ -123,6 +123,7 @@ async def delete_document(database: Database, tenant: int, document_id: str) -> 
             blobs.append(row["blob"])
             removed = [chunk["id"] for chunk in chunks]
             await changes.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
+            await lexicon.remove(connection, tenant, removed)
     return blobs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,9 @@ from psycopg import sql
 from sqlalchemy import create_engine
 
 from app.errors import NotConfigured
+from app.reanalysis import adopt
 from app.settings import Settings
+from app.terms import Analyzer
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ONE_AT_A_TIME = 0x6B797570
@@ -30,6 +33,7 @@ def migrate(settings: Settings, *, embedding_model: str, dimension: int) -> None
         _upgrade(settings.owner_url)
         _adopt_embedding_model(connection, embedding_model, dimension)
         _create_vector_index(connection, dimension)
+        asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
 
 
 def _check_version(connection: psycopg.Connection) -> None:

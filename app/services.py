@@ -18,6 +18,7 @@ from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
 from app.tenants import tenant_numbers
+from app.terms import Analyzer
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Services:
     database: Database
     blobs: Blobs
     embedder: Embedder
+    analyzer: Analyzer
     store: VectorStore
     engine: Engine | None
     metrics: Metrics
@@ -37,15 +39,18 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
     database = Database(settings.service_url, pool_size=settings.database_pool)
     encoder, _ = await asyncio.gather(asyncio.to_thread(open_encoder, settings), database.open())
     embedder = Embedder(encoder)
+    analyzer = Analyzer(settings.lexical)
     engine = open_engine(settings)
     try:
         await _refuse_other_vectors(database, encoder)
+        await _refuse_other_terms(database, analyzer)
         async with _open_store(settings, database, encoder) as store:
             yield Services(
                 settings=settings,
                 database=database,
                 blobs=Blobs(settings.blobs),
                 embedder=embedder,
+                analyzer=analyzer,
                 store=store,
                 engine=engine,
                 metrics=metrics or Metrics(),
@@ -83,4 +88,13 @@ async def _refuse_other_vectors(database: Database, encoder: Encoder) -> None:
             f"The database is set up for vectors of {name} ({dimension} dimensions), and KYUJANG_EMBEDDER is "
             f"{encoder.name} ({encoder.dimension} dimensions). Set it back, or run 'python -m app migrate', which "
             "adopts the new model where no document is stored yet."
+        )
+
+
+async def _refuse_other_terms(database: Database, analyzer: Analyzer) -> None:
+    stored = await database.lexical_scheme()
+    if stored != analyzer.name:
+        raise NotConfigured(
+            f"The stored texts are analysed as {stored or 'unfinished'!r} and KYUJANG_LEXICAL={analyzer.scheme} means "
+            f"{analyzer.name!r}. Set KYUJANG_LEXICAL back, or run 'python -m app migrate', which analyses them again."
         )

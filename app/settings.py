@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     chunk_tokens: int | None = Field(None, ge=16)
     chunk_overlap: int | None = Field(None, ge=0)
 
+    lexical: Literal["bigrams", "kiwi"] = "bigrams"
     index: Literal["pgvector", "faiss"] = "pgvector"
     index_memory_mb: int = Field(2048, ge=1)
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from app.embedding import Encoder
 from app.services import Services
 from app.settings import Settings
+from app.terms import Analyzer
 from ingest import jobs, staging
 from ingest.jobs import Work
 from ingest.load import Loaded, load
 from ingest.split import Piece, split
+from ingest.staging import Analysis
 
 BATCH_CHUNKS = 16
 
@@ -25,8 +27,10 @@ async def ingest(services: Services, work: Work) -> None:
     loaded = await _load(services, work)
     pieces = await _split(services, work, loaded)
     await _embed(services, work, pieces)
+    title = work.title or loaded.title
+    analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
     await jobs.progress(services.database, work, "store")
-    old_blob = await staging.publish(services.database, work, media_type=loaded.media_type, title=loaded.title)
+    old_blob = await staging.publish(services.database, work, analysis, media_type=loaded.media_type, title=title)
     if old_blob is not None:
         await services.blobs.remove([old_blob])
 
@@ -67,6 +71,11 @@ async def _embed(services: Services, work: Work, pieces: Sequence[Piece]) -> Non
         batch = waiting[first : first + BATCH_CHUNKS]
         vectors = await services.embedder.embed([piece.text for piece in batch], "passage")
         await staging.stage(services.database, work, batch, vectors)
+
+
+def _analyse(analyzer: Analyzer, title: str | None, pieces: Sequence[Piece]) -> Analysis:
+    in_order = sorted(pieces, key=lambda piece: piece.ord)
+    return Analysis(analyzer.name, [analyzer.chunk_terms(title, piece.text) for piece in in_order])
 
 
 def chunk_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:

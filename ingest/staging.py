@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app import changes
+from app import changes, lexicon
 from app.database import Connection, Database, fetch_all, fetch_one
 from ingest.jobs import Work, describe, end, hold, unstage_rows
 from ingest.split import Piece
@@ -55,10 +56,20 @@ async def unstage(database: Database, work: Work) -> None:
         await unstage_rows(connection, work)
 
 
-async def publish(database: Database, work: Work, *, media_type: str, title: str | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What each piece is found by in words, in their order, and the scheme that says so."""
+
+    scheme: str
+    terms: Sequence[Sequence[str]]
+
+
+async def publish(
+    database: Database, work: Work, analysis: Analysis, *, media_type: str, title: str | None
+) -> str | None:
     """The new version becomes visible and the old one goes, in one transaction: readers see either.
 
-    Returns the old version's blob. Raises LeaseLost.
+    Returns the old version's blob. Raises LeaseLost, or OtherScheme if the stored texts are analysed otherwise.
     """
     async with database.transaction(work.tenant) as connection:
         await end(connection, work, "succeeded")
@@ -67,14 +78,18 @@ async def publish(database: Database, work: Work, *, media_type: str, title: str
             "select blob from documents where tenant_id = %(tenant)s and id = %(id)s for update",
             {"tenant": work.tenant, "id": work.document_id},
         )
-        described = {**describe(work), "media_type": media_type, "title": work.title or title}
-        removed, chunks = await _replace(connection, work, described)
-        await changes.record(connection, work.tenant, work.document_id, removed=removed, chunks=chunks - len(removed))
+        described = {**describe(work), "media_type": media_type, "title": title}
+        removed, added = await _replace(connection, work, described)
+        difference = len(added) - len(removed)
+        await changes.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
+        await lexicon.remove(connection, work.tenant, removed)
+        await lexicon.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
+        await lexicon.confirm(connection, analysis.scheme)
     return old["blob"] if old else None
 
 
-async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> tuple[list[int], int]:
-    """The document's row and chunks, from what is staged. Returns the old chunks, and how many new ones."""
+async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """The document's row and chunks, from what is staged. Returns the old chunks and the new ones, in order."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.n}
     removed = await fetch_all(
         connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
@@ -84,7 +99,7 @@ async def _replace(connection: Connection, work: Work, described: dict[str, Any]
         "select count(*) as chunks from staged_chunks where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s",
         key,
     )
-    chunks: int = counted["chunks"] if counted else 0
+    added = [secrets.randbits(63) for _ in range(counted["chunks"] if counted else 0)]
     await connection.execute(
         """
         insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob)
@@ -97,7 +112,7 @@ async def _replace(connection: Connection, work: Work, described: dict[str, Any]
             metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
             blob = excluded.blob, updated_at = now()
         """,
-        {**described, "chunks": chunks},
+        {**described, "chunks": len(added)},
     )
     await connection.execute(
         """
@@ -107,7 +122,7 @@ async def _replace(connection: Connection, work: Work, described: dict[str, Any]
         join unnest(%(ids)s::bigint[]) with ordinality as i (id, position) on i.position = s.ord + 1
         where s.tenant_id = %(tenant)s and s.job_id = %(job)s and s.n = %(n)s
         """,
-        {**key, "ids": [secrets.randbits(63) for _ in range(chunks)]},
+        {**key, "ids": added},
     )
     await unstage_rows(connection, work)
-    return [row["id"] for row in removed], chunks
+    return [row["id"] for row in removed], added

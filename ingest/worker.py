@@ -10,6 +10,7 @@ import socket
 
 from app import logs
 from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
+from app.lexicon import OtherScheme
 from app.services import Services
 from ingest import jobs
 from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
@@ -48,6 +49,9 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except LeaseLost:
         log.info("document cancelled or taken over", extra={"document": work.document_id})
+    except OtherScheme:
+        log.error("KYUJANG_LEXICAL has changed: restart this worker", extra={"document": work.document_id})
+        await _give_back(services, work, delay_s=RETRY_DELAYS_S[-1], blameless=True)
     except DocumentError as error:
         await _end_badly(services, work, error)
     except asyncio.CancelledError:

@@ -13,6 +13,7 @@ import pytest
 from app.embedding import Embedder
 from app.errors import DatabaseUnavailable
 from ingest import jobs, staging
+from ingest.staging import Analysis
 from ingest.worker import run
 from tests.conftest import ingest_text
 
@@ -171,7 +172,7 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
         job = await until(client, job_id, "succeeded")
     assert job["documents"][0]["chunks"] == 1
     with pytest.raises(jobs.LeaseLost):
-        await staging.publish(services.database, dead, media_type="text/plain", title=None)
+        await staging.publish(services.database, dead, Analysis("", []), media_type="text/plain", title=None)
 
 
 async def test_a_document_that_kills_its_worker_three_times_fails(services, new_tenant):
@@ -236,3 +237,21 @@ async def test_the_chunk_count_of_the_tenant_follows(working, new_tenant, owner_
     await client.delete("/documents/b")
     counted = rows(owner_url, "select chunk_count from tenants where slug = 'counted'")
     assert counted == [(1,)]
+
+
+async def test_the_lexicon_stays_exact_under_several_workers(services, new_tenant, owner_url):
+    """The same words in all documents, replaced and deleted while two workers publish."""
+    client = await new_tenant()
+    async with Worker(services), Worker(services):
+        for turn in range(3):
+            texts = [f"Shelf {n} holds the annals of turn {turn}, 서가 {n}의 실록." for n in range(6)]
+            documents = [{"id": f"d{n}", "text": text} for n, text in enumerate(texts)]
+            answer = await client.post("/ingest?wait=60", json={"documents": documents})
+            assert answer.json()["counts"]["succeeded"] == 6
+            await asyncio.gather(*(client.delete(f"/documents/d{n}") for n in range(turn)))
+    held = "select tenant_id, term, chunks::bigint from lexicon order by 1, 2"
+    counted = "select tenant_id, term, count(*) from postings group by 1, 2 order by 1, 2"
+    assert rows(owner_url, held) == rows(owner_url, counted) != []
+    of_chunks = "select id from chunks order by 1"
+    of_postings = "select distinct chunk_id from postings order by 1"
+    assert rows(owner_url, of_chunks) == rows(owner_url, of_postings)

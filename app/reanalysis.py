@@ -1,0 +1,68 @@
+"""The stored texts analysed again, after KYUJANG_LEXICAL or the analysis itself has changed. A step of migrate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from app import lexicon
+from app.database import Connection, fetch_all, fetch_one
+from app.terms import Analyzer
+
+log = logging.getLogger("kyujang.migrate")
+
+BATCH_CHUNKS = 500
+
+
+async def adopt(owner_url: str, analyzer: Analyzer) -> None:
+    """Until it has come to an end no service starts and no document is stored; broken off, it begins anew."""
+    connection = await psycopg.AsyncConnection.connect(owner_url, autocommit=True, row_factory=dict_row)
+    async with connection:
+        if await fetch_one(connection, "select from lexical_scheme where name = %(name)s", {"name": analyzer.name}):
+            return
+        async with connection.transaction():
+            await connection.execute("truncate postings, lexicon")
+            await connection.execute("delete from lexical_scheme")
+        for tenant in await _tenants(connection):
+            await _analyse(connection, tenant, analyzer)
+        await connection.execute("insert into lexical_scheme (name) values (%s)", [analyzer.name])
+
+
+async def _tenants(connection: Connection) -> list[int]:
+    async with connection.transaction():
+        await connection.execute("set local role kyujang_operator")
+        rows = await fetch_all(connection, "select id, chunk_count from tenants order by id")
+    chunks = sum(row["chunk_count"] for row in rows)
+    if chunks:
+        log.warning("analysing %s stored chunks again, which takes a second for every hundred to thousand", chunks)
+    return [row["id"] for row in rows]
+
+
+async def _analyse(connection: Connection, tenant: int, analyzer: Analyzer) -> None:
+    key = {"tenant": tenant, "after": -1, "batch": BATCH_CHUNKS}
+    while True:
+        async with connection.transaction():
+            await connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+            # Whoever deletes a document meanwhile waits here, and so finds its postings.
+            await connection.execute("select from tenants where id = %(tenant)s for no key update", key)
+            rows = await fetch_all(
+                connection,
+                """
+                select c.id, c.content, d.title
+                from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
+                where c.tenant_id = %(tenant)s and c.id > %(after)s order by c.id limit %(batch)s
+                """,
+                key,
+            )
+            if not rows:
+                return
+            await lexicon.index(connection, tenant, await asyncio.to_thread(_terms, analyzer, rows))
+        key["after"] = rows[-1]["id"]
+
+
+def _terms(analyzer: Analyzer, rows: Sequence[DictRow]) -> list[tuple[int, list[str]]]:
+    return [(row["id"], analyzer.chunk_terms(row["title"], row["content"])) for row in rows]

