@@ -12,8 +12,9 @@ from app.embedding.e5_folder import PROMPTS
 from app.embedding.encoder import Kind, Vectors, sound
 from app.settings import PACKAGED_EMBEDDER
 
-# Padded tokens of one run. Longer runs are no faster a token and take more memory.
-RUN_TOKENS = 512
+# A run costs as much as some 8 tokens do, so that only short texts gain by sharing one, and only with little padding.
+RUN_TOKENS = 256
+RUN_PADDING = 4
 
 
 class E5Encoder:
@@ -65,10 +66,11 @@ class E5Encoder:
 
 
 def _runs(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Which texts go into one run: of like length, since the shorter ones are padded."""
+    """Which texts go into one run."""
     run: list[int] = []
     for n in sorted(range(len(tokens)), key=lambda n: len(tokens[n])):
-        if run and (len(run) + 1) * len(tokens[n]) > RUN_TOKENS:
+        length = len(tokens[n])
+        if run and (length - len(tokens[run[0]]) > RUN_PADDING or (len(run) + 1) * length > RUN_TOKENS):
             yield run
             run = []
         run.append(n)
