@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import uvicorn
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from app.errors import KyujangError, NotConfigured
 from app.evaluation import command as evaluation
 from app.main import create_app
 from app.migrate import migrate
+from app.retrieval import Mode
 from app.settings import Settings
 from app.up.run import up
 
@@ -47,7 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
     for name, words, command in (("ask", "answer a question", _ask), ("search", "retrieval alone", _search)):
         question = _remote(_add(commands, name, words, command))
         question.add_argument("input", help="the question")
-        question.add_argument("--top-k", type=int)
+        question.add_argument("--top-k", type=int, help="chunks, at most")
+        question.add_argument("--mode", choices=get_args(Mode), help="by meaning, by words, or both (hybrid)")
     measure = _add(commands, "eval", "measure retrieval on questions whose documents are known", evaluation.run)
     evaluation.add_arguments(_remote(measure))
     tenant = _add(commands, "tenant", "tenants, with the operator's key", None).add_subparsers(
@@ -126,9 +128,9 @@ def _search(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _post(settings: Settings, options: argparse.Namespace, path: str) -> Any:
-    body = {"input": options.input} | ({"top_k": options.top_k} if options.top_k else {})
+    body = {"input": options.input, "top_k": options.top_k, "mode": options.mode}
     with open_client(settings, url=options.url, key=options.key) as client:
-        return call(client, "POST", path, json=body)
+        return call(client, "POST", path, json={name: value for name, value in body.items() if value is not None})
 
 
 def _operate(settings: Settings, options: argparse.Namespace, method: str, path: str, **more: Any) -> Any:

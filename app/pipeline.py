@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from app import documents
 from app.budget import Prompt, assemble, assemble_without_engine
 from app.citations import Support, cite
+from app.clock import Clock, milliseconds
 from app.extract import extract
-from app.filters import Condition
 from app.generation import Generation, Sampling
 from app.prompts import PromptElements, default_elements
+from app.retrieval import Retrieval, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.stores import Match
@@ -30,19 +28,9 @@ class Question:
     input: str
     instruction: str | None = None
     output_indicator: str | None = None
-    top_k: int = 5
-    where: Condition | None = None
-    min_score: float | None = None
+    retrieval: Retrieval = field(default_factory=Retrieval)
     grounding: Grounding | None = None
     sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`below` tells that `min_score` took matches away."""
-
-    matches: list[Match]
-    below: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +61,11 @@ class Answer:
         return self.generation.finish_reason
 
 
-class Clock:
-    """Milliseconds of each named step."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self.ms: dict[str, float] = dict.fromkeys(
-            ("embed", "search", "rerank", "prompt", "first_token", "generate", "total"), 0.0
-        )
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.ms[name] = _milliseconds(time.perf_counter() - started)
-
-    def stop(self) -> dict[str, float]:
-        self.ms["total"] = _milliseconds(time.perf_counter() - self._started)
-        return self.ms
-
-
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
     """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
     clock = Clock()
     elements = _elements(question)
-    found = await _retrieve(services, tenant, question, clock)
+    found = await retrieve(services, tenant, question.input, question.retrieval, clock)
     if not found.matches:
         reason: NoAnswer = "below_min_score" if found.below else "nothing_retrieved"
         return _answer(clock, found.matches, _declined(elements, reason))
@@ -109,53 +77,21 @@ async def answer(services: Services, tenant: Tenant, question: Question) -> Answ
         prompt = await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
     with clock.step("generate"):
         generation = await services.engine.generate(prompt.messages, question.sampling, tenant=tenant.number)
-    clock.ms["first_token"] = _milliseconds(generation.first_token_s)
+    clock.ms["first_token"] = milliseconds(generation.first_token_s)
     # The packaged toy model invents; nobody should read its inventions unasked.
     default: Grounding = services.settings.grounding or ("extract" if model == PACKAGED_MODEL else "mark")
     verdict = _checked(question, elements, prompt.contexts, generation, question.grounding or default)
     return replace(_answer(clock, prompt.contexts, verdict, prompt), generation=generation, model=model)
 
 
-async def search(
-    services: Services,
-    tenant: Tenant,
-    text: str,
-    *,
-    top_k: int,
-    where: Condition | None,
-    min_score: float | None,
-    clock: Clock,
-) -> Found:
-    with clock.step("embed"):
-        vector = (await services.embedder.embed([text], "query"))[0]
-    with clock.step("search"):
-        async with services.database.snapshot(tenant.number) as connection:
-            hits = await services.store.search(connection, tenant.number, vector, top_k, where)
-            matches = await documents.matches(connection, tenant.number, hits)
-    kept = [match for match in matches if min_score is None or match.score >= min_score]
-    return Found(kept, below=len(kept) < len(matches))
-
-
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Prompt:
     """The prompt as it would be sent, without generating."""
     elements = _elements(question)
-    found = await _retrieve(services, tenant, question, Clock())
+    found = await retrieve(services, tenant, question.input, question.retrieval, Clock())
     if services.engine is None:
         return assemble_without_engine(elements, found.matches, question.input)
     max_tokens = question.sampling["max_tokens"]
     return await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
-
-
-async def _retrieve(services: Services, tenant: Tenant, question: Question, clock: Clock) -> Found:
-    return await search(
-        services,
-        tenant,
-        question.input,
-        top_k=question.top_k,
-        where=question.where,
-        min_score=question.min_score,
-        clock=clock,
-    )
 
 
 def _checked(
@@ -214,7 +150,3 @@ def _elements(question: Question) -> PromptElements:
         instruction=question.instruction or elements.instruction,
         output_indicator=question.output_indicator or elements.output_indicator,
     )
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 2)

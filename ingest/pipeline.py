@@ -25,9 +25,10 @@ async def ingest(services: Services, work: Work) -> None:
         await services.blobs.remove([work.blob])
         return
     loaded = await _load(services, work)
-    pieces = await _split(services, work, loaded)
-    await _embed(services, work, pieces)
     title = work.title or loaded.title
+    heading = await asyncio.to_thread(_heading, services.embedder.encoder, title)
+    pieces = await _split(services, work, loaded, heading)
+    await _embed(services, work, pieces, heading)
     analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
     await jobs.progress(services.database, work, "store")
     old_blob = await staging.publish(services.database, work, analysis, media_type=loaded.media_type, title=title)
@@ -46,10 +47,20 @@ async def _load(services: Services, work: Work) -> Loaded:
     )
 
 
-async def _split(services: Services, work: Work, loaded: Loaded) -> list[Piece]:
+def _heading(encoder: Encoder, title: str | None) -> str:
+    """Put before each chunk for embedding, since what a chunk is about often stands in the title alone.
+
+    Empty if it would take more than a quarter of what the model sees.
+    """
+    heading = f"{title}\n" if title else ""
+    return heading if encoder.count_tokens([heading])[0] <= encoder.max_tokens // 4 else ""
+
+
+async def _split(services: Services, work: Work, loaded: Loaded, heading: str) -> list[Piece]:
     await jobs.progress(services.database, work, "split")
     encoder = services.embedder.encoder
     limit, overlap = chunk_size(services.settings, encoder)
+    limit = min(limit, encoder.max_tokens - encoder.count_tokens([heading])[0])
     pieces = await asyncio.to_thread(
         split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
     )
@@ -57,7 +68,7 @@ async def _split(services: Services, work: Work, loaded: Loaded) -> list[Piece]:
     return pieces
 
 
-async def _embed(services: Services, work: Work, pieces: Sequence[Piece]) -> None:
+async def _embed(services: Services, work: Work, pieces: Sequence[Piece], heading: str) -> None:
     """Batches of like length, each committed, so that a restart resumes after the last one."""
     there = await staging.staged(services.database, work)
     spans = {piece.ord: (piece.start, piece.stop) for piece in pieces}
@@ -69,7 +80,7 @@ async def _embed(services: Services, work: Work, pieces: Sequence[Piece]) -> Non
     waiting = sorted((piece for piece in pieces if piece.ord not in done), key=lambda piece: piece.tokens)
     for first in range(0, len(waiting), BATCH_CHUNKS):
         batch = waiting[first : first + BATCH_CHUNKS]
-        vectors = await services.embedder.embed([piece.text for piece in batch], "passage")
+        vectors = await services.embedder.embed([heading + piece.text for piece in batch], "passage")
         await staging.stage(services.database, work, batch, vectors)
 
 

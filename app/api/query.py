@@ -19,7 +19,9 @@ from app.api.schemas import (
     SpanOut,
 )
 from app.citations import Citation
+from app.clock import Clock
 from app.generation import Sampling
+from app.retrieval import Retrieval, retrieve
 from app.stores import Match
 
 router = APIRouter(tags=["Asking"])
@@ -28,16 +30,8 @@ router = APIRouter(tags=["Asking"])
 @router.post("/search")
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Retrieval alone, without the engine."""
-    clock = pipeline.Clock()
-    found = await pipeline.search(
-        services,
-        tenant,
-        body.input,
-        top_k=body.top_k,
-        where=condition(body.filters),
-        min_score=body.min_score,
-        clock=clock,
-    )
+    clock = Clock()
+    found = await retrieve(services, tenant, body.input, _retrieval(body), clock)
     timings = clock.stop()
     return SearchOut(
         contexts=_contexts(found.matches),
@@ -63,6 +57,10 @@ async def query(body: QueryBody, tenant: QueryTenant, services: ServicesDep) -> 
     return _answer(answer)
 
 
+def _retrieval(body: SearchBody | QueryBody) -> Retrieval:
+    return Retrieval(top_k=body.top_k, mode=body.mode, where=condition(body.filters), min_score=body.min_score)
+
+
 def _question(body: QueryBody) -> pipeline.Question:
     sampling = Sampling(temperature=body.temperature, top_p=body.top_p, max_tokens=body.max_tokens)
     if body.top_k_sampling is not None:
@@ -75,9 +73,7 @@ def _question(body: QueryBody) -> pipeline.Question:
         input=body.input,
         instruction=body.instruction,
         output_indicator=body.output_indicator,
-        top_k=body.top_k,
-        where=condition(body.filters),
-        min_score=body.min_score,
+        retrieval=_retrieval(body),
         grounding=body.grounding,
         sampling=sampling,
     )

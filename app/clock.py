@@ -1,0 +1,29 @@
+"""Milliseconds of each named step of an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STEPS = ("embed", "search", "rerank", "prompt", "first_token", "generate", "total")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self.ms: dict[str, float] = dict.fromkeys(STEPS, 0.0)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.ms[name] = milliseconds(time.perf_counter() - started)
+
+    def stop(self) -> dict[str, float]:
+        self.ms["total"] = milliseconds(time.perf_counter() - self._started)
+        return self.ms
+
+
+def milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)
