@@ -8,6 +8,7 @@ KyujangError (500)
 ├── UnsupportedMediaType (415)  └── Unavailable (503)
 ├── NotConfigured (start-up)        ├── EngineUnavailable
 └── DocumentError (one document)    ├── EmbedderUnavailable
+                                    ├── RerankerUnavailable
                                     └── DatabaseUnavailable
 """
 
@@ -113,6 +114,12 @@ class EmbedderUnavailable(Unavailable):
     """The embedding model does not answer."""
 
     code = "embedder_unavailable"
+
+
+class RerankerUnavailable(Unavailable):
+    """The reranker does not answer. Searches without `rerank` go on working."""
+
+    code = "reranker_unavailable"
 
 
 class DatabaseUnavailable(Unavailable):

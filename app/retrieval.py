@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from app import documents
 from app.clock import Clock
 from app.database import Connection
 from app.embedding import Vectors
+from app.errors import InvalidInput
 from app.filters import Condition
 from app.fusion import fuse
+from app.reranking import Reranker
 from app.services import Services
 from app.stores import Hit, Match, postings
 from app.tenants import Tenant
@@ -21,6 +23,7 @@ Mode = Literal["dense", "lexical", "hybrid"]
 
 # What each leg brings to the fusion. Anything from 30 to 200 ranks the same (docs/decisions/0005).
 DEPTH = 100
+RERANKED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Retrieval:
     mode: Mode = "hybrid"
     where: Condition | None = None
     min_score: float | None = None
+    rerank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,14 @@ class Found:
 async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrieval, clock: Clock) -> Found:
     """Best first. By meaning and by both min(top_k, matching chunks); by words only those that hold one.
 
-    A score is the cosine (dense), BM25's (lexical), or the fused one, at most 1 (hybrid).
+    A score is the cosine (dense), BM25's (lexical), the fused one, at most 1 (hybrid), or the reranker's. Raises
+    InvalidInput if reranking is asked for and there is nothing to do it.
     """
+    if wanted.rerank and services.reranker is None:
+        raise InvalidInput(
+            "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
+            pointer="/rerank",
+        )
     vector, terms = None, None
     with clock.step("embed"):
         if wanted.mode != "lexical":
@@ -54,6 +64,9 @@ async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrie
         async with services.database.snapshot(tenant.number) as connection:
             hits = await _hits(services, connection, tenant.number, vector, terms, wanted)
             matches = await documents.matches(connection, tenant.number, hits)
+    if wanted.rerank and services.reranker is not None:
+        with clock.step("rerank"):
+            matches = (await _reranked(services.reranker, text, matches))[: wanted.top_k]
     kept = [match for match in matches if wanted.min_score is None or match.score >= wanted.min_score]
     return Found(kept, below=len(kept) < len(matches))
 
@@ -66,11 +79,22 @@ async def _hits(
     terms: Sequence[str] | None,
     wanted: Retrieval,
 ) -> Sequence[Hit]:
+    top_k = max(RERANKED, wanted.top_k) if wanted.rerank else wanted.top_k
     if vector is None:
-        return await postings.search(connection, tenant, terms or [], wanted.top_k, wanted.where)
+        return await postings.search(connection, tenant, terms or [], top_k, wanted.where)
     if terms is None:
-        return await services.store.search(connection, tenant, vector, wanted.top_k, wanted.where)
-    depth = max(DEPTH, wanted.top_k)
+        return await services.store.search(connection, tenant, vector, top_k, wanted.where)
+    depth = max(DEPTH, top_k)
     dense = await services.store.search(connection, tenant, vector, depth, wanted.where)
     lexical = await postings.search(connection, tenant, terms, depth, wanted.where)
-    return fuse(dense, lexical, dense_weight=services.settings.dense_weight, top_k=wanted.top_k)
+    return fuse(dense, lexical, dense_weight=services.settings.dense_weight, top_k=top_k)
+
+
+async def _reranked(reranker: Reranker, text: str, matches: Sequence[Match]) -> list[Match]:
+    if not matches:
+        return []
+    scores = await reranker.scores(
+        text, [f"{match.title}\n{match.text}" if match.title else match.text for match in matches]
+    )
+    scored = [replace(match, score=score) for match, score in zip(matches, scores, strict=True)]
+    return sorted(scored, key=lambda match: (-match.score, match.chunk_id))

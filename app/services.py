@@ -13,6 +13,7 @@ from app.embedding import Embedder, Encoder, open_encoder
 from app.errors import NotConfigured
 from app.generation import Engine, open_engine
 from app.metrics import Metrics
+from app.reranking import Reranker, open_reranker
 from app.settings import Settings
 from app.stores import VectorStore
 from app.stores.memory import FaissStore
@@ -29,6 +30,7 @@ class Services:
     embedder: Embedder
     analyzer: Analyzer
     store: VectorStore
+    reranker: Reranker | None
     engine: Engine | None
     metrics: Metrics
 
@@ -37,7 +39,9 @@ class Services:
 async def open_services(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Services]:
     """Raises NotConfigured or DatabaseUnavailable with what to do about it."""
     database = Database(settings.service_url, pool_size=settings.database_pool)
-    encoder, _ = await asyncio.gather(asyncio.to_thread(open_encoder, settings), database.open())
+    encoder, reranker, _ = await asyncio.gather(
+        asyncio.to_thread(open_encoder, settings), asyncio.to_thread(open_reranker, settings), database.open()
+    )
     embedder = Embedder(encoder)
     analyzer = Analyzer(settings.lexical)
     engine = open_engine(settings)
@@ -52,12 +56,15 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
                 embedder=embedder,
                 analyzer=analyzer,
                 store=store,
+                reranker=reranker,
                 engine=engine,
                 metrics=metrics or Metrics(),
             )
     finally:
         if engine is not None:
             await engine.close()
+        if reranker is not None:
+            await reranker.close()
         embedder.close()
         await database.close()
 

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     chunk_overlap: int | None = Field(None, ge=0)
 
     lexical: Literal["bigrams", "kiwi"] = "bigrams"
+    reranker: str | None = None
+    reranker_url: str | None = None
+    reranker_key: SecretStr | None = None
     dense_weight: float = Field(0.8, ge=0, le=1)
     index: Literal["pgvector", "faiss"] = "pgvector"
     index_memory_mb: int = Field(2048, ge=1)

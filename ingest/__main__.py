@@ -52,7 +52,8 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_services(settings) as services:
+    # A cross-encoder takes a gigabyte, and a worker ranks nothing.
+    async with open_services(settings.model_copy(update={"reranker": None})) as services:
         await run(services, stop)
 
 

@@ -58,7 +58,7 @@ async def query(body: QueryBody, tenant: QueryTenant, services: ServicesDep) -> 
 
 
 def _retrieval(body: SearchBody | QueryBody) -> Retrieval:
-    return Retrieval(top_k=body.top_k, mode=body.mode, where=condition(body.filters), min_score=body.min_score)
+    return Retrieval(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
 
 
 def _question(body: QueryBody) -> pipeline.Question:

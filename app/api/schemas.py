@@ -137,6 +137,7 @@ class SearchBody(Body):
     mode: Mode = "hybrid"
     filters: Filters | None = None
     min_score: MinScore | None = None
+    rerank: bool = False
 
 
 class ContextOut(BaseModel):
@@ -167,6 +168,7 @@ class QueryBody(Body):
     mode: Mode = "hybrid"
     filters: Filters | None = None
     min_score: MinScore | None = None
+    rerank: bool = False
     grounding: Grounding | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -1,0 +1,94 @@
+"""Reads question and chunk together, which ranks better than comparing their vectors: a cross-encoder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import httpx
+
+from app.errors import NotConfigured, RerankerUnavailable
+from app.settings import Settings
+
+TIMEOUT_S = 60
+PAIRS_AT_ONCE = 8
+
+
+class Reranker(Protocol):
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """One for each text, the higher the better. Raises RerankerUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class CrossEncoderReranker:
+    """Any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
+
+    def __init__(self, name: str, *, threads: int) -> None:
+        import torch
+        from sentence_transformers import CrossEncoder
+
+        torch.set_num_threads(threads)
+        try:
+            self._model: Any = CrossEncoder(name)
+        except (OSError, ValueError) as error:
+            raise NotConfigured(
+                f"KYUJANG_RERANKER={name!r} is neither a cross-encoder's folder nor a model that could be fetched "
+                f"({type(error).__name__}). Without a network name a folder, or leave it unset."
+            ) from error
+        if self._model.num_labels != 1:
+            raise NotConfigured(f"KYUJANG_RERANKER={name!r} gives {self._model.num_labels} numbers, not one score.")
+        # One batch at a time: torch's threads are set for one.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rerank")
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._scores, question, texts)
+
+    def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        pairs = [(question, text) for text in texts]
+        found = self._model.predict(pairs, batch_size=PAIRS_AT_ONCE, show_progress_bar=False)
+        return [float(score) for score in found]
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class EndpointReranker:
+    """vLLM's `/rerank` route, and others of its shape (Jina's, Cohere's)."""
+
+    def __init__(self, url: str, *, key: str | None, model: str | None) -> None:
+        self._url = f"{url.rstrip('/')}/rerank"
+        self._model = {"model": model} if model else {}
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(TIMEOUT_S, connect=5), trust_env=False)
+
+    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        # -1: the engine cuts at the model's own length, instead of refusing the whole list.
+        body = {**self._model, "query": question, "documents": list(texts), "truncate_prompt_tokens": -1}
+        try:
+            response = await self._http.post(self._url, json=body)
+            response.raise_for_status()
+            by_index = {int(item["index"]): float(item["relevance_score"]) for item in response.json()["results"]}
+            return [by_index[number] for number in range(len(texts))]
+        except httpx.HTTPStatusError as error:
+            raise RerankerUnavailable(f"The reranker answered {error.response.status_code}.") from error
+        except httpx.HTTPError as error:
+            raise RerankerUnavailable("The reranker cannot be reached or did not answer in time.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RerankerUnavailable("The reranker did not send a score for each text.") from error
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def open_reranker(settings: Settings) -> Reranker | None:
+    """Blocking. Raises NotConfigured."""
+    if settings.reranker_url:
+        key = settings.reranker_key.get_secret_value() if settings.reranker_key else None
+        return EndpointReranker(settings.reranker_url, key=key, model=settings.reranker)
+    if settings.reranker:
+        return CrossEncoderReranker(settings.reranker, threads=settings.embed_threads)
+    return None
