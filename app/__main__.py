@@ -104,9 +104,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
-    encoder = open_encoder(settings)
-    migrate(settings, embedding_model=encoder.name, dimension=encoder.dimension)
-    print(f"The database is up to date; vectors are {encoder.name}'s, of {encoder.dimension} dimensions.")
+    space = migrate(settings, dimension=lambda: open_encoder(settings).dimension)
+    print(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
     return 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app import spaces
 from app.database import Connection, fetch_all, fetch_one
 
 KEPT_CHANGES = 1000
@@ -90,19 +91,19 @@ async def since(connection: Connection, tenant: int, version: int) -> Changes | 
 
 
 async def vectors(
-    connection: Connection, tenant: int, documents: Sequence[str] | None = None
+    connection: Connection, tenant: int, space: int, documents: Sequence[str] | None = None
 ) -> AsyncIterator[Vectors]:
     """Of these documents or of all, batch by batch."""
     key = {"tenant": tenant, "documents": documents, "after": -1, "batch": BATCH_CHUNKS}
     among = "true" if documents is None else "document_id = any(%(documents)s)"
     query = f"""
-        select max(id) as last, string_agg(int8send(id), '' order by id) as ids,
-               string_agg(halfvec_send(embedding), '' order by id) as embeddings
+        select max(chunk_id) as last, string_agg(int8send(chunk_id), '' order by chunk_id) as ids,
+               string_agg(halfvec_send(embedding), '' order by chunk_id) as embeddings
         from (
-            select id, embedding from chunks
-            where tenant_id = %(tenant)s and id > %(after)s and {among} order by id limit %(batch)s
+            select chunk_id, embedding from {spaces.table(space)}
+            where tenant_id = %(tenant)s and chunk_id > %(after)s and {among} order by chunk_id limit %(batch)s
         ) batch
-    """  # noqa: S608 - one of two constants
+    """  # noqa: S608 - a number of ours, and one of two constants
     while True:
         cursor = await connection.cursor(binary=True).execute(query.encode(), key)
         row = await cursor.fetchone()

@@ -77,11 +77,11 @@ class Database:
         async with self._transaction() as connection:
             await connection.execute("select 1")
 
-    async def embedding_model(self) -> tuple[str, int] | None:
-        """Which model made the stored vectors, and their dimension; None before the first migration."""
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[Connection]:
+        """For what belongs to no tenant and is the same for all."""
         async with self._transaction() as connection:
-            row = await fetch_one(connection, "select name, dimension from embedding_model")
-        return (row["name"], row["dimension"]) if row else None
+            yield connection
 
     async def lexical_scheme(self) -> str | None:
         """Which analysis made the stored terms; None until migrate has come to an end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,7 +35,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             return
         async with open_services(settings, metrics) as opened:
             app.state.services = opened
+            watching = asyncio.create_task(opened.spaces.watch())
             yield
+            watching.cancel()
 
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
     problems.install(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,28 +13,33 @@ from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import create_engine
 
+from app.embedding.choice import identity_of
 from app.errors import NotConfigured
 from app.reanalysis import adopt
 from app.settings import Settings
+from app.space_tables import create_space, create_vector_index, drop_space, stored_spaces
+from app.spaces import Space, other_vectors
 from app.terms import Analyzer
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ONE_AT_A_TIME = 0x6B797570
 
 
-def migrate(settings: Settings, *, embedding_model: str, dimension: int) -> None:
-    """Safe to run again and from several hosts at once.
+def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
+    """Safe to run again and from several hosts at once. Returns the embedding space that is searched.
 
-    Raises NotConfigured if the stored vectors were made by another embedding model.
+    `dimension` opens the embedding model, and is asked only while there is no document. Raises NotConfigured if the
+    stored vectors were made by another model than the settings name.
     """
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
         _check_version(connection)
         connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
         _create_roles(connection, settings.service_url)
         _upgrade(settings.owner_url)
-        _adopt_embedding_model(connection, embedding_model, dimension)
-        _create_vector_index(connection, dimension)
+        space = _adopt_embedding_model(connection, settings, dimension)
+        create_vector_index(connection, space.number)
         asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
+    return space
 
 
 def _check_version(connection: psycopg.Connection) -> None:
@@ -78,34 +84,26 @@ def _upgrade(owner_url: str) -> None:
         engine.dispose()
 
 
-def _adopt_embedding_model(connection: psycopg.Connection, name: str, dimension: int) -> None:
-    stored = connection.execute("select name, dimension from embedding_model").fetchone()
-    if stored == (name, dimension):
-        return
+def _adopt_embedding_model(connection: psycopg.Connection, settings: Settings, dimension: Callable[[], int]) -> Space:
+    """The space that is searched. After a switch the settings may still name the model before it."""
+    model = identity_of(settings)
+    stored = stored_spaces(connection)
+    active = next((space for space in stored if space.state == "active"), None)
+    if active and _any_chunk(connection):
+        if model != active.model and all(space.model != model or space.state != "retired" for space in stored):
+            raise NotConfigured(other_vectors(active, model))
+        return active
+    size = dimension()
+    if active and (active.model, active.dimension) == (model, size):
+        return active
+    with connection.transaction():
+        for space in stored:
+            drop_space(connection, space.number)
+        return create_space(connection, settings, size, "active")
+
+
+def _any_chunk(connection: psycopg.Connection) -> bool:
     with connection.transaction():
         connection.execute("set local role kyujang_operator")
-        row = connection.execute("select coalesce(sum(chunk_count), 0) from tenants").fetchone()
-    if stored and row and row[0]:
-        raise NotConfigured(
-            f"The stored vectors were made by {stored[0]} ({stored[1]} dimensions), and KYUJANG_EMBEDDER is {name} "
-            f"({dimension} dimensions); vectors of two models cannot be compared. Set it back to {stored[0]}, or use "
-            "another KYUJANG_HOME or DATABASE_URL and ingest the documents there."
-        )
-    with connection.transaction():
-        if stored:
-            connection.execute(
-                sql.SQL("drop index if exists {}").format(sql.Identifier(f"chunks_embedding_{stored[1]}"))
-            )
-        connection.execute("delete from embedding_model")
-        connection.execute("insert into embedding_model (name, dimension) values (%s, %s)", [name, dimension])
-
-
-def _create_vector_index(connection: psycopg.Connection, dimension: int) -> None:
-    # m=16/ef=64 left 1-2 % of the queries without any true neighbour on clustered vectors; 24/128 cures it.
-    connection.execute("set maintenance_work_mem = '512MB'")
-    connection.execute(
-        sql.SQL(
-            "create index if not exists {name} on chunks "
-            "using hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) with (m = 24, ef_construction = 128)"
-        ).format(name=sql.Identifier(f"chunks_embedding_{dimension}"), dimension=sql.Literal(dimension))
-    )
+        row = connection.execute("select exists (select from tenants where chunk_count > 0)").fetchone()
+    return bool(row and row[0])

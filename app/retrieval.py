@@ -16,7 +16,8 @@ from app.filters import Condition
 from app.fusion import fuse
 from app.reranking import Reranker
 from app.services import Services
-from app.stores import Hit, Match, postings
+from app.spaces import active_number
+from app.stores import Hit, Match, VectorStore, postings
 from app.tenants import Tenant
 
 Mode = Literal["dense", "lexical", "hybrid"]
@@ -54,15 +55,18 @@ async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrie
             "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
             pointer="/rerank",
         )
-    vector, terms = None, None
+    space, vector, terms = services.spaces.current, None, None
     with clock.step("embed"):
         if wanted.mode != "lexical":
-            vector = (await services.embedder.embed([text], "query"))[0]
+            vector = (await space.embedder.embed([text], "query"))[0]
     with clock.step("search"):
         if wanted.mode != "dense":
             terms = await asyncio.to_thread(services.analyzer.terms, text)
         async with services.database.snapshot(tenant.number) as connection:
-            hits = await _hits(services, connection, tenant.number, vector, terms, wanted)
+            if vector is not None and (active := services.spaces.at(await active_number(connection))) is not space:
+                # Another embedding model since: its vectors want its query.
+                space, vector = active, (await active.embedder.embed([text], "query"))[0]
+            hits = await _hits(services, connection, tenant.number, space.store, vector, terms, wanted)
             matches = await documents.matches(connection, tenant.number, hits)
     if wanted.rerank and services.reranker is not None:
         with clock.step("rerank"):
@@ -75,6 +79,7 @@ async def _hits(
     services: Services,
     connection: Connection,
     tenant: int,
+    store: VectorStore,
     vector: Vectors | None,
     terms: Sequence[str] | None,
     wanted: Retrieval,
@@ -83,9 +88,9 @@ async def _hits(
     if vector is None:
         return await postings.search(connection, tenant, terms or [], top_k, wanted.where)
     if terms is None:
-        return await services.store.search(connection, tenant, vector, top_k, wanted.where)
+        return await store.search(connection, tenant, vector, top_k, wanted.where)
     depth = max(DEPTH, top_k)
-    dense = await services.store.search(connection, tenant, vector, depth, wanted.where)
+    dense = await store.search(connection, tenant, vector, depth, wanted.where)
     lexical = await postings.search(connection, tenant, terms, depth, wanted.where)
     return fuse(dense, lexical, dense_weight=services.settings.dense_weight, top_k=top_k)
 

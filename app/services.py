@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from app.blobs import Blobs
 from app.database import Database
-from app.embedding import Embedder, Encoder, open_encoder
+from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
 from app.generation import Engine, open_engine
 from app.metrics import Metrics
+from app.open_spaces import OpenSpace, OpenSpaces
 from app.reranking import Reranker, open_reranker
 from app.settings import Settings
+from app.spaces import Space, other_vectors, spaces
 from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
 from app.tenants import tenant_numbers
 from app.terms import Analyzer
+
+log = logging.getLogger("kyujang.services")
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,8 @@ class Services:
     settings: Settings
     database: Database
     blobs: Blobs
-    embedder: Embedder
+    spaces: OpenSpaces
     analyzer: Analyzer
-    store: VectorStore
     reranker: Reranker | None
     engine: Engine | None
     metrics: Metrics
@@ -38,64 +42,74 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Services]:
     """Raises NotConfigured or DatabaseUnavailable with what to do about it."""
-    database = Database(settings.service_url, pool_size=settings.database_pool)
-    encoder, reranker, _ = await asyncio.gather(
-        asyncio.to_thread(open_encoder, settings), asyncio.to_thread(open_reranker, settings), database.open()
-    )
-    embedder = Embedder(encoder)
-    analyzer = Analyzer(settings.lexical)
-    engine = open_engine(settings)
-    try:
-        await _refuse_other_vectors(database, encoder)
+    async with AsyncExitStack() as stack:
+        database = Database(settings.service_url, pool_size=settings.database_pool)
+        await database.open()
+        stack.push_async_callback(database.close)
+        analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
-        async with _open_store(settings, database, encoder) as store:
-            yield Services(
-                settings=settings,
-                database=database,
-                blobs=Blobs(settings.blobs),
-                embedder=embedder,
-                analyzer=analyzer,
-                store=store,
-                reranker=reranker,
-                engine=engine,
-                metrics=metrics or Metrics(),
-            )
-    finally:
-        if engine is not None:
-            await engine.close()
+        open_spaces = await _open_spaces(settings, database)
+        stack.push_async_callback(open_spaces.close)
+        reranker = await asyncio.to_thread(open_reranker, settings)
         if reranker is not None:
-            await reranker.close()
-        embedder.close()
-        await database.close()
+            stack.push_async_callback(reranker.close)
+        engine = open_engine(settings)
+        if engine is not None:
+            stack.push_async_callback(engine.close)
+        yield Services(
+            settings=settings,
+            database=database,
+            blobs=Blobs(settings.blobs),
+            spaces=open_spaces,
+            analyzer=analyzer,
+            reranker=reranker,
+            engine=engine,
+            metrics=metrics or Metrics(),
+        )
 
 
-@asynccontextmanager
-async def _open_store(settings: Settings, database: Database, encoder: Encoder) -> AsyncIterator[VectorStore]:
+async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:
+    stored = await spaces(database)
+    active = next((space for space in stored if space.state == "active"), None)
+    if active is None:
+        raise NotConfigured("The database is not set up: run 'python -m app migrate'.")
+    model = identity_of(settings)
+    if model != active.model:
+        if all(space.model != model or space.state != "retired" for space in stored):
+            raise NotConfigured(other_vectors(active, model))
+        log.warning("KYUJANG_EMBEDDER names the model before the last switch; set it to %s", active.model)
+
+    async def open_space(space: Space) -> OpenSpace:
+        return await _open_space(settings, database, space)
+
+    return OpenSpaces(database, open_space, await open_space(active))
+
+
+async def _open_space(settings: Settings, database: Database, space: Space) -> OpenSpace:
+    """By this process's settings where they name its model, else by those it was built with."""
+    if identity_of(settings) != space.model:
+        settings = with_stored(settings, space.settings)
+    encoder = await asyncio.to_thread(open_encoder, settings)
+    if (encoder.name, encoder.dimension) != (space.model, space.dimension):
+        raise NotConfigured(
+            f"The stored vectors were made by {space.model} ({space.dimension} dimensions), and what opens under this "
+            f"name is {encoder.name} ({encoder.dimension} dimensions). Put the old model back in its place."
+        )
+    return OpenSpace(space.number, Embedder(encoder), await _open_store(settings, database, space))
+
+
+async def _open_store(settings: Settings, database: Database, space: Space) -> VectorStore:
     if settings.index == "pgvector":
-        yield PgvectorStore(encoder.dimension)
-        return
+        return PgvectorStore(space.number)
     store = FaissStore(
-        settings.index_files,
-        model=encoder.name,
-        dimension=encoder.dimension,
+        settings.index_files / str(space.number),
+        space=space.number,
+        model=space.model,
+        dimension=space.dimension,
         memory_bytes=settings.index_memory_mb << 20,
     )
     await store.open(await tenant_numbers(database))
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def _refuse_other_vectors(database: Database, encoder: Encoder) -> None:
-    stored = await database.embedding_model()
-    if stored != (encoder.name, encoder.dimension):
-        name, dimension = stored or ("no model", 0)
-        raise NotConfigured(
-            f"The database is set up for vectors of {name} ({dimension} dimensions), and KYUJANG_EMBEDDER is "
-            f"{encoder.name} ({encoder.dimension} dimensions). Set it back, or run 'python -m app migrate', which "
-            "adopts the new model where no document is stored yet."
-        )
+    return store
 
 
 async def _refuse_other_terms(database: Database, analyzer: Analyzer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from tqdm import tqdm
 
 from app import logs
 from app.client import FINISHED, POLL_S, ServiceRefused, call, open_client
+from app.embedding import Encoder, open_encoder, with_stored
 from app.errors import KyujangError
 from app.services import open_services
 from app.settings import Settings
+from app.up.postgres import running_owner_url
+from ingest import reindex
 from ingest.worker import run
 
 
@@ -31,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     add.add_argument("--url", help="the service (KYUJANG_URL)")
     add.add_argument("--key", help="the tenant's key (KYUJANG_KEY)")
     add.set_defaults(command=_add)
+    _add_reindex(commands)
     commands.add_parser("worker", help="carry out what was accepted").set_defaults(command=_worker)
     options = parser.parse_args(arguments)
     try:
@@ -80,6 +85,76 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
         print(f"{name}: {reason}", file=sys.stderr)
     print(f"{len(files) - len(failures)} of {len(files)} documents are searchable.")
     return 1 if failures else 0
+
+
+def _add_reindex(commands: Any) -> None:
+    words = "another embedding model for what is stored, beside the old one until it is complete"
+    parser = commands.add_parser("reindex", help=words, description=words)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--model", help="build this model's vectors and switch to them; again to go on after a break")
+    action.add_argument("--rollback", action="store_true", help="switch back to the model before")
+    action.add_argument("--drop", metavar="MODEL", help="delete a model's vectors that are not searched")
+    action.add_argument("--list", action="store_true", help="the models that have vectors here")
+    parser.add_argument("--build-only", action="store_true", help="with --model: do not switch yet")
+    parser.add_argument("--endpoint", help="with --model: an OpenAI-compatible embeddings endpoint that has it")
+    parser.add_argument("--max-tokens", type=int, help="with --endpoint: tokens its model takes")
+    parser.add_argument("--query-prefix", default="", help="with --model: put before each question")
+    parser.add_argument("--passage-prefix", default="", help="with --model: put before each chunk")
+    parser.set_defaults(command=_reindex)
+
+
+def _reindex(settings: Settings, options: argparse.Namespace) -> int:
+    settings = _as_owner(settings)
+    if options.list:
+        for each in reindex.listed(settings):
+            print(f"{each.space.model}\t{each.space.state}\t{each.vectors} of {each.chunks} chunks")
+        return 0
+    if options.drop:
+        reindex.drop(settings, options.drop)
+        print(f"The vectors of {options.drop} are gone.")
+        return 0
+    wanted = reindex.before_the_switch(settings) if options.rollback else _wanted(settings, options)
+    # Searches and the worker come first.
+    os.nice(10)
+    encoder = open_encoder(wanted)
+    if not options.rollback:
+        _build(settings, wanted, encoder)
+    if options.build_only:
+        print("Built. Run the same command without --build-only to switch.")
+        return 0
+    reindex.switch(settings, encoder)
+    print(f"Searches use {encoder.name}. Before the next start set KYUJANG_EMBEDDER to it, and what goes with it.")
+    print("'python -m ingest reindex --rollback' goes back; '--drop MODEL' deletes the vectors of the model before.")
+    return 0
+
+
+def _build(settings: Settings, wanted: Settings, encoder: Encoder) -> None:
+    print(f"Building the vectors of {encoder.name}; first, do all chunks fit its limit?", file=sys.stderr)
+    with tqdm(unit="chunk", disable=None) as bar:
+
+        def begin(done: int, total: int) -> None:
+            bar.reset(total)
+            bar.update(done)
+
+        reindex.build(settings, wanted, encoder, begin=begin, advance=bar.update)
+
+
+def _wanted(settings: Settings, options: argparse.Namespace) -> Settings:
+    chosen = {
+        "embedder": options.model,
+        "embedder_url": options.endpoint,
+        "embedder_max_tokens": options.max_tokens or settings.embedder_max_tokens,
+        "query_prefix": options.query_prefix,
+        "passage_prefix": options.passage_prefix,
+    }
+    return with_stored(settings, chosen)
+
+
+def _as_owner(settings: Settings) -> Settings:
+    """Without DATABASE_URL the embedded database, which 'make up' has started."""
+    if settings.database_url is not None:
+        return settings
+    return settings.model_copy(update={"database_url": SecretStr(running_owner_url(settings.home / "postgres"))})
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from app.embedding import Encoder
+from app.open_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
+from app.spaces import OtherSpace
 from app.terms import Analyzer
 from ingest import jobs, staging
 from ingest.jobs import Work
@@ -19,19 +21,26 @@ BATCH_CHUNKS = 16
 
 
 async def ingest(services: Services, work: Work) -> None:
-    """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours."""
+    """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours, OtherSpace if the
+    embedding model is being switched."""
     if await jobs.is_stored(services.database, work):
         await jobs.finish_unchanged(services.database, work)
         await services.blobs.remove([work.blob])
         return
+    await services.spaces.refresh(ahead=False)
+    if services.spaces.behind:
+        raise OtherSpace(services.spaces.behind)
+    space = services.spaces.current
     loaded = await _load(services, work)
     title = work.title or loaded.title
-    heading = await asyncio.to_thread(_heading, services.embedder.encoder, title)
-    pieces = await _split(services, work, loaded, heading)
-    await _embed(services, work, pieces, heading)
+    head = await asyncio.to_thread(heading, space.embedder.encoder, title)
+    pieces = await _split(services, work, space.embedder.encoder, loaded, head)
+    await _embed(services, work, space, pieces, head)
     analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
     await jobs.progress(services.database, work, "store")
-    old_blob = await staging.publish(services.database, work, analysis, media_type=loaded.media_type, title=title)
+    old_blob = await staging.publish(
+        services.database, work, analysis, space=space.number, media_type=loaded.media_type, title=title
+    )
     if old_blob is not None:
         await services.blobs.remove([old_blob])
 
@@ -47,20 +56,19 @@ async def _load(services: Services, work: Work) -> Loaded:
     )
 
 
-def _heading(encoder: Encoder, title: str | None) -> str:
+def heading(encoder: Encoder, title: str | None) -> str:
     """Put before each chunk for embedding, since what a chunk is about often stands in the title alone.
 
     Empty if it would take more than a quarter of what the model sees.
     """
-    heading = f"{title}\n" if title else ""
-    return heading if encoder.count_tokens([heading])[0] <= encoder.max_tokens // 4 else ""
+    line = f"{title}\n" if title else ""
+    return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""
 
 
-async def _split(services: Services, work: Work, loaded: Loaded, heading: str) -> list[Piece]:
+async def _split(services: Services, work: Work, encoder: Encoder, loaded: Loaded, head: str) -> list[Piece]:
     await jobs.progress(services.database, work, "split")
-    encoder = services.embedder.encoder
     limit, overlap = chunk_size(services.settings, encoder)
-    limit = min(limit, encoder.max_tokens - encoder.count_tokens([heading])[0])
+    limit = min(limit, encoder.max_tokens - encoder.count_tokens([head])[0])
     pieces = await asyncio.to_thread(
         split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
     )
@@ -68,20 +76,20 @@ async def _split(services: Services, work: Work, loaded: Loaded, heading: str) -
     return pieces
 
 
-async def _embed(services: Services, work: Work, pieces: Sequence[Piece], heading: str) -> None:
+async def _embed(services: Services, work: Work, space: OpenSpace, pieces: Sequence[Piece], head: str) -> None:
     """Batches of like length, each committed, so that a restart resumes after the last one."""
     there = await staging.staged(services.database, work)
-    spans = {piece.ord: (piece.start, piece.stop) for piece in pieces}
-    if any(spans.get(ord_) != (start, stop) for ord_, start, stop in there):
-        # Another chunk size or version since: what is staged does not fit any more.
+    fitting = {(piece.ord, piece.start, piece.stop, space.number) for piece in pieces}
+    if not fitting.issuperset(there):
+        # Another chunk size, embedding model or version since: what is staged does not fit any more.
         await staging.unstage(services.database, work)
         there = []
-    done = {ord_ for ord_, _, _ in there}
+    done = {row[0] for row in there}
     waiting = sorted((piece for piece in pieces if piece.ord not in done), key=lambda piece: piece.tokens)
     for first in range(0, len(waiting), BATCH_CHUNKS):
         batch = waiting[first : first + BATCH_CHUNKS]
-        vectors = await services.embedder.embed([heading + piece.text for piece in batch], "passage")
-        await staging.stage(services.database, work, batch, vectors)
+        vectors = await space.embedder.embed([head + piece.text for piece in batch], "passage")
+        await staging.stage(services.database, work, batch, vectors, space=space.number)
 
 
 def _analyse(analyzer: Analyzer, title: str | None, pieces: Sequence[Piece]) -> Analysis:

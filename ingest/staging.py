@@ -11,27 +11,29 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app import changes, lexicon
+from app import changes, lexicon, spaces
 from app.database import Connection, Database, fetch_all, fetch_one
 from ingest.jobs import Work, describe, end, hold, unstage_rows
 from ingest.split import Piece
 
 
-async def staged(database: Database, work: Work) -> list[tuple[int, int, int]]:
-    """(ord, start, stop) of what an earlier attempt has embedded."""
+async def staged(database: Database, work: Work) -> list[tuple[int, int, int, int]]:
+    """(ord, start, stop, embedding space) of what an earlier attempt has embedded."""
     async with database.transaction(work.tenant) as connection:
         rows = await fetch_all(
             connection,
             """
-            select ord, start, stop from staged_chunks
+            select ord, start, stop, space from staged_chunks
             where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s order by ord
             """,
             work.key,
         )
-    return [(row["ord"], row["start"], row["stop"]) for row in rows]
+    return [(row["ord"], row["start"], row["stop"], row["space"]) for row in rows]
 
 
-async def stage(database: Database, work: Work, pieces: Sequence[Piece], vectors: NDArray[float32]) -> None:
+async def stage(
+    database: Database, work: Work, pieces: Sequence[Piece], vectors: NDArray[float32], *, space: int
+) -> None:
     """One batch, committed: a restart goes on after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
         await hold(connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(pieces)})
@@ -39,12 +41,12 @@ async def stage(database: Database, work: Work, pieces: Sequence[Piece], vectors
             await cursor.executemany(
                 """
                 insert into staged_chunks
-                    (tenant_id, job_id, n, ord, page, start, stop, tokens, content, embedding)
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                    (tenant_id, job_id, n, ord, page, start, stop, tokens, content, space, embedding)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
                     (work.tenant, work.job_id, work.n, piece.ord, piece.page, piece.start, piece.stop, piece.tokens,
-                     piece.text, HalfVector(vector))
+                     piece.text, space, HalfVector(vector))
                     for piece, vector in zip(pieces, vectors, strict=True)
                 ],
             )  # fmt: skip
@@ -65,13 +67,15 @@ class Analysis:
 
 
 async def publish(
-    database: Database, work: Work, analysis: Analysis, *, media_type: str, title: str | None
+    database: Database, work: Work, analysis: Analysis, *, space: int, media_type: str, title: str | None
 ) -> str | None:
     """The new version becomes visible and the old one goes, in one transaction: readers see either.
 
-    Returns the old version's blob. Raises LeaseLost, or OtherScheme if the stored texts are analysed otherwise.
+    Returns the old version's blob. Raises LeaseLost, OtherScheme if the stored texts are analysed otherwise, or
+    OtherSpace if searches use another model's vectors by now.
     """
     async with database.transaction(work.tenant) as connection:
+        await spaces.hold(connection, space)
         await end(connection, work, "succeeded")
         old = await fetch_one(
             connection,
@@ -79,7 +83,7 @@ async def publish(
             {"tenant": work.tenant, "id": work.document_id},
         )
         described = {**describe(work), "media_type": media_type, "title": title}
-        removed, added = await _replace(connection, work, described)
+        removed, added = await _replace(connection, work, described, space)
         difference = len(added) - len(removed)
         await changes.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
         await lexicon.remove(connection, work.tenant, removed)
@@ -88,7 +92,9 @@ async def publish(
     return old["blob"] if old else None
 
 
-async def _replace(connection: Connection, work: Work, described: dict[str, Any]) -> tuple[list[int], list[int]]:
+async def _replace(
+    connection: Connection, work: Work, described: dict[str, Any], space: int
+) -> tuple[list[int], list[int]]:
     """The document's row and chunks, from what is staged. Returns the old chunks and the new ones, in order."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.n}
     removed = await fetch_all(
@@ -114,15 +120,28 @@ async def _replace(connection: Connection, work: Work, described: dict[str, Any]
         """,
         {**described, "chunks": len(added)},
     )
-    await connection.execute(
-        """
-        insert into chunks (tenant_id, id, document_id, ord, page, start, stop, tokens, content, embedding)
-        select s.tenant_id, i.id, %(id)s, s.ord, s.page, s.start, s.stop, s.tokens, s.content, s.embedding
+    await _publish_chunks(connection, {**key, "ids": added}, space)
+    await unstage_rows(connection, work)
+    return [row["id"] for row in removed], added
+
+
+async def _publish_chunks(connection: Connection, key: dict[str, Any], space: int) -> None:
+    numbered = """
         from staged_chunks s
         join unnest(%(ids)s::bigint[]) with ordinality as i (id, position) on i.position = s.ord + 1
         where s.tenant_id = %(tenant)s and s.job_id = %(job)s and s.n = %(n)s
-        """,
-        {**key, "ids": added},
+    """
+    await connection.execute(
+        f"""
+        insert into chunks (tenant_id, id, document_id, ord, page, start, stop, tokens, content)
+        select s.tenant_id, i.id, %(id)s, s.ord, s.page, s.start, s.stop, s.tokens, s.content {numbered}
+        """.encode(),
+        key,
     )
-    await unstage_rows(connection, work)
-    return [row["id"] for row in removed], added
+    await connection.execute(
+        f"""
+        insert into {spaces.table(space)} (tenant_id, chunk_id, document_id, embedding)
+        select s.tenant_id, i.id, %(id)s, s.embedding {numbered}
+        """.encode(),
+        key,
+    )

@@ -12,6 +12,7 @@ from app import logs
 from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
 from app.lexicon import OtherScheme
 from app.services import Services
+from app.spaces import OtherSpace
 from ingest import jobs
 from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
 from ingest.pipeline import ingest
@@ -49,6 +50,9 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except LeaseLost:
         log.info("document cancelled or taken over", extra={"document": work.document_id})
+    except OtherSpace:
+        log.warning("embedding model switched", extra={"document": work.document_id, "cause": services.spaces.behind})
+        await _give_back(services, work, delay_s=RETRY_DELAYS_S[1] if services.spaces.behind else 0, blameless=True)
     except OtherScheme:
         log.error("KYUJANG_LEXICAL has changed: restart this worker", extra={"document": work.document_id})
         await _give_back(services, work, delay_s=RETRY_DELAYS_S[-1], blameless=True)
@@ -73,7 +77,7 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
 
 async def _embedder_answers(services: Services) -> bool:
     try:
-        await services.embedder.embed(["ready?"], "passage")
+        await services.spaces.current.embedder.embed(["ready?"], "passage")
     except Unavailable:
         return False
     return True

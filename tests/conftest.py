@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import secrets
 import shutil
@@ -17,12 +18,15 @@ import httpx
 import psycopg
 import pytest
 
+from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
 from app.main import create_app
 from app.migrate import migrate
+from app.open_spaces import OpenSpace, OpenSpaces
 from app.services import Services, open_services
 from app.settings import Settings
+from app.spaces import Space
 from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
 from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
@@ -66,7 +70,7 @@ def template(postgres: EmbeddedPostgres) -> str:
     with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
         connection.execute(f"create database {TEMPLATE}")
     settings = Settings(database_url=with_database(postgres.owner_url, TEMPLATE))
-    migrate(settings, embedding_model=E5Encoder.name, dimension=E5Encoder.dimension)
+    migrate(settings, dimension=lambda: E5Encoder.dimension)
     return TEMPLATE
 
 
@@ -104,6 +108,17 @@ def settings(owner_url: str, scratch: Path, models: Path) -> Settings:
 async def services(settings: Settings) -> AsyncIterator[Services]:
     async with open_services(settings) as opened:
         yield opened
+
+
+def with_encoder(services: Services, encoder: Encoder) -> Services:
+    """The same vectors, made by another one."""
+
+    async def none_else(space: Space) -> OpenSpace:
+        raise AssertionError(f"nobody asked for {space.model}")
+
+    current = services.spaces.current
+    space = OpenSpace(current.number, Embedder(encoder), current.store)
+    return dataclasses.replace(services, spaces=OpenSpaces(services.database, none_else, space))
 
 
 @pytest.fixture(scope="module")

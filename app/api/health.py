@@ -34,7 +34,7 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
     """Each dependency, tried for real; 503 names what is not ready."""
     checks: dict[str, Awaitable[object]] = {
         "database": services.database.ready(),
-        "embedder": services.embedder.embed(["ready?"], "query"),
+        "embedder": services.spaces.current.embedder.embed(["ready?"], "query"),
     }
     if services.engine is not None:
         checks["engine"] = services.engine.ready()
@@ -42,6 +42,8 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
     dependencies = dict(zip(checks, found, strict=True))
     if services.engine is None:
         dependencies["engine"] = "none: answers are extractive"
+    if services.spaces.behind is not None:
+        dependencies["embedding_switch"] = f"answers rest on the model before the switch: {services.spaces.behind}"
     late = [name for name in checks if dependencies[name] != "ok"]
     if late:
         return _not_ready(request, dependencies, late)

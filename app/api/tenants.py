@@ -30,7 +30,7 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
 async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
     """With its keys, documents, jobs and files."""
     number = await tenants.delete_tenant(services.database, tenant_id)
-    await services.store.forget(number)
+    await services.spaces.forget(number)
     await services.blobs.remove_tenant(number)
 
 

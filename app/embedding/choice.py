@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
-from app.embedding.encoder import Encoder
+from app.embedding.encoder import Encoder, identity
 from app.embedding.endpoint import EndpointEncoder
 from app.embedding.local import SentenceTransformerEncoder
 from app.errors import NotConfigured
 from app.settings import PACKAGED_EMBEDDER, Settings
+
+STORED = ("embedder", "embedder_url", "embedder_max_tokens", "query_prefix", "passage_prefix")
 
 
 def open_encoder(settings: Settings) -> Encoder:
@@ -23,6 +27,21 @@ def open_encoder(settings: Settings) -> Encoder:
         passage_prefix=settings.passage_prefix,
         threads=settings.embed_threads,
     )
+
+
+def identity_of(settings: Settings) -> str:
+    """What the encoder's name will be, without opening it."""
+    return PACKAGED_EMBEDDER if uses_packaged_model(settings) else identity(settings.embedder, settings.passage_prefix)
+
+
+def as_stored(settings: Settings) -> dict[str, Any]:
+    """What opens the encoder again, as plain values; the endpoint's key is not among them."""
+    return settings.model_dump(include=set(STORED))
+
+
+def with_stored(settings: Settings, stored: dict[str, Any]) -> Settings:
+    """The settings of this process, with the encoder of another time."""
+    return settings.model_copy(update=stored)
 
 
 def uses_packaged_model(settings: Settings) -> bool:

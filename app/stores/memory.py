@@ -37,6 +37,7 @@ class FaissStore:
         self,
         folder: Path,
         *,
+        space: int,
         model: str,
         dimension: int,
         memory_bytes: int,
@@ -44,6 +45,7 @@ class FaissStore:
         file_from: int = FILE_FROM_VECTORS,
     ) -> None:
         self._folder = folder
+        self._space = space
         self._model = model
         self._dimension = dimension
         self._memory_bytes = memory_bytes
@@ -51,7 +53,7 @@ class FaissStore:
         self._file_from = file_from
         self._residents: OrderedDict[int, Resident] = OrderedDict()
         self._background: dict[int, asyncio.Task[None]] = {}
-        self._database = PgvectorStore(dimension)
+        self._database = PgvectorStore(space)
 
     async def open(self, tenants: set[int]) -> None:
         """Removes the files of tenants that are no more."""
@@ -132,14 +134,14 @@ class FaissStore:
             if changed is None:
                 await self._load(connection, tenant, resident, version)
             else:
-                added = [batch async for batch in changes.vectors(connection, tenant, changed.documents)]
+                added = [batch async for batch in changes.vectors(connection, tenant, self._space, changed.documents)]
                 await asyncio.to_thread(resident.apply, changed.removed, added, since=since, version=version)
         self._evict(tenant)
         self._maintain(tenant, resident)
 
     async def _load(self, connection: Connection, tenant: int, resident: Resident, version: int) -> None:
         index = FaissIndex(self._dimension)
-        async for batch in changes.vectors(connection, tenant):
+        async for batch in changes.vectors(connection, tenant, self._space):
             await asyncio.to_thread(index.add, batch)
         await asyncio.to_thread(resident.replace, index, version, unsaved=len(index))
 

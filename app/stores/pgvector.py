@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app import changes, documents
+from app import changes, documents, spaces
 from app.database import Connection, fetch_all
 from app.filters import Condition
 from app.stores import Hit
@@ -21,11 +21,12 @@ from app.stores import Hit
 EXACT_UP_TO_CHUNKS = 20_000
 EXACT_UP_TO_DOCUMENTS = 2_000
 EF_SEARCH = 100
+DISTANCE = "v.embedding <=> %(vector)s"
 
 
 class PgvectorStore:
-    def __init__(self, dimension: int) -> None:
-        self._dimension = dimension
+    def __init__(self, space: int) -> None:
+        self._table = spaces.table(space)
 
     async def search(
         self,
@@ -47,22 +48,25 @@ class PgvectorStore:
                 return hits
         if where is None:
             return await self._exact(connection, parameters, "true")
-        matching = f"c.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {where.sql})"  # noqa: S608
+        matching = f"v.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {where.sql})"  # noqa: S608
         return await self._exact(connection, parameters | where.parameters, matching)
 
     async def forget(self, tenant: int) -> None:
         """Everything is in the database."""
+
+    async def close(self) -> None:
+        """The database outlives it."""
 
     async def among(
         self, connection: Connection, tenant: int, vector: NDArray[np.float32], top_k: int, few: list[str]
     ) -> list[Hit]:
         """Exactly, over the chunks of these documents."""
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
-        return await self._exact(connection, parameters, "c.document_id = any(%(documents)s)")
+        return await self._exact(connection, parameters, "v.document_id = any(%(documents)s)")
 
     async def _exact(self, connection: Connection, parameters: dict[str, Any], matching: str) -> list[Hit]:
         # The sum keeps the planner off the HNSW index.
-        return await self._ranked(connection, parameters, f"({self._distance}) + 0.0, c.id", matching)
+        return await self._ranked(connection, parameters, f"({DISTANCE}) + 0.0, v.chunk_id", matching)
 
     async def _approximate(
         self, connection: Connection, parameters: dict[str, Any], where: Condition | None
@@ -73,27 +77,23 @@ class PgvectorStore:
             [str(ef_search)],
         )
         if where is None:
-            return await self._ranked(connection, parameters, self._distance, "true")
+            return await self._ranked(connection, parameters, DISTANCE, "true")
         # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
-        matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = c.document_id)"  # noqa: S608
-        return await self._ranked(connection, parameters | where.parameters, self._distance, matching)
+        matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = v.document_id)"  # noqa: S608
+        return await self._ranked(connection, parameters | where.parameters, DISTANCE, matching)
 
     async def _ranked(self, connection: Connection, parameters: dict[str, Any], order: str, matching: str) -> list[Hit]:
         # The tenant is written out beside row-level security: the planner cannot see it in the policy.
         rows = await fetch_all(
             connection,
             f"""
-            select c.id, 1 - ({self._distance}) as score from chunks c
-            where c.tenant_id = %(tenant)s and {matching} order by {order} limit %(k)s
-            """,  # noqa: S608 - the dimension is an int of ours, and a condition holds its values as parameters
+            select v.chunk_id, 1 - ({DISTANCE}) as score from {self._table} v
+            where v.tenant_id = %(tenant)s and {matching} order by {order} limit %(k)s
+            """,  # noqa: S608 - the table's number is ours, and a condition holds its values as parameters
             parameters,
         )
-        hits = [Hit(row["id"], float(row["score"])) for row in rows]
+        hits = [Hit(row["chunk_id"], float(row["score"])) for row in rows]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))
-
-    @property
-    def _distance(self) -> str:
-        return f"c.embedding::halfvec({self._dimension}) <=> %(vector)s::halfvec({self._dimension})"
 
 
 async def narrow(connection: Connection, tenant: int, where: Condition) -> list[str] | None:

@@ -72,7 +72,7 @@ class EmbeddedPostgres:
         """Superuser and owner of the schema: for migrations, never for the service."""
         if self._sockets is None:
             raise NotConfigured("The embedded PostgreSQL has not been started.")
-        return f"postgresql://{OWNER}:{self._password}@/{DATABASE}?host={quote(str(self._sockets))}"
+        return _url(self._password, self._sockets)
 
     def __enter__(self) -> Self:
         self.start()
@@ -224,6 +224,22 @@ class EmbeddedPostgres:
             known = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+
+
+def running_owner_url(folder: Path) -> str:
+    """Of the server that another process has started in this folder. Raises NotConfigured."""
+    try:
+        # The fifth line names the folder of the socket: https://www.postgresql.org/docs/16/storage-file-layout.html
+        sockets = (folder / "data" / "postmaster.pid").read_text().splitlines()[4]
+        return _url((folder / "owner-password").read_text().strip(), Path(sockets))
+    except (OSError, IndexError) as error:
+        raise NotConfigured(
+            f"No embedded PostgreSQL of yours runs in {folder}: start it with 'make up', or set DATABASE_URL."
+        ) from error
+
+
+def _url(password: str, sockets: Path) -> str:
+    return f"postgresql://{OWNER}:{password}@/{DATABASE}?host={quote(str(sockets))}"
 
 
 # Nothing of the caller's: PG* variables or a locale of his would change what the server does.

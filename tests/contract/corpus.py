@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from app import changes
+from app import changes, spaces
 from app.database import Database, fetch_all
 from app.filters import Condition
 from app.stores import Hit, VectorStore
 from app.tenants import create_tenant, tenant_by_id
 
 DIMENSION = 384
+SPACE = 1  # of the model that a new database is set up for
 Array = NDArray[np.float32]
 
 
@@ -78,12 +79,17 @@ async def put(database: Database, tenant: int, *documents: Document) -> dict[str
             async with connection.cursor() as cursor:
                 await cursor.executemany(
                     """
-                    insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content, embedding)
-                    values (%s, %s, %s, %s, 0, 0, 0, '', %s)
+                    insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content)
+                    values (%s, %s, %s, %s, 0, 0, 0, '')
                     """,
+                    [(tenant, chunk, document.id, n) for n, chunk in enumerate(chunks)],
+                )
+                await cursor.executemany(
+                    f"insert into {spaces.table(SPACE)} (tenant_id, chunk_id, document_id, embedding) "
+                    "values (%s, %s, %s, %s)",
                     [
-                        (tenant, chunk, document.id, n, HalfVector(vector))
-                        for n, (chunk, vector) in enumerate(zip(chunks, document.vectors, strict=True))
+                        (tenant, chunk, document.id, HalfVector(vector))
+                        for chunk, vector in zip(chunks, document.vectors, strict=True)
                     ],
                 )
             old = [row["id"] for row in removed]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app import documents
 from app.filters import All, Compares, Contains, Is, Metadata, Not, Some, compile_filter
 from app.stores import pgvector
-from tests.contract.corpus import DIMENSION, Document, new_tenant, put, search, unit
+from tests.contract.corpus import SPACE, Document, new_tenant, put, search, unit
 from tests.contract.test_vector_store import faiss_store
 
 # Few keys and values, so that filters hit; with what could break out of SQL, JSON or a path.
@@ -104,7 +104,7 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
         # As in a large corpus: nothing is scanned by document.
         monkeypatch.setattr(pgvector, "EXACT_UP_TO_DOCUMENTS", -1)
     database, rng = services.database, np.random.default_rng(3)
-    stores = [pgvector.PgvectorStore(DIMENSION), faiss_store(tmp_path)]
+    stores = [pgvector.PgvectorStore(SPACE), faiss_store(tmp_path)]
     tenant = await new_tenant(database)
     there = [
         Document(id_, unit(rng, 2), meta, source, at) for id_, (meta, source, at) in zip(IDS, corpus, strict=False)
@@ -125,7 +125,7 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
 
 @pytest.mark.parametrize("text", ["z" * 250, "z" * 250 + "a", "힣" * 300, "짧은 글"])
 async def test_long_keys_and_texts_are_found_whole(services, text):
-    database, store = services.database, pgvector.PgvectorStore(DIMENSION)
+    database, store = services.database, pgvector.PgvectorStore(SPACE)
     tenant, rng = await new_tenant(services.database), np.random.default_rng(3)
     for key in ("k" * 150, "키" * 101, "k"):
         there = Document("it", unit(rng, 1), {key: text, "list": [text]})

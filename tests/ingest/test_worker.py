@@ -10,12 +10,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from app.embedding import Embedder
 from app.errors import DatabaseUnavailable
 from ingest import jobs, staging
 from ingest.staging import Analysis
 from ingest.worker import run
-from tests.conftest import ingest_text
+from tests.conftest import ingest_text, with_encoder
 
 LONG = " ".join(f"Paragraph {n} says that shelf {n} holds {n * 7} volumes of the annals." for n in range(100))
 
@@ -68,10 +67,6 @@ class SlowEncoder:
         time.sleep(self.seconds)
         vectors = np.ones((len(texts), self.dimension), np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def with_encoder(services, encoder):
-    return dataclasses.replace(services, embedder=Embedder(encoder))
 
 
 async def accept(client, text, **fields) -> str:
@@ -137,7 +132,7 @@ async def test_spans_pages_and_limits_hold_for_every_chunk(working, new_tenant, 
     for chunk in chunks:
         assert text[chunk["span"]["start"] : chunk["span"]["end"]] == chunk["text"]
         assert chunk["tokens"] <= 400
-        assert services.embedder.encoder.count_tokens([chunk["text"]]) == [chunk["tokens"]]
+        assert services.spaces.current.embedder.encoder.count_tokens([chunk["text"]]) == [chunk["tokens"]]
 
 
 async def test_a_worker_that_stops_hands_over_and_the_next_resumes(services, new_tenant, owner_url):
@@ -172,7 +167,7 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
         job = await until(client, job_id, "succeeded")
     assert job["documents"][0]["chunks"] == 1
     with pytest.raises(jobs.LeaseLost):
-        await staging.publish(services.database, dead, Analysis("", []), media_type="text/plain", title=None)
+        await staging.publish(services.database, dead, Analysis("", []), space=1, media_type="text/plain", title=None)
 
 
 async def test_a_document_that_kills_its_worker_three_times_fails(services, new_tenant):

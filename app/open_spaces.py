@@ -1,0 +1,100 @@
+"""The embedding spaces that this process has open, and which of them it searches.
+
+A switch is one transaction in the database, and each search asks its own snapshot which space is active. A process
+opens the next model while its vectors are being built, so that the first search after the switch finds it there; one
+that could not goes on with the space it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.database import Database
+from app.embedding import Embedder
+from app.errors import KyujangError
+from app.spaces import Space, spaces
+from app.stores import VectorStore
+
+log = logging.getLogger("kyujang.spaces")
+
+POLL_S = 5
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSpace:
+    """A model and the vectors that it made: neither is of use without the other."""
+
+    number: int
+    embedder: Embedder
+    store: VectorStore
+
+    async def close(self) -> None:
+        self.embedder.close()
+        await self.store.close()
+
+
+class OpenSpaces:
+    def __init__(
+        self, database: Database, open_space: Callable[[Space], Awaitable[OpenSpace]], current: OpenSpace
+    ) -> None:
+        self._database = database
+        self._open_space = open_space
+        self._open = {current.number: current}
+        self._leaving: set[int] = set()
+        self._refreshing = asyncio.Lock()
+        self.current = current
+        self.behind: str | None = None
+        """Why this process still searches a space that is no longer the active one."""
+
+    def at(self, number: int) -> OpenSpace:
+        """The space of this number, from now on the current one; as long as it is not open here, the one before."""
+        self.current = self._open.get(number, self.current)
+        return self.current
+
+    async def refresh(self, *, ahead: bool) -> None:
+        """Opens what is active and closes what is not, the latter only if the refresh before found that too: a search
+        may still be in it. With `ahead` also what is being built is opened.
+        """
+        async with self._refreshing:
+            stored = await spaces(self._database)
+            wanted = {
+                space.number for space in stored if space.state == "active" or (ahead and space.state == "building")
+            }
+            for space in stored:
+                if space.number in wanted and space.number not in self._open:
+                    await self._try_to_open(space)
+                if space.state == "active":
+                    self.at(space.number)
+                    self.behind = None if self.current.number == space.number else f"cannot open {space.model}"
+            unwanted = self._open.keys() - wanted - {self.current.number}
+            for number in unwanted & self._leaving:
+                await self._open.pop(number).close()
+            self._leaving = unwanted - self._leaving
+
+    async def watch(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.refresh(ahead=True)
+            except KyujangError as error:
+                log.warning("the embedding spaces could not be read", extra={"cause": error.detail})
+
+    async def forget(self, tenant: int) -> None:
+        """What is kept of a deleted tenant outside the database."""
+        for space in self._open.values():
+            await space.store.forget(tenant)
+
+    async def close(self) -> None:
+        for space in self._open.values():
+            await space.close()
+
+    async def _try_to_open(self, space: Space) -> None:
+        try:
+            self._open[space.number] = await self._open_space(space)
+            log.info("opened another embedding model", extra={"model": space.model})
+        except KyujangError as error:
+            log.error("an embedding model cannot be opened", extra={"model": space.model, "cause": error.detail})

