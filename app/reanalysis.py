@@ -22,7 +22,8 @@ async def adopt(owner_url: str, analyzer: Analyzer) -> None:
     """Until it has come to an end no service starts and no document is stored; broken off, it begins anew."""
     connection = await psycopg.AsyncConnection.connect(owner_url, autocommit=True, row_factory=dict_row)
     async with connection:
-        if await fetch_one(connection, "select from lexical_scheme where name = %(name)s", {"name": analyzer.name}):
+        scheme = await fetch_one(connection, "select name from lexical_scheme")
+        if scheme is not None and scheme["name"] == analyzer.name:
             return
         async with connection.transaction():
             await connection.execute("truncate postings, lexicon")

@@ -81,3 +81,13 @@ async def test_a_database_from_before_is_filled(services, settings, owner_url, n
     assert dump(owner_url, tenant) == before
     await asyncio.to_thread(migrated, settings)
     assert dump(owner_url, tenant) == before
+
+
+async def test_migrate_leaves_terms_of_the_same_scheme_alone(settings, owner_url):
+    def written() -> object:
+        with psycopg.connect(owner_url) as connection:
+            return connection.execute("select name, xmin::text from lexical_scheme").fetchone()
+
+    before = written()
+    await asyncio.to_thread(migrated, settings)
+    assert written() == before
