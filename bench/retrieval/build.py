@@ -1,0 +1,251 @@
+"""Writes a corpus as ingest would have left it, but by COPY and with the indexes made afterwards; times the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+from psycopg.types.json import Jsonb
+
+from app.changes import Vectors
+from app.database import Database
+from app.embedding.e5 import E5Encoder
+from app.lexicon import impacts
+from app.migrate import migrate
+from app.stores.faiss import FaissIndex
+from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
+from app.tenants import create_tenant, tenant_by_id
+from app.terms import Analyzer
+from app.up.postgres import EmbeddedPostgres
+from bench.retrieval.corpus import (
+    BATCH,
+    CHUNKS_PER_DOCUMENT,
+    DIMENSION,
+    Corpus,
+    documents_of,
+    make,
+    vocabulary,
+    words,
+)
+from bench.retrieval.home import TENANT, Place, create_database
+from bench.retrieval.progress import say
+
+INDEX_MEMORY = 16 << 30
+LATE_INDEXES = ("chunks_document", "chunks_of_document", "postings_term", "postings_chunk")
+RAW_TABLE = "create table raw (id bigint, tenant integer, share integer, embedding halfvec(384))"
+RAW_SINGLE = "create index on raw using hnsw (embedding halfvec_cosine_ops) with (m = 24, ef_construction = 128)"
+RAW_MANY = "create index on raw (tenant)"
+
+
+class Stopwatch:
+    def __init__(self, name: str) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name = name
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 2)
+        say(f"{self._name}: {name} {self.seconds[name]} s")
+
+
+def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
+    watch = Stopwatch(where.plan.name)
+    create_database(server, where.plan.name)
+    migrate(where.settings, embedding_model=E5Encoder.name, dimension=DIMENSION)
+    with watch.step("make"):
+        corpus = make(where.plan)
+    numbers = asyncio.run(_tenants(where, len(corpus.sizes)))
+    with psycopg.connect(where.owner_url, autocommit=True) as connection:
+        register_vector(connection)
+        connection.execute(f"drop index chunks_embedding_{DIMENSION}".encode())
+        late = _drop(connection)
+        connection.execute("set maintenance_work_mem = '512MB'")
+        with watch.step("copy"):
+            _documents(connection, corpus, numbers)
+            connection.execute("set session_replication_role = replica")  # no foreign keys, which hold anyway
+            _chunks(connection, corpus, numbers, words_each)
+            _count(connection, corpus, numbers)
+        if words_each and where.plan.layout == "single":
+            with watch.step("copy of postings"):
+                _postings(connection, corpus, numbers[0], words_each)
+        with watch.step("other indexes"):
+            for definition in late:
+                connection.execute(definition.encode())
+    _indexes(where, corpus, numbers, watch)
+    where.save(corpus, {"words": words_each, "seconds": watch.seconds, "bytes": _bytes(where)})
+
+
+def _indexes(where: Place, corpus: Corpus, numbers: list[int], watch: Stopwatch) -> None:
+    with psycopg.connect(where.owner_url, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+    with watch.step("pgvector"):
+        migrate(where.settings, embedding_model=E5Encoder.name, dimension=DIMENSION)
+    with psycopg.connect(where.owner_url, autocommit=True) as connection:
+        register_vector(connection)
+        connection.execute("set maintenance_work_mem = '2GB'")
+        connection.execute(RAW_TABLE)
+        _raw(connection, corpus, numbers)
+        with watch.step("raw pgvector"):
+            connection.execute((RAW_SINGLE if where.plan.layout == "single" else RAW_MANY).encode())
+        connection.execute("vacuum analyze")
+    if where.plan.layout == "single":
+        asyncio.run(_faiss(where, corpus.vectors[0].astype(np.float32), numbers[0], watch))
+        with watch.step("raw FAISS"):
+            faiss.write_index(raw_faiss(corpus.vectors), str(where.raw_index))
+
+
+async def _tenants(where: Place, count: int) -> list[int]:
+    database = Database(where.settings.service_url)
+    await database.open()
+    numbers = []
+    for n in range(count):
+        await create_tenant(database, TENANT.format(n), f"Tenant {n}")
+        numbers.append((await tenant_by_id(database, TENANT.format(n))).number)
+    await database.close()
+    return numbers
+
+
+def _drop(connection: psycopg.Connection) -> list[str]:
+    definitions = []
+    for name in LATE_INDEXES:
+        row = connection.execute("select pg_get_indexdef(%s::regclass)", [name]).fetchone()
+        assert row is not None
+        definitions.append(row[0].replace(" ON ONLY ", " ON "))
+        connection.execute(f"drop index {name}".encode())
+    return definitions
+
+
+def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+    columns = "tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob"
+    types = ["int4", "text", "text", "text", "text", "int8", "bytea", "jsonb", "int4", "text"]
+    with connection.cursor() as cursor, cursor.copy(f"copy documents ({columns}) from stdin binary".encode()) as copy:
+        copy.set_types(types)
+        for number, rows in zip(numbers, corpus.rows(), strict=True):
+            shares, size = corpus.share[rows].tolist(), rows.stop - rows.start
+            for n in range(documents_of(size)):
+                first = n * CHUNKS_PER_DOCUMENT
+                metadata = Jsonb({"share": shares[first], "kind": "manual" if n % 2 else "letter"})
+                chunks = min(CHUNKS_PER_DOCUMENT, size - first)
+                name, source = f"d{n}", f"https://example.org/{number}/{n}"
+                copy.write_row((number, name, source, f"Document {n}", "text/plain", 9, b"", metadata, chunks, ""))
+
+
+def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[int], each: int) -> None:
+    columns = "tenant_id, id, document_id, ord, start, stop, tokens, content, embedding"
+    types = ["int4", "int8", "text", "int4", "int4", "int4", "int4", "text", "halfvec"]
+    texts = _texts(len(corpus.chunks), each)
+    with connection.cursor() as cursor, cursor.copy(f"copy chunks ({columns}) from stdin binary".encode()) as copy:
+        copy.set_types(types)
+        for number, rows in zip(numbers, corpus.rows(), strict=True):
+            for n, row in enumerate(range(rows.start, rows.stop)):
+                document, place = divmod(n, CHUNKS_PER_DOCUMENT)
+                text = " ".join(next(texts))
+                vector = HalfVector(corpus.vectors[row])
+                chunk = int(corpus.chunks[row])
+                copy.write_row((number, chunk, f"d{document}", place, 0, len(text), 2 * each, text, vector))
+
+
+def _texts(count: int, each: int) -> Iterator[list[str]]:
+    known = vocabulary()
+    for first in range(0, count, BATCH):
+        for its in words(first, min(BATCH, count - first), each).tolist():
+            yield [known[n] for n in its]
+
+
+def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "update tenants set chunk_count = %s, version = version + 1 where id = %s",
+            list(zip(corpus.sizes, numbers, strict=True)),
+        )
+
+
+def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: int, each: int) -> None:
+    """As app/lexicon.py writes them. Each word is analysed once; a text's terms are its words' terms."""
+    analyzer, held = Analyzer("bigrams"), Counter[str]()
+    terms = cache(analyzer.terms)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(b"copy postings (chunk_id, tenant_id, impact, term) from stdin binary") as copy,
+    ):
+        copy.set_types(["int8", "int4", "int2", "text"])
+        for row, text in enumerate(_texts(len(corpus.chunks), each)):
+            title = f"Document {row // CHUNKS_PER_DOCUMENT}".split()
+            found = impacts([term for word in (*title, *text) for term in terms(word)])
+            held.update(found.keys())
+            chunk = int(corpus.chunks[row])
+            for term, impact in found.items():
+                copy.write_row((chunk, tenant, impact, term))
+    with connection.cursor() as cursor, cursor.copy(b"copy lexicon (tenant_id, term, chunks) from stdin") as copy:
+        for term, count in held.items():
+            copy.write_row((tenant, term, count))
+
+
+def _raw(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+    with connection.cursor() as cursor, cursor.copy(b"copy raw from stdin binary") as copy:
+        copy.set_types(["int8", "int4", "int4", "halfvec"])
+        for number, rows in zip(numbers, corpus.rows(), strict=True):
+            for row in range(rows.start, rows.stop):
+                vector = HalfVector(corpus.vectors[row])
+                copy.write_row((int(corpus.chunks[row]), number, int(corpus.share[row]), vector))
+
+
+async def _faiss(where: Place, vector: Any, tenant: int, watch: Stopwatch) -> None:
+    """The first search loads the index; closing waits for the lists and the file."""
+    database = Database(where.settings.service_url)
+    await database.open()
+    store = faiss_store(where.settings.index_files)
+    with watch.step("FAISS load"):
+        async with database.snapshot(tenant) as connection:
+            await store.search(connection, tenant, vector, 10)
+    with watch.step("FAISS lists and file"):
+        await store.close()
+    await database.close()
+
+
+def faiss_store(folder: Path) -> FaissStore:
+    return FaissStore(folder, model=E5Encoder.name, dimension=DIMENSION, memory_bytes=INDEX_MEMORY)
+
+
+def raw_faiss(vectors: Any) -> Any:
+    """The index that our store would use for as many vectors; rows are the ids."""
+    everything = Vectors(np.arange(len(vectors)), vectors)
+    if len(vectors) >= LISTS_FROM_VECTORS:
+        return FaissIndex.clustered(everything)._index
+    index = FaissIndex(DIMENSION)
+    index.add(everything)
+    return index._index
+
+
+def _bytes(where: Place) -> dict[str, int]:
+    """On disk, of all partitions together."""
+    like = {"HNSW": "chunks\\_%embedding%", "chunks with TOAST": "chunks\\_%", "raw HNSW": "raw\\_embedding\\_idx"}
+    sizes = {}
+    with psycopg.connect(where.owner_url, autocommit=True) as connection:
+        for name, pattern in like.items():
+            kinds, size = ("r", "pg_table_size") if "TOAST" in name else ("i", "pg_relation_size")
+            query = f"select coalesce(sum({size}(oid)), 0) from pg_class where relkind = %s and relname like %s"  # noqa: S608
+            row = connection.execute(query.encode(), [kinds, pattern]).fetchone()
+            assert row is not None
+            sizes[name] = int(row[0])
+        row = connection.execute(
+            "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class "
+            "where relkind = 'r' and relname like 'postings%'"
+        ).fetchone()
+        assert row is not None
+        sizes["postings with indexes"] = int(row[0])
+    sizes["FAISS file"] = sum(file.stat().st_size for file in where.settings.index_files.glob("*.faiss"))
+    return sizes
