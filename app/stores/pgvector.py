@@ -19,8 +19,13 @@ from app.filters import Condition
 from app.stores import Hit
 
 EXACT_UP_TO_CHUNKS = 20_000
-EXACT_UP_TO_DOCUMENTS = 2_000
+# Under a filter: chunks come one by one through the documents' index, each at twice the cost.
+EXACT_UP_TO_MATCHING = 10_000
+EXACT_UP_TO_DOCUMENTS = 1_000
 EF_SEARCH = 100
+# Under a filter strict order drops what comes late: recall@10 was 0.94 to 0.97 where 5 to 20 % of 100,000 chunks match.
+# Sorted afterwards, relaxed order gives 0.99 from twice as many as asked for on; three times leaves a margin.
+FETCHED_FOR_ONE = 3
 DISTANCE = "v.embedding <=> %(vector)s"
 
 
@@ -71,16 +76,18 @@ class PgvectorStore:
     async def _approximate(
         self, connection: Connection, parameters: dict[str, Any], where: Condition | None
     ) -> list[Hit]:
-        ef_search = min(1000, max(EF_SEARCH, 2 * parameters["k"]))
+        top_k = parameters["k"]
+        order = "strict_order" if where is None else "relaxed_order"
         await connection.execute(
-            "select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
-            [str(ef_search)],
+            "select set_config('hnsw.iterative_scan', %s, true), set_config('hnsw.ef_search', %s, true)",
+            [order, str(min(1000, max(EF_SEARCH, 2 * top_k)))],
         )
         if where is None:
             return await self._ranked(connection, parameters, DISTANCE, "true")
         # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
         matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = v.document_id)"  # noqa: S608
-        return await self._ranked(connection, parameters | where.parameters, DISTANCE, matching)
+        more = parameters | where.parameters | {"k": FETCHED_FOR_ONE * top_k}
+        return (await self._ranked(connection, more, DISTANCE, matching))[:top_k]
 
     async def _ranked(self, connection: Connection, parameters: dict[str, Any], order: str, matching: str) -> list[Hit]:
         # The tenant is written out beside row-level security: the planner cannot see it in the policy.
@@ -98,4 +105,6 @@ class PgvectorStore:
 
 async def narrow(connection: Connection, tenant: int, where: Condition) -> list[str] | None:
     """The documents that match, if they are few enough to be scanned exactly."""
-    return await documents.narrow(connection, tenant, where, documents=EXACT_UP_TO_DOCUMENTS, chunks=EXACT_UP_TO_CHUNKS)
+    return await documents.narrow(
+        connection, tenant, where, documents=EXACT_UP_TO_DOCUMENTS, chunks=EXACT_UP_TO_MATCHING
+    )
