@@ -28,16 +28,7 @@ from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
 from app.tenants import create_tenant, tenant_by_id
 from app.terms import Analyzer
 from app.up.postgres import EmbeddedPostgres
-from bench.retrieval.corpus import (
-    BATCH,
-    CHUNKS_PER_DOCUMENT,
-    DIMENSION,
-    Corpus,
-    documents_of,
-    make,
-    vocabulary,
-    words,
-)
+from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database
 from bench.retrieval.progress import say
 
