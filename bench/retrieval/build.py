@@ -23,6 +23,7 @@ from app.database import Database
 from app.embedding.e5 import E5Encoder
 from app.lexicon import impacts
 from app.migrate import migrate
+from app.spaces import table
 from app.stores.faiss import FaissIndex
 from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
 from app.tenants import create_tenant, tenant_by_id
@@ -31,8 +32,10 @@ from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database
 from bench.retrieval.progress import say
+from bench.retrieval.sizes import sizes
 
 INDEX_MEMORY = 16 << 30
+SPACE = 1
 LATE_INDEXES = ("chunks_document", "chunks_of_document", "postings_term", "postings_chunk")
 RAW_TABLE = "create table raw (id bigint, tenant integer, share integer, embedding halfvec(384))"
 RAW_SINGLE = "create index on raw using hnsw (embedding halfvec_cosine_ops) with (m = 24, ef_construction = 128)"
@@ -55,19 +58,20 @@ class Stopwatch:
 def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
     watch = Stopwatch(where.plan.name)
     create_database(server, where.plan.name)
-    migrate(where.settings, embedding_model=E5Encoder.name, dimension=DIMENSION)
+    migrate(where.settings, dimension=lambda: DIMENSION)
     with watch.step("make"):
         corpus = make(where.plan)
     numbers = asyncio.run(_tenants(where, len(corpus.sizes)))
     with psycopg.connect(where.owner_url, autocommit=True) as connection:
         register_vector(connection)
-        connection.execute(f"drop index chunks_embedding_{DIMENSION}".encode())
+        connection.execute(f"drop index {table(SPACE)}_embedding".encode())
         late = _drop(connection)
         connection.execute("set maintenance_work_mem = '512MB'")
         with watch.step("copy"):
             _documents(connection, corpus, numbers)
             connection.execute("set session_replication_role = replica")  # no foreign keys, which hold anyway
             _chunks(connection, corpus, numbers, words_each)
+            _vectors(connection, corpus, numbers)
             _count(connection, corpus, numbers)
         if words_each and where.plan.layout == "single":
             with watch.step("copy of postings"):
@@ -76,14 +80,14 @@ def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
             for definition in late:
                 connection.execute(definition.encode())
     _indexes(where, corpus, numbers, watch)
-    where.save(corpus, {"words": words_each, "seconds": watch.seconds, "bytes": _bytes(where)})
+    where.save(corpus, {"words": words_each, "seconds": watch.seconds, "bytes": sizes(where)})
 
 
 def _indexes(where: Place, corpus: Corpus, numbers: list[int], watch: Stopwatch) -> None:
     with psycopg.connect(where.owner_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
     with watch.step("pgvector"):
-        migrate(where.settings, embedding_model=E5Encoder.name, dimension=DIMENSION)
+        migrate(where.settings, dimension=lambda: DIMENSION)
     with psycopg.connect(where.owner_url, autocommit=True) as connection:
         register_vector(connection)
         connection.execute("set maintenance_work_mem = '2GB'")
@@ -135,8 +139,8 @@ def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[int
 
 
 def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[int], each: int) -> None:
-    columns = "tenant_id, id, document_id, ord, start, stop, tokens, content, embedding"
-    types = ["int4", "int8", "text", "int4", "int4", "int4", "int4", "text", "halfvec"]
+    columns = "tenant_id, id, document_id, ord, start, stop, tokens, content"
+    types = ["int4", "int8", "text", "int4", "int4", "int4", "int4", "text"]
     texts = _texts(len(corpus.chunks), each)
     with connection.cursor() as cursor, cursor.copy(f"copy chunks ({columns}) from stdin binary".encode()) as copy:
         copy.set_types(types)
@@ -144,9 +148,19 @@ def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[int], 
             for n, row in enumerate(range(rows.start, rows.stop)):
                 document, place = divmod(n, CHUNKS_PER_DOCUMENT)
                 text = " ".join(next(texts))
-                vector = HalfVector(corpus.vectors[row])
                 chunk = int(corpus.chunks[row])
-                copy.write_row((number, chunk, f"d{document}", place, 0, len(text), 2 * each, text, vector))
+                copy.write_row((number, chunk, f"d{document}", place, 0, len(text), 2 * each, text))
+
+
+def _vectors(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+    columns = "tenant_id, chunk_id, document_id, embedding"
+    query = f"copy {table(SPACE)} ({columns}) from stdin binary"
+    with connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
+        copy.set_types(["int4", "int8", "text", "halfvec"])
+        for number, rows in zip(numbers, corpus.rows(), strict=True):
+            for n, row in enumerate(range(rows.start, rows.stop)):
+                document = f"d{n // CHUNKS_PER_DOCUMENT}"
+                copy.write_row((number, int(corpus.chunks[row]), document, HalfVector(corpus.vectors[row])))
 
 
 def _texts(count: int, each: int) -> Iterator[list[str]]:
@@ -208,7 +222,9 @@ async def _faiss(where: Place, vector: Any, tenant: int, watch: Stopwatch) -> No
 
 
 def faiss_store(folder: Path) -> FaissStore:
-    return FaissStore(folder, model=E5Encoder.name, dimension=DIMENSION, memory_bytes=INDEX_MEMORY)
+    return FaissStore(
+        folder / str(SPACE), space=SPACE, model=E5Encoder.name, dimension=DIMENSION, memory_bytes=INDEX_MEMORY
+    )
 
 
 def raw_faiss(vectors: Any) -> Any:
@@ -219,24 +235,3 @@ def raw_faiss(vectors: Any) -> Any:
     index = FaissIndex(DIMENSION)
     index.add(everything)
     return index._index
-
-
-def _bytes(where: Place) -> dict[str, int]:
-    """On disk, of all partitions together."""
-    like = {"HNSW": "chunks\\_%embedding%", "chunks with TOAST": "chunks\\_%", "raw HNSW": "raw\\_embedding\\_idx"}
-    sizes = {}
-    with psycopg.connect(where.owner_url, autocommit=True) as connection:
-        for name, pattern in like.items():
-            kinds, size = ("r", "pg_table_size") if "TOAST" in name else ("i", "pg_relation_size")
-            query = f"select coalesce(sum({size}(oid)), 0) from pg_class where relkind = %s and relname like %s"  # noqa: S608
-            row = connection.execute(query.encode(), [kinds, pattern]).fetchone()
-            assert row is not None
-            sizes[name] = int(row[0])
-        row = connection.execute(
-            "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class "
-            "where relkind = 'r' and relname like 'postings%'"
-        ).fetchone()
-        assert row is not None
-        sizes["postings with indexes"] = int(row[0])
-    sizes["FAISS file"] = sum(file.stat().st_size for file in where.settings.index_files.glob("*.faiss"))
-    return sizes

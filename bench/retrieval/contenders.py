@@ -19,8 +19,8 @@ from app.filters import Compares, Metadata, compile_filter
 from app.stores import VectorStore
 from app.stores.faiss import PROBED_LISTS
 from app.stores.pgvector import EF_SEARCH, PgvectorStore
-from bench.retrieval.build import faiss_store, raw_faiss
-from bench.retrieval.corpus import DIMENSION, Corpus
+from bench.retrieval.build import SPACE, faiss_store, raw_faiss
+from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place
 
 TOP_K = 10
@@ -127,8 +127,8 @@ async def contenders(where: Place, corpus: Corpus, places: set[int]) -> AsyncIte
         memory = faiss_store(where.settings.index_files)
         stack.push_async_callback(memory.close)
         yield {
-            "pgvector": Ours(bound, PgvectorStore(DIMENSION)),
-            "pgvector, no RLS": Ours(unbound, PgvectorStore(DIMENSION)),
+            "pgvector": Ours(bound, PgvectorStore(SPACE)),
+            "pgvector, no RLS": Ours(unbound, PgvectorStore(SPACE)),
             "raw pgvector": await stack.enter_async_context(raw_pgvector(where)),
             "faiss": Ours(bound, memory),
             "raw faiss": RawFaiss(corpus, _indexes(where, corpus, places)),
