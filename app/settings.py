@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     max_json_mb: int = Field(16, ge=1)
     load_memory_mb: int = Field(2048, ge=256)
     load_timeout_s: float = Field(120, gt=0)
+    load_max_chars: int = Field(50_000_000, ge=1000)
     lease_s: float = Field(30, ge=1)
     workers: int = Field(1, ge=1, le=64)
 

@@ -15,10 +15,15 @@ from typing import Any
 
 from app.errors import DocumentError
 from ingest.load_child import OUT_OF_MEMORY
+from ingest.refusals import too_long
 
 log = logging.getLogger("kyujang.load")
 
 PAGE_BREAK = "\n\n"
+READ_BYTES = 1 << 20
+MOST_HEAD = 16 << 20
+MOST_BYTES_A_CHARACTER = 4
+MOST_COMPLAINT = 1 << 16
 ROOT = Path(__file__).resolve().parent.parent
 # No secret of the worker's environment reaches a parser.
 CHILD_ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
@@ -48,11 +53,13 @@ class Loaded:
         return list(accumulate(lengths, initial=0))
 
 
-async def load(path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float) -> Loaded:
+async def load(
+    path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float, max_chars: int
+) -> Loaded:
     """Raises DocumentError; its detail is for the caller to read."""
     # -P: nothing from the folder in which the worker was started.
     command = [sys.executable, "-P", "-m", "ingest.load_child", str(path), filename or "", media_type or ""]
-    limits = [str(memory_mb), str(int(timeout_s) + 1)]
+    limits = [str(memory_mb), str(int(timeout_s) + 1), str(max_chars)]
     process = await asyncio.create_subprocess_exec(
         *command,
         *limits,
@@ -63,7 +70,12 @@ async def load(path: Path, *, filename: str | None, media_type: str | None, memo
         start_new_session=True,
     )
     try:
-        output, complaint = await asyncio.wait_for(process.communicate(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            output, complaint = await asyncio.gather(
+                _read(process.stdout, MOST_HEAD + MOST_BYTES_A_CHARACTER * max_chars),
+                _read(process.stderr, MOST_COMPLAINT),
+            )
+            await process.wait()
     except TimeoutError:
         raise DocumentError(
             "timeout", f"Reading the document took more than {timeout_s:g} s (KYUJANG_LOAD_TIMEOUT_S). Split it."
@@ -72,22 +84,40 @@ async def load(path: Path, *, filename: str | None, media_type: str | None, memo
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _result(output, complaint, process.returncode or 0, memory_mb)
+    if len(output) > MOST_HEAD + MOST_BYTES_A_CHARACTER * max_chars:
+        raise too_long(None, max_chars)
+    return _result(output, bytes(complaint), process.returncode or 0, memory_mb)
 
 
-def _result(output: bytes, complaint: bytes, code: int, memory_mb: int) -> Loaded:
+async def _read(stream: asyncio.StreamReader | None, most: int) -> bytearray:
+    """To its end, keeping at most a little more than `most`: whatever a child says, the worker has room for it."""
+    kept = bytearray()
+    while stream is not None and (part := await stream.read(READ_BYTES)):
+        if len(kept) <= most:
+            kept += part
+    return kept
+
+
+def _result(output: bytearray, complaint: bytes, code: int, memory_mb: int) -> Loaded:
+    line, _, rest = output.partition(b"\n")
     try:
-        answer: dict[str, Any] = json.loads(output)
+        head: dict[str, Any] = json.loads(line)
+        text = str(rest, "utf-8")
     except ValueError:
         raise _crash(complaint, code, memory_mb) from None
-    if "error" in answer:
-        raise DocumentError(answer["error"]["code"], answer["error"]["detail"])
-    pages = [Page(each["number"], each["text"]) for each in answer["pages"]]
-    return Loaded(answer["media_type"], answer["title"], pages)
+    if "error" in head:
+        raise DocumentError(head["error"]["code"], head["error"]["detail"])
+    ends = list(accumulate(length for _, length in head["pages"]))
+    if code != 0 or len(text) != ends[-1]:
+        raise _crash(complaint, code, memory_mb)
+    starts = [0, *ends[:-1]]
+    pages = [Page(number, text[a:b]) for (number, _), a, b in zip(head["pages"], starts, ends, strict=True)]
+    return Loaded(head["media_type"], head["title"], pages)
 
 
 def _crash(complaint: bytes, code: int, memory_mb: int) -> DocumentError:
-    if code == OUT_OF_MEMORY:
+    # Python says so itself, Rust says it and aborts, and the kernel kills whoever is largest when it has none left.
+    if code in (OUT_OF_MEMORY, -signal.SIGKILL) or b"memory allocation of" in complaint:
         return DocumentError(
             "too_large", f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
         )

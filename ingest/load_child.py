@@ -1,4 +1,7 @@
-"""The child that parses: its limits, then one parser, then JSON on standard output. Started by ingest/load.py."""
+"""The child that parses: its limits, then one parser, then the result on standard output. Started by ingest/load.py.
+
+The result is a line of JSON, with the length of each page in code points, and then the pages' text in UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,41 @@ from typing import Any
 from app.errors import DocumentError
 from ingest.formats import Text, detect
 from ingest.parsers import parse
+from ingest.refusals import too_long
 
 OUT_OF_MEMORY = 77
 
 
-def main(path: str, filename: str, media_type: str, memory_mb: str, seconds: str) -> int:
+def main(path: str, filename: str, media_type: str, memory_mb: str, seconds: str, max_chars: str) -> int:
     _limit(int(memory_mb) << 20, int(seconds))
     try:
-        answer = _answer(Path(path), filename, media_type)
+        head, texts = _read(Path(path), filename, media_type, int(max_chars))
     except DocumentError as error:
-        answer = {"error": {"code": error.document_code, "detail": error.detail}}
+        head, texts = {"error": {"code": error.document_code, "detail": error.detail}}, []
     except MemoryError:
         return OUT_OF_MEMORY
-    sys.stdout.write(json.dumps(answer))
-    sys.stdout.flush()
+    output = sys.stdout.buffer
+    output.write(json.dumps(head).encode() + b"\n")
+    for text in texts:
+        output.write(text.encode())
+    output.flush()
     return 0
 
 
-def _answer(path: Path, filename: str, media_type: str) -> dict[str, Any]:
+def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[dict[str, Any], list[str]]:
     found = detect(path, filename, media_type)
     title, pages = parse(path, found)
-    if not any(text.strip() for _, text in pages):
+    texts = [text for _, text in pages]
+    if not any(text.strip() for text in texts):
         raise DocumentError("empty", _why_empty(found if isinstance(found, str) else found.media_type))
-    return {
+    if (characters := sum(map(len, texts))) > max_chars:
+        raise too_long(characters, max_chars)
+    head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": title,
-        "pages": [{"number": number, "text": text} for number, text in pages],
+        "pages": [(number, len(text)) for number, text in pages],
     }
+    return head, texts
 
 
 def _why_empty(media_type: str) -> str:
@@ -51,6 +62,8 @@ def _limit(memory: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # No reader has a file to write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ async def _load(services: Services, work: Work) -> Loaded:
         media_type=work.media_type,
         memory_mb=services.settings.load_memory_mb,
         timeout_s=services.settings.load_timeout_s,
+        max_chars=services.settings.load_max_chars,
     )
 
 

@@ -61,6 +61,7 @@ async def limits(services: ServicesDep) -> dict[str, int]:
         "max_upload_bytes": services.settings.max_upload_mb << 20,
         "max_json_bytes": services.settings.max_json_mb << 20,
         "max_files": MAX_FILES,
+        "max_document_characters": services.settings.load_max_chars,
         "max_input_characters": MAX_INPUT_CHARACTERS,
         "max_top_k": MAX_TOP_K,
         "max_filter_depth": MAX_FILTER_DEPTH,

@@ -4,74 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import os
-import re
 import unicodedata
 import zipfile
-from pathlib import Path
 
 import psutil
 import pytest
 
-from app.errors import DocumentError
 from ingest import formats
-from ingest import load as loading
-from ingest.load import Loaded, load
-from tests.conftest import EXAMPLES, SHARED_DATA, needs_shared_data
-
-REAL = SHARED_DATA / "documents"
-TAKEN = (".txt", ".md", ".html", ".pdf", ".docx")
-
-
-async def take(path: Path, **limits) -> Loaded:
-    options = {"filename": path.name, "media_type": None, "memory_mb": 2048, "timeout_s": 60} | limits
-    return await load(path, **options)
-
-
-async def refusal(path: Path, **limits) -> DocumentError:
-    with pytest.raises(DocumentError) as caught:
-        await take(path, **limits)
-    assert str(path) not in caught.value.detail
-    return caught.value
-
-
-def squeezed(text: str) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFC", text))
-
-
-def real_rows() -> list[dict]:
-    if not REAL.is_dir():
-        return []
-    rows = [json.loads(line) for line in (REAL / "index.jsonl").read_text().splitlines()]
-    return [row for row in rows if row["file"].endswith(TAKEN) and row["must_contain"]]
-
-
-@needs_shared_data
-@pytest.mark.parametrize("row", real_rows(), ids=lambda row: row["file"])
-async def test_real_documents_yield_their_phrases(row):
-    loaded = await take(REAL / row["file"])
-    text = squeezed(loaded.text)
-    assert [phrase for phrase in row["must_contain"] if squeezed(phrase) not in text] == []
-
-
-@needs_shared_data
-@pytest.mark.parametrize(
-    ("file", "code"),
-    [("edge/scanned_no_text_layer.pdf", "empty"), ("edge/password.pdf", "encrypted"), ("edge/empty.txt", "empty"),
-     ("edge/password_protected.xlsx", "encrypted"), ("edge/hwp3.hwp", "unsupported_type")],
-)  # fmt: skip
-async def test_real_files_that_cannot_be_taken_say_why(file, code):
-    assert (await refusal(REAL / file)).document_code == code
-
-
-@needs_shared_data
-@pytest.mark.parametrize(
-    ("file", "phrase"),
-    [("utf16.txt", "Doylestown, PA 18901"), ("latin1.md", "können"), ("cp1252.html", "Die schöne Frau")],
-)
-async def test_real_files_in_old_charsets(file, phrase):
-    assert phrase in (await take(REAL / "edge" / file)).text
+from tests.conftest import EXAMPLES
+from tests.ingest.reading import refusal, take
 
 
 @pytest.mark.parametrize(
@@ -197,19 +139,6 @@ async def test_a_cut_off_pdf_is_corrupt_or_read(tmp_path):
     whole = (EXAMPLES / "lantern-manual.pdf").read_bytes()
     (tmp_path / "cut.pdf").write_bytes(whole[: len(whole) // 3])
     assert (await refusal(tmp_path / "cut.pdf")).document_code in ("corrupt", "empty")
-
-
-@pytest.fixture
-def reader(tmp_path, monkeypatch):
-    """Puts another program in the place of the child."""
-
-    def replace(program: str) -> None:
-        (tmp_path / "ingest").mkdir()
-        (tmp_path / "ingest" / "__init__.py").touch()
-        (tmp_path / "ingest" / "load_child.py").write_text(program)
-        monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
-
-    return replace
 
 
 SLEEP = "import os, pathlib, sys, time\npathlib.Path(sys.argv[1] + '.pid').write_text(str(os.getpid()))\ntime.sleep(60)"

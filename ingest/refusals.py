@@ -1,0 +1,22 @@
+"""What is said about a document that cannot be taken, where several readers say the same."""
+
+from __future__ import annotations
+
+from app.errors import DocumentError
+
+TAKEN = "Formats taken: txt, md, html, csv, json, jsonl, pdf, docx, pptx, xlsx, eml, epub, hwp, hwpx."
+ENCRYPTED = DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
+CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it anew and send that.")
+UNPACKS_TO_TOO_MUCH = DocumentError("too_large", "The document unpacks to more than is taken here. Split it.")
+UNSUPPORTED = DocumentError("unsupported_type", f"The content is of no type that is taken here. {TAKEN}")
+
+
+def save_as(what: str, extension: str) -> DocumentError:
+    return DocumentError("unsupported_type", f"This is {what}. Save it as {extension} and send that.")
+
+
+def too_long(characters: int | None, limit: int) -> DocumentError:
+    held = f"{characters:,} characters" if characters else "too many characters"
+    return DocumentError(
+        "too_large", f"The document holds {held}; {limit:,} are taken (KYUJANG_LOAD_MAX_CHARS). Split it."
+    )

@@ -1,0 +1,20 @@
+"""Shared by the tests of loading."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest import load as loading
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Puts another program in the place of the child."""
+
+    def replace(program: str) -> None:
+        (tmp_path / "ingest").mkdir()
+        (tmp_path / "ingest" / "__init__.py").touch()
+        (tmp_path / "ingest" / "load_child.py").write_text(program)
+        monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+
+    return replace
