@@ -25,16 +25,18 @@ ALIASES = {
     "shift_jis": "cp932",
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff]{2,}")
+LEAST_IN_SCRIPT = {"cp949": 0.6, "cp932": 0.8}
 MOST_CONTROLS = 0.03
 MOST_BROKEN = 0.1
 
 
-def decode(content: bytes) -> str | None:
-    """None if this is no text."""
+def decode(content: bytes, named: str | None = None) -> str | None:
+    """None if this is no text. `named` is the charset that came along, if one did."""
     for mark, charset in MARKS:
         if content.startswith(mark):
             return _try(content, charset)
-    declared = _declared(content)
+    declared = (_canonical(named),) if named else _declared(content)
     # UTF-8 is not valid by accident and declarations are often wrong; but ISO-2022 passes for ASCII.
     first = declared if ESCAPE in content else ()
     for charset in (*_utf_16_without_mark(content), *first, "utf-8", *declared, "cp949"):
@@ -53,8 +55,11 @@ def _declared(content: bytes) -> tuple[str, ...]:
     found = DECLARED.search(content[:2048])
     if found is None:
         return ()
-    name = found.group(1).decode().lower()
-    return (ALIASES.get(name, name),)
+    return (_canonical(found.group(1).decode()),)
+
+
+def _canonical(name: str) -> str:
+    return ALIASES.get(name.lower(), name.lower())
 
 
 def _try(content: bytes, charset: str, errors: str = "strict") -> str | None:
@@ -87,13 +92,20 @@ def _reads_well(text: str, charset: str) -> bool:
     """Binary decodes under one-byte charsets too, but is full of control characters."""
     if len(CONTROL.findall(text)) > MOST_CONTROLS * len(text):
         return False
-    if charset == "cp949":
-        # Western text in Latin-1 can pass for rare Hangul; real Korean is mostly common syllables and ASCII.
-        wide = [character for character in text if ord(character) > 127]
-        korean = sum("\uac00" <= character <= "\ud7a3" or "\u3000" <= character <= "\u303f" for character in wide)
-        return korean >= 0.6 * len(wide)
-    if charset == "cp932":
-        wide = [character for character in text if ord(character) > 127]
-        kana = sum("\u3040" <= character <= "\u30ff" for character in wide)
-        return kana >= 0.2 * len(wide)
+    if charset in ("cp949", "cp932"):
+        wide = "".join(character for character in text if ord(character) > 127)
+        return _in_its_script(text, wide, charset) >= LEAST_IN_SCRIPT[charset] * len(wide)
     return True
+
+
+def _in_its_script(text: str, wide: str, charset: str) -> int:
+    """How many of the characters beyond ASCII are what that charset is used for; others pass for it by chance."""
+    if charset == "cp932":
+        # Accents of Western text become single ideographs; those of Japanese stand together.
+        return sum(map(len, JAPANESE.findall(text)))
+    # Western and Japanese text becomes rare Hangul; Korean is mostly the common syllables of KS X 1001, and its signs.
+    pairs = wide.encode("cp949", "ignore")
+    return sum(
+        (0xB0 <= lead <= 0xC8 or lead == 0xA1) and trail >= 0xA1
+        for lead, trail in zip(pairs[::2], pairs[1::2], strict=False)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from dataclasses import dataclass
@@ -9,24 +10,61 @@ from pathlib import Path
 
 from app.errors import DocumentError
 from ingest.charset import decode
+from ingest.refusals import CORRUPT, ENCRYPTED, UNSUPPORTED, save_as
 
+OFFICE = "application/vnd.openxmlformats-officedocument"
 PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+DOCX = f"{OFFICE}.wordprocessingml.document"
+PPTX = f"{OFFICE}.presentationml.presentation"
+XLSX = f"{OFFICE}.spreadsheetml.sheet"
+EPUB = "application/epub+zip"
+HWP = "application/x-hwp"
+HWPX = "application/hwp+zip"
+EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
+CSV = "text/csv"
+JSON = "application/json"
+JSONL = "application/jsonl"
 PLAIN = "text/plain"
 
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
+Kinds = tuple[tuple[str, str | DocumentError], ...]
+
+# The first pattern that a member or stream fits decides; what is not taken is told what to save as.
+ZIPS: Kinds = (
+    (r"word/document\d*\.xml", DOCX),
+    (r"xl/workbook\d*\.xml", XLSX),
+    (r"ppt/presentation\.xml", PPTX),
+    (r"Contents/(?:section\d+\.xml|content\.hpf)", HWPX),
+    (r"xl/workbook\.bin", save_as("a binary Excel workbook (.xlsb)", ".xlsx")),
+    (r"META-INF/container\.xml", EPUB),
+    (r"content\.xml", save_as("an OpenDocument file (.odt, .ods, .odp)", ".docx, .xlsx or .pptx")),
+)
+COMPOUNDS: Kinds = (
+    ("EncryptedPackage", ENCRYPTED),
+    ("FileHeader", HWP),
+    ("WordDocument", save_as("an old Word document (.doc)", ".docx")),
+    ("Workbook", save_as("an old Excel workbook (.xls)", ".xlsx")),
+    ("Book", save_as("an old Excel workbook (.xls)", ".xlsx")),
+    ("PowerPoint Document", save_as("an old PowerPoint presentation (.ppt)", ".pptx")),
+    (r"__properties_version1\.0", save_as("an Outlook message (.msg)", ".eml")),
+)
+PDF_MARK = b"%PDF-"
+OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+HWP3_MARK = b"HWP Document File V"
+RTF_MARK = b"{\\rtf"
+HWP_SIGNATURE = b"HWP Document File"
 # Each comment can match in one way only: many of them at the top of a file must not cost exponential time.
 HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
-PDF_MARK = b"%PDF-"
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
-TAKEN = "Formats taken: txt, md, html, pdf, docx."
-UNSUPPORTED = DocumentError("unsupported_type", f"The content is of no type that is taken here. {TAKEN}")
+HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
+# No letter that only quotes mail has these.
+SENT = re.compile(rb"^(?:Message-ID|MIME-Version|Received|Return-Path|DKIM-Signature):", re.IGNORECASE | re.MULTILINE)
+ABOUT = re.compile(rb"^(?:From|Subject|Date):", re.IGNORECASE | re.MULTILINE)
+HEAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +78,35 @@ class Text:
 def detect(path: Path, filename: str, media_type: str) -> str | Text:
     """A media type, or the text itself. Raises DocumentError: unsupported_type, encrypted, corrupt, empty."""
     with path.open("rb") as file:
-        head = file.read(1024)
+        head = file.read(HEAD_BYTES)
     if not head:
         raise DocumentError("empty", "The file is empty.")
     if media_type == PLAIN:
         # Sent as text in JSON: whatever it looks like, it is text.
         return Text(PLAIN, path.read_text("utf-8"))
-    if head.lstrip().startswith(PDF_MARK):
-        return PDF
-    if head.startswith(b"PK\x03\x04"):
-        return _zip(path)
-    if head.startswith(OLE):
-        if ENCRYPTED_STREAM in path.read_bytes():
-            raise DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
-        raise UNSUPPORTED
-    if head.startswith(b"{\\rtf"):
-        raise UNSUPPORTED
+    if kind := _by_mark(path, head) or (EML if _is_mail(head, filename.lower(), media_type) else None):
+        return kind
     content = decode(path.read_bytes())
     if content is None:
         # Readers take a PDF with something before its mark, too; a text may well speak of the mark.
-        if PDF_MARK in head:
+        if PDF_MARK in head[:1024]:
             return PDF
         raise UNSUPPORTED
     return Text(_kind_of_text(content, filename.lower(), media_type), content)
+
+
+def _by_mark(path: Path, head: bytes) -> str | None:
+    if head[:1024].lstrip().startswith(PDF_MARK):
+        return PDF
+    if head.startswith(b"PK\x03\x04"):
+        return _zip(path)
+    if head.startswith(OLE_MARK):
+        return _compound(path)
+    if head.startswith(HWP3_MARK):
+        raise save_as("a HWP 3 document", "HWP 5 (.hwp) or .hwpx")
+    if head.startswith(RTF_MARK):
+        raise save_as("an RTF document", ".docx")
+    return None
 
 
 def _zip(path: Path) -> str:
@@ -71,17 +115,66 @@ def _zip(path: Path) -> str:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DocumentError("corrupt", "The file begins as an Office document and is damaged or cut off.") from None
-    if "word/document.xml" in names:
-        return DOCX
+    return _decided(ZIPS, names)
+
+
+def _compound(path: Path) -> str:
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path) as ole:
+            names = {entry[0] for entry in ole.listdir()}
+            kind = _decided(COMPOUNDS, names)
+            if not ole.openstream("FileHeader").read().startswith(HWP_SIGNATURE):
+                raise UNSUPPORTED
+            return kind
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise CORRUPT from None
+
+
+def _decided(kinds: Kinds, names: set[str]) -> str:
+    for pattern, kind in kinds:
+        if any(re.fullmatch(pattern, name) for name in names):
+            if isinstance(kind, DocumentError):
+                raise kind
+            return kind
     raise UNSUPPORTED
+
+
+def _is_mail(head: bytes, filename: str, media_type: str) -> bool:
+    header = HEADER.match(head)
+    if header is None or not ABOUT.search(header.group()):
+        return False
+    return filename.endswith(".eml") or media_type == EML or SENT.search(header.group()) is not None
 
 
 def _kind_of_text(content: str, filename: str, media_type: str) -> str:
     head = content[:4096]
     if HTML_START.match(head):
         return HTML
+    if head.lstrip()[:1] in ("{", "[") and (kind := _kind_of_json(content)):
+        return kind
     if filename.endswith((".md", ".markdown")) or media_type == MARKDOWN:
         return MARKDOWN
     if (filename.endswith((".html", ".htm", ".xhtml")) or media_type == HTML) and HTML_TAG.search(content):
         return HTML
+    if filename.endswith(".csv") or media_type == CSV:
+        return CSV
     return PLAIN
+
+
+def _kind_of_json(content: str) -> str | None:
+    """None if it only begins as JSON does; as text nothing of it is lost."""
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        lines = [line for line in content.splitlines() if line.strip()]
+        return JSONL if len(lines) > 1 and all(map(_is_record, lines)) else None
+    return JSON
+
+
+def _is_record(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict | list)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,97 @@
+"""Word, Excel, EPUB and HTML by xberg, from memory alone: it would fetch addresses, cache texts on disk and look for
+OCR models otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from app.errors import DocumentError
+from ingest.formats import DOCX, EPUB, XLSX
+from ingest.parsers.package import check_parts, open_package
+from ingest.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
+
+# Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
+HTML_DEPTH = 180
+MOST_CELLS = 20_000_000
+# With something of an address inside the parentheses: `cells[i](j)` is none.
+LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)""")
+BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
+PADDING = re.compile(r"[ \t]{3,}")
+ESCAPE = re.compile(r"\\([\\<>~!#-])")
+EMPTY_ROW = re.compile(r"^\|(?: +\|)+\n", re.MULTILINE)
+
+Sheets = list[tuple[int | None, str]]
+
+
+def docx(path: Path) -> tuple[str | None, str]:
+    text, document = _convert_package(path, DOCX)
+    return _title(document), ESCAPE.sub(r"\1", without_noise(text))
+
+
+def epub(path: Path) -> tuple[str | None, str]:
+    text, document = _convert_package(path, EPUB)
+    return _title(document), ESCAPE.sub(r"\1", without_noise(text))
+
+
+def xlsx(path: Path) -> tuple[str | None, Sheets]:
+    _, document = _convert_package(path, XLSX)
+    # A sheet's name alone is no text.
+    sheets = [sheet for sheet in document.pages or [] if sheet.content.strip()]
+    return _title(document), [(each.page_number, f"## {each.sheet_name}\n\n{_rows(each.content)}") for each in sheets]
+
+
+def _convert_package(path: Path, media_type: str) -> tuple[str, Any]:
+    with open_package(path) as archive:
+        check_parts(archive)
+    return convert(path.read_bytes(), media_type)
+
+
+def convert(content: bytes, media_type: str) -> tuple[str, Any]:
+    """(Markdown, xberg's document)"""
+    import xberg
+
+    no_noise = xberg.ConversionOptions(
+        extract_metadata=False, skip_images=True, compact_tables=True, max_depth=HTML_DEPTH + 20
+    )
+    config = xberg.ExtractionConfig(
+        use_cache=False,
+        disable_ocr=True,
+        output_format="markdown",
+        html_options=no_noise,
+        escape_markdown=False,
+        max_archive_depth=0,
+        pages=xberg.PageConfig(extract_pages=True),
+        security_limits=xberg.SecurityLimits(max_table_cells=MOST_CELLS),
+    )
+    source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
+    try:
+        result = asyncio.run(xberg.extract(source, config))
+    except Exception as error:  # its errors have no common class that tells these cases apart
+        raise _refusal(str(error).lower()) from None
+    if not result.results:
+        raise _refusal(" ".join(str(error) for error in result.errors).lower())
+    return result.results[0].content, result.results[0]
+
+
+def without_noise(text: str) -> str:
+    """Addresses, emphasis and padding are no prose: they would fill the chunks and match nothing."""
+    return PADDING.sub(" ", BOLD.sub(r"\1", LINK.sub(r"\1", text)))
+
+
+def _rows(content: str) -> str:
+    return ESCAPE.sub(r"\1", EMPTY_ROW.sub("", f"{content.strip()}\n"))
+
+
+def _title(document: Any) -> str | None:
+    return document.metadata.title if document.metadata else None
+
+
+def _refusal(reason: str) -> DocumentError:
+    if "password" in reason or "encrypt" in reason:
+        return ENCRYPTED
+    if "limit" in reason or "bomb" in reason or "too large" in reason:
+        return UNPACKS_TO_TOO_MUCH
+    return CORRUPT

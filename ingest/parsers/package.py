@@ -1,0 +1,84 @@
+"""Documents that are a zip of XML parts: bounded, and with no entity ever expanded."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from xml.parsers import expat
+
+from ingest.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
+
+MOST_BYTES = 1 << 29
+READ_BYTES = 1 << 16
+ENCRYPTED_MEMBER = 0x1
+READABLE = (".xml", ".rels", ".opf", ".xhtml", ".html", ".htm")
+ENTITY = b"<!ENTITY"
+
+Attributes = dict[str, str]
+
+
+class XmlReader(Protocol):
+    """Takes a part's elements by their local names."""
+
+    def start(self, name: str, attributes: Attributes) -> None: ...
+
+    def text(self, text: str) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+
+@contextmanager
+def open_package(path: Path) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if any(member.flag_bits & ENCRYPTED_MEMBER for member in members):
+            raise ENCRYPTED
+        # zipfile gives no more of a member than it declares.
+        if sum(member.file_size for member in members) > MOST_BYTES:
+            raise UNPACKS_TO_TOO_MUCH
+        yield archive
+
+
+def check_parts(archive: zipfile.ZipFile) -> None:
+    """Before another library reads the package: it would leave out what is damaged and not say so."""
+    for member in archive.infolist():
+        if member.filename.lower().endswith(READABLE):
+            tail = b""
+            with archive.open(member) as part:
+                while content := part.read(READ_BYTES):
+                    if ENTITY in tail + content:
+                        raise CORRUPT
+                    tail = content[-len(ENTITY) :]
+
+
+def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:
+    """Raises KeyError if there is no such part."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartElementHandler = _local(reader.start)
+    parser.EndElementHandler = lambda qualified: reader.end(qualified.rpartition(":")[2])
+    parser.CharacterDataHandler = reader.text
+    with archive.open(name) as part:
+        while content := part.read(READ_BYTES):
+            parser.Parse(content)
+        parser.Parse(b"", True)
+
+
+def numbered(archive: zipfile.ZipFile, pattern: str) -> list[str]:
+    """The parts that match, in the order of the number in the pattern's group."""
+    found = [(re.fullmatch(pattern, name), name) for name in archive.namelist()]
+    return [name for _, name in sorted((int(match.group(1)), name) for match, name in found if match)]
+
+
+def _local(start: Callable[[str, Attributes], None]) -> Callable[[str, Attributes], None]:
+    return lambda qualified, attributes: start(qualified.rpartition(":")[2], attributes)
+
+
+def _refuse(*_: object) -> None:
+    """Entities are declared in a DTD alone, and no office program writes one."""
+    raise CORRUPT

@@ -1,0 +1,64 @@
+"""What is text already: as it stands, or a line a value where it is JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+HEADING = re.compile(r"^#[ \t]+(?:#[ \t]+)*([^\s#][^\n]{0,299})", re.MULTILINE)
+HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
+
+
+def as_it_stands(content: str) -> tuple[str | None, str]:
+    """CSV too: a row of it reads well, and a table would put a space around each value."""
+    return None, content
+
+
+def markdown(content: str) -> tuple[str | None, str]:
+    return heading(content), content
+
+
+def heading(text: str) -> str | None:
+    found = HEADING.search(text)
+    return HEADING_END.sub("", found.group(1)) if found else None
+
+
+def from_json(content: str) -> tuple[str | None, str]:
+    value = json.loads(content)
+    title = value.get("title") if isinstance(value, dict) else None
+    records = value if isinstance(value, list) else [value]
+    return title if isinstance(title, str) else None, _paragraphs(records)
+
+
+def from_jsonl(content: str) -> tuple[str | None, str]:
+    return None, _paragraphs([json.loads(line) for line in content.splitlines() if line.strip()])
+
+
+def _paragraphs(records: list[Any]) -> str:
+    return "\n\n".join("\n".join(_lines(record, "")) for record in records)
+
+
+def _lines(value: Any, name: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _lines(each, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        for each in value:
+            yield from _lines(each, name)
+    elif isinstance(value, list):
+        yield from _line(", ".join(_scalar(each) for each in value), name)
+    else:
+        yield from _line(_scalar(value), name)
+
+
+def _line(text: str, name: str) -> Iterator[str]:
+    if text:
+        yield f"{name}: {text}" if name else text
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
