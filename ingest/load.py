@@ -99,10 +99,10 @@ async def _read(stream: asyncio.StreamReader | None, most: int) -> bytearray:
 
 
 def _result(output: bytearray, complaint: bytes, code: int, memory_mb: int) -> Loaded:
-    line, _, rest = output.partition(b"\n")
+    first = output.find(b"\n") + 1
     try:
-        head: dict[str, Any] = json.loads(line)
-        text = str(rest, "utf-8")
+        head: dict[str, Any] = json.loads(output[:first])
+        text = str(memoryview(output)[first:], "utf-8")
     except ValueError:
         raise _crash(complaint, code, memory_mb) from None
     if "error" in head:
