@@ -91,10 +91,13 @@ def _indexes(where: Place, corpus: Corpus, numbers: list[int], watch: Stopwatch)
     with psycopg.connect(where.owner_url, autocommit=True) as connection:
         register_vector(connection)
         connection.execute("set maintenance_work_mem = '2GB'")
-        connection.execute(RAW_TABLE)
-        _raw(connection, corpus, numbers)
-        with watch.step("raw pgvector"):
-            connection.execute((RAW_SINGLE if where.plan.layout == "single" else RAW_MANY).encode())
+        if where.plan.raw_shares_the_index:
+            _raw_view(connection)
+        else:
+            connection.execute(RAW_TABLE)
+            _raw(connection, corpus, numbers)
+            with watch.step("raw pgvector"):
+                connection.execute((RAW_SINGLE if where.plan.layout == "single" else RAW_MANY).encode())
         connection.execute("vacuum analyze")
     if where.plan.layout == "single":
         asyncio.run(_faiss(where, corpus.vectors[0].astype(np.float32), numbers[0], watch))
@@ -206,6 +209,13 @@ def _raw(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> 
             for row in range(rows.start, rows.stop):
                 vector = HalfVector(corpus.vectors[row])
                 copy.write_row((int(corpus.chunks[row]), number, int(corpus.share[row]), vector))
+
+
+def _raw_view(connection: psycopg.Connection) -> None:
+    """The partition that holds the one tenant, without anything around it."""
+    row = connection.execute(f"select tableoid::regclass::text from {table(SPACE)} limit 1").fetchone()  # noqa: S608
+    assert row is not None
+    connection.execute(f"create view raw as select chunk_id as id, embedding from {row[0]}".encode())  # noqa: S608
 
 
 async def _faiss(where: Place, vector: Any, tenant: int, watch: Stopwatch) -> None:

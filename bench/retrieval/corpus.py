@@ -31,6 +31,9 @@ Layout = Literal["single", "many"]
 Vectors = NDArray[np.float16]
 
 
+RAW_OWN_INDEX_UP_TO = 200_000
+
+
 @dataclass(frozen=True)
 class Plan:
     """One big tenant that has all chunks, or many tenants of unequal sizes."""
@@ -42,6 +45,11 @@ class Plan:
     @property
     def name(self) -> str:
         return f"{self.layout}_{self.chunks}"
+
+    @property
+    def raw_shares_the_index(self) -> bool:
+        """A second graph of a million vectors takes another half hour: raw pgvector then searches ours."""
+        return self.layout == "single" and self.chunks > RAW_OWN_INDEX_UP_TO
 
     def sizes(self) -> list[int]:
         """Log-normal: from tens to twenty thousand chunks, where there are two thousand for a tenant on average."""

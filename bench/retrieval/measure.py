@@ -19,7 +19,7 @@ from bench.retrieval.truth import Judge, questions
 
 SELECTIVITIES = (None, 0.5, 0.1, 0.01, 0.001)
 CLIENTS = (1, 4, 16)
-UNDER_LOAD = ("pgvector", "faiss", "raw pgvector")
+UNDER_LOAD = {"pgvector", "faiss", "raw pgvector"}
 PAIRS = {
     "pgvector / raw pgvector": ("pgvector", "raw pgvector"),
     "faiss / raw faiss": ("faiss", "raw faiss"),
@@ -46,11 +46,12 @@ async def measure(where: Place, corpus: Corpus, effort: Effort) -> dict[str, Any
     async with contenders(where, corpus, places) as everyone:
         await _load(everyone, asked, before)
         for limit, share in zip(limits, SELECTIVITIES, strict=True):
-            able = {name: each for name, each in everyone.items() if limit is None or name != "raw faiss"}
+            unable = {"raw faiss", "raw pgvector"} if where.plan.raw_shares_the_index else {"raw faiss"}
+            able = {name: each for name, each in everyone.items() if limit is None or name not in unable}
             await _interleaved(able, before[limit])
             taken, hits = await _interleaved(able, asked[limit])
             found = {name: _figures(judge, asked[limit], taken[name], hits[name]) for name in able}
-            for name in UNDER_LOAD:
+            for name in able.keys() & UNDER_LOAD:
                 found[name]["qps"] = {
                     str(clients): await _throughput(able[name], asked[limit], clients, effort.seconds_under_load)
                     for clients in CLIENTS
@@ -106,7 +107,7 @@ def times(milliseconds: Sequence[float]) -> dict[str, float]:
 
 
 def _ratios(taken: dict[str, list[float]]) -> dict[str, float]:
-    pairs = {name: pair for name, pair in PAIRS.items() if pair[1] in taken}
+    pairs = {name: pair for name, pair in PAIRS.items() if taken.keys() >= set(pair)}
     return {name: ratio(taken[ours], taken[raw]) for name, (ours, raw) in pairs.items()}
 
 
