@@ -7,6 +7,7 @@ vectors from the worker, and ours in the next pass.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ ONE_AT_A_TIME = 0x6B797578
 LAST_CHUNKS = 64
 PASSES = 5
 DROP_WAITS = "10s"
+# What processes need to find out about a switch and to open the model, if they have not opened it ahead.
+STILL_SEARCHED_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,16 @@ def before_the_switch(settings: Settings) -> Settings:
 
 
 def drop(settings: Settings, model: str) -> None:
-    """The model's vectors, built or half built. Raises NotFound, or Conflict if they are in use."""
+    """The model's vectors, built or half built; just after a switch it waits until every process has followed.
+
+    Raises NotFound, or Conflict if they are in use.
+    """
     with _owner(settings) as connection:
         space = _named(connection, model)
         if space.state == "active":
             raise Conflict(f"{model} is the model that searches use. Switch to another one first.")
+        if space.state == "retired":
+            time.sleep(max(0, STILL_SEARCHED_S - _seconds_since_the_switch(connection)))
         try:
             with connection.transaction():
                 connection.execute(f"set local lock_timeout = '{DROP_WAITS}'")
@@ -116,6 +124,13 @@ def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
         if not row or not row[0]:
             raise Conflict("Another reindex is running on this database. Wait until it has ended.")
         yield connection
+
+
+def _seconds_since_the_switch(connection: psycopg.Connection) -> float:
+    row = connection.execute(
+        "select extract(epoch from clock_timestamp() - changed_at) from embedding_spaces where state = 'active'"
+    ).fetchone()
+    return float(row[0]) if row else 0
 
 
 def _known(stored: list[Space], encoder: Encoder) -> Space | None:

