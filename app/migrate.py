@@ -35,7 +35,7 @@ def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
         _check_version(connection)
         connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
         _create_roles(connection, settings.service_url)
-        _upgrade(settings.owner_url)
+        upgrade(settings.owner_url)
         space = _adopt_embedding_model(connection, settings, dimension)
         create_vector_index(connection, space.number)
         asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
@@ -72,14 +72,15 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("select from pg_roles where rolname = %s", [name]).fetchone() is not None
 
 
-def _upgrade(owner_url: str) -> None:
+def upgrade(owner_url: str, revision: str = "head") -> None:
+    """The schema alone."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(owner_url))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()
 
