@@ -57,20 +57,17 @@ def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> li
             """,
             [tenant, PER_DOCUMENT, count - 1],
         )
-        cursor.executemany(
-            """
-            insert into chunks (tenant_id, id, document_id, ord, start, stop, tokens, content)
-            values (%s, %s, %s, 0, 0, 0, 0, '')
-            """,
-            [(tenant, chunk, f"d{n // PER_DOCUMENT}") for n, chunk in enumerate(chunks)],
-        )
-        cursor.executemany(
-            f"insert into {table(SPACE)} (tenant_id, chunk_id, document_id, embedding) values (%s, %s, %s, %s)",
-            [
-                (tenant, chunk, f"d{n // PER_DOCUMENT}", HalfVector(vector))
-                for n, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
-            ],
-        )
+        rows = [(tenant, chunk, f"d{n // PER_DOCUMENT}") for n, chunk in enumerate(chunks)]
+        columns = "tenant_id, id, document_id, ord, start, stop, tokens, content"
+        with cursor.copy(f"copy chunks ({columns}) from stdin binary") as copy:
+            copy.set_types(["int4", "int8", "text", "int4", "int4", "int4", "int4", "text"])
+            for row in rows:
+                copy.write_row((*row, 0, 0, 0, 0, ""))
+        columns = "tenant_id, chunk_id, document_id, embedding"
+        with cursor.copy(f"copy {table(SPACE)} ({columns}) from stdin binary") as copy:
+            copy.set_types(["int4", "int8", "text", "halfvec"])
+            for row, vector in zip(rows, vectors, strict=True):
+                copy.write_row((*row, HalfVector(vector)))
     with connection.transaction():
         connection.execute("set local role kyujang_operator")
         connection.execute("update tenants set chunk_count = %s where id = %s", [len(vectors), tenant])
