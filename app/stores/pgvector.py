@@ -1,12 +1,12 @@
 """k-NN by cosine in PostgreSQL; always min(top_k, matching) hits.
 
-Measured (pgvector 0.8.5): an exact scan of 20,000 rows takes about 20 ms, and HNSW under a tenant or filter can return
-fewer rows than asked for. So small tenants and narrow filters are scanned exactly, and a short HNSW answer is asked
-again exactly.
+HNSW under a tenant or filter can return fewer rows than asked for, and is slower than an exact scan where few match. So
+small tenants and narrow filters are scanned exactly, and a short HNSW answer is asked again exactly.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from app import changes, documents, spaces
-from app.database import Connection, fetch_all
+from app.database import Connection, fetch_all, fetch_one
 from app.filters import Condition
 from app.stores import Hit
 
-EXACT_UP_TO_CHUNKS = 20_000
+# In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
+# tenants' in the same partition included.
+HNSW_COSTS, HNSW_ROW_COSTS = 3_000, 15
+PARTITION_KNOWN_FOR_S = 600
+# A tenant with nearly all rows of its partition is searched as if it were alone.
+ALONE = 1.1
 # Under a filter: chunks come one by one through the documents' index, each at twice the cost.
 EXACT_UP_TO_MATCHING = 10_000
 EXACT_UP_TO_DOCUMENTS = 1_000
 EF_SEARCH = 100
-# Under a filter strict order drops what comes late: recall@10 was 0.94 to 0.97 where 5 to 20 % of 100,000 chunks match.
+# Where not all match, strict order drops what comes late: recall@10 was 0.94 to 0.97 for 5 to 20 % of 100,000 chunks.
 # Sorted afterwards, relaxed order gives 0.99 from twice as many as asked for on; three times leaves a margin.
 FETCHED_FOR_ONE = 3
 DISTANCE = "v.embedding <=> %(vector)s"
@@ -32,6 +37,7 @@ DISTANCE = "v.embedding <=> %(vector)s"
 class PgvectorStore:
     def __init__(self, space: int) -> None:
         self._table = spaces.table(space)
+        self._partitions: dict[int, tuple[float, float]] = {}
 
     async def search(
         self,
@@ -47,8 +53,9 @@ class PgvectorStore:
             return []
         if where and (few := await narrow(connection, tenant, where)) is not None:
             return await self.among(connection, tenant, vector, top_k, few)
-        if stored.chunks > EXACT_UP_TO_CHUNKS:
-            hits = await self._approximate(connection, parameters, where)
+        crowd = max(1, await self._partition_rows(connection, tenant) / stored.chunks)
+        if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * crowd:
+            hits = await self._approximate(connection, parameters, where, alone=crowd < ALONE)
             if len(hits) == top_k:
                 return hits
         if where is None:
@@ -57,7 +64,8 @@ class PgvectorStore:
         return await self._exact(connection, parameters | where.parameters, matching)
 
     async def forget(self, tenant: int) -> None:
-        """Everything is in the database."""
+        """All else is in the database."""
+        self._partitions.pop(tenant, None)
 
     async def close(self) -> None:
         """The database outlives it."""
@@ -73,20 +81,39 @@ class PgvectorStore:
         # The sum keeps the planner off the HNSW index.
         return await self._ranked(connection, parameters, f"({DISTANCE}) + 0.0, v.chunk_id", matching)
 
+    async def _partition_rows(self, connection: Connection, tenant: int) -> float:
+        """As the last ANALYZE has counted them; a few minutes old at most."""
+        rows, until = self._partitions.get(tenant, (0.0, 0.0))
+        if until < time.monotonic():
+            found = await fetch_one(
+                connection,
+                f"""
+                select reltuples from pg_class
+                where oid = (
+                    select tableoid from {self._table} where tenant_id = %(tenant)s order by chunk_id limit 1)
+                """,  # noqa: S608 - the table's number is ours
+                {"tenant": tenant},
+            )
+            rows = found["reltuples"] if found else 0.0
+            self._partitions[tenant] = (rows, time.monotonic() + PARTITION_KNOWN_FOR_S)
+        return rows
+
     async def _approximate(
-        self, connection: Connection, parameters: dict[str, Any], where: Condition | None
+        self, connection: Connection, parameters: dict[str, Any], where: Condition | None, *, alone: bool
     ) -> list[Hit]:
         top_k = parameters["k"]
-        order = "strict_order" if where is None else "relaxed_order"
+        everything = alone and where is None
         await connection.execute(
             "select set_config('hnsw.iterative_scan', %s, true), set_config('hnsw.ef_search', %s, true)",
-            [order, str(min(1000, max(EF_SEARCH, 2 * top_k)))],
+            ["strict_order" if everything else "relaxed_order", str(min(1000, max(EF_SEARCH, 2 * top_k)))],
         )
-        if where is None:
+        if everything:
             return await self._ranked(connection, parameters, DISTANCE, "true")
-        # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
-        matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = v.document_id)"  # noqa: S608
-        more = parameters | where.parameters | {"k": FETCHED_FOR_ONE * top_k}
+        more, matching = parameters | {"k": FETCHED_FOR_ONE * top_k}, "true"
+        if where is not None:
+            # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
+            matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = v.document_id)"  # noqa: S608
+            more |= where.parameters
         return (await self._ranked(connection, more, DISTANCE, matching))[:top_k]
 
     async def _ranked(self, connection: Connection, parameters: dict[str, Any], order: str, matching: str) -> list[Hit]:

@@ -21,9 +21,10 @@ from app.stores.pgvector import PgvectorStore
 from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit
 from tests.contract.test_vector_store import faiss_store
 
-SIZES = {24_000: 1, 2_000: 4, 50: 40}
+# The second one lies in the first one's partition: most rows around its vectors are another tenant's.
+SIZES = {24_000: 1, 8_000: 1, 2_000: 4, 50: 40}
 PER_DOCUMENT = 10
-QUERIES = {24_000: 25, 2_000: 10, 50: 1}
+QUERIES = {24_000: 25, 8_000: 25, 2_000: 10, 50: 1}
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,23 @@ async def tenants(services, owner_url, settings):
         for size, count in SIZES.items():
             for _ in range(count):
                 tenant = await new_tenant(services.database)
+                while size == 8_000 and partition(connection, tenant) != partition(connection, made[24_000][0][0]):
+                    tenant = await new_tenant(services.database)
                 vectors = clustered(rng, size, max(2, size // 100))
                 made[size].append((tenant, vectors, load(connection, tenant, vectors)))
         await asyncio.to_thread(migrate, settings, dimension=lambda: DIMENSION)
         connection.execute(f"analyze chunks, documents, document_values, {table(SPACE)}")
     return made
+
+
+def partition(connection: psycopg.Connection, tenant: int) -> int:
+    query = """
+        select array_position(array(
+            select satisfies_hash_partition(%s::regclass, 16, n, %s::integer) from generate_series(0, 15) n), true)
+    """
+    row = connection.execute(query, [table(SPACE), tenant]).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> list[int]:
@@ -103,6 +116,13 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
                     recall.append(len({hit.chunk for hit in hits} & true) / len(true))
         assert np.mean(recall or [1]) >= 0.99, size
         assert min(recall, default=1) >= 0.8, size
+
+
+async def test_a_tenant_in_a_crowd_is_searched_through_the_index_too(services, tenants):
+    (tenant, vectors, _), *_ = tenants[8_000]
+    async with services.database.snapshot(tenant) as connection:
+        plans = await explained(connection, PgvectorStore(SPACE), tenant, vectors[0], None)
+    assert re.search(rf"Index Scan using {table(SPACE)}_\d+_embedding_idx", plans[-1])
 
 
 async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenants, store, monkeypatch):
