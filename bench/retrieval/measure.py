@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, islice
+from random import Random
 from statistics import mean, median, quantiles
 from typing import Any
 
@@ -80,13 +81,12 @@ async def _load(everyone: dict[str, Contender], *asked: Asked) -> None:
 async def _interleaved(
     everyone: dict[str, Contender], asked: Sequence[Question]
 ) -> tuple[dict[str, list[float]], dict[str, list[Sequence[int]]]]:
-    """Milliseconds and hits; who begins changes from question to question."""
+    """Milliseconds and hits. In an order drawn anew: who comes first reads the pages that the others then find."""
     taken: dict[str, list[float]] = {name: [] for name in everyone}
     hits: dict[str, list[Sequence[int]]] = {name: [] for name in everyone}
-    names = list(everyone)
-    for n, question in enumerate(asked):
-        turn = n % len(names)
-        for name in names[turn:] + names[:turn]:
+    order = Random(len(asked))
+    for question in asked:
+        for name in order.sample(list(everyone), len(everyone)):
             started = time.perf_counter()
             found = await everyone[name].search(question)
             taken[name].append(1000 * (time.perf_counter() - started))

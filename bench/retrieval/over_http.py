@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any, get_args
 
@@ -79,9 +80,9 @@ class Client:
 async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: list[str]) -> dict[str, Any]:
     taken: dict[str, list[float]] = {name: [] for name in (*MODES, "raw", "raw embed")}
     parts: dict[Mode, list[dict[str, float]]] = {mode: [] for mode in MODES}
-    for n, text in enumerate(texts):
-        turn = n % (len(MODES) + 1)
-        for mode in (*MODES, None, *MODES, None)[turn : turn + len(MODES) + 1]:
+    order = Random(len(texts))
+    for text in texts:
+        for mode in order.sample((*MODES, None), len(MODES) + 1):
             started = time.perf_counter()
             if mode is None:
                 vector = encoder.encode([text], "query")[0]
