@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from app.changes import Vectors
 from app.stores import Hit
 
-PROBED_LISTS = 32
+LEAST_PROBED_LISTS = 32
+TUNED_RECALL = 0.995
+TUNED_ON = 64
+TUNED_NEIGHBOURS = 11  # the nearest is the vector itself
 TRAINING_VECTORS_PER_LIST = 64
 ROWS_AT_A_TIME = 50_000
 
@@ -48,6 +51,7 @@ class FaissIndex:
         sample = np.random.default_rng(0).permutation(count)[: lists * TRAINING_VECTORS_PER_LIST]
         self._index.train(vectors.values[np.sort(sample)].astype(np.float32))
         self.add(vectors)
+        self._index.nprobe = self._enough_lists(vectors.values[sample[:TUNED_ON]].astype(np.float32))
         return self
 
     @classmethod
@@ -87,13 +91,28 @@ class FaissIndex:
         """min(top_k, vectors) hits, best first."""
         self._faiss.omp_set_num_threads(1)
         top_k = min(top_k, len(self))
-        hits = self._probe(vector, top_k, PROBED_LISTS)
+        hits = self._probe(vector, top_k)
         if len(hits) < top_k:
             hits = self._probe(vector, top_k, self._index.nlist)
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))
 
-    def _probe(self, vector: NDArray[np.float32], top_k: int, lists: int) -> list[Hit]:
-        parameters = self._faiss.SearchParametersIVF(nprobe=lists) if self.has_lists else None
+    def _enough_lists(self, vectors: NDArray[np.float32]) -> int:
+        """It depends on how clustered the vectors are: 32 of 1,000 found 0.6 to 1.0 of the nearest ten."""
+        lists = LEAST_PROBED_LISTS
+        exact, _ = self._scores(vectors, self._index.nlist)
+        while lists < self._index.nlist:
+            found, _ = self._scores(vectors, lists)
+            if np.mean(found >= exact[:, -1:] - 1e-6) >= TUNED_RECALL:
+                return lists
+            lists *= 2
+        return int(self._index.nlist)
+
+    def _scores(self, vectors: NDArray[np.float32], lists: int) -> Any:
+        parameters = self._faiss.SearchParametersIVF(nprobe=lists)
+        return self._index.search(vectors, min(TUNED_NEIGHBOURS, len(self)), params=parameters)
+
+    def _probe(self, vector: NDArray[np.float32], top_k: int, lists: int | None = None) -> list[Hit]:
+        parameters = self._faiss.SearchParametersIVF(nprobe=lists) if lists and self.has_lists else None
         scores, chunks = self._index.search(vector[None].astype(np.float32), max(top_k, 1), params=parameters)
         return [
             Hit(chunk, score) for chunk, score in zip(chunks[0].tolist(), scores[0].tolist(), strict=True) if chunk >= 0

@@ -79,7 +79,7 @@ class FaissStore:
         stored = await changes.state(connection, tenant)
         if stored.chunks == 0:
             return []
-        if where and (few := await narrow(connection, tenant, where)) is not None:
+        if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:
             return await self._database.among(connection, tenant, vector, top_k, few)
         hits = None
         if self._bytes(stored.chunks) <= self._memory_bytes:

@@ -17,7 +17,6 @@ from pgvector.psycopg import register_vector_async
 from app.database import Database
 from app.filters import Compares, Metadata, compile_filter
 from app.stores import VectorStore
-from app.stores.faiss import PROBED_LISTS
 from app.stores.pgvector import EF_SEARCH, PgvectorStore
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
@@ -106,12 +105,10 @@ class RawFaiss:
         self._corpus = corpus
         self._indexes = indexes
         self._first = [rows.start for rows in corpus.rows()]
-        self._parameters: Any = faiss.SearchParametersIVF
 
     async def search(self, question: Question) -> Sequence[int]:
         index = self._indexes[question.place]
-        lists = self._parameters(nprobe=PROBED_LISTS) if hasattr(index, "nlist") else None
-        _, found = index.search(question.vector[None], question.wanted, params=lists)
+        _, found = index.search(question.vector[None], question.wanted)
         rows: list[int] = self._corpus.chunks[self._first[question.place] + found[0][found[0] >= 0]].tolist()
         return rows
 

@@ -102,7 +102,7 @@ def holds(filter_, document: Document) -> bool:
 async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypatch, narrow, corpus, filter_, top_k):
     if not narrow:
         # As in a large corpus: nothing is scanned by document.
-        monkeypatch.setattr(pgvector, "EXACT_UP_TO_DOCUMENTS", -1)
+        monkeypatch.setattr(pgvector, "EXACT_UP_TO_MATCHING", 0)
     database, rng = services.database, np.random.default_rng(3)
     stores = [pgvector.PgvectorStore(SPACE), faiss_store(tmp_path)]
     tenant = await new_tenant(database)

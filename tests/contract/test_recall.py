@@ -127,7 +127,7 @@ async def test_a_tenant_in_a_crowd_is_searched_through_the_index_too(services, t
 
 async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenants, store, monkeypatch):
     """Ten chunks of 24,000, wherever they are, if nobody noticed that the filter is narrow."""
-    monkeypatch.setattr(pgvector, "EXACT_UP_TO_DOCUMENTS", -1)
+    monkeypatch.setattr(pgvector, "EXACT_UP_TO_MATCHING", 0)
     (tenant, vectors, chunks), *_ = tenants[24_000]
     where = compile_filter(Compares(Metadata("n"), "lt", 1))
     for query in vectors[1000:1005]:
