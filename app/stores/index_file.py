@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WRITTEN_WITHIN_S = 3600
-FORMAT = b"kyujang-index-1\n"
+FORMAT = b"kyujang-index-2\n"
 
 
 @dataclass(frozen=True, slots=True)
