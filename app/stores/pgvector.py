@@ -31,8 +31,8 @@ EXACT_UP_TO_MATCHING = 6
 CHUNKS_PER_DOCUMENT = 4
 EF_SEARCH = 100
 # A larger graph needs a wider search: recall@10 at a million was 0.96 with 100, 0.98 with 200, 0.998 with 400.
-EF_SEARCH_FOR_ROOT = 0.4
-# How many chunks FETCHED_FOR_ONE was measured at; it grows with the root of their number.
+EF_SEARCH_FOR_ROOT, EF_SEARCH_FOR_ROOT_WITHIN = 0.4, 0.6
+# How many rows FETCHED_FOR_ONE was measured at; it grows with the root of their number.
 FETCHED_AT = 100_000
 # Where not all match, strict order drops what comes late: recall@10 was 0.94 to 0.97 for 5 to 20 % of 100,000 chunks.
 # Sorted afterwards, relaxed order gives 0.99 from twice as many as asked for on; three times leaves a margin.
@@ -59,9 +59,10 @@ class PgvectorStore:
             return []
         if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:
             return await self.among(connection, tenant, vector, top_k, few)
-        crowd = max(1, await self._partition_rows(connection, tenant) / stored.chunks)
+        rows = max(stored.chunks, int(await self._partition_rows(connection, tenant)))
+        crowd = rows / stored.chunks
         if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * crowd:
-            hits = await self._approximate(connection, parameters, where, stored.chunks, alone=crowd < ALONE)
+            hits = await self._approximate(connection, parameters, where, rows, alone=crowd < ALONE)
             if len(hits) == top_k:
                 return hits
         if where is None:
@@ -105,18 +106,17 @@ class PgvectorStore:
         return rows
 
     async def _approximate(
-        self, connection: Connection, parameters: dict[str, Any], where: Condition | None, chunks: int, *, alone: bool
+        self, connection: Connection, parameters: dict[str, Any], where: Condition | None, rows: int, *, alone: bool
     ) -> list[Hit]:
         top_k = parameters["k"]
-        width = max(EF_SEARCH, 2 * top_k, int(EF_SEARCH_FOR_ROOT * math.sqrt(chunks)))
         everything = alone and where is None
         await connection.execute(
             "select set_config('hnsw.iterative_scan', %s, true), set_config('hnsw.ef_search', %s, true)",
-            ["strict_order" if everything else "relaxed_order", str(min(1000, width))],
+            ["strict_order" if everything else "relaxed_order", str(ef_search(rows, top_k, within=not everything))],
         )
         if everything:
             return await self._ranked(connection, parameters, DISTANCE, "true")
-        fetched = math.ceil(FETCHED_FOR_ONE * top_k * max(1, math.sqrt(chunks / FETCHED_AT)))
+        fetched = math.ceil(FETCHED_FOR_ONE * top_k * max(1, math.sqrt(rows / FETCHED_AT)))
         more, matching = parameters | {"k": fetched}, "true"
         if where is not None:
             # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
@@ -136,6 +136,12 @@ class PgvectorStore:
         )
         hits = [Hit(row["chunk_id"], float(row["score"])) for row in rows]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))
+
+
+def ef_search(rows: int, top_k: int, *, within: bool) -> int:
+    """How wide HNSW searches a graph of so many rows; wider `within` a part of them. pgvector takes 1,000 at most."""
+    for_root = EF_SEARCH_FOR_ROOT_WITHIN if within else EF_SEARCH_FOR_ROOT
+    return min(1000, max(EF_SEARCH, 2 * top_k, int(for_root * math.sqrt(rows))))
 
 
 async def narrow(connection: Connection, tenant: int, where: Condition, chunks: int, top_k: int) -> list[str] | None:

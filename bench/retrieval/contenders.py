@@ -17,7 +17,7 @@ from pgvector.psycopg import register_vector_async
 from app.database import Database
 from app.filters import Compares, Metadata, compile_filter
 from app.stores import VectorStore
-from app.stores.pgvector import EF_SEARCH, PgvectorStore
+from app.stores.pgvector import PgvectorStore, ef_search
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place
@@ -140,7 +140,8 @@ async def raw_pgvector(where: Place) -> AsyncIterator[RawPgvector]:
             opened = await psycopg.AsyncConnection.connect(where.owner_url, autocommit=True)
             connection = await stack.enter_async_context(opened)
             await register_vector_async(connection)
-            await connection.execute(f"set hnsw.ef_search = {EF_SEARCH}".encode())
+            width = ef_search(where.plan.chunks, TOP_K, within=False)
+            await connection.execute(f"set hnsw.ef_search = {width}".encode())
             await connection.execute("set hnsw.iterative_scan = strict_order")
             connections.append(connection)
         yield RawPgvector(connections, by_tenant=where.plan.layout == "many")
