@@ -25,9 +25,9 @@ HNSW_COSTS, HNSW_ROW_COSTS = 3_000, 15
 PARTITION_KNOWN_FOR_S = 600
 # A tenant with nearly all rows of its partition is searched as if it were alone.
 ALONE = 1.1
-# Under a filter HNSW looks at more rows the fewer match, and finds fewer of the nearest: what matches is read one by one
-# through the documents' index up to this times the root of chunks and hits wanted, where both cost as much, and up to a
-# tenth of the chunks, where HNSW costs no less and found 0.97 to 0.99 of the nearest ten among a million.
+# Under a filter HNSW looks at more rows the fewer match, and finds fewer of the nearest. What matches is read one by
+# one, through the documents' index, up to this times the root of chunks and hits wanted, where both cost as much; and
+# up to a tenth of the chunks, where HNSW costs no less and found 0.97 to 0.99 of the nearest ten among a million.
 EXACT_UP_TO_MATCHING = 6
 EXACT_UP_TO_SHARE, EXACT_AT_MOST = 0.1, 100_000
 CHUNKS_PER_DOCUMENT = 4
@@ -87,8 +87,8 @@ class PgvectorStore:
         return await self._exact(connection, parameters, "v.document_id = any(%(documents)s)")
 
     async def _exact(self, connection: Connection, parameters: dict[str, Any], matching: str) -> list[Hit]:
-        # By default the planner believes in disks that seek: above 30,000 rows it read the whole partition, which took four
-        # times as long as the index on the documents.
+        # By default the planner believes in disks that seek: above 30,000 rows it read the whole partition, which took
+        # four times as long as the index on the documents.
         await connection.execute("select set_config('random_page_cost', '1.1', true)")
         # The sum keeps the planner off the HNSW index.
         return await self._ranked(connection, parameters, f"({DISTANCE}) + 0.0, v.chunk_id", matching)
