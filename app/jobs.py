@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
+from app.idempotency import Idempotency, first_job
 
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]
@@ -62,19 +63,39 @@ class Job:
 
 async def create_job(database: Database, tenant: int, uploads: Sequence[Upload]) -> Job:
     """Once this returns the documents are accepted: a crash from here on loses none of them."""
-    job_id = f"job_{secrets.token_hex(12)}"
+    job_id = _new_id()
     async with database.transaction(tenant) as connection:
-        await connection.execute("insert into jobs (tenant_id, id) values (%s, %s)", [tenant, job_id])
-        async with connection.cursor() as cursor:
-            await cursor.executemany(
-                """
-                insert into job_items
-                    (tenant_id, job_id, n, document_id, source, title, media_type, bytes, sha256, metadata, blob)
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                """,
-                [(tenant, job_id, n, *_columns(upload)) for n, upload in enumerate(uploads)],
-            )
+        await _insert(connection, tenant, job_id, uploads)
         return await _read(connection, tenant, job_id)
+
+
+async def create_job_once(
+    database: Database, tenant: int, uploads: Sequence[Upload], request: Idempotency
+) -> tuple[Job, bool]:
+    """The second value is False if the same request has made this job before."""
+    job_id = _new_id()
+    async with database.transaction(tenant) as connection:
+        first = await first_job(connection, tenant, request, job_id)
+        if first == job_id:
+            await _insert(connection, tenant, job_id, uploads)
+        return await _read(connection, tenant, first), first == job_id
+
+
+def _new_id() -> str:
+    return f"job_{secrets.token_hex(12)}"
+
+
+async def _insert(connection: Connection, tenant: int, job_id: str, uploads: Sequence[Upload]) -> None:
+    await connection.execute("insert into jobs (tenant_id, id) values (%s, %s)", [tenant, job_id])
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            insert into job_items
+                (tenant_id, job_id, n, document_id, source, title, media_type, bytes, sha256, metadata, blob)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [(tenant, job_id, n, *_columns(upload)) for n, upload in enumerate(uploads)],
+        )
 
 
 async def get_job(database: Database, tenant: int, job_id: str) -> Job:

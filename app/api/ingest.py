@@ -5,7 +5,7 @@ import io
 import json
 from typing import Annotated, Any, BinaryIO, cast
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -15,6 +15,7 @@ from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.blobs import Blob
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
+from app.idempotency import Idempotency, payload_hash
 from app.jobs import Upload
 from app.services import Services
 from app.text import Metadata, clean
@@ -51,6 +52,9 @@ async def ingest(
     tenant: IngestTenant,
     services: ServicesDep,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the job's end")] = 0,
+    idempotency_key: Annotated[
+        str | None, Header(pattern=r"^[!-~]{1,255}$", description="The same again gives the same job")
+    ] = None,
 ) -> JobOut:
     """Files (multipart/form-data) or texts (application/json). Accepted documents survive any crash from here on."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -60,15 +64,38 @@ async def ingest(
         uploads = await _from_json(request, services, tenant.number)
     else:
         raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
-    try:
-        job = await jobs.create_job(services.database, tenant.number, uploads)
-    except BaseException:
-        await services.blobs.remove(upload.blob for upload in uploads)
-        raise
+    repeated = None if idempotency_key is None else Idempotency(idempotency_key, _payload(uploads))
+    job = await _accept(services, tenant.number, uploads, repeated, response)
     job = await _wait(services, tenant.number, job, wait)
     response.headers["Location"] = f"/jobs/{job.id}"
     response.status_code = 200 if wait and job.finished_at else 202
     return JobOut.model_validate(job, from_attributes=True)
+
+
+async def _accept(
+    services: Services, tenant: int, uploads: list[Upload], request: Idempotency | None, response: Response
+) -> jobs.Job:
+    """On another error than this the job may be there all the same: blobs that nobody needs are swept away later."""
+    if request is None:
+        return await jobs.create_job(services.database, tenant, uploads)
+    needless = [upload.blob for upload in uploads]
+    try:
+        job, new = await jobs.create_job_once(services.database, tenant, uploads, request)
+    except InvalidInput:
+        await services.blobs.remove(needless)
+        raise
+    if not new:
+        await services.blobs.remove(needless)
+        response.headers["Idempotency-Replayed"] = "true"
+    return job
+
+
+def _payload(uploads: list[Upload]) -> bytes:
+    parts = [
+        [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata]
+        for each in uploads
+    ]
+    return payload_hash("POST /ingest", parts)
 
 
 async def _wait(services: Services, tenant: int, job: jobs.Job, seconds: float) -> jobs.Job:
