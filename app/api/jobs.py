@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
 
 from app import jobs
 from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.events import Event, event_stream
 from app.api.schemas import JobOut, JobSummary, Page
+from app.database import Database
 from app.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/jobs", tags=["Documents"])
+
+WATCH_S = 0.3
 
 
 def job_id(id: str) -> str:
@@ -36,6 +44,28 @@ async def list_jobs(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> 
 async def get_job(id: JobId, tenant: AnyTenant, services: ServicesDep) -> JobOut:
     job = await jobs.get_job(services.database, tenant.number, id)
     return JobOut.model_validate(job, from_attributes=True)
+
+
+@router.get("/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: ServicesDep) -> StreamingResponse:
+    """`progress` events with the counts and the documents that have changed, then `done` with the whole job."""
+    job = await jobs.get_job(services.database, tenant.number, id)
+    return event_stream(request, _progress(services.database, tenant.number, job))
+
+
+async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncIterator[Event]:
+    known: list[jobs.Item | None] = [None] * len(job.documents)
+    while True:
+        changed = [item for item, before in zip(job.documents, known, strict=True) if item != before]
+        whole = JobOut.model_validate(job, from_attributes=True).model_dump(mode="json")
+        if job.finished_at is not None:
+            yield "done", whole
+            return
+        if changed:
+            yield "progress", whole | {"documents": [asdict(item) for item in changed]}
+        known = list(job.documents)
+        await asyncio.sleep(WATCH_S)
+        job = await jobs.get_job(database, tenant, job.id)
 
 
 @router.delete("/{id}")

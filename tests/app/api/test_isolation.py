@@ -21,6 +21,7 @@ BY_ID = {
     ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
+    ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",
     ("DELETE", "/jobs/{id}"): "/jobs/{job}",
 }
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {

@@ -1,0 +1,86 @@
+"""A job's progress as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from app.api import events
+from tests.conftest import ADMIN_KEY, NewTenant
+from tests.ingest.working import Worker
+
+OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
+TEXTS = ["규장각에는 책이 많다.", "The archive keeps annals.", "세 번째 문서이다."]
+
+
+def parsed(stream: str) -> list[tuple[str, int, dict]]:
+    """(event, id, data), in their order; comments are left out."""
+    found = []
+    for block in stream.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if lines:
+            found.append((lines["event"], int(lines["id"]), json.loads(lines["data"])))
+    return found
+
+
+async def accept(client) -> str:
+    answer = await client.post("/ingest", json={"documents": [{"text": text} for text in TEXTS]})
+    return answer.json()["id"]
+
+
+async def test_a_job_is_followed_to_its_end(new_tenant: NewTenant, services):
+    client = await new_tenant()
+    job = await accept(client)
+    async with Worker(services):
+        answer = await client.get(f"/jobs/{job}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-accel-buffering"] == "no"
+    seen = parsed(answer.text)
+    assert [number for _, number, _ in seen] == list(range(1, len(seen) + 1))
+    assert {name for name, _, _ in seen[:-1]} <= {"progress"}
+    name, _, last = seen[-1]
+    assert name == "done"
+    assert last == (await client.get(f"/jobs/{job}")).json()
+    assert last["counts"]["succeeded"] == 3
+
+
+async def test_only_what_has_changed_is_told(new_tenant: NewTenant, services):
+    client = await new_tenant()
+    job = await accept(client)
+    stream = asyncio.create_task(client.get(f"/jobs/{job}/events"))
+    await asyncio.sleep(1)
+    await client.delete(f"/jobs/{job}")
+    seen = parsed((await stream).text)
+    assert [name for name, _, _ in seen] == ["progress", "done"]
+    assert len(seen[0][2]["documents"]) == 3
+    assert seen[0][2]["counts"]["queued"] == 3
+    assert seen[1][2]["status"] == "cancelled"
+
+
+async def test_a_quiet_stream_has_a_heartbeat(new_tenant: NewTenant, monkeypatch):
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.1)
+    client = await new_tenant()
+    job = await accept(client)
+    stream = asyncio.create_task(client.get(f"/jobs/{job}/events"))
+    await asyncio.sleep(1)
+    await client.delete(f"/jobs/{job}")
+    assert "\n: still there\n" in (await stream).text
+
+
+async def test_what_goes_wrong_on_the_way_is_the_last_event(new_tenant: NewTenant, anonymous):
+    client = await new_tenant("ends-early")
+    job = await accept(client)
+    stream = asyncio.create_task(client.get(f"/jobs/{job}/events"))
+    await asyncio.sleep(0.5)
+    assert (await anonymous.delete("/tenants/ends-early", headers=OPERATOR)).status_code == 204
+    name, _, problem = parsed((await stream).text)[-1]
+    assert name == "error"
+    assert (problem["status"], problem["code"]) == (404, "not_found")
+
+
+async def test_an_unknown_job_is_a_plain_404(new_tenant: NewTenant):
+    client = await new_tenant()
+    answer = await client.get("/jobs/job_nothing/events")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
