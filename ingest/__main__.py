@@ -24,6 +24,7 @@ from app.services import open_services
 from app.settings import Settings
 from app.up.postgres import running_owner_url
 from ingest import reindex
+from ingest.sweep import keep_swept
 from ingest.worker import run
 
 
@@ -59,7 +60,9 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
+        sweeping = asyncio.create_task(keep_swept(services))
         await run(services, stop)
+        sweeping.cancel()
 
 
 def _add(settings: Settings, options: argparse.Namespace) -> int:
