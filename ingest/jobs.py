@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_one
+from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import KyujangError
 from app.jobs import ItemStatus, Stage
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5
+
+# From tenant to tenant along the index, however many documents each has. The first of them that has something to claim
+# ends the join, which goes through them in their order.
+CLAIM = """
+with recursive waiting (tenant_id) as (
+    select min(tenant_id) from job_items where status in ('queued', 'running')
+    union all
+    select (select min(i.tenant_id) from job_items i
+            where i.status in ('queued', 'running') and i.tenant_id > w.tenant_id)
+    from waiting w where w.tenant_id is not null
+), next as (
+    select i.tenant_id, i.job_id, i.n
+    from (select w.tenant_id from waiting w left join ingest_turns t on t.tenant_id = w.tenant_id
+          where w.tenant_id is not null order by t.at nulls first, w.tenant_id) w
+    cross join lateral (
+        select * from job_items i
+        where i.tenant_id = w.tenant_id
+          and ((i.status = 'queued' and i.not_before <= now())
+               or (i.status = 'running' and i.lease_until < now()))
+          and not exists (
+              select from job_items earlier
+              where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
+                and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
+        order by i.seq limit 1 for update skip locked
+    ) i limit 1
+), turn as (
+    insert into ingest_turns (tenant_id, at) select tenant_id, clock_timestamp() from next
+    on conflict (tenant_id) do update set at = excluded.at
+)
+update job_items i
+set status = 'running', attempt = i.attempt + 1, worker = %(worker)s,
+    lease_until = now() + make_interval(secs => %(lease)s)
+from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
+returning i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
+          i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
+"""
 
 
 class LeaseLost(KyujangError):
@@ -42,33 +79,12 @@ class Work:
 
 
 async def claim(database: Database, worker: str, *, lease_s: float) -> Work | None:
-    """The oldest document that waits or whose worker has died.
+    """A document that waits or whose worker has died: of the tenant that was served longest ago, its oldest.
 
     Uploads of the same document are taken one after the other, in the order in which they were accepted.
     """
     async with database.operator() as connection:
-        row = await fetch_one(
-            connection,
-            """
-            with next as (
-                select i.tenant_id, i.job_id, i.n from job_items i
-                where ((i.status = 'queued' and i.not_before <= now())
-                       or (i.status = 'running' and i.lease_until < now()))
-                  and not exists (
-                      select from job_items earlier
-                      where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
-                        and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
-                order by i.seq limit 1 for update skip locked
-            )
-            update job_items i
-            set status = 'running', attempt = i.attempt + 1, worker = %(worker)s,
-                lease_until = now() + make_interval(secs => %(lease)s)
-            from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
-            returning i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
-                      i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
-            """,
-            {"worker": worker, "lease": lease_s},
-        )
+        row = await fetch_one(connection, CLAIM, {"worker": worker, "lease": lease_s})
     return Work(**row) if row else None
 
 
@@ -89,12 +105,15 @@ async def progress(database: Database, work: Work, stage: Stage, *, chunks: int 
 
 
 async def is_stored(database: Database, work: Work) -> bool:
-    """The same bytes are there already."""
+    """The same bytes are there already. Not under another title: that is embedded and searched with every chunk."""
     async with database.transaction(work.tenant) as connection:
         row = await fetch_one(
             connection,
-            "select 1 from documents where tenant_id = %(tenant)s and id = %(id)s and sha256 = %(sha256)s",
-            {"tenant": work.tenant, "id": work.document_id, "sha256": work.sha256},
+            """
+            select 1 from documents where tenant_id = %(tenant)s and id = %(id)s and sha256 = %(sha256)s
+              and title is not distinct from coalesce(%(title)s::text, title)
+            """,
+            describe(work),
         )
     return row is not None
 
@@ -106,13 +125,12 @@ async def finish_unchanged(database: Database, work: Work) -> None:
         await connection.execute(
             """
             with new as (
-                select coalesce(%(source)s::text, source) as source, coalesce(%(title)s::text, title) as title,
-                       coalesce(%(metadata)s::jsonb, metadata) as metadata
+                select coalesce(%(source)s::text, source) as source, coalesce(%(metadata)s::jsonb, metadata) as metadata
                 from documents where tenant_id = %(tenant)s and id = %(id)s
             )
-            update documents d set source = new.source, title = new.title, metadata = new.metadata, updated_at = now()
+            update documents d set source = new.source, metadata = new.metadata, updated_at = now()
             from new where d.tenant_id = %(tenant)s and d.id = %(id)s
-              and (new.source, new.title, new.metadata) is distinct from (d.source, d.title, d.metadata)
+              and (new.source, new.metadata) is distinct from (d.source, d.metadata)
             """,
             describe(work),
         )
@@ -135,6 +153,22 @@ async def retry_later(database: Database, work: Work, *, delay_s: float, blamele
             """,
             {"delay": delay_s, "blameless": blameless},
         )
+
+
+async def needed_blobs(database: Database, tenant: int, blobs: Sequence[str]) -> set[str]:
+    """Those that a document has or an upload waits with."""
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select blob from documents where tenant_id = %(tenant)s and blob = any(%(blobs)s)
+            union all
+            select blob from job_items
+            where tenant_id = %(tenant)s and blob = any(%(blobs)s) and status in ('queued', 'running')
+            """,
+            {"tenant": tenant, "blobs": list(blobs)},
+        )
+    return {row["blob"] for row in rows}
 
 
 async def end(

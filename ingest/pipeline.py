@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
+
 from app.embedding import Encoder
 from app.open_spaces import OpenSpace
 from app.services import Services
@@ -35,7 +37,7 @@ async def ingest(services: Services, work: Work) -> None:
     title = work.title or loaded.title
     head = await asyncio.to_thread(heading, space.embedder.encoder, title)
     pieces = await _split(services, work, space.embedder.encoder, loaded, head)
-    await _embed(services, work, space, pieces, head)
+    await _embed(services, work, space, pieces, title=title, head=head)
     analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
     await jobs.progress(services.database, work, "store")
     old_blob = await staging.publish(
@@ -77,8 +79,13 @@ async def _split(services: Services, work: Work, encoder: Encoder, loaded: Loade
     return pieces
 
 
-async def _embed(services: Services, work: Work, space: OpenSpace, pieces: Sequence[Piece], head: str) -> None:
-    """Batches of like length, each committed, so that a restart resumes after the last one."""
+async def _embed(
+    services: Services, work: Work, space: OpenSpace, pieces: Sequence[Piece], *, title: str | None, head: str
+) -> None:
+    """Batches of like length, each committed, so that a restart resumes after the last one.
+
+    What the stored version has in the same words keeps its vector.
+    """
     there = await staging.staged(services.database, work)
     fitting = {(piece.ord, piece.start, piece.stop, space.number) for piece in pieces}
     if not fitting.issuperset(there):
@@ -86,9 +93,15 @@ async def _embed(services: Services, work: Work, space: OpenSpace, pieces: Seque
         await staging.unstage(services.database, work)
         there = []
     done = {row[0] for row in there}
-    waiting = sorted((piece for piece in pieces if piece.ord not in done), key=lambda piece: piece.tokens)
-    for first in range(0, len(waiting), BATCH_CHUNKS):
-        batch = waiting[first : first + BATCH_CHUNKS]
+    waiting = [piece for piece in pieces if piece.ord not in done]
+    known = await staging.stored_vectors(services.database, work, space=space.number, title=title)
+    kept = [piece for piece in waiting if piece.text in known]
+    if kept:
+        vectors = np.stack([known[piece.text] for piece in kept])
+        await staging.stage(services.database, work, kept, vectors, space=space.number)
+    changed = sorted((piece for piece in waiting if piece.text not in known), key=lambda piece: piece.tokens)
+    for first in range(0, len(changed), BATCH_CHUNKS):
+        batch = changed[first : first + BATCH_CHUNKS]
         vectors = await space.embedder.embed([head + piece.text for piece in batch], "passage")
         await staging.stage(services.database, work, batch, vectors, space=space.number)
 

@@ -52,6 +52,25 @@ async def stage(
             )  # fmt: skip
 
 
+async def stored_vectors(
+    database: Database, work: Work, *, space: int, title: str | None
+) -> dict[str, NDArray[float32]]:
+    """Of the version that is there now, by the chunk's text; none if it was embedded under another title."""
+    async with database.transaction(work.tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            f"""
+            select c.content, v.embedding
+            from documents d
+            join chunks c on c.tenant_id = d.tenant_id and c.document_id = d.id
+            join {spaces.table(space)} v on v.tenant_id = c.tenant_id and v.chunk_id = c.id
+            where d.tenant_id = %(tenant)s and d.id = %(id)s and d.title is not distinct from %(title)s::text
+            """,  # noqa: S608 - a number of ours
+            {"tenant": work.tenant, "id": work.document_id, "title": title},
+        )
+    return {row["content"]: row["embedding"].to_numpy().astype(float32) for row in rows}
+
+
 async def unstage(database: Database, work: Work) -> None:
     async with database.transaction(work.tenant) as connection:
         await hold(connection, work, "chunks_done = 0", {})

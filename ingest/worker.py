@@ -20,14 +20,24 @@ from ingest.pipeline import ingest
 log = logging.getLogger("kyujang.worker")
 
 POLL_S = 0.3
-RETRY_DELAYS_S = (1, 5, 15)
+RETRY_DELAYS_S = (1, 5, 15, 60)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
-    """Until `stop` is set; the document at hand then goes back to the queue and resumes where it was."""
+    """Until `stop` is set; the documents at hand then go back to the queue and resume where they were.
+
+    Several at once, so that the model need not wait while a file is read or chunks are stored.
+    """
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     stopping = asyncio.create_task(stop.wait())
-    while not stop.is_set():
+    async with asyncio.TaskGroup() as group:
+        for lane in range(services.settings.documents_at_once):
+            group.create_task(_serve(services, f"{name}-{lane}", stopping))
+    stopping.cancel()
+
+
+async def _serve(services: Services, name: str, stopping: asyncio.Task[bool]) -> None:
+    while not stopping.done():
         try:
             work = await jobs.claim(services.database, name, lease_s=services.settings.lease_s)
         except DatabaseUnavailable:
@@ -37,7 +47,6 @@ async def run(services: Services, stop: asyncio.Event) -> None:
             await asyncio.wait({stopping}, timeout=POLL_S)
             continue
         await _carry_out(services, work, stopping)
-    stopping.cancel()
 
 
 async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
@@ -58,21 +67,27 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
         await _give_back(services, work, delay_s=RETRY_DELAYS_S[-1], blameless=True)
     except DocumentError as error:
         await _end_badly(services, work, error)
+    except DatabaseUnavailable:
+        log.warning("document waits for the database", extra={"document": work.document_id})
+        await _give_back_once_possible(services, work, stopping)
     except asyncio.CancelledError:
         await _give_back(services, work, delay_s=0, blameless=True)
         raise
     except Exception as error:
-        if isinstance(error, EmbedderUnavailable) and not await _embedder_answers(services):
-            # No fault of the document: it waits for as long as it takes.
-            log.warning("document waits", extra={"document": work.document_id, "reason": error.detail})
-            return await _give_back(services, work, delay_s=RETRY_DELAYS_S[1], blameless=True)
-        log.exception("document failed", extra={"document": work.document_id, "attempt": work.attempt})
-        if work.attempt < MAX_ATTEMPTS:
-            await _give_back(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
-        else:
-            await _end_badly(
-                services, work, DocumentError("internal", "Kyujang failed on this document; the log says why.")
-            )
+        await _try_later(services, work, error)
+
+
+async def _try_later(services: Services, work: Work, error: Exception) -> None:
+    if isinstance(error, EmbedderUnavailable) and not await _embedder_answers(services):
+        # No fault of the document: it waits for as long as it takes.
+        log.warning("document waits", extra={"document": work.document_id, "reason": error.detail})
+        return await _give_back(services, work, delay_s=RETRY_DELAYS_S[1], blameless=True)
+    log.error("document failed", exc_info=error, extra={"document": work.document_id, "attempt": work.attempt})
+    if work.attempt < MAX_ATTEMPTS:
+        return await _give_back(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
+    return await _end_badly(
+        services, work, DocumentError("internal", "Kyujang failed on this document; the log says why.")
+    )
 
 
 async def _embedder_answers(services: Services) -> bool:
@@ -119,3 +134,15 @@ async def _give_back(services: Services, work: Work, *, delay_s: float, blameles
         await jobs.retry_later(services.database, work, delay_s=delay_s, blameless=blameless)
     except (LeaseLost, DatabaseUnavailable):
         log.info("document left to its lease", extra={"document": work.document_id})
+
+
+async def _give_back_once_possible(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
+    """A restart of the database is nobody's fault, so it must not cost an attempt, which the end of a lease does."""
+    while not stopping.done():
+        try:
+            return await jobs.retry_later(services.database, work, delay_s=0, blameless=True)
+        except LeaseLost:
+            return None
+        except DatabaseUnavailable:
+            await asyncio.wait({stopping}, timeout=POLL_S)
+    return None

