@@ -81,9 +81,6 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         head = file.read(HEAD_BYTES)
     if not head:
         raise DocumentError("empty", "The file is empty.")
-    if media_type == PLAIN:
-        # Sent as text in JSON: whatever it looks like, it is text.
-        return Text(PLAIN, path.read_text("utf-8"))
     if kind := _by_mark(path, head) or (EML if _is_mail(head, filename.lower(), media_type) else None):
         return kind
     content = decode(path.read_bytes())

@@ -15,7 +15,7 @@ from typing import Any
 from app.errors import DocumentError
 from ingest.formats import Text, detect
 from ingest.parsers import parse
-from ingest.refusals import too_long
+from ingest.refusals import check
 
 OUT_OF_MEMORY = 77
 
@@ -40,22 +40,13 @@ def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[d
     found = detect(path, filename, media_type)
     title, pages = parse(path, found)
     texts = [text for _, text in pages]
-    if not any(text.strip() for text in texts):
-        raise DocumentError("empty", _why_empty(found if isinstance(found, str) else found.media_type))
-    if (characters := sum(map(len, texts))) > max_chars:
-        raise too_long(characters, max_chars)
+    check(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": title,
         "pages": [(number, len(text)) for number, text in pages],
     }
     return head, texts
-
-
-def _why_empty(media_type: str) -> str:
-    if media_type == "application/pdf":
-        return "The PDF holds no text layer: it is probably a scan. Run OCR on it and send the result."
-    return "The document holds no text."
 
 
 def _limit(memory: int, seconds: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.errors import DocumentError
 
 TAKEN = "Formats taken: txt, md, html, csv, json, jsonl, pdf, docx, pptx, xlsx, eml, epub, hwp, hwpx."
@@ -20,3 +22,17 @@ def too_long(characters: int | None, limit: int) -> DocumentError:
     return DocumentError(
         "too_large", f"The document holds {held}; {limit:,} are taken (KYUJANG_LOAD_MAX_CHARS). Split it."
     )
+
+
+def check(texts: Sequence[str], media_type: str, max_chars: int) -> None:
+    """Raises DocumentError if there is no text, or too much."""
+    if not any(text.strip() for text in texts):
+        raise DocumentError("empty", _why_empty(media_type))
+    if (characters := sum(map(len, texts))) > max_chars:
+        raise too_long(characters, max_chars)
+
+
+def _why_empty(media_type: str) -> str:
+    if media_type == "application/pdf":
+        return "The PDF holds no text layer: it is probably a scan. Run OCR on it and send the result."
+    return "The document holds no text."

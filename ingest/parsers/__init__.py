@@ -13,12 +13,11 @@ from xml.parsers.expat import ExpatError
 
 from ingest.formats import CSV, DOCX, EML, EPUB, HTML, HWP, HWPX, JSON, JSONL, MARKDOWN, PDF, PLAIN, PPTX, XLSX, Text
 from ingest.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text
+from ingest.plain import sound
 from ingest.refusals import CORRUPT
 
 Pages = list[tuple[int | None, str]]
 
-LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
-UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 SLIDE_TITLE = re.compile(r"^## (.{1,300})")
 # What programs put in the properties when nobody wrote a title.
 NO_TITLE = re.compile(
@@ -52,13 +51,6 @@ def parse(path: Path, found: str | Text) -> tuple[str | None, Pages]:
         raise CORRUPT from None
     title = " ".join(sound(title or "").split())[:MOST_TITLE]
     return title or None, [(number, sound(page)) for number, page in pages]
-
-
-def sound(text: str) -> str:
-    """NFC, line feeds alone, and no character that PostgreSQL or JSON cannot hold."""
-    for line_end in LINE_ENDS:
-        text = text.replace(line_end, "\n")
-    return unicodedata.normalize("NFC", UNWANTED.sub("", text.replace("\u2029", "\n\n")))
 
 
 def _text(found: Text) -> tuple[str | None, Pages]:

@@ -3,7 +3,6 @@ OCR models otherwise."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -68,6 +67,8 @@ def convert(content: bytes, media_type: str) -> tuple[str, Any]:
     )
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
     try:
+        import asyncio  # here, because it takes as long to load as all the rest
+
         result = asyncio.run(xberg.extract(source, config))
     except Exception as error:  # its errors have no common class that tells these cases apart
         raise _refusal(str(error).lower()) from None

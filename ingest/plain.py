@@ -1,0 +1,16 @@
+"""Text as chunks are cut from it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
+UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+def sound(text: str) -> str:
+    """NFC, line feeds alone, and no character that PostgreSQL or JSON cannot hold."""
+    for line_end in LINE_ENDS:
+        text = text.replace(line_end, "\n")
+    return unicodedata.normalize("NFC", UNWANTED.sub("", text.replace("\u2029", "\n\n")))
