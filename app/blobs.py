@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import secrets
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from app.errors import Unavailable
 
 READ_BYTES = 1 << 20
 
@@ -32,7 +35,7 @@ class Blobs:
         return self._folder / path
 
     async def save(self, tenant: int, content: BinaryIO) -> Blob:
-        """Hashed while written, and on the disk (fsync) when this returns."""
+        """Hashed while written, and on the disk (fsync) when this returns. Raises Unavailable if the disk is full."""
         return await asyncio.to_thread(self._save, tenant, content)
 
     async def remove(self, paths: Iterable[str]) -> None:
@@ -58,10 +61,21 @@ class Blobs:
                 file.flush()
                 os.fsync(file.fileno())
             _sync_folder(target.parent)
-        except BaseException:
+            _sync_folder(self._folder)
+        except BaseException as error:
             target.unlink(missing_ok=True)
+            if is_full(error):
+                raise no_room() from None
             raise
         return Blob(path, size, digest.digest())
+
+
+def is_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def no_room() -> Unavailable:
+    return Unavailable("The service has no disk space left for uploads. Its operator must free some.", retry_after_s=60)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from app import jobs
 from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
-from app.blobs import Blob
+from app.blobs import Blob, is_full, no_room
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
 from app.idempotency import Idempotency, payload_hash
 from app.jobs import Upload
@@ -59,7 +59,13 @@ async def ingest(
     """Files (multipart/form-data) or texts (application/json). Accepted documents survive any crash from here on."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        uploads = await _from_form(request, services, tenant.number)
+        try:
+            uploads = await _from_form(request, services, tenant.number)
+        except OSError as error:
+            # Large files pass through the disk before they are read.
+            if is_full(error):
+                raise no_room() from None
+            raise
     elif kind == "application/json":
         uploads = await _from_json(request, services, tenant.number)
     else:
