@@ -45,6 +45,10 @@ needs_shared_data = pytest.mark.skipif(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", default=50, type=int, help="processes that tests/e2e/test_crash.py kills")
+
+
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A folder that the account which runs PostgreSQL can pass through."""

@@ -1,0 +1,170 @@
+"""kill -9 of worker, API and database at random, while documents are taken in, replaced and deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import threading
+import time
+from collections import Counter
+
+import httpx
+import psycopg
+import pytest
+
+from app.services import open_services
+from ingest.sweep import sweep
+from tests.e2e.crashing import WORKERS, Ledger, Reader, Service, Writer, content, marks_in, parts_of
+
+WRITERS = 5
+DOCUMENTS_EACH = 40
+PAUSE_S = 1.2
+DRAIN_LIMIT_S = 300
+VICTIMS = ("postgres", "backend", "api", "worker-0", "worker-1", "worker-0", "worker-1")
+
+
+@pytest.fixture(scope="module")
+def kills(request) -> int:
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture(scope="module")
+def survivor(scratch, models, kills):
+    """(service, ledger, kills) once all is quiet again."""
+    service, ledger, stop = Service(scratch / "crash", models), Ledger(), threading.Event()
+    killed: Counter[str] = Counter()
+    try:
+        kept = [f"kept-{n}" for n in range(0, DOCUMENTS_EACH, 4)]
+        threads: list[threading.Thread] = [Reader(service.url, ledger, kept, stop)]
+        for number in range(WRITERS):
+            own = [f"책 {number}-{n}" for n in range(DOCUMENTS_EACH)] + (kept if number == 0 else [])
+            threads.append(Writer(service.url, ledger, own, stop, seed=number))
+        for thread in threads:
+            thread.start()
+        victims = random.Random(4)
+        while sum(killed.values()) < kills:
+            time.sleep(victims.random() * 2 * PAUSE_S)
+            victim = victims.choice(VICTIMS)
+            service.kill(victim)
+            service.revive()
+            killed[victim] += 1
+        stop.set()
+        for thread in threads:
+            while thread.is_alive():
+                service.revive()
+                thread.join(0.5)
+        drain(service)
+        yield service, ledger, killed
+    finally:
+        stop.set()
+        service.stop()
+
+
+def drain(service: Service) -> None:
+    deadline = time.monotonic() + DRAIN_LIMIT_S
+    while rows(service, "select 1 from job_items where status in ('queued', 'running') limit 1"):
+        assert time.monotonic() < deadline, service.logs()
+        service.revive()
+        time.sleep(0.5)
+    service.wait_ready()
+
+
+def rows(service: Service, query: str) -> list[tuple]:
+    with psycopg.connect(service.postgres.owner_url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_storm_was_one(survivor, kills):
+    _, ledger, killed = survivor
+    assert sum(killed.values()) == kills
+    assert set(killed) == set(VICTIMS) or kills < 50
+    assert len(ledger.accepted) > WRITERS * DOCUMENTS_EACH
+    assert ledger.done["put"] > len(ledger.accepted)
+    assert ledger.done["delete"] > 0
+    assert ledger.done["read"] > 0
+
+
+def test_no_answer_was_wrong_on_the_way(survivor):
+    _, ledger, _ = survivor
+    assert ledger.faults == []
+
+
+def test_exactly_what_was_accepted_is_there(survivor):
+    service, ledger, _ = survivor
+    assert dict(rows(service, "select id, sha256 from documents")) == ledger.expected()
+    ended = dict(rows(service, "select status, count(*) from job_items group by status"))
+    assert set(ended) <= {"succeeded", "unchanged", "cancelled"}, ended
+
+
+def test_each_document_is_there_once_and_whole(survivor):
+    service, ledger, _ = survivor
+    marks: dict[str, list[tuple[int, int]]] = {}
+    for document, text in rows(service, "select document_id, content from chunks"):
+        marks.setdefault(document, []).extend(marks_in(text))
+    expected = {doc: version for doc, version in ledger.accepted.items() if version is not None}
+    assert {doc: sorted(found) for doc, found in marks.items()} == {
+        doc: [(version, part) for part in range(parts_of(doc, version))] for doc, version in expected.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "orphans",
+    [
+        "select 1 from staged_chunks",
+        "select 1 from chunks c where not exists (select from documents d where d.id = c.document_id)",
+        "select 1 from chunks c where not exists (select from vectors_1 v where v.chunk_id = c.id)",
+        "select 1 from vectors_1 v where not exists (select from chunks c where v.chunk_id = c.id)",
+        "select 1 from postings p where not exists (select from chunks c where p.chunk_id = c.id)",
+        "select 1 from chunks c where not exists (select from postings p where p.chunk_id = c.id)",
+        "select 1 from chunks group by document_id having count(*) <> max(ord) + 1 or count(distinct ord) <> count(*)",
+        "select 1 from documents d where chunks <> (select count(*) from chunks c where c.document_id = d.id)",
+        "select 1 from tenants where chunk_count <> (select count(*) from chunks)",
+        "select term, chunks::bigint from lexicon except select term, count(*) from postings group by 1",
+        "select term, count(*) from postings group by 1 except select term, chunks::bigint from lexicon",
+    ],
+)
+def test_nothing_is_left_over_or_missing(survivor, orphans):
+    service, _, _ = survivor
+    assert rows(service, orphans) == []
+
+
+@pytest.mark.parametrize(("mode", "each"), [("lexical", 1), ("dense", 10)])
+def test_every_document_is_found(survivor, mode, each):
+    service, ledger, _ = survivor
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        for doc, version in list(ledger.accepted.items())[::each]:
+            condition = {"key": "document_id", "op": "eq", "value": doc}
+            words = content(doc, version or 0).decode()[:200]
+            answer = client.post("/search", json={"input": words, "mode": mode, "filters": condition})
+            found = answer.json()["contexts"]
+            assert bool(found) == (version is not None)
+            assert {mark[0] for context in found for mark in marks_in(context["text"])} <= {version}
+
+
+def test_every_file_belongs_to_a_document_and_holds_it(survivor):
+    service, _, _ = survivor
+
+    async def swept() -> None:
+        async with open_services(service.settings) as services:
+            await sweep(services, older_than_s=0)
+
+    asyncio.run(swept())
+    blobs = service.settings.blobs
+    held = {
+        str(path.relative_to(blobs)): hashlib.sha256(path.read_bytes()).digest()
+        for path in blobs.rglob("*")
+        if path.is_file()
+    }
+    assert held == dict(rows(service, "select blob, sha256 from documents"))
+
+
+def test_the_workers_go_on(survivor):
+    service, _, _ = survivor
+    assert all(child.alive for child in service.children.values())
+    assert len(service.children) == WORKERS + 1
+    with httpx.Client(base_url=service.url, timeout=90) as client:
+        answer = client.post(
+            "/ingest?wait=60", json={"documents": [{"id": "after", "text": "After the storm. 폭풍 뒤."}]}
+        )
+    assert answer.json()["status"] == "succeeded"
