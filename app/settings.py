@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     load_timeout_s: float = Field(120, gt=0)
     load_max_chars: int = Field(50_000_000, ge=1000)
     lease_s: float = Field(30, ge=1)
-    workers: int = Field(1, ge=1, le=64)
+    workers: int | None = Field(None, ge=1, le=64)
     documents_at_once: int = Field(2, ge=1, le=32)
 
     url: str = "http://127.0.0.1:8000"

@@ -27,6 +27,8 @@ from ingest import reindex
 from ingest.sweep import keep_swept
 from ingest.worker import run
 
+NICENESS = 10
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ingest", description="Take documents in")
@@ -58,6 +60,8 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Questions come first.
+    os.nice(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
         sweeping = asyncio.create_task(keep_swept(services))
@@ -117,8 +121,8 @@ def _reindex(settings: Settings, options: argparse.Namespace) -> int:
         print(f"The vectors of {options.drop} are gone.")
         return 0
     wanted = reindex.before_the_switch(settings) if options.rollback else _wanted(settings, options)
-    # Searches and the worker come first.
-    os.nice(10)
+    # Questions come first.
+    os.nice(NICENESS)
     encoder = open_encoder(wanted)
     if not options.rollback:
         _build(settings, wanted, encoder)

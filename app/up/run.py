@@ -29,6 +29,7 @@ from app.up.progress import Progress
 from app.up.supervise import StopRequested, Supervisor
 
 INSTALL_STAGES = 2
+MOST_WORKERS = 4
 
 
 def up(settings: Settings) -> int:
@@ -133,8 +134,9 @@ class _Start:
         env = {"KYUJANG_SERVICE_DATABASE_URL": database_urls["KYUJANG_SERVICE_DATABASE_URL"]}
         if engine:
             env |= {"KYUJANG_LLM_URL": engine.url, "KYUJANG_LLM_KEY": engine.key}
-        for number in range(1, self.settings.workers + 1):
-            name = "worker" if self.settings.workers == 1 else f"worker-{number}"
+        workers = self.settings.workers or default_workers(os.cpu_count() or 1)
+        for number in range(1, workers + 1):
+            name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
         supervisor.start(self._child("api", "app", "serve", env={**env, "KYUJANG_AUTH": _auth(self.settings)}))
         supervisor.wait_until(lambda: _not_ready(_base_url(self.settings)), self.progress.tick)
@@ -156,6 +158,11 @@ class _Start:
 
     def _log(self, name: str) -> Path:
         return self.settings.home / "logs" / f"{name}.log"
+
+
+def default_workers(cores: int) -> int:
+    """The API, PostgreSQL and perhaps an engine want cores too, and each worker takes 0.6 GB."""
+    return min(MOST_WORKERS, max(1, cores // 4))
 
 
 def _urls(settings: Settings) -> dict[str, str]:

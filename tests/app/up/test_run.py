@@ -10,7 +10,7 @@ import pytest
 
 from app.settings import Settings
 from app.up.environments import ROOT
-from app.up.run import up
+from app.up.run import default_workers, up
 
 PROGRAM = "import sys; from app.settings import Settings; from app.up.run import up; sys.exit(up(Settings()))"
 
@@ -24,6 +24,11 @@ def free_port() -> int:
 def refusal(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
     assert up(settings) == 1
     return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (7, 1), (8, 2), (64, 4)])
+def test_workers_grow_with_the_cores(cores: int, workers: int):
+    assert default_workers(cores) == workers
 
 
 def test_a_taken_port_is_said_before_anything_starts(open_folder: Path, capsys: pytest.CaptureFixture[str]):
