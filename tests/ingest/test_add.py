@@ -283,21 +283,26 @@ async def test_a_wrong_key_or_address_is_said_once(command, shelf, capsys, url):
         assert reason in capsys.readouterr().err
 
 
-async def test_interrupted_it_says_what_goes_on_and_does_the_rest_afterwards(services, command, shelf, url):
-    client, key, add_ = await command()
-    words = [sys.executable, "-m", "ingest", "add", str(shelf), "--url", url, "--key", key]
+async def interrupted(client, *words):
+    """Ctrl-C once all jobs are there, and not before they are counted: (exit status, printed, complaints)."""
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, **pipes)
-    while len((await client.get("/jobs")).json()["data"]) < len(FILES):
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", "add", *words, cwd=ROOT, **pipes)
+    while sum(job["counts"]["total"] for job in (await client.get("/jobs")).json()["data"]) < len(FILES):
         assert process.returncode is None
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
     process.send_signal(signal.SIGINT)
     printed, complaints = (output.decode() for output in await process.communicate())
-    assert process.returncode == 130
+    assert "Traceback" not in complaints
+    return process.returncode, printed, complaints
+
+
+async def test_interrupted_it_says_what_goes_on_and_does_the_rest_afterwards(services, command, shelf, url):
+    client, key, add_ = await command()
+    status, printed, complaints = await interrupted(client, str(shelf), "--url", url, "--key", key)
+    assert status == 130
     assert "Accepted and not yet done: 3;" in printed
     assert "the same command again" in complaints
-    assert "Traceback" not in complaints
     write(shelf, {"later.txt": "Later."})
     async with worker(services):
         status, printed, _ = await add_(shelf)
@@ -350,6 +355,23 @@ async def test_in_place_it_goes_the_same_way(here, shelf):
     assert (status, printed) == (0, "0 added, 1 replaced, 1 unchanged, 0 failed, 1 deleted.\n")
     assert len(await stored(client)) == 2
     assert (await add_(shelf, "--tenant", "nobody"))[0] == 1
+
+
+async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):
+    client, slug, add_ = here
+    write(shelf, {"returns.md": "\n\n".join(f"Item {n} may be returned within {n} days." for n in range(4000))})
+    status, printed, _ = await interrupted(client, str(shelf), "--in-place", "--tenant", slug)
+    assert status == 130
+    assert "a worker goes on" in printed
+    jobs = [(await client.get(f"/jobs/{job['id']}")).json() for job in (await client.get("/jobs")).json()["data"]]
+    held = {document["status"] for job in jobs for document in job["documents"]}
+    assert "queued" in held
+    assert "running" not in held
+    for job in jobs:
+        await client.delete(f"/jobs/{job['id']}")
+    write(shelf, FILES)
+    assert (await add_(shelf))[0] == 0
+    assert len(await stored(client)) == 3
 
 
 async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf, services, monkeypatch):
