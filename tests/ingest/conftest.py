@@ -1,10 +1,11 @@
-"""Shared by the tests of loading."""
+"""Shared by the tests of loading and of adding folders."""
 
 from __future__ import annotations
 
 import pytest
 
 from ingest import load as loading
+from tests.ingest.adding import FILES, write
 
 
 @pytest.fixture
@@ -18,3 +19,10 @@ def reader(tmp_path, monkeypatch):
         monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
 
     return replace
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    folder = tmp_path / "shelf"
+    write(folder, FILES)
+    return folder

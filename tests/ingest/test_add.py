@@ -1,69 +1,21 @@
-"""python -m ingest add against a listening service, and in place."""
+"""python -m ingest add against a listening service."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 import unicodedata
-from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
 
 from app.main import create_app
-from app.tenants import tenant_by_id
-from ingest import add, in_place, remote
+from ingest import add, remote
 from ingest.__main__ import main
-from ingest.folder import Source, find
-from ingest.worker import run
-from tests.conftest import ROOT, ingest_text
+from tests.conftest import ingest_text
+from tests.ingest.adding import FILES, Faults, busy, interrupted, stored, worker, write
 from tests.stack import free_port
 
-FILES = {
-    "returns.md": "# Returns\n\nAn item may be returned within 30 days.",
-    "규정/연차 휴가.txt": "연차 휴가는 15일이다.",
-    "규정/출장 (국내).txt": "국내 출장은 하루 전에 알린다.",
-}
 IDS = ["returns.md", "규정/연차 휴가.txt"]
-
-
-def write(root, files):
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-@pytest.fixture
-def shelf(tmp_path):
-    folder = tmp_path / "shelf"
-    write(folder, FILES)
-    return folder
-
-
-class Faults:
-    """What the service answers to the next uploads instead of taking them."""
-
-    def __init__(self, app) -> None:
-        self.app, self.next, self.posts = app, [], 0
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "http" and scope["method"] == "POST":
-            self.posts += 1
-            if self.next:
-                return await self.next.pop(0)(scope, receive, send)
-        await self.app(scope, receive, send)
-
-
-def busy(status):
-    async def answer(scope, receive, send):
-        headers = [(b"retry-after", b"1")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
-
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +59,10 @@ def command(url, new_tenant, capsys):
     return make
 
 
-async def stored(client):
-    page = (await client.get("/documents?limit=200")).json()
-    return {each["id"]: each for each in page["data"]}
-
-
 @pytest.fixture
 async def working(services):
     async with worker(services):
         yield
-
-
-@asynccontextmanager
-async def worker(services):
-    stop = asyncio.Event()
-    task = asyncio.create_task(run(services, stop))
-    yield
-    stop.set()
-    await task
 
 
 @pytest.mark.usefixtures("working")
@@ -283,20 +221,6 @@ async def test_a_wrong_key_or_address_is_said_once(command, shelf, capsys, url):
         assert reason in capsys.readouterr().err
 
 
-async def interrupted(client, *words):
-    """Ctrl-C once all jobs are there, and not before they are counted: (exit status, printed, complaints)."""
-    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", "add", *words, cwd=ROOT, **pipes)
-    while sum(job["counts"]["total"] for job in (await client.get("/jobs")).json()["data"]) < len(FILES):
-        assert process.returncode is None
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    printed, complaints = (output.decode() for output in await process.communicate())
-    assert "Traceback" not in complaints
-    return process.returncode, printed, complaints
-
-
 async def test_interrupted_it_says_what_goes_on_and_does_the_rest_afterwards(services, command, shelf, url):
     client, key, add_ = await command()
     status, printed, complaints = await interrupted(client, str(shelf), "--url", url, "--key", key)
@@ -322,79 +246,3 @@ async def test_more_files_than_are_listed_at_once(command, tmp_path, monkeypatch
     assert (await add_(tmp_path / "many"))[:2] == (0, "25 added, 0 replaced, 0 unchanged, 0 failed, 0 deleted.\n")
     assert (await add_(tmp_path / "many"))[:2] == (0, "0 added, 0 replaced, 25 unchanged, 0 failed, 0 deleted.\n")
     assert len(await stored(client)) == 25
-
-
-@pytest.fixture
-async def here(new_tenant, settings, monkeypatch, capsys):
-    """Runs the command in place, as an operator of this database would."""
-    slug = f"in-place-{os.urandom(3).hex()}"
-    client = await new_tenant(slug)
-    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
-    monkeypatch.setenv("KYUJANG_HOME", str(settings.home))
-
-    async def command(*arguments):
-        status = await asyncio.to_thread(main, ["add", "--in-place", "--tenant", slug, *map(str, arguments)])
-        return (status, *capsys.readouterr())
-
-    return client, slug, command
-
-
-async def test_in_place_it_goes_the_same_way(here, shelf):
-    client, _, add_ = here
-    write(shelf, {"empty.txt": ""})
-    status, printed, complaints = await add_(shelf, "--metadata", '{"year": 2026}')
-    assert (status, printed) == (1, "3 added, 0 replaced, 0 unchanged, 1 failed, 0 deleted.\n")
-    assert complaints.startswith("empty (1)\n")
-    there = await stored(client)
-    assert there["규정/연차 휴가.txt"]["metadata"] == {"year": 2026, "folder": "shelf"}
-    assert there["규정/연차 휴가.txt"]["source"] == "연차 휴가.txt"
-    (shelf / "empty.txt").unlink()
-    (shelf / "returns.md").unlink()
-    write(shelf, {"규정/연차 휴가.txt": "연차 휴가는 20일이다."})
-    status, printed, _ = await add_(shelf, "--metadata", '{"year": 2026}', "--delete")
-    assert (status, printed) == (0, "0 added, 1 replaced, 1 unchanged, 0 failed, 1 deleted.\n")
-    assert len(await stored(client)) == 2
-    assert (await add_(shelf, "--tenant", "nobody"))[0] == 1
-
-
-async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):
-    client, slug, add_ = here
-    write(shelf, {"returns.md": "\n\n".join(f"Item {n} may be returned within {n} days." for n in range(4000))})
-    status, printed, _ = await interrupted(client, str(shelf), "--in-place", "--tenant", slug)
-    assert status == 130
-    assert "a worker goes on" in printed
-    jobs = [(await client.get(f"/jobs/{job['id']}")).json() for job in (await client.get("/jobs")).json()["data"]]
-    held = {document["status"] for job in jobs for document in job["documents"]}
-    assert "queued" in held
-    assert "running" not in held
-    for job in jobs:
-        await client.delete(f"/jobs/{job['id']}")
-    write(shelf, FILES)
-    assert (await add_(shelf))[0] == 0
-    assert len(await stored(client)) == 3
-
-
-async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf, services, monkeypatch):
-    client, _, add_ = here
-    monkeypatch.setattr(in_place.InPlace, "batch", 2)
-    status, printed, _ = await add_(shelf, "--no-wait")
-    assert (status, "Accepted: 3;" in printed) == (0, True)
-    assert await stored(client) == {}
-    async with worker(services):
-        while len(await stored(client)) < 3:
-            await asyncio.sleep(0.05)
-
-
-async def test_accept_makes_jobs_and_leaves_no_file_of_what_it_could_not_read(here, shelf, services, monkeypatch):
-    client, slug, _ = here
-    number = (await tenant_by_id(services.database, slug)).number
-    monkeypatch.setattr(in_place, "JOB_DOCUMENTS", 2)
-    sources = find([shelf], include=[], exclude=[])
-    jobs = await in_place.accept(services, number, sources, None)
-    sizes = [(await client.get(f"/jobs/{job}")).json()["counts"]["total"] for job in jobs]
-    assert sizes == [2, 1]
-    blobs = services.blobs.locate(str(number))
-    held = len(list(blobs.iterdir()))
-    with pytest.raises(FileNotFoundError):
-        await in_place.accept(services, number, [sources[0], Source(shelf / "gone.txt", "gone.txt")], None)
-    assert held == len(list(blobs.iterdir())) == 3
