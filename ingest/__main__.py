@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pydantic import SecretStr, ValidationError
 from tqdm import tqdm
 
 from app import logs
-from app.client import FINISHED, POLL_S, ServiceRefused, call, open_client
 from app.embedding import Encoder, open_encoder, with_stored
 from app.errors import KyujangError
 from app.services import open_services
 from app.settings import Settings
+from app.tenants import DEFAULT_TENANT
+from app.text import clean_metadata
 from app.up.postgres import running_owner_url
 from ingest import reindex
+from ingest.add import FOLDER, Options, add
+from ingest.folder import Source, find, present
+from ingest.in_place import open_in_place
+from ingest.outcomes import Outcomes
+from ingest.remote import open_remote
 from ingest.sweep import keep_swept
 from ingest.worker import run
 
 NICENESS = 10
+MAX_PARALLEL = 64
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ingest", description="Take documents in")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add = commands.add_parser("add", help="send files and folders to the service, and wait until they are searchable")
-    add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    add.add_argument("--url", help="the service (KYUJANG_URL)")
-    add.add_argument("--key", help="the tenant's key (KYUJANG_KEY)")
-    add.set_defaults(command=_add)
+    _add_add(commands)
     _add_reindex(commands)
     commands.add_parser("worker", help="carry out what was accepted").set_defaults(command=_worker)
     options = parser.parse_args(arguments)
@@ -69,29 +71,97 @@ async def _work(settings: Settings) -> None:
         sweeping.cancel()
 
 
+def _add_add(commands: Any) -> None:
+    words = "take files and folders in, and wait until they are searchable; again sends only what has changed"
+    parser = commands.add_parser("add", help=words, description=words)
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a folder with all below it, or a file")
+    glob = {"action": "append", "default": [], "metavar": "GLOB"}
+    parser.add_argument("--include", help="only such files: '*.pdf', 'reports/*'; may be repeated", **glob)
+    parser.add_argument("--exclude", help="not such files and folders; hidden ones are left out anyway", **glob)
+    parser.add_argument("--prefix", default="", help="put before the path below the folder, which is a document's id")
+    parser.add_argument("--label", help="the documents' metadata 'folder'; else the name of the folder")
+    parser.add_argument("--metadata", type=_metadata, metavar="JSON", help="an object, for all the documents")
+    parser.add_argument("--delete", action="store_true", help="delete the folder's documents whose file is gone")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
+    parser.add_argument("--parallel", type=_parallel, default=4, metavar="N", help="files on their way at a time (4)")
+    parser.add_argument("--no-wait", action="store_true", help="end as soon as all are accepted")
+    parser.add_argument("--url", help="the service (KYUJANG_URL)")
+    parser.add_argument("--key", help="the tenant's key (KYUJANG_KEY)")
+    parser.add_argument(
+        "--in-place", action="store_true", help="without the service, by its database; this process works, too"
+    )
+    parser.add_argument("--tenant", default=DEFAULT_TENANT, metavar="ID", help="with --in-place (default)")
+    parser.set_defaults(command=_add)
+
+
 def _add(settings: Settings, options: argparse.Namespace) -> int:
-    files = sorted(_files(options.paths))
-    if not files:
-        raise KyujangError("There is no file in what you named.")
-    failures: list[tuple[str, str]] = []
-    with (
-        open_client(settings, url=options.url, key=options.key) as client,
-        tqdm(total=len(files), unit="document", disable=None) as bar,
-    ):
-        waiting: dict[str, Path] = {}
-        for file in files:
-            try:
-                waiting[_send(client, file)] = file
-            except (ServiceRefused, OSError) as error:
-                failures.append((str(file), str(error)))
-                bar.update()
-        while waiting:
-            _collect(client, waiting, failures, bar)
-            time.sleep(POLL_S)
-    for name, reason in failures:
-        print(f"{name}: {reason}", file=sys.stderr)
-    print(f"{len(files) - len(failures)} of {len(files)} documents are searchable.")
-    return 1 if failures else 0
+    chosen = {"prefix": options.prefix, "label": options.label}
+    sources = find(options.paths, include=options.include, exclude=options.exclude, **chosen)
+    outcomes = Outcomes()
+    try:
+        asyncio.run(_take_in(settings, options, sources, outcomes))
+        ended = 0
+    except KeyboardInterrupt:
+        ended = 130
+    except KyujangError as error:
+        print(error.detail, file=sys.stderr)
+        ended = 1
+    for verb, document_id in sorted(outcomes.planned):
+        print(f"{verb}\t{document_id}")
+    for line in outcomes.failures():
+        print(line, file=sys.stderr)
+    print(("Nothing was done. It would be: " if options.dry_run else "") + outcomes.summary())
+    if outcomes.waiting:
+        print(f"Accepted and not yet done: {outcomes.waiting}; a worker goes on with them.")
+    elif options.no_wait:
+        print(f"Accepted: {outcomes.accepted}; a worker goes on with them.")
+    if ended:
+        print("Stopped before the end; the same command again does the rest.", file=sys.stderr)
+    return ended or (1 if outcomes.counts["failed"] else 0)
+
+
+async def _take_in(
+    settings: Settings, options: argparse.Namespace, sources: Sequence[Source], outcomes: Outcomes
+) -> None:
+    if options.delete and not all(path.is_dir() for path in options.paths):
+        raise KyujangError("--delete goes with folders: of a file alone, nothing can be gone.")
+    if options.in_place:
+        work = not (options.no_wait or options.dry_run)
+        opened: Any = open_in_place(_as_owner(settings), options.tenant, work=work)
+    else:
+        opened = open_remote(settings, url=options.url, key=options.key)
+    how = Options(
+        metadata=options.metadata,
+        present=present(options.paths, prefix=options.prefix) if options.delete else None,
+        prefix=options.prefix,
+        parallel=options.parallel,
+        wait=not options.no_wait,
+        dry_run=options.dry_run,
+    )
+    async with opened as target:
+        with tqdm(total=len(sources), unit="document", disable=None) as bar:
+            await add(target, sources, how, outcomes, bar)
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('is a JSON object, such as {"year": 2026}')
+    if FOLDER in value:
+        raise argparse.ArgumentTypeError(f"{FOLDER!r} is what --label sets")
+    try:
+        return clean_metadata(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _parallel(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_PARALLEL:
+        raise argparse.ArgumentTypeError(f"from 1 to {MAX_PARALLEL}")
+    return int(text)
 
 
 def _add_reindex(commands: Any) -> None:
@@ -162,33 +232,6 @@ def _as_owner(settings: Settings) -> Settings:
     if settings.database_url is not None:
         return settings
     return settings.model_copy(update={"database_url": SecretStr(running_owner_url(settings.home / "postgres"))})
-
-
-def _files(paths: list[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from (each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
-        else:
-            yield path
-
-
-def _send(client: httpx.Client, file: Path) -> str:
-    with file.open("rb") as content:
-        job: dict[str, Any] = call(client, "POST", "/ingest", files={"file": (file.name, content)})
-    return str(job["id"])
-
-
-def _collect(client: httpx.Client, waiting: dict[str, Path], failures: list[tuple[str, str]], bar: tqdm[Any]) -> None:
-    for job_id, file in list(waiting.items()):
-        job = call(client, "GET", f"/jobs/{job_id}")
-        document = job["documents"][0]
-        bar.set_postfix_str(f"{file.name}: {document['stage']} {document['chunks_done']}/{document['chunks'] or '?'}")
-        if job["status"] not in FINISHED:
-            return
-        if document["error"]:
-            failures.append((str(file), f"{document['error']['code']}: {document['error']['detail']}"))
-        del waiting[job_id]
-        bar.update()
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ def _welcome(settings: Settings, auth: str) -> str:
         "",
         f"Kyujang is ready: {url}   (logs: {settings.home / 'logs'}; Ctrl-C stops it)",
         "",
-        f"  curl -F file=@examples/returns-policy.md{key} '{url}/ingest?wait=60'",
+        f"  curl -F id=returns-policy.md -F file=@examples/returns-policy.md{key} '{url}/ingest?wait=60'",
         f"  curl -H 'Content-Type: application/json'{key} -d {question} {url}/query",
         "",
     ]

@@ -20,10 +20,12 @@ DOCUMENTS = sorted({row["gold_sources"][0] for row in QUESTIONS})
 @pytest.fixture(scope="module")
 def shelf(stack: Stack) -> dict[str, str]:
     """The examples, taken in: file name → document id."""
-    files = [("file", (name, (EXAMPLES / name).read_bytes())) for name in DOCUMENTS]
-    job = httpx.post(f"{stack.url}/ingest?wait=60", files=files, timeout=120).json()
-    assert job["status"] == "succeeded", job
-    return {document["source"]: document["id"] for document in job["documents"]}
+    for name in DOCUMENTS:
+        files = {"file": (name, (EXAMPLES / name).read_bytes())}
+        # By the ids that 'python -m ingest add examples' gives them, so that they are there once.
+        job = httpx.post(f"{stack.url}/ingest?wait=60", data={"id": name}, files=files, timeout=120).json()
+        assert job["status"] == "succeeded", job
+    return {name: name for name in DOCUMENTS}
 
 
 @pytest.mark.parametrize("row", QUESTIONS, ids=lambda row: row["text"])
@@ -116,7 +118,7 @@ def test_the_commands_do_the_same(stack, shelf, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "1 of 1 documents" in run("ingest", "add", str(page))
+    assert "1 added" in run("ingest", "add", str(page))
     assert "42.7" in run("app", "ask", "가덕도 등대의 높이는 얼마인가요?", "--top-k", "1")
     assert "등대" in run("app", "search", "가덕도 등대", "--top-k", "1")
     assert run("app", "tenant", "add", "acme", "--name", "Acme") == "acme\n"

@@ -1,4 +1,4 @@
-"""Shared by the tests of loading."""
+"""Shared by the tests of loading and of adding folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from ingest import load as loading
+from tests.ingest.adding import FILES, write
 
 
 @pytest.fixture
@@ -28,3 +29,10 @@ async def nothing_queued(services, owner_url):
     with psycopg.connect(owner_url) as connection:
         connection.execute("set role kyujang_operator")
         connection.execute("update job_items set status = 'cancelled', lease_until = null")
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    folder = tmp_path / "shelf"
+    write(folder, FILES)
+    return folder

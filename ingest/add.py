@@ -1,0 +1,242 @@
+"""The files of folders become documents: what is new or changed is sent, what is gone deleted; again is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import time
+import unicodedata
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import islice
+from typing import Any, Literal, Protocol
+
+from tqdm import tqdm
+
+from app.errors import KyujangError
+from app.jobs import ItemStatus
+from ingest.folder import Source
+from ingest.outcomes import Outcomes
+
+FOLDER = "folder"
+POLL_S = 0.5
+# Of the time, at most a sixth goes into asking how far the service is.
+POLLS_APART = 5
+TAKEN = "Another folder's document, or nobody's, has the id {id!r} and other content. Give --prefix, or its --label."
+
+State = Literal["add", "replace", "unchanged", "taken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as it is there."""
+
+    size: int
+    sha256: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    id: str
+    status: ItemStatus
+    code: str = ""
+    detail: str = ""
+
+
+class Refused(KyujangError):
+    """One file cannot be sent; the others can."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = code
+
+
+class Target(Protocol):
+    """Where documents go: a service (ingest/remote.py), or its database and folder (ingest/in_place.py).
+
+    `batch` documents make a job, and about `window` are under way at a time.
+    """
+
+    batch: int
+    window: int
+
+    def labelled(self, folder: str) -> AsyncIterator[tuple[str, Stored]]: ...
+
+    def among(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]: ...
+
+    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
+        """The job. Raises OSError or Refused, and nothing is accepted."""
+
+    async def ended(self, jobs: Collection[str]) -> list[Ended]:
+        """Documents of these jobs that are done, at least once each."""
+
+    async def delete(self, document_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`present` are the ids of all files there are, if documents whose file is gone are to be deleted."""
+
+    metadata: dict[str, Any] | None = None
+    present: Collection[str] | None = None
+    prefix: str = ""
+    parallel: int = 4
+    wait: bool = True
+    dry_run: bool = False
+
+
+def described(source: Source, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The metadata of its document, the folder's label included."""
+    return metadata if source.folder is None else {**(metadata or {}), FOLDER: source.folder}
+
+
+async def add(target: Target, sources: Sequence[Source], options: Options, outcomes: Outcomes, bar: tqdm[Any]) -> None:
+    """`outcomes` says at any time what has become of them, also when this is cancelled. Raises KyujangError."""
+    stored, own = await _stored(target, sources)
+    gone = _gone(own, sources, options)
+    await _Run(target, stored, options, outcomes, bar).run(sources)
+    for document_id in gone:
+        if options.dry_run:
+            outcomes.planned.append(("delete", document_id))
+        else:
+            await target.delete(document_id)
+        outcomes.counts["deleted"] += 1
+
+
+async def _stored(target: Target, sources: Sequence[Source]) -> tuple[dict[str, Stored], frozenset[str]]:
+    """Of these folders, and of others under the same ids; and which are of these folders."""
+    stored: dict[str, Stored] = {}
+    for folder in sorted({source.folder for source in sources if source.folder is not None}):
+        async for document_id, document in target.labelled(folder):
+            stored[document_id] = document
+    own = frozenset(stored)
+    async for document_id, document in target.among([each.id for each in sources if each.id not in own]):
+        stored[document_id] = document
+    return stored, own
+
+
+def _gone(own: frozenset[str], sources: Sequence[Source], options: Options) -> list[str]:
+    if options.present is None:
+        return []
+    prefix = unicodedata.normalize("NFC", options.prefix)
+    gone = sorted(each for each in own.difference(options.present) if each.startswith(prefix))
+    if gone and own.isdisjoint(source.id for source in sources):
+        labels = ", ".join(sorted({repr(source.folder) for source in sources}))
+        raise KyujangError(
+            f"Nothing is deleted: of the {len(own)} documents under {labels} none is a file here, so this looks like "
+            "another folder. Give the --label and --prefix it was added with."
+        )
+    return gone
+
+
+class _Run:
+    def __init__(
+        self, target: Target, stored: Mapping[str, Stored], options: Options, outcomes: Outcomes, bar: tqdm[Any]
+    ) -> None:
+        self._target, self._stored, self._options = target, stored, options
+        self._outcomes, self._bar = outcomes, bar
+        self._waiting: dict[str, tuple[str, Source]] = {}
+        self._room = asyncio.Event()
+
+    async def run(self, sources: Sequence[Source]) -> None:
+        todo = iter(sources)
+        try:
+            async with asyncio.TaskGroup() as group:
+                senders = [group.create_task(self._send(todo)) for _ in range(self._options.parallel)]
+                group.create_task(self._follow(senders))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _send(self, todo: Iterator[Source]) -> None:
+        while batch := list(islice(todo, self._target.batch)):
+            to_send = [source for source in batch if await self._is_to_be_sent(source)]
+            if to_send:
+                await self._accept(to_send)
+            while len(self._waiting) >= self._target.window:
+                self._room.clear()
+                await self._room.wait()
+
+    async def _is_to_be_sent(self, source: Source) -> bool:
+        wanted = described(source, self._options.metadata)
+        try:
+            state = await asyncio.to_thread(_state, source, self._stored.get(source.id), wanted)
+        except OSError as error:
+            self._fail(source, "unreadable", error.strerror or str(error))
+            return False
+        if state == "taken":
+            self._fail(source, "id_taken", TAKEN.format(id=source.id))
+        elif state == "unchanged":
+            self._outcomes.counts["unchanged"] += 1
+            self._bar.update()
+        elif self._options.dry_run:
+            self._outcomes.planned.append((state, source.id))
+            self._outcomes.counts["added" if state == "add" else "replaced"] += 1
+            self._bar.update()
+        else:
+            return True
+        return False
+
+    async def _accept(self, sources: Sequence[Source]) -> None:
+        try:
+            job = await self._target.accept(sources, self._options.metadata)
+        except (Refused, OSError) as error:
+            if len(sources) > 1:
+                for each in sources:
+                    await self._accept([each])
+            elif isinstance(error, Refused):
+                self._fail(sources[0], error.reason, error.detail)
+            else:
+                self._fail(sources[0], "unreadable", error.strerror or str(error))
+            return
+        self._outcomes.accepted += len(sources)
+        if self._options.wait:
+            self._waiting.update({source.id: (job, source) for source in sources})
+            self._outcomes.waiting = len(self._waiting)
+        else:
+            self._bar.update(len(sources))
+
+    async def _follow(self, senders: Collection[asyncio.Task[None]]) -> None:
+        while self._waiting or not all(each.done() for each in senders):
+            started = time.monotonic()
+            for ended in await self._target.ended({job for job, _ in self._waiting.values()}):
+                if ended.id in self._waiting:
+                    _, source = self._waiting.pop(ended.id)
+                    self._end(source, ended)
+            self._outcomes.waiting = len(self._waiting)
+            self._room.set()
+            await asyncio.wait(senders, timeout=max(POLL_S, POLLS_APART * (time.monotonic() - started)))
+
+    def _end(self, source: Source, ended: Ended) -> None:
+        if ended.status in ("failed", "cancelled"):
+            return self._fail(source, ended.code or ended.status, ended.detail or "Somebody has cancelled it.")
+        self._outcomes.counts["replaced" if source.id in self._stored else "added"] += 1
+        self._bar.update()
+
+    def _fail(self, source: Source, code: str, detail: str) -> None:
+        self._outcomes.fail(str(source.path), code, detail)
+        self._bar.set_postfix(failed=self._outcomes.counts["failed"], refresh=False)
+        self._bar.update()
+
+
+def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) -> State:
+    """Raises OSError."""
+    with source.path.open("rb") as content:
+        if there is None:
+            return "add"
+        same = os.fstat(content.fileno()).st_size == there.size and _sha256(content) == there.sha256
+    if there.metadata.get(FOLDER) != source.folder:
+        return "unchanged" if same else "taken"
+    return "unchanged" if same and _as_json(there.metadata) == _as_json(wanted) else "replace"
+
+
+def _sha256(content: BufferedReader) -> str:
+    return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _as_json(value: object) -> str:
+    """Python takes 1 and True for equal."""
+    return json.dumps(value, sort_keys=True)

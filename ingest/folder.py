@@ -1,0 +1,196 @@
+"""The files of a folder, and the document ids that their paths become."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from app.errors import KyujangError
+from app.text import clean
+
+# The service's rule, on its regex engine: the \w of Python's own is another one.
+FITTING: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$")])
+MAX_ID, MAX_PREFIX, MAX_LABEL = 200, 100, 200
+MADE_BY_THE_SERVICE = "doc_"
+# How a substitute ends. A path that ends so by itself gets one too, hence none is both.
+SUBSTITUTE = re.compile(r":[0-9a-f]{16}$")
+# Beside what is hidden: what offices and operating systems leave in folders.
+NEVER = (".*", "~$*", "Thumbs.db", "desktop.ini", "__MACOSX")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, the id of its document, and the label of the folder it was found in."""
+
+    path: Path
+    id: str
+    folder: str | None = None
+
+
+def find(
+    paths: Sequence[Path], *, include: Sequence[str], exclude: Sequence[str], prefix: str = "", label: str | None = None
+) -> list[Source]:
+    """The files in `paths`, each of which holds at least one, in the order of their ids.
+
+    A pattern without a slash is matched against names, one with a slash against the path below the folder, where `*`
+    takes slashes too. Folders are left out by `exclude` alone. Links to files are read; links to folders are not
+    followed, since they may lead out or round. Raises KyujangError.
+    """
+
+    def skip(relative: str, is_file: bool) -> bool:
+        if any(_matches(relative, pattern) for pattern in (*NEVER, *exclude)):
+            return True
+        return is_file and bool(include) and not any(_matches(relative, pattern) for pattern in include)
+
+    return _sources(paths, skip, prefix, label)
+
+
+def present(paths: Sequence[Path], *, prefix: str = "") -> set[str]:
+    """The ids of all there is, what find() leaves out included. Raises KyujangError."""
+    return {source.id for source in _sources(paths, lambda *_: False, prefix, None)}
+
+
+def document_id(relative: str, prefix: str = "") -> str:
+    """The path itself if the service takes it as an id; else like it, with the hash of the path behind it.
+
+    The same on every file system, NFC or NFD.
+    """
+    wanted = unicodedata.normalize("NFC", prefix + relative)
+    if _fits(wanted) and not wanted.startswith(MADE_BY_THE_SERVICE) and not SUBSTITUTE.search(wanted):
+        return wanted
+    return _substitute(wanted, prefix, of=wanted)
+
+
+def file_name(source: Source) -> str:
+    """As the document's source; a name on disk may hold bytes that are no text."""
+    return unicodedata.normalize("NFC", source.path.name).encode(errors="replace").decode()
+
+
+def _substitute(wanted: str, prefix: str, *, of: str) -> str:
+    digest = hashlib.sha256(of.encode(errors="surrogatepass")).hexdigest()[:16]
+    readable = "".join(character if _fits(character) else "_" for character in wanted)
+    if readable.startswith(MADE_BY_THE_SERVICE):
+        readable = readable.replace("_", "-", 1)
+    room = MAX_ID - len(":") - len(digest)
+    if len(readable) > room:
+        # A file's name says more than the folders above it.
+        readable = f"{prefix}_{readable[-(room - len(prefix) - 1) :]}"
+    return f"{readable}:{digest}"
+
+
+def _sources(paths: Sequence[Path], skip: Callable[[str, bool], bool], prefix: str, label: str | None) -> list[Source]:
+    prefix = unicodedata.normalize("NFC", prefix)
+    if prefix and (len(prefix) > MAX_PREFIX or document_id("", prefix) != prefix):
+        raise KyujangError(
+            f"No document id begins with {prefix!r}: a prefix takes at most {MAX_PREFIX} letters, digits, spaces and "
+            f"_ . - : /, and does not begin with {MADE_BY_THE_SERVICE}."
+        )
+    found: dict[str, Source] = {}
+    for path in paths:
+        for source in _of_one(path, skip, prefix, label):
+            other = found.setdefault(source.id, source)
+            if other.path.resolve() != source.path.resolve():
+                raise KyujangError(
+                    f"{other.path} and {source.path} would both be document {source.id!r}: add the folders one after "
+                    "the other, with another --prefix each."
+                )
+    return [found[each] for each in sorted(found)]
+
+
+def _of_one(path: Path, skip: Callable[[str, bool], bool], prefix: str, label: str | None) -> Iterator[Source]:
+    root, files = _files(path, skip)
+    if not files:
+        raise KyujangError(f"There is no file to add in {path}.")
+    folder = _label(root, label)
+    taken: set[str] = set()
+    # NFC first: of two names that differ in nothing else, it keeps the id.
+    for relative in sorted(files, key=lambda each: (not unicodedata.is_normalized("NFC", each), each)):
+        name = document_id(relative, prefix)
+        if name in taken:
+            name = _substitute(name, prefix, of=prefix + relative)
+        taken.add(name)
+        yield Source(root / relative, name, folder)
+
+
+def _files(path: Path, skip: Callable[[str, bool], bool]) -> tuple[Path, list[str]]:
+    """The folder, and the paths below it. A file alone is one of its folder."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        _unreadable(error)
+    if stat.S_ISDIR(mode):
+        return path, list(_walk(path, skip))
+    if not stat.S_ISREG(mode):
+        raise KyujangError(f"{path} is neither a file nor a folder.")
+    return path.parent, [path.name]
+
+
+def _walk(root: Path, skip: Callable[[str, bool], bool]) -> Iterator[str]:
+    for folder, folders, files in os.walk(root, onerror=_unreadable):
+        above = "" if folder == str(root) else f"{os.path.relpath(folder, root)}/"
+        folders[:] = [name for name in folders if not skip(above + name, False)]
+        for name in files:
+            if not skip(above + name, True) and _is_file(os.path.join(folder, name)):
+                yield above + name
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False  # a link to nowhere
+    except OSError as error:
+        _unreadable(error)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise KyujangError(f"{error.filename} cannot be read: {error.strerror}. Put it right or leave it out (--exclude).")
+
+
+def _label(root: Path, label: str | None) -> str:
+    name = root.resolve().name if label is None else label
+    try:
+        name = clean(name)
+    except ValueError:
+        name = ""
+    if not name.strip() or len(name) > MAX_LABEL:
+        raise KyujangError(
+            f"{root} has no name to label its documents with: give one of 1 to {MAX_LABEL} characters (--label)."
+        )
+    return name
+
+
+def _matches(relative: str, pattern: str) -> bool:
+    relative = unicodedata.normalize("NFC", relative)
+    pattern = unicodedata.normalize("NFC", pattern).removeprefix("./").rstrip("/")
+    if "/" not in pattern:
+        return fnmatchcase(relative.rpartition("/")[2], pattern)
+    if pattern.startswith("**/") and _matches(relative, pattern[3:]):
+        return True
+    return fnmatchcase(relative, pattern)
+
+
+def _fits(text: str) -> bool:
+    return _fits_character(text) if len(text) == 1 else _validates(text)
+
+
+def _validates(text: str) -> bool:
+    try:
+        FITTING.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+_fits_character = cache(_validates)

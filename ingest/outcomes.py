@@ -1,0 +1,35 @@
+"""What became of the files of one add."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+Outcome = Literal["added", "replaced", "unchanged", "failed", "deleted"]
+
+
+@dataclass
+class Outcomes:
+    """`accepted` counts the documents that the service has promised to take in, `waiting` those not yet done."""
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    accepted: int = 0
+    waiting: int = 0
+    planned: list[tuple[str, str]] = field(default_factory=list)
+    _failures: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def fail(self, name: str, code: str, detail: str) -> None:
+        self.counts["failed"] += 1
+        self._failures[code].append((name, detail))
+
+    def failures(self) -> Iterator[str]:
+        """The most frequent reason first, with the names of its files."""
+        for code, files in sorted(self._failures.items(), key=lambda each: (-len(each[1]), each[0])):
+            yield f"{code} ({len(files)})"
+            yield from (f"  {name}: {detail}" for name, detail in sorted(files))
+
+    def summary(self) -> str:
+        order: tuple[Outcome, ...] = ("added", "replaced", "unchanged", "failed", "deleted")
+        return ", ".join(f"{self.counts[each]} {each}" for each in order) + "."

@@ -1,0 +1,157 @@
+"""A running service as the target of an add."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from app.client import FINISHED, ServiceRefused, call_async, open_async_client
+from app.settings import Settings
+from ingest.add import Ended, Refused, Stored, described
+from ingest.folder import Source, file_name
+
+PAGE = 200
+ASKED_ONE_BY_ONE = 8
+# Of the ids in one filter: the service takes 200 values, and a proxy 8 KB of an address line.
+IDS_AT_ONCE, ID_BYTES_AT_ONCE = 150, 6000
+PASSING = frozenset({429, 502, 503, 504})
+# What the service says about one file; anything else holds for all of them.
+ABOUT_THE_FILE = frozenset({400, 409, 413, 415, 422, 500})
+RETRY_DELAYS_S = (0.5, 1, 2, 4, 8, 15, 30)
+MAX_RETRY_AFTER_S = 120
+
+
+@asynccontextmanager
+async def open_remote(settings: Settings, *, url: str | None, key: str | None) -> AsyncIterator[Remote]:
+    """Raises ServiceRefused if nothing answers."""
+    async with open_async_client(settings, url=url, key=key) as client:
+        limits = await call_async(client, "GET", "/limits")
+        yield Remote(client, max_upload_bytes=limits["max_upload_bytes"])
+
+
+class Remote:
+    """A request a file: POST /ingest takes an id with one file only."""
+
+    batch = 1
+    # Fewer than one page of jobs, so that it answers for all of them.
+    window = 150
+
+    def __init__(self, client: httpx.AsyncClient, *, max_upload_bytes: int) -> None:
+        self._client = client
+        self._max_upload_bytes = max_upload_bytes
+        self._documents: dict[str, str] = {}
+
+    async def labelled(self, folder: str) -> AsyncIterator[tuple[str, Stored]]:
+        async for each in self._documents_where({"key": "metadata.folder", "op": "eq", "value": folder}):
+            yield each
+
+    async def among(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]:
+        for some in _portions(ids):
+            async for each in self._documents_where({"key": "document_id", "op": "in", "value": some}):
+                yield each
+
+    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
+        (source,) = sources
+        fields = {"id": source.id}
+        if (wanted := described(source, metadata)) is not None:
+            fields["metadata"] = json.dumps(wanted)
+        # The limit is the whole request's; were the file to meet it on its way, the connection would break.
+        if source.path.stat().st_size > self._max_upload_bytes - len(fields.get("metadata", "")) - 2048:
+            limit = self._max_upload_bytes >> 20
+            raise Refused("too_large", f"It is larger than {limit} MB, the service's limit (KYUJANG_MAX_UPLOAD_MB).")
+
+        async def send() -> Any:
+            # The same bytes with an id are taken in once, so that a broken request may be sent again.
+            with source.path.open("rb") as content:
+                file = (file_name(source), content)
+                return await call_async(self._client, "POST", "/ingest", data=fields, files={"file": file})
+
+        try:
+            job = await _patiently(send)
+        except ServiceRefused as refused:
+            if refused.status_code in ABOUT_THE_FILE:
+                raise Refused(refused.problem_code or str(refused.status_code), refused.detail) from None
+            raise
+        self._documents[job["id"]] = source.id
+        return str(job["id"])
+
+    async def ended(self, jobs: Collection[str]) -> list[Ended]:
+        """Few jobs are asked for one by one. Of many, one request answers for the newest, and some of the others are
+        asked for at random: the number of requests does not grow with the documents."""
+        listed: dict[str, dict[str, Any]] = {}
+        one_by_one = list(jobs)
+        if len(jobs) > ASKED_ONE_BY_ONE:
+            page = await self._call("GET", "/jobs", params={"limit": PAGE})
+            listed = {each["id"]: each for each in page["data"] if each["id"] in jobs}
+            unseen = [each for each in jobs if each not in listed]
+            one_by_one = random.sample(unseen, min(len(unseen), ASKED_ONE_BY_ONE))
+        done = [await self._end(job) for job in listed.values() if job["status"] in FINISHED]
+        for each in one_by_one:
+            job = await self._call("GET", f"/jobs/{each}")
+            if job["status"] in FINISHED:
+                done.append(await self._end(job))
+        return done
+
+    async def delete(self, document_id: str) -> None:
+        try:
+            await self._call("DELETE", f"/documents/{quote(document_id)}")
+        except ServiceRefused as refused:
+            if refused.status_code != 404:
+                raise
+
+    async def _end(self, job: dict[str, Any]) -> Ended:
+        document_id = self._documents.pop(job["id"])
+        if job["status"] == "succeeded":
+            return Ended(document_id, "succeeded")
+        if "documents" not in job:
+            job = await self._call("GET", f"/jobs/{job['id']}")
+        document = job["documents"][0]
+        error = document["error"] or {"code": "", "detail": ""}
+        return Ended(document_id, document["status"], error["code"], error["detail"])
+
+    async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
+        fields: dict[str, Any] = {"limit": PAGE, "filters": json.dumps(where, ensure_ascii=False)}
+        while True:
+            page = await self._call("GET", "/documents", params=fields)
+            for each in page["data"]:
+                yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"])
+            if page["next_cursor"] is None:
+                return
+            fields["cursor"] = page["next_cursor"]
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        return await _patiently(lambda: call_async(self._client, method, path, **options))
+
+
+def _portions(ids: Sequence[str]) -> Iterator[list[str]]:
+    portion: list[str] = []
+    used = 0
+    for each in ids:
+        size = len(quote(each)) + len(quote('", "'))
+        if portion and (len(portion) == IDS_AT_ONCE or used + size > ID_BYTES_AT_ONCE):
+            yield portion
+            portion, used = [], 0
+        portion.append(each)
+        used += size
+    if portion:
+        yield portion
+
+
+async def _patiently(request: Callable[[], Awaitable[Any]]) -> Any:
+    """Again while the service is busy or away, for about a minute, or as long as it asks for."""
+    for delay in RETRY_DELAYS_S:
+        try:
+            return await request()
+        except ServiceRefused as refused:
+            if refused.status_code is not None and refused.status_code not in PASSING:
+                raise
+            wait = min(refused.retry_after_s, MAX_RETRY_AFTER_S) or delay
+        await asyncio.sleep(wait * random.uniform(1, 1.25))
+    return await request()
