@@ -8,7 +8,8 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -99,8 +100,13 @@ class Engine:
         count: int = (await self._call("POST", "/tokenize", body))["count"]
         return count
 
-    async def generate(self, messages: Sequence[Message], sampling: Sampling, *, tenant: int) -> Generation:
-        """Raises EngineUnavailable, or InvalidInput for what the engine refuses."""
+    async def generate(
+        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int
+    ) -> AsyncGenerator[str | Generation]:
+        """The text as it comes, and at the end the whole. Closed before that, it ends the engine's request.
+
+        Raises EngineUnavailable, or InvalidInput for what the engine refuses.
+        """
         served = await self.served()
         started = time.perf_counter()
         body = {
@@ -114,14 +120,16 @@ class Engine:
         }
         parts: list[str] = []
         first_token_s, finish, usage = 0.0, "stop", {"prompt_tokens": 0, "completion_tokens": 0}
-        async for event in self._events("/v1/chat/completions", body):
-            usage = event.get("usage") or usage
-            for choice in event.get("choices", ()):
-                if text := choice["delta"].get("content"):
-                    first_token_s = first_token_s or time.perf_counter() - started
-                    parts.append(text)
-                finish = choice.get("finish_reason") or finish
-        return Generation(
+        async with aclosing(self._events("/v1/chat/completions", body)) as events:
+            async for event in events:
+                usage = event.get("usage") or usage
+                for choice in event.get("choices", ()):
+                    finish = choice.get("finish_reason") or finish
+                    if text := choice["delta"].get("content"):
+                        first_token_s = first_token_s or time.perf_counter() - started
+                        parts.append(text)
+                        yield text
+        yield Generation(
             text="".join(parts).strip(),
             finish_reason="length" if finish == "length" else "stop",
             prompt_tokens=usage["prompt_tokens"],
@@ -138,7 +146,7 @@ class Engine:
             self._served = None
             raise EngineUnavailable(_reason(error)) from error
 
-    async def _events(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         finished = False
         try:
             async with self._http.stream("POST", path, json=body) as response:

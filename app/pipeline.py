@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.budget import Prompt, assemble, assemble_without_engine
-from app.citations import Support, cite
+from app.citations import Citation, Support, cite
 from app.clock import Clock, milliseconds
 from app.extract import extract
-from app.generation import Generation, Sampling
+from app.generation import Engine, Generation, Sampling
 from app.prompts import PromptElements, default_elements
 from app.retrieval import Retrieval, retrieve
 from app.services import Services
@@ -61,27 +62,82 @@ class Answer:
         return self.generation.finish_reason
 
 
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    contexts: Sequence[Match]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    text: str
+
+
+Step = Retrieved | Delta | Citation | Answer
+
+
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
     """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
+    async with aclosing(answer_in_steps(services, tenant, question)) as steps:
+        async for step in steps:
+            if isinstance(step, Answer):
+                return step
+    raise AssertionError("the last step is the answer")
+
+
+async def answer_in_steps(services: Services, tenant: Tenant, question: Question) -> AsyncGenerator[Step]:
+    """What is retrieved, the text as it is generated, the citations, and last the whole. Raises as answer() does."""
     clock = Clock()
-    elements = _elements(question)
     found = await retrieve(services, tenant, question.input, question.retrieval, clock)
-    if not found.matches:
-        reason: NoAnswer = "below_min_score" if found.below else "nothing_retrieved"
-        return _answer(clock, found.matches, _declined(elements, reason))
-    if services.engine is None:
-        return _answer(clock, found.matches, _extracted(question, elements, found.matches))
-    model = (await services.engine.served()).model
-    with clock.step("prompt"):
-        max_tokens = question.sampling["max_tokens"]
-        prompt = await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
-    with clock.step("generate"):
-        generation = await services.engine.generate(prompt.messages, question.sampling, tenant=tenant.number)
-    clock.ms["first_token"] = milliseconds(generation.first_token_s)
+    yield Retrieved(found.matches)
+    if found.matches and services.engine is not None:
+        async with aclosing(_generated(services, services.engine, tenant, question, found.matches, clock)) as steps:
+            async for step in steps:
+                yield step
+        return
+    elements = _elements(question)
+    if found.matches:
+        verdict = _extracted(question, elements, found.matches)
+    else:
+        verdict = _declined(elements, "below_min_score" if found.below else "nothing_retrieved")
+    for step in _told(_answer(clock, found.matches, verdict)):
+        yield step
+
+
+async def _generated(
+    services: Services, engine: Engine, tenant: Tenant, question: Question, matches: Sequence[Match], clock: Clock
+) -> AsyncGenerator[Step]:
+    """A text that may be replaced or refused after its check comes after it."""
+    elements = _elements(question)
+    model = (await engine.served()).model
     # The packaged toy model invents; nobody should read its inventions unasked.
     default: Grounding = services.settings.grounding or ("extract" if model == PACKAGED_MODEL else "mark")
-    verdict = _checked(question, elements, prompt.contexts, generation, question.grounding or default)
-    return replace(_answer(clock, prompt.contexts, verdict, prompt), generation=generation, model=model)
+    grounding = question.grounding or default
+    stands = grounding in ("mark", "off")
+    with clock.step("prompt"):
+        max_tokens = question.sampling["max_tokens"]
+        prompt = await assemble(engine, elements, matches, question.input, max_tokens=max_tokens)
+    generation: Generation | None = None
+    with clock.step("generate"):
+        async with aclosing(engine.generate(prompt.messages, question.sampling, tenant=tenant.number)) as parts:
+            async for part in parts:
+                if isinstance(part, Generation):
+                    generation = part
+                elif stands:
+                    yield Delta(part)
+    assert generation is not None
+    clock.ms["first_token"] = milliseconds(generation.first_token_s)
+    verdict = _checked(question, elements, prompt.contexts, generation, grounding)
+    whole = replace(_answer(clock, prompt.contexts, verdict, prompt), generation=generation, model=model)
+    for step in _told(whole, already=stands):
+        yield step
+
+
+def _told(whole: Answer, *, already: bool = False) -> Iterator[Step]:
+    support = whole.verdict.support
+    if not already:
+        yield Delta(support.answer)
+    yield from support.citations
+    yield whole
 
 
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Prompt:

@@ -1,32 +1,40 @@
-"""Server-sent events (WHATWG HTML, "Server-sent events"): one line of JSON each, numbered, with a heartbeat."""
+"""Server-sent events (WHATWG HTML, "Server-sent events"), and callers that hang up."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from app.api.problems import problem
+from app.api.problems import HungUp, problem
 from app.errors import KyujangError
 
 HEARTBEAT_S = 15
+HANG_UP_S = 0.5
 # A proxy must pass each event on at once.
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 Event = tuple[str, Any]
+T = TypeVar("T")
 
 
-def event_stream(request: Request, events: AsyncIterator[Event]) -> StreamingResponse:
-    """Of (name, JSON value). A KyujangError on the way becomes an `error` event, which is the last."""
-    return StreamingResponse(_lines(request, events), media_type="text/event-stream", headers=HEADERS)
+async def event_stream(request: Request, events: AsyncGenerator[Event]) -> StreamingResponse:
+    """Of (name, JSON value), each a numbered event. Raises what the first of them raises.
+
+    A KyujangError after the first becomes an `error` event, which is the last. A caller that hangs up closes `events`.
+    """
+    first = await while_connected(request, anext(events))
+    return StreamingResponse(_lines(request, first, events), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _lines(request: Request, events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    number = 0
+async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) -> AsyncIterator[str]:
+    number = 1
+    yield _line(number, *first)
     upcoming = asyncio.ensure_future(anext(events))
     try:
         while True:
@@ -34,17 +42,35 @@ async def _lines(request: Request, events: AsyncIterator[Event]) -> AsyncIterato
             if not upcoming.done():
                 yield ": still there\n\n"
                 continue
+            number += 1
             try:
-                name, value = upcoming.result()
+                yield _line(number, *upcoming.result())
             except StopAsyncIteration:
                 return
             except KyujangError as error:
                 body = problem(request, error.status, error.code, error.detail).body
-                name, value = "error", json.loads(bytes(body))
-            number += 1
-            yield f"event: {name}\nid: {number}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
-            if name == "error":
+                yield _line(number, "error", json.loads(bytes(body)))
                 return
             upcoming = asyncio.ensure_future(anext(events))
     finally:
         upcoming.cancel()
+        with suppress(asyncio.CancelledError, StopAsyncIteration, KyujangError):
+            await upcoming
+
+
+def _line(number: int, name: str, value: Any) -> str:
+    return f"event: {name}\nid: {number}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Cancelled when the caller hangs up, so that nothing is generated for nobody. Raises HungUp then."""
+    task = asyncio.ensure_future(work)
+    try:
+        while True:
+            await asyncio.wait({task}, timeout=HANG_UP_S)
+            if task.done():
+                return task.result()
+            if await request.is_disconnected():
+                raise HungUp
+    finally:
+        task.cancel()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -50,10 +50,10 @@ async def get_job(id: JobId, tenant: AnyTenant, services: ServicesDep) -> JobOut
 async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: ServicesDep) -> StreamingResponse:
     """`progress` events with the counts and the documents that have changed, then `done` with the whole job."""
     job = await jobs.get_job(services.database, tenant.number, id)
-    return event_stream(request, _progress(services.database, tenant.number, job))
+    return await event_stream(request, _progress(services.database, tenant.number, job))
 
 
-async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncIterator[Event]:
+async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncGenerator[Event]:
     known: list[jobs.Item | None] = [None] * len(job.documents)
     while True:
         changed = [item for item, before in zip(job.documents, known, strict=True) if item != before]

@@ -25,6 +25,10 @@ CODES = {
 }
 
 
+class HungUp(Exception):
+    """The caller has gone: nobody reads an answer."""
+
+
 def problem(
     request: Request,
     status: int,
@@ -55,6 +59,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(KyujangError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HungUp, _hung_up)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -83,6 +88,11 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         detail = "There is nothing with this id or path."
     return problem(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+async def _hung_up(request: Request, error: Exception) -> Response:
+    """For the log alone, where 499 is what nginx calls it."""
+    return Response(status_code=499)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 
 from app import pipeline
 from app.api.deps import QueryTenant, ServicesDep
+from app.api.events import Event, event_stream, while_connected
 from app.api.filters import condition
 from app.api.schemas import (
     AnswerOut,
@@ -21,6 +24,7 @@ from app.api.schemas import (
 from app.citations import Citation
 from app.clock import Clock
 from app.generation import Sampling
+from app.metrics import Metrics
 from app.retrieval import Retrieval, retrieve
 from app.stores import Match
 
@@ -39,9 +43,14 @@ async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -
     )
 
 
-@router.post("/query")
-async def query(body: QueryBody, tenant: QueryTenant, services: ServicesDep) -> AnswerOut | DryRunOut:
-    """An answer that rests on the tenant's documents, with its citations; or `no_answer`, with the reason."""
+@router.post("/query", response_model=AnswerOut | DryRunOut, responses={200: {"content": {"text/event-stream": {}}}})
+async def query(
+    request: Request, body: QueryBody, tenant: QueryTenant, services: ServicesDep
+) -> AnswerOut | DryRunOut | StreamingResponse:
+    """An answer that rests on the tenant's documents, with its citations; or `no_answer`, with the reason.
+
+    With `stream`, server-sent events: `retrieval`, `delta`, `citation`, and `done` with the whole answer, or `error`.
+    """
     question = _question(body)
     if body.dry_run:
         prompt = await pipeline.dry_run(services, tenant, question)
@@ -50,11 +59,34 @@ async def query(body: QueryBody, tenant: QueryTenant, services: ServicesDep) -> 
             prompt=PromptOut(tokens=prompt.tokens, dropped_contexts=prompt.dropped_contexts),
             contexts=_contexts(prompt.contexts),
         )
-    answer = await pipeline.answer(services, tenant, question)
-    services.metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
-    for step, milliseconds in answer.timings_ms.items():
-        services.metrics.stage_seconds.labels(step).observe(milliseconds / 1000)
+    if body.stream:
+        return await event_stream(
+            request, _events(services.metrics, pipeline.answer_in_steps(services, tenant, question))
+        )
+    answer = await while_connected(request, pipeline.answer(services, tenant, question))
+    _count(services.metrics, answer)
     return _answer(answer)
+
+
+async def _events(metrics: Metrics, steps: AsyncGenerator[pipeline.Step]) -> AsyncGenerator[Event]:
+    async with aclosing(steps):
+        async for step in steps:
+            match step:
+                case pipeline.Retrieved():
+                    yield "retrieval", {"contexts": [each.model_dump(mode="json") for each in _contexts(step.contexts)]}
+                case pipeline.Delta():
+                    yield "delta", {"text": step.text}
+                case Citation():
+                    yield "citation", _citation(step).model_dump(mode="json")
+                case pipeline.Answer():
+                    _count(metrics, step)
+                    yield "done", _answer(step).model_dump(mode="json")
+
+
+def _count(metrics: Metrics, answer: pipeline.Answer) -> None:
+    metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
+    for step, milliseconds in answer.timings_ms.items():
+        metrics.stage_seconds.labels(step).observe(milliseconds / 1000)
 
 
 def _retrieval(body: SearchBody | QueryBody) -> Retrieval:

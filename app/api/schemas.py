@@ -178,6 +178,7 @@ class QueryBody(Body):
         Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] | None
     ) = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    stream: bool = False
     dry_run: bool = False
 
 

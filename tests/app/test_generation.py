@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.errors import EngineUnavailable, InvalidInput
-from app.generation import Engine
+from app.generation import Engine, Generation
 
 CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
 END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'
 USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
 MODELS = json.dumps({"data": [{"id": "smollm2", "max_model_len": 4096}]})
+COUNT = json.dumps({"count": 7})
 MESSAGES = [{"role": "user", "content": "How long?"}]
 
 Fault = Callable[[asyncio.StreamWriter], None]
@@ -25,18 +26,18 @@ async def engine_with() -> AsyncIterator[Callable]:
     """A server of a few lines that answers a completion with the bytes it is given."""
     servers, engines = [], []
 
-    async def start(status: int, body: str, *, delay_s: float = 0, cut: bool = False) -> Engine:
+    async def start(status: int, body: str, *, delay_s: float = 0, cut: bool = False, counting: bool = False) -> Engine:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             length = next(
                 (int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line), 0
             )
             await reader.readexactly(length)
-            models = "/v1/models" in head
-            content = (MODELS if models else body).encode()
-            await asyncio.sleep(0 if models else delay_s)
-            promised = len(content) + (10 if cut and not models else 0)
-            code = 200 if models else status
+            known = MODELS if "/v1/models" in head else COUNT if counting and "/tokenize" in head else None
+            content = (known or body).encode()
+            await asyncio.sleep(0 if known else delay_s)
+            promised = len(content) + (10 if cut and not known else 0)
+            code = 200 if known else status
             writer.write(
                 f"HTTP/1.1 {code} X\r\ncontent-length: {promised}\r\nconnection: close\r\n\r\n".encode() + content
             )
@@ -56,9 +57,14 @@ async def engine_with() -> AsyncIterator[Callable]:
         server.close()
 
 
+async def generate(engine: Engine) -> list[str | Generation]:
+    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)]
+
+
 async def test_a_stream_becomes_an_answer(engine_with):
     engine = await engine_with(200, CHUNK + END + USAGE)
-    generation = await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+    *parts, generation = await generate(engine)
+    assert parts == ["Thirty", " days."]
     assert generation.text == "Thirty days."
     assert (generation.prompt_tokens, generation.completion_tokens) == (9, 2)
     assert generation.finish_reason == "stop"
@@ -80,14 +86,14 @@ async def test_a_stream_becomes_an_answer(engine_with):
 async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, options, words):
     engine = await engine_with(status, body, **options)
     with pytest.raises(EngineUnavailable, match=words) as caught:
-        await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+        await generate(engine)
     assert caught.value.headers["Retry-After"]
 
 
 async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with):
     engine = await engine_with(400, '{"error": {"message": "prompt too long"}}')
     with pytest.raises(InvalidInput, match="prompt too long"):
-        await engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)
+        await generate(engine)
 
 
 async def test_nobody_there():
