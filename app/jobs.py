@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -18,6 +18,13 @@ from app.idempotency import Idempotency, first_job
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]
 Stage = Literal["load", "split", "embed", "store", "done"]
+ITEM_STATUSES = get_args(ItemStatus)
+COUNTED = ", ".join(
+    [
+        "j.id, j.created_at, count(i.n) as total, max(i.finished_at) as finished_at",
+        *(f"count(i.n) filter (where i.status = '{status}') as {status}" for status in ITEM_STATUSES),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +118,18 @@ async def list_jobs(
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
-            """
-            select id from jobs where tenant_id = %(tenant)s
-              and (%(at)s::timestamptz is null or (created_at, id) < (%(at)s::timestamptz, %(id)s))
-            order by created_at desc, id desc limit %(limit)s
-            """,
+            f"""
+            select {COUNTED} from (
+                select * from jobs where tenant_id = %(tenant)s
+                  and (%(at)s::timestamptz is null or (created_at, id) < (%(at)s::timestamptz, %(id)s))
+                order by created_at desc, id desc limit %(limit)s
+            ) j
+            left join job_items i on i.tenant_id = %(tenant)s and i.job_id = j.id
+            group by j.id, j.created_at order by j.created_at desc, j.id desc
+            """,  # noqa: S608 - a constant
             {"tenant": tenant, "at": at, "id": job_id, "limit": limit},
         )
-        return [await _read(connection, tenant, row["id"], documents=False) for row in rows]
+    return [_job(row) for row in rows]
 
 
 async def cancel_job(database: Database, tenant: int, job_id: str) -> tuple[Job, list[str]]:
@@ -159,37 +170,29 @@ def _columns(upload: Upload) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _read(connection: Connection, tenant: int, job_id: str, *, documents: bool = True) -> Job:
+async def _read(connection: Connection, tenant: int, job_id: str) -> Job:
     key = {"tenant": tenant, "job": job_id}
-    job = await fetch_one(connection, "select * from jobs where tenant_id = %(tenant)s and id = %(job)s", key)
-    if job is None:
-        raise NotFound
-    counted = await fetch_all(
+    row = await fetch_one(
         connection,
-        """
-        select status, count(*) as count, max(finished_at) as finished_at from job_items
-        where tenant_id = %(tenant)s and job_id = %(job)s group by status
-        """,
+        f"""
+        select {COUNTED} from jobs j left join job_items i on i.tenant_id = %(tenant)s and i.job_id = j.id
+        where j.tenant_id = %(tenant)s and j.id = %(job)s group by j.id, j.created_at
+        """,  # noqa: S608 - a constant
         key,
     )
-    rows: list[DictRow] = []
-    if documents:
-        rows = await fetch_all(
-            connection, "select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s order by n", key
-        )
-    counts = dict.fromkeys(("queued", "running", "succeeded", "unchanged", "failed", "cancelled"), 0)
-    counts.update({row["status"]: row["count"] for row in counted})
-    counts["total"] = sum(row["count"] for row in counted)
-    status = _status(counts)
-    finished = max((row["finished_at"] for row in counted if row["finished_at"]), default=None)
-    return Job(
-        id=job_id,
-        status=status,
-        created_at=job["created_at"],
-        finished_at=None if status in ("queued", "running") else finished,
-        counts=counts,
-        documents=[_item(row) for row in rows],
+    if row is None:
+        raise NotFound
+    items = await fetch_all(
+        connection, "select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s order by n", key
     )
+    return _job(row, [_item(each) for each in items])
+
+
+def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:
+    counts = {name: row[name] for name in (*ITEM_STATUSES, "total")}
+    status = _status(counts)
+    finished = None if status in ("queued", "running") else row["finished_at"]
+    return Job(row["id"], status, row["created_at"], finished, counts, list(documents))
 
 
 def _item(row: DictRow) -> Item:
