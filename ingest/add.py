@@ -208,7 +208,11 @@ class _Run:
                     self._end(source, ended)
             self._outcomes.waiting = len(self._waiting)
             self._room.set()
-            await asyncio.wait(senders, timeout=max(POLL_S, POLLS_APART * (time.monotonic() - started)))
+            pause = max(POLL_S, POLLS_APART * (time.monotonic() - started))
+            if all(each.done() for each in senders):
+                await asyncio.sleep(pause)
+            else:
+                await asyncio.wait(senders, timeout=pause)
 
     def _end(self, source: Source, ended: Ended) -> None:
         if ended.status in ("failed", "cancelled"):
