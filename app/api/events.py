@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -21,6 +20,8 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 Event = tuple[str, Any]
 T = TypeVar("T")
+
+_ending: set[asyncio.Future[Any]] = set()
 
 
 async def event_stream(request: Request, events: AsyncGenerator[Event]) -> StreamingResponse:
@@ -53,9 +54,7 @@ async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) 
                 return
             upcoming = asyncio.ensure_future(anext(events))
     finally:
-        upcoming.cancel()
-        with suppress(asyncio.CancelledError, StopAsyncIteration, KyujangError):
-            await upcoming
+        _cancel(upcoming)
 
 
 def _line(number: int, name: str, value: Any) -> str:
@@ -73,4 +72,13 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             if await request.is_disconnected():
                 raise HungUp
     finally:
+        _cancel(task)
+
+
+def _cancel(task: asyncio.Future[Any]) -> None:
+    """Without waiting for its end: a caller's hang-up cancels whoever waits here again and again, and with it the task,
+    which then would not come to close its connection to the engine."""
+    if not task.done():
+        _ending.add(task)
+        task.add_done_callback(_ending.discard)
         task.cancel()

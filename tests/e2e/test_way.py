@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import httpx
+import psutil
 import pytest
 
 from tests.conftest import EXAMPLES, ROOT, SHARED_DATA, needs_shared_data
@@ -64,6 +69,76 @@ def test_the_engine_really_generates(client, shelf, text):
     assert answer["usage"]["prompt_tokens"] == answer["prompt"]["tokens"]["total"] > 50
     assert answer["timings_ms"]["first_token"] > 0
     assert answer["unsupported"] == []
+
+
+def events(lines) -> Iterator[tuple[str, dict]]:
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_a_streamed_answer_is_the_same_answer(client, shelf):
+    body = {"input": "How long do I have to return an item?", "grounding": "mark", "top_k": 2, "max_tokens": 32}
+    plain = client.post("/query", json=body).json()
+    with client.stream("POST", "/query", json={**body, "stream": True}) as answer:
+        seen = list(events(answer.iter_lines()))
+    names = [name for name, _ in seen]
+    deltas = [data["text"] for name, data in seen if name == "delta"]
+    assert names[0] == "retrieval"
+    assert len(deltas) > 3
+    assert names == ["retrieval", *["delta"] * len(deltas), *["citation"] * len(plain["citations"]), "done"]
+    assert "".join(deltas).split()[:3] == plain["answer"].split()[:3]
+    done = seen[-1][1]
+    assert {key: done[key] for key in plain if key not in ("id", "timings_ms")} == {
+        key: plain[key] for key in plain if key not in ("id", "timings_ms")
+    }
+
+
+def running(stack: Stack) -> int:
+    """Requests that vLLM works on, by its own metrics."""
+    key = next(
+        environment["KYUJANG_ENGINE_KEY"]
+        for environment in (each.environ() for each in psutil.Process(stack.process.pid).children(recursive=True))
+        if "KYUJANG_ENGINE_KEY" in environment
+    )
+    transport = httpx.HTTPTransport(uds=str(stack.home / "run" / "engine.sock"))
+    with httpx.Client(transport=transport, base_url="http://engine") as engine:
+        text = engine.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text
+    counts = re.findall(r"^vllm:num_requests_running\{.*\} ([\d.]+)$", text, re.MULTILINE)
+    assert counts, text[:500]
+    return int(sum(map(float, counts)))
+
+
+def until(stack: Stack, count: int) -> bool:
+    deadline = time.monotonic() + 15
+    while running(stack) != count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return running(stack) == count
+
+
+LONG = {"input": "What do the annals hold?", "grounding": "mark", "top_k": 1, "max_tokens": 800, "stop": ["nowhere"]}
+
+
+def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine(client, stack, shelf):
+    assert until(stack, 0)
+    with client.stream("POST", "/query", json={**LONG, "stream": True}) as answer:
+        assert next(name for name, _ in events(answer.iter_lines()) if name == "delta")
+        assert running(stack) == 1
+    assert until(stack, 0)
+
+
+def test_an_answer_that_nobody_waits_for_ends_in_the_engine(stack, shelf):
+    with socket.create_connection((httpx.URL(stack.url).host, httpx.URL(stack.url).port)) as caller:
+        body = json.dumps(LONG).encode()
+        head = (
+            f"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        caller.sendall(head.encode() + body)
+        assert until(stack, 1)
+    assert until(stack, 0)
 
 
 def test_the_elements_of_the_prompt_are_the_requests(client, shelf):
