@@ -28,6 +28,7 @@ from ingest.add import FOLDER, Options, add
 from ingest.folder import Source, find, present
 from ingest.in_place import open_in_place
 from ingest.outcomes import Outcomes
+from ingest.ray_engine import open_for_ray
 from ingest.remote import open_remote
 from ingest.sweep import keep_swept
 from ingest.worker import run
@@ -90,7 +91,11 @@ def _add_add(commands: Any) -> None:
     parser.add_argument(
         "--in-place", action="store_true", help="without the service, by its database; this process works, too"
     )
-    parser.add_argument("--tenant", default=DEFAULT_TENANT, metavar="ID", help="with --in-place (default)")
+    parser.add_argument("--tenant", default=DEFAULT_TENANT, metavar="ID", help="with --in-place and Ray (default)")
+    parser.add_argument(
+        "--engine", choices=("worker", "ray"), default="worker", help="ray: in place, by a Ray cluster (deploy/ray.md)"
+    )
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="the cluster's head; else a Ray on this machine")
     parser.set_defaults(command=_add)
 
 
@@ -125,9 +130,14 @@ async def _take_in(
 ) -> None:
     if options.delete and not all(path.is_dir() for path in options.paths):
         raise KyujangError("--delete goes with folders: of a file alone, nothing can be gone.")
-    if options.in_place:
-        work = not (options.no_wait or options.dry_run)
-        opened: Any = open_in_place(_as_owner(settings), options.tenant, work=work)
+    opened: Any
+    work = not (options.no_wait or options.dry_run)
+    if options.engine == "ray":
+        if options.url:
+            raise KyujangError("--engine ray works on the database itself: leave --url out.")
+        opened = open_for_ray(_as_owner(settings), options.tenant, address=options.ray_address, work=work)
+    elif options.in_place:
+        opened = open_in_place(_as_owner(settings), options.tenant, work=work)
     else:
         opened = open_remote(settings, url=options.url, key=options.key)
     how = Options(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.blobs import Blobs
 from app.embedding import Encoder
 from app.open_spaces import OpenSpace
 from app.services import Services
@@ -25,37 +26,42 @@ BATCH_CHUNKS = 16
 async def ingest(services: Services, work: Work) -> None:
     """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours, OtherSpace if the
     embedding model is being switched."""
-    if await jobs.is_stored(services.database, work):
-        await jobs.finish_unchanged(services.database, work)
-        await services.blobs.remove([work.blob])
+    if await end_unchanged(services, work):
         return
+    space = await current_space(services)
+    await jobs.progress(services.database, work, "load")
+    loaded = await load_document(services.settings, services.blobs, work)
+    title = work.title or loaded.title
+    head = await asyncio.to_thread(heading, space.embedder.encoder, title)
+    pieces = await split_document(services, work, space.embedder.encoder, loaded, head)
+    await embed_document(services, work, space, pieces, title=title, head=head)
+    await store_document(services, work, pieces, space=space.number, media_type=loaded.media_type, title=title)
+
+
+async def end_unchanged(services: Services, work: Work) -> bool:
+    """Whether the same bytes are there already, which ends it."""
+    if not await jobs.is_stored(services.database, work):
+        return False
+    await jobs.finish_unchanged(services.database, work)
+    await services.blobs.remove([work.blob])
+    return True
+
+
+async def current_space(services: Services) -> OpenSpace:
     await services.spaces.refresh(ahead=False)
     if services.spaces.behind:
         raise OtherSpace(services.spaces.behind)
-    space = services.spaces.current
-    loaded = await _load(services, work)
-    title = work.title or loaded.title
-    head = await asyncio.to_thread(heading, space.embedder.encoder, title)
-    pieces = await _split(services, work, space.embedder.encoder, loaded, head)
-    await _embed(services, work, space, pieces, title=title, head=head)
-    analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
-    await jobs.progress(services.database, work, "store")
-    old_blob = await staging.publish(
-        services.database, work, analysis, space=space.number, media_type=loaded.media_type, title=title
-    )
-    if old_blob is not None:
-        await services.blobs.remove([old_blob])
+    return services.spaces.current
 
 
-async def _load(services: Services, work: Work) -> Loaded:
-    await jobs.progress(services.database, work, "load")
+async def load_document(settings: Settings, blobs: Blobs, work: Work) -> Loaded:
     return await load(
-        services.blobs.locate(work.blob),
+        blobs.locate(work.blob),
         filename=work.source,
         media_type=work.media_type,
-        memory_mb=services.settings.load_memory_mb,
-        timeout_s=services.settings.load_timeout_s,
-        max_chars=services.settings.load_max_chars,
+        memory_mb=settings.load_memory_mb,
+        timeout_s=settings.load_timeout_s,
+        max_chars=settings.load_max_chars,
     )
 
 
@@ -68,7 +74,7 @@ def heading(encoder: Encoder, title: str | None) -> str:
     return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""
 
 
-async def _split(services: Services, work: Work, encoder: Encoder, loaded: Loaded, head: str) -> list[Piece]:
+async def split_document(services: Services, work: Work, encoder: Encoder, loaded: Loaded, head: str) -> list[Piece]:
     await jobs.progress(services.database, work, "split")
     limit, overlap = chunk_size(services.settings, encoder)
     limit = min(limit, encoder.max_tokens - encoder.count_tokens([head])[0])
@@ -79,7 +85,7 @@ async def _split(services: Services, work: Work, encoder: Encoder, loaded: Loade
     return pieces
 
 
-async def _embed(
+async def embed_document(
     services: Services, work: Work, space: OpenSpace, pieces: Sequence[Piece], *, title: str | None, head: str
 ) -> None:
     """Batches of like length, each committed, so that a restart resumes after the last one.
@@ -104,6 +110,16 @@ async def _embed(
         batch = changed[first : first + BATCH_CHUNKS]
         vectors = await space.embedder.embed([head + piece.text for piece in batch], "passage")
         await staging.stage(services.database, work, batch, vectors, space=space.number)
+
+
+async def store_document(
+    services: Services, work: Work, pieces: Sequence[Piece], *, space: int, media_type: str, title: str | None
+) -> None:
+    analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
+    await jobs.progress(services.database, work, "store")
+    old_blob = await staging.publish(services.database, work, analysis, space=space, media_type=media_type, title=title)
+    if old_blob is not None:
+        await services.blobs.remove([old_blob])
 
 
 def _analyse(analyzer: Analyzer, title: str | None, pieces: Sequence[Piece]) -> Analysis:

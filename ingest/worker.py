@@ -1,4 +1,4 @@
-"""The worker: claims documents one at a time and takes each the way of ingest/pipeline.py."""
+"""The worker: claims documents, a few at a time, and takes each the way of ingest/pipeline.py."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import secrets
 import socket
 
 from app import logs
-from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
-from app.lexicon import OtherScheme
+from app.errors import DatabaseUnavailable
 from app.services import Services
-from app.spaces import OtherSpace
 from ingest import jobs
-from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
+from ingest.jobs import LeaseLost, Work
 from ingest.pipeline import ingest
+from ingest.settle import give_back, refuse_after_too_many, settle
 
 log = logging.getLogger("kyujang.worker")
 
 POLL_S = 0.3
-RETRY_DELAYS_S = (1, 5, 15, 60)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
@@ -53,49 +51,17 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
     logs.request_id.set(work.job_id)
     logs.tenant_id.set(str(work.tenant))
     try:
-        if work.attempt > MAX_ATTEMPTS:
-            raise DocumentError("internal", f"The worker died {MAX_ATTEMPTS} times while it took in this document.")
+        refuse_after_too_many(work)
         await _while_leased(services, work, stopping)
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
-    except LeaseLost:
-        log.info("document cancelled or taken over", extra={"document": work.document_id})
-    except OtherSpace:
-        log.warning("embedding model switched", extra={"document": work.document_id, "cause": services.spaces.behind})
-        await _give_back(services, work, delay_s=RETRY_DELAYS_S[1] if services.spaces.behind else 0, blameless=True)
-    except OtherScheme:
-        log.error("KYUJANG_LEXICAL has changed: restart this worker", extra={"document": work.document_id})
-        await _give_back(services, work, delay_s=RETRY_DELAYS_S[-1], blameless=True)
-    except DocumentError as error:
-        await _end_badly(services, work, error)
     except DatabaseUnavailable:
         log.warning("document waits for the database", extra={"document": work.document_id})
         await _give_back_once_possible(services, work, stopping)
     except asyncio.CancelledError:
-        await _give_back(services, work, delay_s=0, blameless=True)
+        await give_back(services, work, delay_s=0, blameless=True)
         raise
     except Exception as error:
-        await _try_later(services, work, error)
-
-
-async def _try_later(services: Services, work: Work, error: Exception) -> None:
-    if isinstance(error, EmbedderUnavailable) and not await _embedder_answers(services):
-        # No fault of the document: it waits for as long as it takes.
-        log.warning("document waits", extra={"document": work.document_id, "reason": error.detail})
-        return await _give_back(services, work, delay_s=RETRY_DELAYS_S[1], blameless=True)
-    log.error("document failed", exc_info=error, extra={"document": work.document_id, "attempt": work.attempt})
-    if work.attempt < MAX_ATTEMPTS:
-        return await _give_back(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
-    return await _end_badly(
-        services, work, DocumentError("internal", "Kyujang failed on this document; the log says why.")
-    )
-
-
-async def _embedder_answers(services: Services) -> bool:
-    try:
-        await services.spaces.current.embedder.embed(["ready?"], "passage")
-    except Unavailable:
-        return False
-    return True
+        await settle(services, work, error)
 
 
 async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
@@ -107,7 +73,7 @@ async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[b
             if task.done():
                 return task.result()
             if stopping.done():
-                await _give_back(services, work, delay_s=0, blameless=True)
+                await give_back(services, work, delay_s=0, blameless=True)
                 raise LeaseLost
             try:
                 await jobs.renew(services.database, work, lease_s=services.settings.lease_s)
@@ -117,23 +83,6 @@ async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[b
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def _end_badly(services: Services, work: Work, error: DocumentError) -> None:
-    log.info("document refused", extra={"document": work.document_id, "code": error.document_code})
-    try:
-        await jobs.fail(services.database, work, error.document_code, error.detail)
-    except (LeaseLost, DatabaseUnavailable):
-        return
-    await services.blobs.remove([work.blob])
-
-
-async def _give_back(services: Services, work: Work, *, delay_s: float, blameless: bool = False) -> None:
-    """If even this fails, the lease runs out and another worker takes the document."""
-    try:
-        await jobs.retry_later(services.database, work, delay_s=delay_s, blameless=blameless)
-    except (LeaseLost, DatabaseUnavailable):
-        log.info("document left to its lease", extra={"document": work.document_id})
 
 
 async def _give_back_once_possible(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:

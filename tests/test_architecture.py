@@ -29,6 +29,7 @@ ONLY_IN = {
     "torch": r"app\.embedding\.local|app\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train",
     "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
     "vllm": r"never",
+    "ray": r"ingest\.ray_cluster",
     "xberg": r"ingest\.parsers\.office",
     "pypdfium2": r"ingest\.parsers\.pdf",
     "olefile": r"ingest\.(formats|parsers\.hwp5)",
@@ -44,7 +45,7 @@ ONLY_IN = {
     "pydantic_settings": r"app\.settings",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|staging|missing|reindex)"
+    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(
@@ -197,7 +198,7 @@ def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
         "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'onnx', 'tokenizers', 'vllm', 'xberg',"
-        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib'}"
+        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)

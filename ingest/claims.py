@@ -1,0 +1,102 @@
+"""Documents that one run claims and holds many at a time; ingest/jobs.py is the side of a worker, which has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.database import Database, fetch_all, fetch_one
+from ingest.jobs import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a run holds and how far that is: the same again after a while, and nothing moves."""
+
+    documents: int
+    begun: int
+    chunks: int
+
+
+async def claim(
+    database: Database, tenant: int, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
+) -> list[Work]:
+    """What these jobs wait for: their documents, and before those what was uploaded earlier under the same ids.
+
+    Of each document one upload at a time. `worker` must be new, for it is what tells this claim from others: to take
+    over what a dead run held counts as no attempt, since hardly any of it was to blame.
+    """
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            with next as (
+                select i.tenant_id, i.job_id, i.n from job_items i
+                where i.tenant_id = %(tenant)s
+                  and ((i.status = 'queued' and i.not_before <= now())
+                       or (i.status = 'running' and i.lease_until < now()))
+                  and exists (
+                      select from job_items asked
+                      where asked.tenant_id = i.tenant_id and asked.document_id = i.document_id
+                        and asked.seq >= i.seq and asked.status in ('queued', 'running')
+                        and asked.job_id = any(%(jobs)s))
+                  and not exists (
+                      select from job_items earlier
+                      where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
+                        and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
+                order by i.seq limit %(limit)s for update skip locked
+            )
+            update job_items i
+            set status = 'running', attempt = i.attempt + (i.status = 'queued')::integer, worker = %(worker)s,
+                lease_until = now() + make_interval(secs => %(lease)s)
+            from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
+            returning i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
+                      i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
+            """,
+            {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit},
+        )
+    return [Work(**row) for row in rows]
+
+
+async def renew(database: Database, tenant: int, worker: str, *, lease_s: float) -> Held:
+    async with database.transaction(tenant) as connection:
+        row = await fetch_one(
+            connection,
+            """
+            with held as (
+                update job_items set lease_until = now() + make_interval(secs => %(lease)s)
+                where tenant_id = %(tenant)s and status = 'running' and worker = %(worker)s
+                returning stage, chunks_done
+            )
+            select count(*) as documents, count(*) filter (where stage <> 'load') as begun,
+                   coalesce(sum(chunks_done), 0)::bigint as chunks from held
+            """,
+            {"tenant": tenant, "worker": worker, "lease": lease_s},
+        )
+    return Held(**row) if row else Held(0, 0, 0)
+
+
+async def give_back(database: Database, tenant: int, worker: str, *, delay_s: float, blameless: bool) -> None:
+    """All that this run still holds. `blameless` does not count as an attempt: it was the run that ended."""
+    async with database.transaction(tenant) as connection:
+        await connection.execute(
+            """
+            update job_items set status = 'queued', lease_until = null,
+                not_before = now() + make_interval(secs => %(delay)s), attempt = attempt - %(blameless)s::integer
+            where tenant_id = %(tenant)s and status = 'running' and worker = %(worker)s
+            """,
+            {"tenant": tenant, "worker": worker, "delay": delay_s, "blameless": blameless},
+        )
+
+
+async def unfinished(database: Database, tenant: int, job_ids: Sequence[str]) -> int:
+    async with database.transaction(tenant) as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select count(*) as documents from job_items
+            where tenant_id = %(tenant)s and job_id = any(%(jobs)s) and status in ('queued', 'running')
+            """,
+            {"tenant": tenant, "jobs": list(job_ids)},
+        )
+    return row["documents"] if row else 0
