@@ -33,11 +33,17 @@ def _memory(figures: dict[str, Any]) -> Rows:
 
 
 def _peers(figures: dict[str, Any]) -> Rows:
-    head = ["who", "chunks", "tokens", "chunks/s", "tokens/s", "CPU s", "peak MB"]
-    rows = [[*head, "Kyujang is × by chunks", "by tokens"]]
+    head = ["who", "chunks", "tokens", "chunks/s", "tokens/s", "µs CPU a token", "peak MB"]
+    rows = [[*head, "Kyujang is × by chunks/s", "by tokens/s"]]
     for name, each in figures["contenders"].items():
         rates = [f"{each[what] / each['seconds']:.{digits}f}" for what, digits in (("chunks", 2), ("tokens", 0))]
-        row = [name, str(each["chunks"]), str(each["tokens"]), *rates, f"{each['cpu_seconds']:.0f}"]
+        row = [
+            name,
+            str(each["chunks"]),
+            str(each["tokens"]),
+            *rates,
+            f"{1e6 * each['cpu_seconds'] / each['tokens']:.0f}",
+        ]
         row += [str(each.get("peak_mb", ""))]
         rows.append([*row, f"{each['kyujang_by_chunks']:.2f}", f"{each['kyujang_by_tokens']:.2f}"])
     return rows
