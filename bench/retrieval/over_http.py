@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any, get_args
@@ -24,14 +14,14 @@ from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
 from app.retrieval import Mode
 from app.tenants import create_key
+from bench.processes import resident_mb
 from bench.retrieval.contenders import TOP_K, RawPgvector, raw_pgvector
 from bench.retrieval.home import TENANT, Place
 from bench.retrieval.measure import Effort, ratio, tenant_numbers, times
 from bench.retrieval.progress import say
+from bench.service import Client, served
 
-ROOT = Path(__file__).resolve().parents[2]
 WORDS_ASKED = 6
-READY_WITHIN_S = 120
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -46,35 +36,16 @@ async def over_http(where: Place, effort: Effort) -> dict[str, Any]:
     encoder = E5Encoder(packaged_folder(where.models), threads=1)
     results = {}
     for index in ("pgvector", "faiss"):
-        with _served(where, index) as (port, pid):
+        with served(where.folder, where.owner_url, index=index) as (port, pid):
             client = Client(port, key)
             async with raw_pgvector(where) as raw:
-                idle = _resident_mb(pid)
+                idle = round(resident_mb(pid))
                 await _asked(client, encoder, raw, texts[: effort.warm_up])
                 results[index] = await _asked(client, encoder, raw, texts[effort.warm_up :])
-            results[index]["rss_mb"] = {"idle": idle, "after": _resident_mb(pid)}
+            results[index]["rss_mb"] = {"idle": idle, "after": round(resident_mb(pid))}
         modes = results[index]["modes"]
         say(f"{where.plan.name} over HTTP, {index}: " + ", ".join(f"{mode} {modes[mode]['p50']}" for mode in modes))
     return results
-
-
-class Client:
-    """One connection that is kept."""
-
-    def __init__(self, port: int, key: str) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=300)
-        self._connection.connect()
-        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-
-    def search(self, text: str, mode: Mode) -> dict[str, Any]:
-        body = json.dumps({"input": text, "mode": mode, "top_k": TOP_K})
-        self._connection.request("POST", "/search", body, self._headers)
-        answer = self._connection.getresponse()
-        found: dict[str, Any] = json.loads(answer.read())
-        if answer.status != 200:
-            raise SystemExit(f"POST /search answers {answer.status}: {found}")
-        return found
 
 
 async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: list[str]) -> dict[str, Any]:
@@ -89,7 +60,7 @@ async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: li
                 taken["raw embed"].append(1000 * (time.perf_counter() - started))
                 await raw.nearest(vector)
             else:
-                parts[mode].append(client.search(text, mode)["timings_ms"])
+                parts[mode].append(client.search(text, mode, TOP_K)["timings_ms"])
             taken[mode or "raw"].append(1000 * (time.perf_counter() - started))
     modes = {
         mode: {
@@ -114,42 +85,3 @@ async def _texts(database: Database, tenant: int, count: int) -> list[str]:
     if not rows[0]["content"]:
         raise SystemExit("Over HTTP texts are asked for, and the corpus was built with --words 0.")
     return [" ".join(rng.permutation(rows[n % len(rows)]["content"].split())[:WORDS_ASKED]) for n in range(count)]
-
-
-@contextmanager
-def _served(where: Place, index: str) -> Iterator[tuple[int, int]]:
-    """Port and process of an API as `make up` starts it, without an engine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("KYUJANG_")}
-    own = {"HOME": where.folder, "INDEX": index, "PORT": port, "ENGINE": "none", "LOG_LEVEL": "warning"}
-    env = plain | {"DATABASE_URL": where.owner_url, **{f"KYUJANG_{name}": str(value) for name, value in own.items()}}
-    with subprocess.Popen([sys.executable, "-m", "app", "serve"], cwd=ROOT, env=env) as process:
-        try:
-            _wait(port, process)
-            yield port, process.pid
-        finally:
-            process.terminate()
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.2)
-    raise SystemExit("The API does not start.")
-
-
-def _resident_mb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    return int(found[1]) // 1024 if found else 0

@@ -10,7 +10,7 @@ Corpora = dict[str, dict[str, Any]]
 
 def markdown(corpora: Corpora) -> str:
     return "\n\n".join(
-        f"### {title}\n\n{_table(rows)}"
+        f"### {title}\n\n{table(rows)}"
         for title, rows in (
             ("Everything searched", _searches(corpora, filtered=False)),
             ("Under a filter", _searches(corpora, filtered=True)),
@@ -103,6 +103,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     head, *rest = (f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *rest])
