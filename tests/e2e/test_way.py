@@ -119,13 +119,16 @@ def until(stack: Stack, count: int) -> bool:
     return running(stack) == count
 
 
-LONG = {"input": "What do the annals hold?", "grounding": "mark", "top_k": 1, "max_tokens": 800, "stop": ["nowhere"]}
+# So hot that the model hardly ever comes to an end by itself.
+LONG = {"input": "annals", "grounding": "mark", "top_k": 1, "max_tokens": 800, "temperature": 2.0, "seed": 7}
 
 
 def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine(client, stack, shelf):
     assert until(stack, 0)
     with client.stream("POST", "/query", json={**LONG, "stream": True}) as answer:
-        assert next(name for name, _ in events(answer.iter_lines()) if name == "delta")
+        # Held, since httpx hangs up as soon as nobody holds the iterator.
+        held = events(answer.iter_lines())
+        assert any(name == "delta" for name, _ in held)
         assert running(stack) == 1
     assert until(stack, 0)
 

@@ -40,8 +40,10 @@ async def worker(services):
 
 async def interrupted(client, *words):
     """Ctrl-C once all jobs are there, and not before they are counted: (exit status, printed, complaints)."""
-    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", "add", *words, cwd=ROOT, **pipes)
+    options = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, "cwd": ROOT}
+    # A shell that runs the tests in its background has told them to ignore it.
+    options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ingest", "add", *words, **options)
     while sum(job["counts"]["total"] for job in (await client.get("/jobs")).json()["data"]) < len(FILES):
         assert process.returncode is None
         await asyncio.sleep(0.05)
