@@ -32,7 +32,7 @@ async def keep_swept(services: Services) -> None:
 async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> int:
     """How many blobs are gone. Below OLDER_THAN_S only while nothing is being uploaded."""
     candidates = await asyncio.to_thread(_older, services.settings.blobs, time.time() - older_than_s)
-    tenants = set(await tenant_numbers(services.database))
+    tenants = await tenant_numbers(services.database)
     gone = 0
     for folder, blobs in candidates.items():
         for first in range(0, len(blobs), LOOKED_UP_AT_ONCE):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -56,16 +56,18 @@ async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: S
 async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncGenerator[Event]:
     known: list[jobs.Item | None] = [None] * len(job.documents)
     while True:
-        changed = [item for item, before in zip(job.documents, known, strict=True) if item != before]
-        whole = JobOut.model_validate(job, from_attributes=True).model_dump(mode="json")
         if job.finished_at is not None:
-            yield "done", whole
+            yield "done", _body(job)
             return
-        if changed:
-            yield "progress", whole | {"documents": [asdict(item) for item in changed]}
+        if changed := [item for item, before in zip(job.documents, known, strict=True) if item != before]:
+            yield "progress", _body(replace(job, documents=changed))
         known = list(job.documents)
         await asyncio.sleep(WATCH_S)
         job = await jobs.get_job(database, tenant, job.id)
+
+
+def _body(job: jobs.Job) -> dict[str, Any]:
+    return JobOut.model_validate(job, from_attributes=True).model_dump(mode="json")
 
 
 @router.delete("/{id}")
