@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.database import Database, fetch_all, fetch_one
-from ingest.jobs import Work
+from ingest.jobs import AS_WORK, CLAIMABLE, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +29,24 @@ async def claim(
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             with next as (
                 select i.tenant_id, i.job_id, i.n from job_items i
                 where i.tenant_id = %(tenant)s
-                  and ((i.status = 'queued' and i.not_before <= now())
-                       or (i.status = 'running' and i.lease_until < now()))
+                  and {CLAIMABLE}
                   and exists (
                       select from job_items asked
                       where asked.tenant_id = i.tenant_id and asked.document_id = i.document_id
                         and asked.seq >= i.seq and asked.status in ('queued', 'running')
                         and asked.job_id = any(%(jobs)s))
-                  and not exists (
-                      select from job_items earlier
-                      where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
-                        and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
                 order by i.seq limit %(limit)s for update skip locked
             )
             update job_items i
             set status = 'running', attempt = i.attempt + (i.status = 'queued')::integer, worker = %(worker)s,
                 lease_until = now() + make_interval(secs => %(lease)s)
             from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
-            returning i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
-                      i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
-            """,
+            returning {AS_WORK}
+            """,  # noqa: S608 - constants
             {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit},
         )
     return [Work(**row) for row in rows]

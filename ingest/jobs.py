@@ -14,9 +14,23 @@ from app.jobs import ItemStatus, Stage
 
 MAX_ATTEMPTS = 5
 
+# Of an item `i`: it waits, or its worker has died, and no earlier upload of its document is still to come.
+CLAIMABLE = """
+    ((i.status = 'queued' and i.not_before <= now()) or (i.status = 'running' and i.lease_until < now()))
+    and not exists (
+        select from job_items earlier
+        where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
+          and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
+"""
+# The fields of Work.
+AS_WORK = """
+    i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
+    i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
+"""
+
 # From tenant to tenant along the index, however many documents each has. The first of them that has something to claim
 # ends the join, which goes through them in their order.
-CLAIM = """
+CLAIM = f"""
 with recursive waiting (tenant_id) as (
     select min(tenant_id) from job_items where status in ('queued', 'running')
     union all
@@ -29,13 +43,7 @@ with recursive waiting (tenant_id) as (
           where w.tenant_id is not null order by t.at nulls first, w.tenant_id) w
     cross join lateral (
         select * from job_items i
-        where i.tenant_id = w.tenant_id
-          and ((i.status = 'queued' and i.not_before <= now())
-               or (i.status = 'running' and i.lease_until < now()))
-          and not exists (
-              select from job_items earlier
-              where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
-                and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
+        where i.tenant_id = w.tenant_id and {CLAIMABLE}
         order by i.seq limit 1 for update skip locked
     ) i limit 1
 ), turn as (
@@ -46,9 +54,8 @@ update job_items i
 set status = 'running', attempt = i.attempt + 1, worker = %(worker)s,
     lease_until = now() + make_interval(secs => %(lease)s)
 from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
-returning i.tenant_id as tenant, i.job_id, i.n, i.attempt, i.worker, i.document_id, i.source, i.title,
-          i.media_type, i.bytes as size, i.sha256, i.metadata, i.blob
-"""
+returning {AS_WORK}
+"""  # noqa: S608 - constants
 
 
 class LeaseLost(KyujangError):
