@@ -27,6 +27,7 @@ class Sampling(TypedDict, total=False):
     temperature: float
     top_p: float
     top_k: int
+    min_p: float
     max_tokens: int
     stop: list[str]
     seed: int
@@ -43,10 +44,12 @@ class Served:
 @dataclass(frozen=True, slots=True)
 class Generation:
     text: str
+    """Without the reasoning, which the engine's reasoning parser sends apart."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     first_token_s: float
+    reasoning: str = ""
 
 
 class Engine:
@@ -101,14 +104,51 @@ class Engine:
         return count
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int
+        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int, schema: dict[str, Any] | None = None
     ) -> AsyncGenerator[str | Generation]:
         """The text as it comes, and at the end the whole. Closed before that, it ends the engine's request.
 
-        Raises EngineUnavailable, or InvalidInput for what the engine refuses.
+        With a JSON schema the text is JSON that fits it. Raises EngineUnavailable, or InvalidInput for what the
+        engine refuses.
         """
         served = await self.served()
         started = time.perf_counter()
+        parts: list[str] = []
+        thoughts: list[str] = []
+        first_token_s, finish, usage = 0.0, "stop", {"prompt_tokens": 0, "completion_tokens": 0}
+        body = self._body(served, messages, sampling, tenant, schema)
+        pointer = "/response_format" if schema is not None else ""
+        async with aclosing(self._events("/v1/chat/completions", body, pointer)) as events:
+            async for event in events:
+                usage = event.get("usage") or usage
+                for choice in event.get("choices", ()):
+                    finish = choice.get("finish_reason") or finish
+                    delta = choice["delta"]
+                    text, thought = delta.get("content"), delta.get("reasoning") or delta.get("reasoning_content")
+                    if text or thought:
+                        first_token_s = first_token_s or time.perf_counter() - started
+                    if thought:
+                        thoughts.append(thought)
+                    if text:
+                        parts.append(text)
+                        yield text
+        yield Generation(
+            text="".join(parts).strip(),
+            finish_reason="length" if finish == "length" else "stop",
+            prompt_tokens=usage["prompt_tokens"],
+            completion_tokens=usage["completion_tokens"],
+            first_token_s=first_token_s,
+            reasoning="".join(thoughts).strip(),
+        )
+
+    def _body(
+        self,
+        served: Served,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        tenant: int,
+        schema: dict[str, Any] | None,
+    ) -> dict[str, Any]:
         body = {
             **sampling,
             "model": served.model,
@@ -118,24 +158,10 @@ class Engine:
             # Without it a tenant could tell from the latency what another tenant has asked.
             "cache_salt": hmac.new(self._salt, str(tenant).encode(), hashlib.sha256).hexdigest(),
         }
-        parts: list[str] = []
-        first_token_s, finish, usage = 0.0, "stop", {"prompt_tokens": 0, "completion_tokens": 0}
-        async with aclosing(self._events("/v1/chat/completions", body)) as events:
-            async for event in events:
-                usage = event.get("usage") or usage
-                for choice in event.get("choices", ()):
-                    finish = choice.get("finish_reason") or finish
-                    if text := choice["delta"].get("content"):
-                        first_token_s = first_token_s or time.perf_counter() - started
-                        parts.append(text)
-                        yield text
-        yield Generation(
-            text="".join(parts).strip(),
-            finish_reason="length" if finish == "length" else "stop",
-            prompt_tokens=usage["prompt_tokens"],
-            completion_tokens=usage["completion_tokens"],
-            first_token_s=first_token_s,
-        )
+        if schema is not None:
+            answer = {"name": "answer", "schema": schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
+        return body
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
@@ -146,12 +172,12 @@ class Engine:
             self._served = None
             raise EngineUnavailable(_reason(error)) from error
 
-    async def _events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+    async def _events(self, path: str, body: dict[str, Any], pointer: str) -> AsyncGenerator[dict[str, Any]]:
         finished = False
         try:
             async with self._http.stream("POST", path, json=body) as response:
                 if response.status_code != 200:
-                    _raise_for(response.status_code, await response.aread())
+                    _raise_for(response.status_code, await response.aread(), pointer)
                 async for line in response.aiter_lines():
                     if line == "data: [DONE]":
                         finished = True
@@ -172,9 +198,9 @@ def open_engine(settings: Settings) -> Engine | None:
     return Engine(settings.llm_url, key=key, model=settings.model, timeout_s=settings.llm_timeout_s)
 
 
-def _raise_for(status: int, content: bytes) -> None:
+def _raise_for(status: int, content: bytes, pointer: str = "") -> None:
     if status in (400, 413, 422):
-        raise InvalidInput(f"The engine refused this request: {_message(content)}")
+        raise InvalidInput(f"The engine refused this request: {_message(content)}", pointer=pointer)
     if status >= 300:
         raise EngineUnavailable(f"The engine answered {status}: {_message(content)}")
 

@@ -24,7 +24,7 @@ Fault = Callable[[asyncio.StreamWriter], None]
 @pytest.fixture
 async def engine_with() -> AsyncIterator[Callable]:
     """A server of a few lines that answers a completion with the bytes it is given."""
-    servers, engines = [], []
+    servers, engines, received = [], [], []
 
     async def start(status: int, body: str, *, delay_s: float = 0, cut: bool = False, counting: bool = False) -> Engine:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,7 +32,7 @@ async def engine_with() -> AsyncIterator[Callable]:
             length = next(
                 (int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line), 0
             )
-            await reader.readexactly(length)
+            received.append(await reader.readexactly(length))
             known = MODELS if "/v1/models" in head else COUNT if counting and "/tokenize" in head else None
             content = (known or body).encode()
             await asyncio.sleep(0 if known else delay_s)
@@ -50,6 +50,7 @@ async def engine_with() -> AsyncIterator[Callable]:
         engines.append(Engine(url, key="k", model=None, timeout_s=0.5))
         return engines[-1]
 
+    start.received = received
     yield start
     for engine in engines:
         await engine.close()
@@ -57,8 +58,8 @@ async def engine_with() -> AsyncIterator[Callable]:
         server.close()
 
 
-async def generate(engine: Engine) -> list[str | Generation]:
-    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)]
+async def generate(engine: Engine, schema: dict | None = None) -> list[str | Generation]:
+    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1, schema=schema)]
 
 
 async def test_a_stream_becomes_an_answer(engine_with):
@@ -94,6 +95,25 @@ async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with):
     engine = await engine_with(400, '{"error": {"message": "prompt too long"}}')
     with pytest.raises(InvalidInput, match="prompt too long"):
         await generate(engine)
+
+
+async def test_reasoning_stays_apart_from_the_text(engine_with):
+    thought = CHUNK.replace("content", "reasoning_content").replace("Thirty", "Let me see.")
+    engine = await engine_with(200, thought + thought.replace("reasoning_content", "reasoning") + CHUNK + END + USAGE)
+    *parts, generation = await generate(engine)
+    assert parts == ["Thirty", " days."]
+    assert generation.text == "Thirty days."
+    assert generation.reasoning == "Let me see.Let me see."
+
+
+async def test_a_schema_is_sent_and_one_that_is_refused_is_pointed_at(engine_with):
+    engine = await engine_with(400, '{"error": {"message": "unsupported schema"}}')
+    schema = {"type": "object"}
+    with pytest.raises(InvalidInput, match="unsupported schema") as caught:
+        await generate(engine, schema)
+    assert caught.value.errors[0]["pointer"] == "/response_format"
+    sent = json.loads(engine_with.received[-1])["response_format"]
+    assert sent == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
 async def test_nobody_there():
