@@ -13,7 +13,6 @@ A sentence without a content word ("Yes.", "네.") makes no claim of its own: ne
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import deque
@@ -24,6 +23,7 @@ from itertools import pairwise
 from app.lexical import Word, content_words
 from app.sentences import split_sentences
 from app.stores import Match
+from app.structured import claims, is_json
 
 # Measured on questions joined with their right answer, with another question's, and with one that is in no passage.
 SUPPORTED = 0.5
@@ -104,7 +104,7 @@ class Claim:
 
 def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
     """The model's markers are hints: a chunk it names is tried before the others, and must support the sentence."""
-    markers = [] if _is_json(answer) else list(_markers(answer, len(matches)))
+    markers = [] if is_json(answer) else list(_markers(answer, len(matches)))
     evidence = [piece for rank, match in enumerate(matches, start=1) for piece in _evidence(rank, match)]
     asked = _terms(question)
     known = [_terms(f"{match.title or ''} {match.text}") | asked for match in matches]
@@ -139,16 +139,6 @@ def _ranks(marker: str, matches: int) -> Iterator[int]:
         yield from range(max(low, 1), min(high, matches) + 1)
 
 
-def _is_json(answer: str) -> bool:
-    if not answer.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        json.loads(answer)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
     sentences = split_sentences(match.text)
     for start, stop in [*sentences, *((one[0], other[1]) for one, other in pairwise(sentences))]:
@@ -161,14 +151,20 @@ def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
 
 def _claims(answer: str, markers: Sequence[Marker], asked: frozenset[str]) -> Iterator[Claim]:
     rest = deque(markers)
-    for start, stop in split_sentences(answer):
+    for start, stop, said in _sentences(answer):
         inside = []
         while rest and rest[0].span.start < stop:
             inside.append(rest.popleft())
-        text = _bare(answer[start:stop])
+        text = _bare(said)
         words = list(dict.fromkeys(content_words(text)))
         news = [word for word in words if precision([word], asked) < SUPPORTED]
         yield Claim(Span(start, stop), words, news, _names(text), _negated(text), inside)
+
+
+def _sentences(answer: str) -> Iterator[tuple[int, int, str]]:
+    if is_json(answer):
+        return claims(answer)
+    return ((start, stop, answer[start:stop]) for start, stop in split_sentences(answer))
 
 
 def _bare(sentence: str) -> str:

@@ -11,26 +11,16 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import httpx
 
 from app.errors import EngineUnavailable, InvalidInput
-from app.prompts import Message
+from app.prompts import Message, Sampling
 from app.settings import Settings
 
 FinishReason = Literal["stop", "length"]
 UNIX = "unix://"
-
-
-class Sampling(TypedDict, total=False):
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    max_tokens: int
-    stop: list[str]
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)

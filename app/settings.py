@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     model: str | None = None
     llm_timeout_s: float = Field(120, gt=0)
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
+    fallback: Literal["extract", "none"] = "none"
 
     embedder: str = PACKAGED_EMBEDDER
     embedder_url: str | None = None

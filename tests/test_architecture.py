@@ -45,7 +45,7 @@ ONLY_IN = {
     "pydantic_settings": r"app\.settings",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
+    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(

@@ -138,7 +138,8 @@ class _Start:
         for number in range(1, workers + 1):
             name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
-        supervisor.start(self._child("api", "app", "serve", env={**env, "KYUJANG_AUTH": _auth(self.settings)}))
+        env |= {"KYUJANG_AUTH": _auth(self.settings), "KYUJANG_FALLBACK": _fallback(self.settings)}
+        supervisor.start(self._child("api", "app", "serve", env=env))
         supervisor.wait_until(lambda: _not_ready(_base_url(self.settings)), self.progress.tick)
         self.progress.done("ready")
 
@@ -167,6 +168,11 @@ def default_workers(cores: int) -> int:
 
 def _urls(settings: Settings) -> dict[str, str]:
     return {"DATABASE_URL": settings.owner_url, "KYUJANG_SERVICE_DATABASE_URL": settings.service_url}
+
+
+def _fallback(settings: Settings) -> str:
+    """A newcomer's question is answered while the engine restarts."""
+    return settings.fallback if "fallback" in settings.model_fields_set else "extract"
 
 
 def _auth(settings: Settings) -> str:
