@@ -53,7 +53,7 @@ def judge(case: Case, answer: str, grounding: Grounding) -> Verdict:
 
 def quoted(case: Case) -> Verdict:
     """The sources' own sentences that bear on the question."""
-    support = extract(case.standalone, case.contexts)
+    support = extract(case.text, case.contexts) or extract(case.standalone, case.contexts)
     return Verdict(support, "extracted") if support else declined(case, "model_declined")
 
 
