@@ -36,8 +36,6 @@ TURN_CHARACTERS = 1500
 
 async def standalone(engine: Engine | None, tenant: int, turns: Sequence[Message], text: str) -> str:
     """Never raises because of the engine: without it, the question goes with the one before it."""
-    if not turns:
-        return text
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
     try:

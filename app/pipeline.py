@@ -22,7 +22,7 @@ from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.stored_prompts import StoredPrompt
 from app.stores import Match
-from app.structured import or_declined
+from app.structured import check, or_declined
 from app.tenants import Tenant
 from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
@@ -123,8 +123,10 @@ async def answer(services: Services, tenant: Tenant, question: Question) -> Answ
 
 async def answer_in_steps(services: Services, tenant: Tenant, question: Question) -> AsyncGenerator[Step]:
     """What is retrieved, the text as it is generated, the citations, and last the whole. Raises as answer() does."""
-    if question.schema is not None and services.engine is None:
-        raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
+    if question.schema is not None:
+        check(question.schema)
+        if services.engine is None:
+            raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
     ready = await _prepare(services, tenant, question)
     matches = ready.found.matches
     yield Retrieved(matches)
@@ -159,8 +161,10 @@ async def _prepare(services: Services, tenant: Tenant, question: Question) -> _P
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
-    with clock.step("condense"):
-        query = await standalone(services.engine, tenant.number, question.turns, question.input)
+    query = question.input
+    if question.turns:
+        with clock.step("condense"):
+            query = await standalone(services.engine, tenant.number, question.turns, question.input)
     found = await retrieve(services, tenant, query, question.retrieval, clock)
     return _Prepared(question, stored, elements, Asked(question.input, question.turns), query, found, clock)
 

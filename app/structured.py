@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jsonschema import Draft202012Validator, SchemaError
+
+from app.errors import InvalidInput
 from app.sentences import split_sentences
 
 # Where only JSON may be written, this says what the marker says elsewhere.
@@ -19,6 +22,14 @@ DECLINING = {
 }
 STRING = r'"(?:[^"\\]|\\.)*"'
 VALUE = re.compile(rf"{STRING}(?=\s*:)|(?P<string>{STRING})|(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
+
+
+def check(schema: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for what is no JSON schema: vLLM lets any JSON pass under an unknown type."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise InvalidInput(f"This is no JSON schema: {error.message[:300]}", pointer="/response_format") from None
 
 
 def or_declined(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ ONLY_IN = {
     "alembic": r"app\.migrate",
     "sqlalchemy": r"app\.migrate",
     "pydantic_settings": r"app\.settings",
+    "jsonschema": r"app\.structured",
 }
 MAY_HOLD_SQL = (
     r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"

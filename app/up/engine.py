@@ -28,6 +28,8 @@ ENGINE_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONPATH": str(GUARD),
 }
+# Small models fill the room between JSON's tokens with white space until the answer is cut off.
+COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 CPU_ARGUMENTS = ("--enforce-eager", "--max-model-len", str(CONTEXT_TOKENS))
 GPU_ARGUMENTS = ("--gpu-memory-utilization", "0.9")
 
@@ -95,6 +97,7 @@ class LocalEngine:
         common = ["--model", model, "--served-model-name", name, "--uds", str(self._socket)]
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
+        common += ["--structured-outputs-config", COMPACT_JSON]
         if self.gpu:
             return [*common, *GPU_ARGUMENTS]
         # Without bfloat16 in the CPU, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).

@@ -204,6 +204,15 @@ async def test_what_does_not_go_with_a_schema(start, field):
     assert refused.status_code == 422
 
 
+async def test_what_is_no_schema_is_refused(start):
+    client, script = await start(GOOD)
+    wrong = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "no such type"}}}
+    refused = await client.post("/query", json={**QUESTION, "response_format": wrong})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/response_format"
+    assert script.asked == []
+
+
 async def test_a_schema_without_an_engine_is_refused(shelf):
     refused = await shelf.post("/query", json={**QUESTION, "response_format": FORMAT})
     assert refused.status_code == 422

@@ -1,0 +1,33 @@
+"""What vLLM says of itself, read past the service on the engine's own socket."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+import psutil
+
+from tests.stack import Stack
+
+
+def metric(stack: Stack, name: str) -> float:
+    key = next(
+        environment["KYUJANG_ENGINE_KEY"]
+        for environment in (each.environ() for each in psutil.Process(stack.process.pid).children(recursive=True))
+        if "KYUJANG_ENGINE_KEY" in environment
+    )
+    transport = httpx.HTTPTransport(uds=str(stack.home / "run" / "engine.sock"))
+    with httpx.Client(transport=transport, base_url="http://engine") as engine:
+        text = engine.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text
+    counts = re.findall(rf"^vllm:{name}\{{.*\}} ([\d.e+]+)$", text, re.MULTILINE)
+    assert counts, text[:500]
+    return sum(map(float, counts))
+
+
+def until_running(stack: Stack, count: int) -> bool:
+    """Whether vLLM comes to work on this many requests."""
+    deadline = time.monotonic() + 15
+    while metric(stack, "num_requests_running") != count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return metric(stack, "num_requests_running") == count
