@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.errors import InvalidInput
+from app.fencing import new_fence
 from app.generation import Engine
 from app.prompts import Message, PromptElements, build_messages, source_block
 from app.stores import Match
@@ -57,7 +57,3 @@ async def assemble(
         "total": await engine.count_message_tokens(messages),
     }
     return Prompt(messages, list(matches[:kept]), tokens, len(matches) - kept)
-
-
-def new_fence() -> str:
-    return f"source-{secrets.token_hex(4)}"

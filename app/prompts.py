@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.fencing import neutralise
 from app.stores import Match
 
 HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
-# What chat templates use to mark a turn, in the common families (ChatML, Llama, Mistral, Gemma, Phi).
-TEMPLATE_TOKEN = re.compile(r"<\|[^|<>\n]{0,64}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>", re.IGNORECASE)
 
 
 class Message(TypedDict):
@@ -72,10 +71,6 @@ def build_messages(elements: PromptElements, contexts: Sequence[Match], text: st
 
 
 def source_block(match: Match, number: int, fence: str) -> str:
-    title = f" {neutralise(match.title)}" if match.title else ""
-    return f"[{number}]{title} <{fence}>\n{neutralise(match.text)}\n</{fence}>"
-
-
-def neutralise(text: str) -> str:
-    """Chat-template tokens lose their brackets, so that a document cannot open a turn of its own."""
-    return TEMPLATE_TOKEN.sub(lambda found: re.sub(r"[<>|\[\]]", " ", found.group()), text)
+    """The title comes from the document, so it stands inside the fence as well, and on one line."""
+    title = f" {neutralise(' '.join(match.title.split()))}" if match.title else ""
+    return f"[{number}] <{fence}>{title}\n{neutralise(match.text)}\n</{fence}>"
