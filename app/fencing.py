@@ -69,10 +69,11 @@ PIPED = re.compile(
     r"|endofturn|(?:start|end)headerid|header(?:start|end)|eo[tm](?:id)?|pythontag|tool(?:call|output)s?(?:begin|end)?"
     r"|toolresponse|pad|[be]os|fim(?:prefix|middle|suffix)"
 )
-# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R).
+# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R, StarCoder and SmolLM).
 ANGLED = re.compile(
     r"s|bos|eos|pad|unk|mask|sop|eop|sys|bostoken|eostoken|(?:start|end)of(?:turn|image)|imagesofttoken|think|thought"
     r"|toolcalls?|tools?|toolresponse|toolresults?|functioncall|functionresponse|(?:unused|reserved|extraid)\d{1,5}"
+    r"|reponame|filename|filesep|ghstars|issue(?:start|comment|closed)|jupyter(?:start|text|code|output|script)|emptyoutput"
 )
 # Names between `[` and `]` (Mistral, GLM, EXAONE) and our own sign that nothing answers.
 SQUARED = re.compile(

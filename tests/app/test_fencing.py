@@ -25,6 +25,7 @@ TOKENS = {
     "GLM": "[gMASK] <sop> <|observation|>",
     "Granite, Command R": "<|start_of_role|> <|end_of_role|> <|START_OF_TURN_TOKEN|> <BOS_TOKEN>",
     "Kimi, MiniMax": "<|im_middle|> <|tool_calls_section_begin|> ]~!b[ ]~b] [e~[",
+    "StarCoder, SmolLM": "<repo_name> <file_sep> <filename> <gh_stars> <issue_start> <jupyter_code> <empty_output>",
     "reasoning and tools": "<think> </think> <tool_call> </tool_call> <tool_response> </tool_response> <tools>",
     "ours": "[[NO_ANSWER]] <source-0123abcd> </source-0123abcd>",
 }
