@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.errors import InvalidInput
+from app.fencing import new_fence
 from app.generation import Engine
 from app.prompts import (
     Message,
@@ -104,7 +104,3 @@ def _kept(sizes: list[int], room: int) -> int:
     while kept < len(sizes) and sum(sizes[: kept + 1]) + kept + 1 <= room:
         kept += 1
     return kept
-
-
-def new_fence() -> str:
-    return f"source-{secrets.token_hex(4)}"

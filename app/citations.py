@@ -5,9 +5,8 @@ sentences of a chunk. It is the precision half of the word-overlap F1 between a 
 Shuster et al. call Knowledge F1 ("Retrieval Augmentation Reduces Hallucination in Conversation", Findings of EMNLP
 2021). A share alone would let one wrong fact pass in a sentence that repeats the question, therefore: what the sentence
 adds to the question is measured by itself, every number must be in the quoted sentences, every Latin name in the chunk,
-its title or the question, and nothing may be negated on one side alone. What it cannot see: synonyms, other languages,
-and a claim that joins facts from distant sentences. These are marked unsupported.
-
+its title or the question, every address in the chunk to the letter, and nothing may be negated on one side alone. What
+it cannot see: synonyms, other languages, a claim that joins facts from distant sentences. These are marked unsupported.
 A sentence without a content word ("Yes.", "네.") makes no claim of its own: neither cited nor marked.
 """
 
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.lexical import Word, content_words
+from app.links import leads_elsewhere
 from app.sentences import split_sentences
 from app.stores import Match
 from app.structured import claims, is_json
@@ -95,6 +95,7 @@ class Claim:
     """An answer sentence. `news` are the words that it adds to the question."""
 
     span: Span
+    text: str
     words: list[Word]
     news: list[Word]
     names: frozenset[str]
@@ -108,7 +109,8 @@ def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
     evidence = [piece for rank, match in enumerate(matches, start=1) for piece in _evidence(rank, match)]
     asked = _terms(question)
     known = [_terms(f"{match.title or ''} {match.text}") | asked for match in matches]
-    checked = [(claim, _supporting(claim, evidence, known)) for claim in _claims(answer, markers, asked)]
+    texts = [match.text for match in matches]
+    checked = [(claim, _supporting(claim, evidence, known, texts)) for claim in _claims(answer, markers, asked)]
     everywhere = {piece.marker for _, pieces in checked for piece in pieces}
     citations: list[Citation] = []
     unsupported: list[Span] = []
@@ -158,7 +160,7 @@ def _claims(answer: str, markers: Sequence[Marker], asked: frozenset[str]) -> It
         text = _bare(said)
         words = list(dict.fromkeys(content_words(text)))
         news = [word for word in words if precision([word], asked) < SUPPORTED]
-        yield Claim(Span(start, stop), words, news, _names(text), _negated(text), inside)
+        yield Claim(Span(start, stop), answer[start:stop], words, news, _names(text), _negated(text), inside)
 
 
 def _sentences(answer: str) -> Iterator[tuple[int, int, str]]:
@@ -191,14 +193,17 @@ def _terms(text: str) -> frozenset[str]:
     return frozenset(term for word in content_words(text) for term in word)
 
 
-def _supporting(claim: Claim, evidence: list[Evidence], known: list[frozenset[str]]) -> list[Evidence]:
+def _supporting(
+    claim: Claim, evidence: list[Evidence], known: list[frozenset[str]], texts: list[str]
+) -> list[Evidence]:
     """The best piece of each chunk that the model named and that supports the claim; else the best piece of all."""
     if not claim.words:
         return []
     best: dict[int, tuple[float, Evidence]] = {}
     for piece in evidence:
         share = precision(claim.words, piece.terms)
-        if share < SUPPORTED or not _agrees(claim, piece, known[piece.marker - 1]):
+        rank = piece.marker - 1
+        if share < SUPPORTED or not _agrees(claim, piece, known[rank]) or leads_elsewhere(claim.text, texts[rank]):
             continue
         score = share + PREFER_SHORT * min(1.0, share * len(claim.words) / piece.size)
         if piece.marker not in best or score > best[piece.marker][0]:

@@ -11,9 +11,10 @@ from contextlib import aclosing
 
 from app.citations import precision
 from app.errors import Unavailable
+from app.fencing import neutralise
 from app.generation import Engine, Generation
 from app.lexical import content_words
-from app.prompts import HANGUL, Message, Sampling, neutralise
+from app.prompts import HANGUL, Message, Sampling
 from app.reply import Reply
 from app.settings import PACKAGED_MODEL
 

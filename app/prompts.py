@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
+from app.fencing import neutralise
 from app.stores import Match
 
 Grounding = Literal["mark", "extract", "refuse", "off"]
 
 HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
-# What chat templates use to mark a turn, in the common families (ChatML, Llama, Mistral, Gemma, Phi).
-TEMPLATE_TOKEN = re.compile(r"<\|[^|<>\n]{0,64}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>", re.IGNORECASE)
 # The model's whole reply where the sources hold no answer: a protocol, so that no phrase has to be recognised.
 NO_ANSWER = "[[NO_ANSWER]]"
 THINK, END_OF_THINKING = "<think>", "</think>"
@@ -195,10 +194,6 @@ def sources_label(elements: PromptElements, fence: str) -> str:
 
 
 def source_block(title: str | None, text: str, number: int, fence: str) -> str:
-    name = f" {neutralise(title)}" if title else ""
-    return f"[{number}]{name} <{fence}>\n{neutralise(text)}\n</{fence}>"
-
-
-def neutralise(text: str) -> str:
-    """Chat-template tokens lose their brackets, so that a document cannot open a turn of its own."""
-    return TEMPLATE_TOKEN.sub(lambda found: re.sub(r"[<>|\[\]]", " ", found.group()), text)
+    """The title comes from the document, so it stands inside the fence as well, and on one line."""
+    name = f" {neutralise(' '.join(title.split()))}" if title else ""
+    return f"[{number}] <{fence}>{name}\n{neutralise(text)}\n</{fence}>"
