@@ -115,9 +115,11 @@ def running(stack: Stack) -> int:
 
 def until(stack: Stack, count: int) -> bool:
     deadline = time.monotonic() + 15
-    while running(stack) != count and time.monotonic() < deadline:
+    while running(stack) != count:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.1)
-    return running(stack) == count
+    return True
 
 
 # So hot that the model hardly ever comes to an end by itself.
