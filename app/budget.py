@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from app.errors import InvalidInput
 from app.fencing import new_fence
-from app.generation import Engine
 from app.prompts import (
     Message,
     PromptElements,
@@ -17,6 +16,7 @@ from app.prompts import (
     sources_label,
     system_text,
 )
+from app.replicas import Replicas
 from app.stores import Match
 
 # Of what is free, the share that the conversation may take from the contexts.
@@ -49,7 +49,7 @@ def assemble_without_engine(elements: PromptElements, matches: Sequence[Match], 
     return Prompt(build_messages(elements, matches, asked.text, new_fence(), asked.turns), list(matches))
 
 
-async def assemble(engine: Engine, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
+async def assemble(engine: Replicas, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
     """Leaves room for the answer's `max_tokens`. Raises InvalidInput if the question does not fit even alone."""
     fence = new_fence()
     blocks = [source_block(each.title, each.text, number, fence) for number, each in enumerate(matches, start=1)]

@@ -12,9 +12,10 @@ from contextlib import aclosing
 from app.citations import precision
 from app.errors import Unavailable
 from app.fencing import neutralise
-from app.generation import Engine, Generation
+from app.generation import Generation
 from app.lexical import content_words
 from app.prompts import HANGUL, Message, Sampling
+from app.replicas import Replicas
 from app.reply import Reply
 from app.settings import PACKAGED_MODEL
 
@@ -35,7 +36,7 @@ TURNS = 6
 TURN_CHARACTERS = 1500
 
 
-async def standalone(engine: Engine | None, tenant: int, turns: Sequence[Message], text: str) -> str:
+async def standalone(engine: Replicas | None, tenant: int, turns: Sequence[Message], text: str) -> str:
     """Never raises because of the engine: without it, the question goes with the one before it."""
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
@@ -48,7 +49,7 @@ async def standalone(engine: Engine | None, tenant: int, turns: Sequence[Message
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
 
 
-async def _rewritten(engine: Engine, tenant: int, turns: Sequence[Message], text: str) -> str:
+async def _rewritten(engine: Replicas, tenant: int, turns: Sequence[Message], text: str) -> str:
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HANGUL.search(text))]},

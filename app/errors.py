@@ -5,9 +5,12 @@ KyujangError (500)
 │                               ├── Forbidden (403)
 ├── BadRequest (400)            ├── NotFound (404)
 ├── TooLarge (413)              ├── Conflict (409)
-├── UnsupportedMediaType (415)  └── Unavailable (503)
-├── NotConfigured (start-up)        ├── EngineUnavailable
-└── DocumentError (one document)    ├── EmbedderUnavailable
+├── UnsupportedMediaType (415)  ├── TooManyRequests (429)
+├── NotConfigured (start-up)    └── Unavailable (503)
+└── DocumentError (one document)    ├── EngineUnavailable
+                                    │   └── EngineNotBegun
+                                    ├── Overloaded
+                                    ├── EmbedderUnavailable
                                     ├── RerankerUnavailable
                                     └── DatabaseUnavailable
 """
@@ -94,6 +97,16 @@ class UnsupportedMediaType(KyujangError):
     code = "unsupported_media_type"
 
 
+class TooManyRequests(KyujangError):
+    """This tenant has too many requests under way and waiting. Wait for some of them."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
 class Unavailable(KyujangError):
     """Something this service depends on is not there at the moment. Try again shortly."""
 
@@ -108,6 +121,16 @@ class EngineUnavailable(Unavailable):
     """The language model's engine does not answer. /search and extractive answers go on working."""
 
     code = "engine_unavailable"
+
+
+class EngineNotBegun(EngineUnavailable):
+    """The engine has not begun to answer, so that another replica may be asked. For a caller no different."""
+
+
+class Overloaded(Unavailable):
+    """The engine is busy with others' requests, and this one has waited too long."""
+
+    code = "overloaded"
 
 
 class EmbedderUnavailable(Unavailable):

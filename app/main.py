@@ -35,9 +35,12 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             return
         async with open_services(settings, metrics) as opened:
             app.state.services = opened
-            watching = asyncio.create_task(opened.spaces.watch())
+            watching = [asyncio.create_task(opened.spaces.watch())]
+            if opened.engine is not None:
+                watching.append(asyncio.create_task(opened.engine.watch()))
             yield
-            watching.cancel()
+            for each in watching:
+                each.cancel()
 
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
     problems.install(app)

@@ -14,8 +14,9 @@ from app.citations import Citation
 from app.clock import Clock, milliseconds
 from app.condense import standalone
 from app.errors import InvalidInput, Unavailable
-from app.generation import Engine, Generation
+from app.generation import Generation
 from app.prompts import Grounding, Message, Overrides, PromptElements, elements_for
+from app.replicas import Replicas
 from app.reply import Reply
 from app.retrieval import Found, Retrieval, retrieve
 from app.services import Services
@@ -169,7 +170,9 @@ async def _prepare(services: Services, tenant: Tenant, question: Question) -> _P
     return _Prepared(question, stored, elements, Asked(question.input, question.turns), query, found, clock)
 
 
-async def _with_fallback(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
+async def _with_fallback(
+    services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared
+) -> AsyncGenerator[Step]:
     """While nothing has been shown yet, the sources' own sentences can take the place of an engine that fails."""
     shown = False
     try:
@@ -188,7 +191,7 @@ async def _with_fallback(services: Services, engine: Engine, tenant: Tenant, rea
         yield step
 
 
-async def _generated(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
+async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
     """A text that may be replaced or refused after its check comes after it."""
     model = (await engine.served()).model
     grounding = _grounding(services, ready, model)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.generation import Engine
+from app.replicas import Replicas
+from tests.app.fake_engine import PATIENT, replicas_of
 
 
 @dataclass
@@ -53,10 +55,10 @@ def _stream(reply: str) -> str:
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[Engine]:
+async def scripted(script: Script) -> AsyncIterator[Replicas]:
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    engine = Engine(f"http://127.0.0.1:{port}", key="k", model=None, timeout_s=5)
+    engine = replicas_of(Engine(f"http://127.0.0.1:{port}", key="k", model=None, timeouts=PATIENT))
     yield engine
     await engine.close()
     server.close()

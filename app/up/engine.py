@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import EngineUnavailable, NotConfigured
-from app.generation import UNIX, Engine
+from app.generation import UNIX, Engine, Timeouts
 from app.settings import PACKAGED_MODEL, Settings
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
@@ -135,7 +135,7 @@ def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:
     """None if the engine lists the model and completes one token, else why not."""
 
     async def ask() -> None:
-        engine = Engine(url, key=key, model=model, timeout_s=60)
+        engine = Engine(url, key=key, model=model, timeouts=Timeouts(5, 60, 60, 60))
         try:
             await engine.ready()
         finally:

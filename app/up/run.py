@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.embedding.choice import uses_packaged_model
 from app.embedding.e5_folder import is_written
 from app.errors import KyujangError, NotConfigured
+from app.generation import address
 from app.settings import Settings, is_loopback
 from app.up import preflight
 from app.up.accounts import database_account
@@ -115,11 +116,12 @@ class _Start:
         if not self.settings.llm_url:
             self.progress.skip("Engine", "none (KYUJANG_ENGINE=none): answers are extractive")
             return
-        self.progress.start("Engine", f"the one at {self.settings.llm_url}")
+        urls = self.settings.llm_urls
+        self.progress.start("Engine", f"at {', '.join(map(address, urls))}")
         key = self.settings.llm_key.get_secret_value() if self.settings.llm_key else None
-        refusal = engine_refusal(self.settings.llm_url, key, self.settings.model)
-        if refusal:
-            raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusal}")
+        refusals = [engine_refusal(url, key, self.settings.model) for url in urls]
+        if all(refusals):
+            raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusals[0]}")
         self.progress.done("it answers")
 
     def _migrate(self, supervisor: Supervisor, database_urls: dict[str, str]) -> None:

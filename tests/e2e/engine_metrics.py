@@ -28,6 +28,8 @@ def metric(stack: Stack, name: str) -> float:
 def until_running(stack: Stack, count: int) -> bool:
     """Whether vLLM comes to work on this many requests."""
     deadline = time.monotonic() + 15
-    while metric(stack, "num_requests_running") != count and time.monotonic() < deadline:
+    while metric(stack, "num_requests_running") != count:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.1)
-    return metric(stack, "num_requests_running") == count
+    return True
