@@ -12,9 +12,9 @@ from app.evaluation.questions import BadFile, Query, Unanswerable
 from app.evaluation.service import SearchMode, in_parallel
 from app.prompts import HANGUL
 
-# Its score, the cosine, means the same from one question to the next; BM25's does not.
-DEFAULT_MODES = ("dense",)
-KOREAN, OTHER = "Korean", "other"
+# The cosine and the fused score mean the same from one question to the next; BM25's does not.
+DEFAULT_MODES = ("dense", "hybrid")
+KOREAN, OTHER = "Korean", "not Korean"
 # A service that does not tell.
 UNKNOWN = "unknown"
 

