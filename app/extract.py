@@ -55,20 +55,29 @@ class Candidate:
         return self.match.text[self.span.start : self.span.end]
 
 
-def extract(question: str, matches: Sequence[Match]) -> Support | None:
+def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON) -> Support | None:
     """Verbatim sentences, each followed by its marker. None if nothing in the matches bears on the question."""
-    asked = list(dict.fromkeys(content_words(question)))
-    candidates = [candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)]
-    if not asked or not candidates:
-        return None
-    weights = _weights(question, asked, candidates)
-    shares = [_share(weights, candidate) for candidate in candidates]
-    if max(shares) < BEARS_ON:
+    candidates, shares = _shares(question, matches)
+    if max(shares, default=0) < least or not candidates:
         return None
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
     best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MOST_SENTENCES]
     return _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
+
+
+def bearing(question: str, matches: Sequence[Match]) -> float:
+    """The largest share of the question that a sentence holds: extract() answers if it is at least `least`."""
+    return max(_shares(question, matches)[1], default=0)
+
+
+def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
+    asked = list(dict.fromkeys(content_words(question)))
+    candidates = [candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)]
+    if not asked:
+        return [], []
+    weights = _weights(question, asked, candidates)
+    return candidates, [_share(weights, candidate) for candidate in candidates]
 
 
 def _candidates(rank: int, match: Match) -> Iterator[Candidate]:

@@ -37,7 +37,7 @@ ONLY_IN = {
     "zipfile": r"ingest\.(formats|parsers(\.\w+)?)",
     "xml": r"ingest\.parsers(\.package)?",
     "email": r"ingest\.parsers\.mail",
-    "matplotlib": r"app\.evaluation\.plot",
+    "matplotlib": r"app\.evaluation\.(plot|calibration_plot)",
     "kiwipiepy": r"app\.terms",
     "Stemmer": r"app\.terms",
     "alembic": r"app\.migrate",

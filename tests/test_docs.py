@@ -162,3 +162,5 @@ def test_the_examples_run(live_server):
     assert '"status":"succeeded"' in first
     assert '"citations":[{' in first
     assert '"role":"system"' in dry
+    (invented,) = [out for block, out in zip(readme_commands(), printed, strict=True) if "맥북프로" in block]
+    assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in invented

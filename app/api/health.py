@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import PurePath
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -22,6 +23,7 @@ READY_TIMEOUT_S = 10
 class Ready(BaseModel):
     status: str
     dependencies: dict[str, str]
+    models: dict[str, str]
 
 
 @router.get("/healthz")
@@ -50,7 +52,11 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
     late = [name for name in checks if dependencies[name] != "ok"]
     if late:
         return _not_ready(request, dependencies, late)
-    return Ready(status="ready", dependencies=dependencies)
+    return Ready(
+        status="ready",
+        dependencies=dependencies,
+        models={"embedder": _public(services.spaces.current.embedder.encoder.name)},
+    )
 
 
 @router.get("/metrics", response_class=Response)
@@ -75,6 +81,11 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_waiting_answers": settings.tenant_queue,
         "max_wait_seconds": settings.queue_timeout_s,
     }
+
+
+def _public(model: str) -> str:
+    """Of a model in a folder of this machine only the folder's name."""
+    return PurePath(model).name if model.startswith(("/", "./", "../", "~")) else model
 
 
 async def _state(check: Awaitable[object]) -> str:

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+import httpx
 
 from app.client import call, open_client
+from app.evaluation.calibration import CalibrationReport, calibrations
+from app.evaluation.calibration_plot import plot as plot_calibration
+from app.evaluation.calibration_table import table as calibration_table
 from app.evaluation.corpus import ingest_corpus
 from app.evaluation.plot import SUFFIXES, plot
-from app.evaluation.questions import BadFile, label, load_corpus, load_queries
+from app.evaluation.questions import (
+    BadFile,
+    CorpusDocument,
+    Query,
+    Unanswerable,
+    label,
+    load_corpus,
+    load_queries,
+    load_unanswerable,
+)
 from app.evaluation.report import Report, compare, load_report, summarize
 from app.evaluation.service import ask, relevant_documents, search_modes
 from app.evaluation.table import table
+from app.evaluation.top_scores import DEFAULT_MODES, embedder_name, top_scores
 from app.settings import Settings
+
+Written = TypeVar("Written", Report, CalibrationReport)
 
 MAX_CLIENTS = 64
 
@@ -46,37 +65,101 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", type=Path, metavar="OLD.json", help="what changed since the run that wrote this with --json"
     )
+    _add_calibration(parser)
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="propose a min_score instead, from questions with and without an answer",
+    )
+    parser.add_argument(
+        "--unanswerable",
+        type=Path,
+        metavar="FILE.jsonl",
+        help='for --calibrate, a question without an answer a line: {"text": "…"}; "kind" if you like',
+    )
+    parser.add_argument(
+        "--cost", type=_share, default=0.02, metavar="SHARE", help="of the answerable questions to lose at most (0.02)"
+    )
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     # What is wrong with the files should show before the work of minutes.
-    queries = load_queries(options.queries, options.gold)
-    groups = label(queries, options.group_by) if options.group_by else {}
-    corpus = load_corpus(options.corpus) if options.corpus else []
-    earlier = load_report(options.compare) if options.compare else None
     _check_outputs(options)
+    queries = load_queries(options.queries, options.gold)
+    corpus = load_corpus(options.corpus) if options.corpus else []
+    return (_calibrate if options.calibrate else _evaluate)(settings, options, queries, corpus)
+
+
+def _evaluate(
+    settings: Settings, options: argparse.Namespace, queries: list[Query], corpus: list[CorpusDocument]
+) -> int:
+    groups = label(queries, options.group_by) if options.group_by else {}
+    earlier = load_report(options.compare) if options.compare else None
     with open_client(settings, url=options.url, key=options.key) as client:
         limits = call(client, "GET", "/limits")
         modes = search_modes(client, options.modes)
-        ids = {document.id for document in corpus}
-        gold = relevant_documents(client, queries, corpus=ids, clients=options.clients)
-        failures = ingest_corpus(client, corpus, limits)
-        for document, reason in failures:
-            print(f"{document}: {reason}", file=sys.stderr)
+        gold, failed = _taken_in(client, queries, corpus, options)
         asking = {"max_top_k": limits["max_top_k"], "clients": options.clients}
         results = {mode.name: summarize(ask(client, queries, gold, groups, mode, **asking)) for mode in modes}
     report = Report(
         queries_file=options.queries.name,
         clients=options.clients,
         group_by=options.group_by,
-        failed_documents=len(failures),
+        failed_documents=failed,
         modes=results,
     )
     if earlier is not None:
         report.comparison = compare(report, earlier, options.compare.name)
     print(table(report))
-    _write(report, options)
-    return 1 if failures else 0
+    _write(report, options, plot)
+    return 1 if failed else 0
+
+
+def _calibrate(
+    settings: Settings, options: argparse.Namespace, queries: list[Query], corpus: list[CorpusDocument]
+) -> int:
+    unanswerable = _unanswerable(options)
+    with open_client(settings, url=options.url, key=options.key) as client:
+        modes = search_modes(client, options.modes or DEFAULT_MODES)
+        _, failed = _taken_in(client, queries, corpus, options)
+        scores = top_scores(client, [*queries, *unanswerable], modes, options.clients)
+        embedder = embedder_name(client)
+    report = CalibrationReport(
+        queries_file=options.queries.name,
+        unanswerable_file=options.unanswerable.name,
+        embedder=embedder,
+        cost=options.cost,
+        failed_documents=failed,
+        modes={mode.name: calibrations(scores, mode.name, options.cost) for mode in modes},
+        questions=scores,
+    )
+    if not any(report.modes.values()):
+        raise BadFile("No language has questions of both sorts, with an answer and without one.")
+    print(calibration_table(report))
+    _write(report, options, plot_calibration)
+    return 1 if failed else 0
+
+
+def _unanswerable(options: argparse.Namespace) -> list[Unanswerable]:
+    if options.unanswerable is None:
+        raise BadFile("--calibrate needs questions without an answer too: --unanswerable FILE.jsonl.")
+    if options.group_by or options.compare:
+        raise BadFile("--group-by and --compare have no meaning with --calibrate: leave them out.")
+    return load_unanswerable(options.unanswerable)
+
+
+def _taken_in(
+    client: httpx.Client, queries: list[Query], corpus: list[CorpusDocument], options: argparse.Namespace
+) -> tuple[dict[str, frozenset[str]], int]:
+    """The documents that answer each query, and how many of the corpus could not be taken in."""
+    gold = relevant_documents(client, queries, corpus={document.id for document in corpus}, clients=options.clients)
+    failures = ingest_corpus(client, corpus, call(client, "GET", "/limits"))
+    for document, reason in failures:
+        print(f"{document}: {reason}", file=sys.stderr)
+    return gold, len(failures)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -87,12 +170,12 @@ def _check_outputs(options: argparse.Namespace) -> None:
         raise BadFile(f"{options.plot}: a plot is written as {', '.join(SUFFIXES)}.")
 
 
-def _write(report: Report, options: argparse.Namespace) -> None:
+def _write(report: Written, options: argparse.Namespace, draw: Callable[[Written, Path], None]) -> None:
     try:
         if options.json:
             options.json.write_text(report.model_dump_json(indent=1), encoding="utf-8")
         if options.plot:
-            plot(report, options.plot)
+            draw(report, options.plot)
     except OSError as error:
         raise BadFile(f"{error.filename}: {error.strerror}.") from None
 
@@ -106,3 +189,10 @@ def _clients(value: str) -> int:
     if not 1 <= number <= MAX_CLIENTS:
         raise argparse.ArgumentTypeError(f"from 1 to {MAX_CLIENTS}")
     return number
+
+
+def _share(value: str) -> float:
+    share = float(value)
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError("a share from 0 to below 1, such as 0.02")
+    return share

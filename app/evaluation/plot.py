@@ -1,4 +1,4 @@
-"""A report as a picture: bars with their confidence intervals. The only user of matplotlib, loaded on first use."""
+"""A report as a picture: bars with their confidence intervals. matplotlib is loaded on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The files of an evaluation: questions with the documents that answer them, relevance judgements, a corpus.
+"""The files of an evaluation: questions with the documents that answer them and such that none answers, relevance
+judgements, a corpus.
 
 Both spellings are read: ours (`query_id`, `doc_id`, `gold_doc_ids`) and BEIR's (`_id`, and a qrels file beside it).
 """
@@ -57,6 +58,20 @@ class CorpusDocument(BaseModel):
     text: Text
 
 
+class Unanswerable(BaseModel):
+    """A question that the documents do not answer. `kind` says why not, in the asker's own words."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    query_id: Identifier | None = Field(None, validation_alias=AliasChoices("query_id", "_id"))
+    text: Question
+    kind: Identifier = "unanswerable"
+
+    @property
+    def id(self) -> str:
+        return self.query_id or self.text
+
+
 class _QueryLine(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True, extra="allow")
 
@@ -90,6 +105,14 @@ def load_queries(path: Path, qrels: Path | None = None) -> list[Query]:
     if missing := judged.keys() - {query.id for query in queries}:
         raise BadFile(f"{qrels} judges {examples_of(missing, 'query id')} that {path} does not have.")
     return [query for query in queries if query.id in judged]
+
+
+def load_unanswerable(path: Path) -> list[Unanswerable]:
+    """Raises BadFile."""
+    questions = _unique(path, _json_lines(path, Unanswerable))
+    if len(kinds := {question.kind for question in questions}) > MAX_GROUPS:
+        raise BadFile(f"{path} has {len(kinds)} kinds of questions; {MAX_GROUPS} at most.")
+    return questions
 
 
 def load_qrels(path: Path) -> dict[str, frozenset[str]]:

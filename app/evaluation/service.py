@@ -64,7 +64,7 @@ def relevant_documents(
             raise BadFile(f"{examples_of(several, 'gold source')}: several documents each. Name them in gold_doc_ids.")
     gold = {query.id: query.gold.union(*(by_source[source] for source in query.gold_sources)) for query in queries}
     asked = sorted(frozenset().union(*gold.values()) - corpus)
-    found = _each(lambda document: _is_there(client, document), asked, clients, "gold document")
+    found = in_parallel(lambda document: _is_there(client, document), asked, clients, "gold document")
     if unknown := {document for document, there in zip(asked, found, strict=True) if not there}:
         where = "neither in the corpus file nor in the tenant" if corpus else "not in the tenant"
         raise BadFile(f"{examples_of(unknown, 'gold document id')} of {len(asked)} looked up: {where}. {ADVICE}")
@@ -122,7 +122,7 @@ def ask(
             measures=measure(ranking, gold[query.id]),
         )
 
-    return list(_each(search, queries, clients, f"question, {mode.name}"))
+    return list(in_parallel(search, queries, clients, f"question, {mode.name}"))
 
 
 def _search(client: httpx.Client, body: dict[str, Any], max_top_k: int) -> tuple[list[str], float, bool]:
@@ -147,7 +147,7 @@ def _documents(chunks: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(chunk["document_id"] for chunk in chunks))
 
 
-def _each(work: Callable[[Item], Result], items: Sequence[Item], clients: int, unit: str) -> Iterator[Result]:
+def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], clients: int, unit: str) -> Iterator[Result]:
     """In order, with a progress bar; what has not begun is dropped if one fails."""
     pool = ThreadPoolExecutor(clients)
     try:

