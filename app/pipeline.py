@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app import stored_prompts
-from app.budget import Asked, Prompt, assemble, assemble_without_engine
+from app.budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.citations import Citation
 from app.clock import Clock, milliseconds
 from app.condense import standalone
@@ -135,7 +136,7 @@ async def answer_in_steps(services: Services, tenant: Tenant, question: Question
         reason: NoAnswer = "below_min_score" if ready.found.below else "nothing_retrieved"
         whole = ready.answer([], declined(ready.case([]), reason))
     elif services.engine is None:
-        whole = ready.answer(matches, quoted(ready.case(matches)))
+        whole = ready.answer(matches, await asyncio.to_thread(quoted, ready.case(matches)))
     else:
         async with aclosing(_with_fallback(services, services.engine, tenant, ready)) as steps:
             async for step in steps:
@@ -152,6 +153,9 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
         prompt = assemble_without_engine(ready.elements, ready.found.matches, ready.asked)
     else:
         prompt = await assemble(services.engine, ready.elements, ready.found.matches, ready.asked)
+        tokens = await token_counts(services.engine, ready.elements, prompt, question.input)
+        tokens["total"] = await services.engine.count_message_tokens(prompt.messages)
+        prompt = replace(prompt, tokens=tokens)
     return Preview(prompt, ready.stored, ready.search_query)
 
 
@@ -184,7 +188,8 @@ async def _with_fallback(
         if shown or services.settings.fallback == "none" or ready.question.schema is not None:
             raise
         matches = ready.found.matches
-        whole = replace(ready.answer(matches, quoted(ready.case(matches))), fallback=error.code)
+        verdict = await asyncio.to_thread(quoted, ready.case(matches))
+        whole = replace(ready.answer(matches, verdict), fallback=error.code)
     else:
         return
     for step in _told(whole):
@@ -198,33 +203,38 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
     stands = grounding in ("mark", "off")
     with ready.clock.step("prompt"):
         prompt = await assemble(engine, ready.elements, ready.found.matches, ready.asked)
-    schema = ready.question.schema
-    reply = Reply(structured=schema is not None)
+    reply = Reply(structured=ready.question.schema is not None)
     generation: Generation | None = None
-    with ready.clock.step("generate"):
-        parts = engine.generate(
-            prompt.messages,
-            ready.elements.sampling,
-            tenant=tenant.number,
-            schema=or_declined(schema) if schema is not None else None,
-        )
-        async with aclosing(parts):
-            async for part in parts:
-                if isinstance(part, Generation):
-                    generation = part
-                elif (text := reply.feed(part)) and stands:
-                    yield Delta(text)
-    assert generation is not None
+    counts = token_counts(engine, ready.elements, prompt, ready.question.input)
+    async with meanwhile(counts) as counting:
+        with ready.clock.step("generate"):
+            async with aclosing(_parts(engine, tenant, ready, prompt)) as parts:
+                async for part in parts:
+                    if isinstance(part, Generation):
+                        generation = part
+                    elif (text := reply.feed(part)) and stands:
+                        yield Delta(text)
+        assert generation is not None
+        prompt = replace(prompt, tokens={**await counting, "total": generation.prompt_tokens})
     if (text := reply.end()) and stands:
         yield Delta(text)
     ready.clock.ms["first_token"] = milliseconds(generation.first_token_s)
     case, written = ready.case(prompt.contexts), reply.answer.strip()
-    verdict = judge(case, written, grounding) if written else declined(case, "model_declined", "generated")
+    if written:
+        verdict = await asyncio.to_thread(judge, case, written, grounding)
+    else:
+        verdict = declined(case, "model_declined", "generated")
     whole = ready.answer(prompt.contexts, verdict, prompt)
     reasoning = generation.reasoning or reply.reasoning.strip()
     whole = replace(whole, generation=generation, reasoning=reasoning, model=model)
     for step in _told(whole, already=stands and bool(written)):
         yield step
+
+
+def _parts(engine: Replicas, tenant: Tenant, ready: _Prepared, prompt: Prompt) -> AsyncGenerator[str | Generation]:
+    schema = ready.question.schema
+    wanted = or_declined(schema) if schema is not None else None
+    return engine.generate(prompt.messages, ready.elements.sampling, tenant=tenant.number, schema=wanted)
 
 
 def _grounding(services: Services, ready: _Prepared, model: str) -> Grounding:

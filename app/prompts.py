@@ -148,12 +148,11 @@ def build_messages(
     `fence` is random for each request: a document cannot close a fence that it cannot guess. `turns` are the
     conversation before the question.
     """
-    sources = [source_block(match.title, match.text, number, fence) for number, match in enumerate(contexts, start=1)]
     return [
         {"role": "system", "content": system_text(elements)},
         *example_messages(elements),
         *(Message(role=turn["role"], content=neutralise(turn["content"])) for turn in turns),
-        {"role": "user", "content": _user_text(elements, sources, text, fence)},
+        {"role": "user", "content": _user_text(elements, sources_text(elements, contexts, fence), text)},
     ]
 
 
@@ -168,25 +167,26 @@ def example_messages(elements: PromptElements) -> list[Message]:
     """Few-shot examples as turns (Brown et al., "Language Models are Few-Shot Learners", 2020)."""
     messages: list[Message] = []
     for example in elements.examples:
-        sources = [source_block(None, example.context, 1, EXAMPLE_FENCE)] if example.context else []
+        sources = _sources(elements, [(None, example.context)] if example.context else [], EXAMPLE_FENCE)
         messages += [
-            {"role": "user", "content": _user_text(elements, sources, example.input, EXAMPLE_FENCE)},
+            {"role": "user", "content": _user_text(elements, sources, example.input)},
             {"role": "assistant", "content": example.output},
         ]
     return messages
 
 
-def _user_text(elements: PromptElements, sources: Sequence[str], text: str, fence: str) -> str:
-    return "\n\n".join(
-        filter(
-            None,
-            (
-                "\n".join([sources_label(elements, fence), *sources]) if sources else "",
-                f"{elements.input_label}: {neutralise(text)}",
-                elements.output_indicator,
-            ),
-        )
-    )
+def _user_text(elements: PromptElements, sources: str, text: str) -> str:
+    asked = f"{elements.input_label}: {neutralise(text)}"
+    return "\n\n".join(filter(None, (sources, asked, elements.output_indicator)))
+
+
+def sources_text(elements: PromptElements, contexts: Sequence[Match], fence: str) -> str:
+    return _sources(elements, [(match.title, match.text) for match in contexts], fence)
+
+
+def _sources(elements: PromptElements, texts: Sequence[tuple[str | None, str]], fence: str) -> str:
+    blocks = [source_block(title, text, number, fence) for number, (title, text) in enumerate(texts, start=1)]
+    return "\n".join([sources_label(elements, fence), *blocks]) if blocks else ""
 
 
 def sources_label(elements: PromptElements, fence: str) -> str:
