@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import os
 import secrets
 import shutil
@@ -84,6 +85,15 @@ def models(scratch: Path) -> Path:
     folder = scratch / "models"
     packaged_folder(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_opened_once() -> Iterator[None]:
+    """However often a test opens the services: each time would cost a second."""
+    opened = functools.lru_cache(maxsize=1)(E5Encoder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.embedding.choice.E5Encoder", lambda folder, **options: opened(folder.resolve(), **options))
+        yield
 
 
 def home_with(models: Path, home: Path) -> Path:

@@ -199,7 +199,8 @@ def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
         "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'onnx', 'tokenizers', 'vllm', 'xberg',"
-        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow'}"
+        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
+        " 'alembic', 'sqlalchemy'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
