@@ -44,17 +44,21 @@ class Admission:
             self._running[tenant] -= 1
             self._next()
 
-    async def _enter(self, tenant: int) -> None:
-        if tenant not in self._waiting and self._has_room(tenant):
-            self._running[tenant] += 1
-            self._publish()
-            return
+    def refuse_if_full(self, tenant: int) -> None:
+        """Raises TooManyRequests if this tenant's queue is: worth asking before any work is done for a request."""
         if len(self._waiting.get(tenant, ())) >= self._queue:
             self._metrics.engine_rejected.labels("queue_full").inc()
             raise TooManyRequests(
                 f"{self._running[tenant]} requests of this tenant are being answered and {self._queue} are waiting "
                 "(KYUJANG_TENANT_CONCURRENCY, KYUJANG_TENANT_QUEUE). Wait for some of them."
             )
+
+    async def _enter(self, tenant: int) -> None:
+        if tenant not in self._waiting and self._has_room(tenant):
+            self._running[tenant] += 1
+            self._publish()
+            return
+        self.refuse_if_full(tenant)
         await self._wait(tenant)
 
     async def _wait(self, tenant: int) -> None:

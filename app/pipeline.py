@@ -115,7 +115,7 @@ class _Prepared:
 
 
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
-    """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
+    """Raises EngineUnavailable, Overloaded, TooManyRequests, or InvalidInput if the question does not fit the model."""
     async with aclosing(answer_in_steps(services, tenant, question)) as steps:
         async for step in steps:
             if isinstance(step, Answer):
@@ -129,6 +129,8 @@ async def answer_in_steps(services: Services, tenant: Tenant, question: Question
         check(question.schema)
         if services.engine is None:
             raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
+    if services.engine is not None:
+        services.engine.refuse_if_full(tenant.number)
     ready = await _prepare(services, tenant, question)
     matches = ready.found.matches
     yield Retrieved(matches)

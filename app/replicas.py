@@ -61,6 +61,10 @@ class Replicas:
         several = self._replicas if len(self._replicas) > 1 else []
         return {each.name: each.reason for each in several}
 
+    def refuse_if_full(self, tenant: int) -> None:
+        """Raises TooManyRequests if generate() would."""
+        self._admission.refuse_if_full(tenant)
+
     async def served(self) -> Served:
         """Raises EngineUnavailable, as all of these do."""
         return await self._ask(Engine.served)

@@ -35,9 +35,10 @@ async def event_stream(request: Request, events: AsyncGenerator[Event]) -> Strea
 
 async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) -> AsyncIterator[str]:
     number = 1
-    yield _line(number, *first)
-    upcoming = asyncio.ensure_future(anext(events))
+    upcoming: asyncio.Future[Event] | None = None
     try:
+        yield _line(number, *first)
+        upcoming = asyncio.ensure_future(anext(events))
         while True:
             await asyncio.wait({upcoming}, timeout=HEARTBEAT_S)
             if not upcoming.done():
@@ -54,7 +55,7 @@ async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) 
                 return
             upcoming = asyncio.ensure_future(anext(events))
     finally:
-        _cancel(upcoming)
+        _close(upcoming, events)
 
 
 def _line(number: int, name: str, value: Any) -> str:
@@ -73,6 +74,16 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
                 raise HungUp
     finally:
         _cancel(task)
+
+
+def _close(upcoming: asyncio.Future[Event] | None, events: AsyncGenerator[Event]) -> None:
+    """An event that has come and that nobody takes leaves `events` open, and with it the engine's request."""
+    if upcoming is not None and not upcoming.done():
+        _cancel(upcoming)
+        return
+    closing = asyncio.ensure_future(events.aclose())
+    _ending.add(closing)
+    closing.add_done_callback(_ending.discard)
 
 
 def _cancel(task: asyncio.Future[Any]) -> None:

@@ -15,7 +15,6 @@ from app.generation import Engine, Generation, Served, Timeouts, address
 from tests.app.fake_engine import CHUNK, END, PATIENT, USAGE, FakeEngine
 
 MESSAGES = [{"role": "user", "content": "How long?"}]
-HASTY = Timeouts(connect_s=5, first_token_s=0.3, token_s=0.3, answer_s=30)
 
 
 @pytest.fixture
@@ -25,7 +24,11 @@ async def engine_with() -> AsyncIterator[Callable]:
     engines: list[Engine] = []
 
     async def start(
-        status: int, *pieces: str | asyncio.Event, cut: bool = False, counting: bool = False, timeouts: Timeouts = HASTY
+        status: int,
+        *pieces: str | asyncio.Event,
+        cut: bool = False,
+        counting: bool = False,
+        timeouts: Timeouts = PATIENT,
     ) -> Engine:
         fakes.append(await FakeEngine(status, pieces, cut, counting).start())
         engines.append(fakes[-1].engine(timeouts))
@@ -107,19 +110,19 @@ async def test_whether_it_had_begun_is_told_apart(engine_with, status, body, ret
 async def test_each_wait_ends_and_names_its_setting(engine_with):
     never = asyncio.Event()
     for pieces, changed, setting in [
-        ([never], {}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
-        ([": still there\n\n", never], {}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
-        ([CHUNK, never], {}, "KYUJANG_LLM_TOKEN_TIMEOUT_S"),
-        ([CHUNK, CHUNK, never], {"token_s": 30, "answer_s": 0.3}, "KYUJANG_LLM_TIMEOUT_S"),
+        ([never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
+        ([": still there\n\n", never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
+        ([CHUNK, never], {"token_s": 0.3}, "KYUJANG_LLM_TOKEN_TIMEOUT_S"),
+        ([CHUNK, CHUNK, never], {"answer_s": 0.3}, "KYUJANG_LLM_TIMEOUT_S"),
     ]:
-        engine = await engine_with(200, *pieces, timeouts=replace(HASTY, **changed))
+        engine = await engine_with(200, *pieces, timeouts=replace(PATIENT, **changed))
         with pytest.raises(EngineUnavailable, match=setting) as caught:
             await generate(engine)
         assert not isinstance(caught.value, EngineNotBegun)
 
 
 async def test_a_stuck_engine_ends_the_short_questions_too(engine_with):
-    engine = await engine_with(200)
+    engine = await engine_with(200, timeouts=replace(PATIENT, first_token_s=0.3))
     engine_with.fakes[-1].gate = asyncio.Event()
     with pytest.raises(EngineUnavailable, match="FIRST_TOKEN_TIMEOUT_S"):
         await engine.served()
@@ -229,3 +232,16 @@ async def test_another_model_than_asked_for_is_named(engine_with):
     with pytest.raises(EngineUnavailable, match="serves smollm2"):
         await engine.served()
     await engine.close()
+
+
+async def test_the_cache_salt_is_the_tenants_and_stands_in_no_prompt(engine_with):
+    salts = {}
+    for tenant in (1, 2):
+        for _ in range(2):
+            engine = await engine_with(200, CHUNK + END + USAGE)
+            async for _ in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=tenant):
+                pass
+            salts.setdefault(tenant, set()).add(json.loads(engine_with.fakes[-1].chats[-1])["cache_salt"])
+    # Two processes with the same key share what the engine has cached; two tenants never do.
+    assert [len(each) for each in salts.values()] == [1, 1]
+    assert salts[1] != salts[2]

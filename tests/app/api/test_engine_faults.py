@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 
 import httpx
 import pytest
+import uvicorn
 
 from app import replicas as replicas_module
 from app.main import create_app
@@ -126,8 +128,78 @@ async def test_a_burst_is_bounded_and_leaves_the_other_tenant_its_turn(clients_o
         await engines.close()
 
 
+async def test_a_full_queue_is_a_status_before_a_stream_begins(clients_of):
+    go = asyncio.Event()
+    fake = FakeEngine(pieces=(go, CHUNK, END, USAGE))
+    async with fake_engines(fake):
+        engines = replicas_of(fake.engine(), concurrency=1, per_tenant=1, queue=1)
+        busy, quiet = clients_of(engines, Metrics())
+        asked = [asyncio.create_task(busy.post("/query", json={**QUESTION, "stream": True})) for _ in range(2)]
+        await until(lambda: engines._admission.waiting == 1)
+        refused = await busy.post("/query", json={**QUESTION, "stream": True})
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert refused.headers["retry-after"]
+        asked.append(asyncio.create_task(quiet.post("/query", json={**QUESTION, "stream": True})))
+        await until(lambda: engines._admission.waiting == 2)
+        go.set()
+        assert [parsed(each.text)[-1][0] for each in await asyncio.gather(*asked)] == ["done"] * 3
+        await engines.close()
+
+
+@pytest.fixture
+async def served_by(services, clients_of):
+    """The application with these engines behind a real socket: its address, and a tenant's headers."""
+    started: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
+
+    async def start(engines: Replicas) -> tuple[tuple[str, int], str]:
+        client = clients_of(engines, Metrics())[0]
+        assert isinstance(client._transport, httpx.ASGITransport)
+        server = uvicorn.Server(uvicorn.Config(client._transport.app, port=0, lifespan="off", log_level="error"))
+        started.append((server, asyncio.create_task(server.serve())))
+        await until(lambda: server.started)
+        return server.servers[0].sockets[0].getsockname(), client.headers["authorization"]
+
+    yield start
+    for server, task in started:
+        server.should_exit = True
+        await task
+
+
+MUCH = CHUNK.replace("Thirty", "thirty " * 2000)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("phase", ["waiting for its turn", "before a token", "after a token", "while nobody reads"])
+async def test_a_caller_that_hangs_up_gives_its_place_back(served_by, stream, phase):
+    never = asyncio.Event()
+    fake = FakeEngine()
+    async with fake_engines(fake):
+        engines = replicas_of(fake.engine(), concurrency=1)
+        (host, port), authorization = await served_by(engines)
+        fake.pieces = {
+            "before a token": [never],
+            "while nobody reads": [MUCH] * 2000,
+        }.get(phase, [CHUNK, never])
+        body = json.dumps({**QUESTION, "stream": stream}).encode()
+        fields = {"Host": "x", "Content-Type": "application/json", "Authorization": authorization}
+        lines = [f"{name}: {value}" for name, value in {**fields, "Content-Length": len(body)}.items()]
+        head = "\r\n".join(["POST /query HTTP/1.1", *lines, "", ""])
+        callers = []
+        for _ in range(3 if phase == "waiting for its turn" else 1):
+            _, writer = await asyncio.open_connection(host, port, limit=1024)
+            writer.write(head.encode() + body)
+            callers.append(writer)
+        await until(lambda: fake.running == 1 and engines._admission.waiting == len(callers) - 1)
+        for writer in reversed(callers):
+            writer.transport.abort()
+        await until(lambda: engines._admission.running == engines._admission.waiting == 0)
+        await until(lambda: fake.running == 0 or phase != "while nobody reads")
+        assert engines._replicas[0].running == 0
+        await engines.close()
+
+
 async def test_a_stuck_engine_shows_in_readyz_within_its_limit(clients_of, monkeypatch):
-    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT_S", 2)
     stuck, broken = FakeEngine(gate=asyncio.Event()), FakeEngine(canary=500)
     async with fake_engines(stuck, broken):
         engines = replicas_of(stuck.engine(), broken.engine())
@@ -135,9 +207,9 @@ async def test_a_stuck_engine_shows_in_readyz_within_its_limit(clients_of, monke
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         found = answer.json()["dependencies"]
-        assert found[f"engine 1 (127.0.0.1:{stuck.port})"] == "no answer within 0.2 s"
+        assert found[f"engine 1 (127.0.0.1:{stuck.port})"] == "no answer within 2 s"
         assert "answered 500" in found[f"engine 2 (127.0.0.1:{broken.port})"]
-        assert found["engine"] == "1: no answer within 0.2 s; 2: The engine answered 500: no reason given"
+        assert found["engine"] == "1: no answer within 2 s; 2: The engine answered 500: no reason given"
         await engines.close()
 
 
