@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from tests.conftest import EXAMPLES, ROOT, SHARED_DATA, needs_shared_data
@@ -100,14 +99,8 @@ def test_a_streamed_answer_is_the_same_answer(client, shelf):
 
 def running(stack: Stack) -> int:
     """Requests that vLLM works on, by its own metrics."""
-    key = next(
-        environment["KYUJANG_ENGINE_KEY"]
-        for environment in (each.environ() for each in psutil.Process(stack.process.pid).children(recursive=True))
-        if "KYUJANG_ENGINE_KEY" in environment
-    )
-    transport = httpx.HTTPTransport(uds=str(stack.home / "run" / "engine.sock"))
-    with httpx.Client(transport=transport, base_url="http://engine") as engine:
-        text = engine.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text
+    with stack.engine() as engine:
+        text = engine.get("/metrics").text
     counts = re.findall(r"^vllm:num_requests_running\{.*\} ([\d.]+)$", text, re.MULTILINE)
     assert counts, text[:500]
     return int(sum(map(float, counts)))
