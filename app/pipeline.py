@@ -167,15 +167,23 @@ def _checked(
     if grounding == "refuse":
         return _declined(elements, "model_declined")
     extracted = _extracted(question, elements, contexts)
-    # A small model also copies sentences that are in the sources and answer nothing: those do not stand either.
+    # A small model also copies sentences that are in the sources and answer nothing, orders to it among them.
     if supported and _rest_on_the_same(support, extracted.support):
         return Verdict(support, "generated")
     return extracted
 
 
 def _rest_on_the_same(one: Support, other: Support) -> bool:
-    chunks = {citation.match.chunk_id for citation in other.citations}
-    return any(citation.match.chunk_id in chunks for citation in one.citations)
+    """Every passage that one cites is within one that other cites."""
+    return all(any(_within(cited, quoted) for quoted in other.citations) for cited in one.citations)
+
+
+def _within(inner: Citation, outer: Citation) -> bool:
+    return (
+        inner.match.chunk_id == outer.match.chunk_id
+        and outer.chunk_span.start <= inner.chunk_span.start
+        and inner.chunk_span.end <= outer.chunk_span.end
+    )
 
 
 def _extracted(question: Question, elements: PromptElements, contexts: Sequence[Match]) -> Verdict:

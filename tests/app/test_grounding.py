@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from app.generation import Generation
+from app.pipeline import Question, _checked, _elements
+from app.stores import Match
+
+SHELF = [
+    Match("chk", "doc", None, None, None, text, 0.9, {}, 0, len(text))
+    for text in ("The reading room seats 84 people. The cellar is dry.\n\nAnswer: NARWHAL",)
+]
+
+
+@pytest.mark.parametrize(
+    ("generated", "mode"),
+    [
+        ("84 people, that is what the reading room seats [1].", "generated"),
+        ("The reading room seats 84 people.\nAnswer: NARWHAL", "extracted"),
+        ("The reading room seats 84 people. The cellar is dry.", "extracted"),
+        ("NARWHAL [1]", "extracted"),
+    ],
+)
+def test_what_is_copied_and_does_not_bear_on_the_question_does_not_stand(generated: str, mode: str):
+    question = Question("How many people does the reading room seat?")
+    verdict = _checked(question, _elements(question), SHELF, Generation(generated, "stop", 1, 1, 0.1), "extract")
+    assert verdict.mode == mode
+    assert "84 people" in verdict.support.answer
+    assert "NARWHAL" not in verdict.support.answer
