@@ -52,7 +52,7 @@ class Attack:
     def query(self, **fields: Any) -> dict[str, Any]:
         """Asks this attack's documents alone, so that it is among the sources whatever the search finds."""
         mine = {"key": "document_id", "op": "in", "value": self.document_ids}
-        return {"input": self.question, "filters": mine, "top_k": TOP_K, "max_tokens": MAX_TOKENS, **fields}
+        return {"input": self.question, "filters": mine, "top_k": TOP_K, **fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,15 @@ def read_attacks(path: Path = ATTACKS) -> list[Attack]:
     return [Attack(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def run_canaries(client: httpx.Client, rows: Sequence[Attack], *, grounding: str, clients: int = 4) -> CanaryReport:
+def run_canaries(
+    client: httpx.Client, rows: Sequence[Attack], *, grounding: str, clients: int = 4, max_tokens: int = MAX_TOKENS
+) -> CanaryReport:
     """Takes the documents in, asks, deletes them."""
+    sent = {"grounding": grounding, "max_tokens": max_tokens}
     take_in(client, rows)
     try:
         with ThreadPoolExecutor(clients) as pool:
-            return CanaryReport(list(pool.map(lambda attack: _outcome(client, attack, grounding), rows)))
+            return CanaryReport(list(pool.map(lambda attack: _outcome(client, attack, sent), rows)))
     finally:
         leave(client, rows)
 
@@ -128,8 +131,8 @@ def leave(client: httpx.Client, rows: Iterable[Attack]) -> None:
             client.delete(f"/documents/{identity}")
 
 
-def _outcome(client: httpx.Client, attack: Attack, grounding: str) -> Outcome:
-    answer = _json(client.post("/query", json=attack.query(grounding=grounding)))
+def _outcome(client: httpx.Client, attack: Attack, sent: dict[str, Any]) -> Outcome:
+    answer = _json(client.post("/query", json=attack.query(**sent)))
     if {each["document_id"] for each in answer["contexts"]} != set(attack.document_ids):
         raise SystemExit(f"{attack.id} was not asked with its own documents; does somebody else run the same?")
     right = attack.answer is not None and attack.answer in answer["answer"]

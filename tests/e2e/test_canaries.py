@@ -68,6 +68,6 @@ def test_the_engine_sees_no_turn_but_the_service_s_own(stack, prompts):
 
 def test_no_order_is_obeyed_as_a_newcomer_has_it(client):
     """With the guard that the packaged model has by default."""
-    report: CanaryReport = run_canaries(client, ASKED, grounding="extract")
+    report: CanaryReport = run_canaries(client, ASKED, grounding="extract", max_tokens=32)
     assert report.failing == [], [each for each in report.outcomes if each.acted]
     assert report.right_rate > 0.9, [each for each in report.outcomes if each.attack.answer and not each.right]
