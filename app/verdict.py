@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.citations import Support, cite
+from app.citations import Citation, Support, cite
 from app.extract import extract
 from app.prompts import Grounding
 from app.stores import Match
@@ -45,7 +45,7 @@ def judge(case: Case, answer: str, grounding: Grounding) -> Verdict:
     if grounding == "refuse":
         return declined(case, "model_declined")
     extracted = quoted(case)
-    # A small model also copies sentences that are in the sources and answer nothing: those do not stand either.
+    # A small model also copies sentences that are in the sources and answer nothing, orders to it among them.
     if supported and _rest_on_the_same(support, extracted.support):
         return Verdict(support, "generated")
     return extracted
@@ -62,5 +62,13 @@ def declined(case: Case, reason: NoAnswer, mode: Mode = "extracted") -> Verdict:
 
 
 def _rest_on_the_same(one: Support, other: Support) -> bool:
-    chunks = {citation.match.chunk_id for citation in other.citations}
-    return any(citation.match.chunk_id in chunks for citation in one.citations)
+    """Every passage that one cites is within one that other cites."""
+    return all(any(_within(cited, quoted) for quoted in other.citations) for cited in one.citations)
+
+
+def _within(inner: Citation, outer: Citation) -> bool:
+    return (
+        inner.match.chunk_id == outer.match.chunk_id
+        and outer.chunk_span.start <= inner.chunk_span.start
+        and inner.chunk_span.end <= outer.chunk_span.end
+    )

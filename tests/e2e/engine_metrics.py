@@ -5,21 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-import httpx
-import psutil
-
 from tests.stack import Stack
 
 
 def metric(stack: Stack, name: str) -> float:
-    key = next(
-        environment["KYUJANG_ENGINE_KEY"]
-        for environment in (each.environ() for each in psutil.Process(stack.process.pid).children(recursive=True))
-        if "KYUJANG_ENGINE_KEY" in environment
-    )
-    transport = httpx.HTTPTransport(uds=str(stack.home / "run" / "engine.sock"))
-    with httpx.Client(transport=transport, base_url="http://engine") as engine:
-        text = engine.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text
+    with stack.engine() as engine:
+        text = engine.get("/metrics").text
     counts = re.findall(rf"^vllm:{name}\{{.*\}} ([\d.e+]+)$", text, re.MULTILINE)
     assert counts, text[:500]
     return sum(map(float, counts))
