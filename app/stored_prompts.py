@@ -34,10 +34,13 @@ class StoredPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSummary:
+    """`created_at` is the time of the version that the name means."""
+
     name: str
     versions: Sequence[int]
     active: int | None
     is_default: bool
+    created_at: datetime
 
 
 VERSION = """
@@ -145,14 +148,15 @@ async def summaries(database: Database, tenant: int, *, limit: int, after: str |
         rows = await fetch_all(
             connection,
             """
-            select p.name, p.active, p.is_default, array_agg(v.version order by v.version) as versions
+            select p.name, p.active, p.is_default, array_agg(v.version order by v.version) as versions,
+                   max(v.created_at) filter (where v.version = coalesce(p.active, p.newest)) as created_at
             from prompts p join prompt_versions v on v.tenant_id = p.tenant_id and v.name = p.name
             where p.tenant_id = %(tenant)s and (%(after)s::text is null or p.name > %(after)s)
             group by p.tenant_id, p.name order by p.name limit %(limit)s
             """,
             {"tenant": tenant, "after": after, "limit": limit},
         )
-    return [PromptSummary(row["name"], row["versions"], row["active"], row["is_default"]) for row in rows]
+    return [PromptSummary(**row) for row in rows]
 
 
 async def _get(connection: Connection, key: dict[str, Any]) -> StoredPrompt:

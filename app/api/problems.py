@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem bodies, whoever raised them."""
+"""Errors as RFC 9457 problem bodies, whoever raised them; below /v1 in OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ CODES = {
     413: "too_large",
     415: "unsupported_media_type",
 }
+OPENAI = "/v1/"
 
 
 class HungUp(Exception):
@@ -39,6 +40,8 @@ def problem(
     headers: dict[str, str] | None = None,
     more: dict[str, Any] | None = None,
 ) -> Response:
+    if request.scope["path"].startswith(OPENAI):
+        return _openai(status, code, detail, errors or [], headers)
     body: dict[str, Any] = {
         "type": f"urn:kyujang:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -53,6 +56,30 @@ def problem(
     # Escaped, because what a caller sent and we name may hold a lone surrogate.
     content = json.dumps(body, ensure_ascii=True)
     return Response(content, status, headers, media_type="application/problem+json")
+
+
+def _openai(
+    status: int, code: str, detail: str, errors: list[dict[str, str]], headers: dict[str, str] | None
+) -> Response:
+    """What OpenAI answers, so that its clients raise the exception they have for it."""
+    params = [_param(each["pointer"]) for each in errors]
+    named = [f"{param}: {each['detail']}" for param, each in zip(params, errors, strict=True) if param]
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    body = {
+        "message": "; ".join(named[:5]) or detail,
+        "type": kind,
+        "param": next(iter(params), None),
+        "code": "invalid_api_key" if status == 401 else code,
+    }
+    content = json.dumps({"error": body}, ensure_ascii=True)
+    return Response(content, 400 if status == 422 else status, headers, media_type="application/json")
+
+
+def _param(pointer: str) -> str | None:
+    """`/messages/0/content` as OpenAI names it: `messages[0].content`."""
+    parts = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    name = "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts)
+    return name.removeprefix(".") or None
 
 
 def install(app: FastAPI) -> None:

@@ -47,7 +47,7 @@ async def query(
             request, _events(services.metrics, pipeline.answer_in_steps(services, tenant, question))
         )
     answer = await while_connected(request, pipeline.answer(services, tenant, question))
-    _count(services.metrics, answer)
+    count(services.metrics, answer)
     return answer_out(answer)
 
 
@@ -65,11 +65,11 @@ async def _events(metrics: Metrics, steps: AsyncGenerator[pipeline.Step]) -> Asy
                 case Citation():
                     yield "citation", citation_out(step).model_dump(mode="json")
                 case pipeline.Answer():
-                    _count(metrics, step)
+                    count(metrics, step)
                     yield "done", answer_out(step).model_dump(mode="json")
 
 
-def _count(metrics: Metrics, answer: pipeline.Answer) -> None:
+def count(metrics: Metrics, answer: pipeline.Answer) -> None:
     metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
     for step, milliseconds in answer.timings_ms.items():
         metrics.stage_seconds.labels(step).observe(milliseconds / 1000)
