@@ -3,7 +3,7 @@
 KyujangError (500)
 ├── InvalidInput (422)          ├── Unauthorized (401)
 │                               ├── Forbidden (403)
-├── BadRequest (400)            ├── NotFound (404)
+├── BadRequest (400)            ├── NotFound (404) ── UnknownModel
 ├── TooLarge (413)              ├── Conflict (409)
 ├── UnsupportedMediaType (415)  ├── TooManyRequests (429)
 ├── NotConfigured (start-up)    └── Unavailable (503)
@@ -74,6 +74,12 @@ class NotFound(KyujangError):
 
     status = 404
     code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """There is no prompt of this name. GET /v1/models lists them."""
+
+    code = "model_not_found"
 
 
 class Conflict(KyujangError):

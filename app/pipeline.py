@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
 
 from app import stored_prompts
 from app.budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
-from app.citations import Citation
 from app.clock import Clock, milliseconds
 from app.condense import standalone
 from app.errors import InvalidInput, Unavailable
 from app.generation import Generation
-from app.prompts import Grounding, Message, Overrides, PromptElements, elements_for
+from app.prompts import Grounding, PromptElements, elements_for
+from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
 from app.replicas import Replicas
 from app.reply import Reply
-from app.retrieval import Found, Retrieval, retrieve
+from app.retrieval import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.stored_prompts import StoredPrompt
@@ -27,64 +26,6 @@ from app.stores import Match
 from app.structured import check, or_declined
 from app.tenants import Tenant
 from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`prompt` names a stored one, `name` or `name@3`; `own` are the elements that this question sets itself; `turns`
-    are the conversation before it, `schema` a JSON schema that the answer keeps."""
-
-    input: str
-    retrieval: Retrieval = field(default_factory=Retrieval)
-    prompt: str | None = None
-    own: Overrides = field(default_factory=Overrides)
-    turns: Sequence[Message] = ()
-    schema: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`fallback` is the code of the error for which the answer was extracted instead of generated."""
-
-    id: str
-    verdict: Verdict
-    contexts: Sequence[Match]
-    prompt: Prompt
-    stored: StoredPrompt | None
-    search_query: str
-    timings_ms: dict[str, float]
-    generation: Generation | None = None
-    reasoning: str = ""
-    model: str | None = None
-    fallback: str | None = None
-
-    @property
-    def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
-        if self.verdict.no_answer_reason is not None:
-            return "no_answer"
-        if self.generation is None or self.verdict.mode == "extracted":
-            return "stop"
-        return self.generation.finish_reason
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    prompt: Prompt
-    stored: StoredPrompt | None
-    search_query: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    contexts: Sequence[Match]
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    text: str
-
-
-Step = Retrieved | Delta | Citation | Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from app.prompts import Example, Overrides
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 REFERENCE = re.compile(rf"({NAME.pattern})(?:@([1-9][0-9]{{0,8}}))?")
-# What a caller calls the prompt that is nowhere stored.
-BUILT_IN = "default"
+# What a caller calls the prompt that questions without one get.
+DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,13 @@ class StoredPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSummary:
+    """`created_at` is the time of the version that the name means."""
+
     name: str
     versions: Sequence[int]
     active: int | None
     is_default: bool
+    created_at: datetime
 
 
 VERSION = """
@@ -51,7 +54,11 @@ MEANT = "and v.version = coalesce(%(version)s, p.active, p.newest)"
 
 
 async def resolve(database: Database, tenant: int, reference: str | None) -> StoredPrompt | None:
-    """`name` or `name@3`; without one the tenant's default, None if it has none. Raises InvalidInput if unknown."""
+    """`name` or `name@3`; `default` or none: the tenant's default, None if it has none.
+
+    Raises InvalidInput if it is unknown.
+    """
+    reference = None if reference == DEFAULT else reference
     found = REFERENCE.fullmatch(reference) if reference is not None else None
     if reference is not None and found is None:
         raise InvalidInput("A prompt is named 'name' or 'name@version'.", pointer="/prompt")
@@ -61,13 +68,15 @@ async def resolve(database: Database, tenant: int, reference: str | None) -> Sto
         row = await fetch_one(
             connection, f"{VERSION} {which} {MEANT}", {"tenant": tenant, "name": name, "version": version}
         )
-    if row is None and name is not None and (name, version) != (BUILT_IN, None):
+    if row is None and name is not None:
         raise InvalidInput(f"There is no prompt {reference!r}. GET /prompts lists them.", pointer="/prompt")
     return _prompt(row) if row else None
 
 
 async def put(database: Database, tenant: int, name: str, elements: Overrides) -> tuple[StoredPrompt, bool]:
-    """A new version, and True; or the newest one, and False, if it says the same already."""
+    """A new version, and True; or the newest one, and False, if it says the same already. Raises InvalidInput."""
+    if name == DEFAULT:
+        raise InvalidInput("'default' is what questions without a prompt get: choose another name.", pointer="/name")
     key: dict[str, Any] = {"tenant": tenant, "name": name, "elements": Jsonb(_as_json(elements)), "version": None}
     async with database.transaction(tenant) as connection:
         await connection.execute(
@@ -145,14 +154,15 @@ async def summaries(database: Database, tenant: int, *, limit: int, after: str |
         rows = await fetch_all(
             connection,
             """
-            select p.name, p.active, p.is_default, array_agg(v.version order by v.version) as versions
+            select p.name, p.active, p.is_default, array_agg(v.version order by v.version) as versions,
+                   max(v.created_at) filter (where v.version = coalesce(p.active, p.newest)) as created_at
             from prompts p join prompt_versions v on v.tenant_id = p.tenant_id and v.name = p.name
             where p.tenant_id = %(tenant)s and (%(after)s::text is null or p.name > %(after)s)
             group by p.tenant_id, p.name order by p.name limit %(limit)s
             """,
             {"tenant": tenant, "after": after, "limit": limit},
         )
-    return [PromptSummary(row["name"], row["versions"], row["active"], row["is_default"]) for row in rows]
+    return [PromptSummary(**row) for row in rows]
 
 
 async def _get(connection: Connection, key: dict[str, Any]) -> StoredPrompt:

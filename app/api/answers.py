@@ -19,8 +19,8 @@ from app.api.filters import condition
 from app.api.schemas import SpanOut
 from app.budget import Prompt
 from app.citations import Citation, Span
-from app.pipeline import Answer, Preview, Question
 from app.prompts import Example, Overrides, Sampling
+from app.questions import Answer, Preview, Question
 from app.retrieval import Retrieval
 from app.stored_prompts import StoredPrompt
 from app.stores import Match

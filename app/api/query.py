@@ -14,6 +14,7 @@ from app.api.events import Event, event_stream, while_connected
 from app.citations import Citation
 from app.clock import Clock
 from app.metrics import Metrics
+from app.questions import Answer, Delta, Retrieved, Step
 from app.retrieval import retrieve
 
 router = APIRouter(tags=["Asking"])
@@ -47,29 +48,29 @@ async def query(
             request, _events(services.metrics, pipeline.answer_in_steps(services, tenant, question))
         )
     answer = await while_connected(request, pipeline.answer(services, tenant, question))
-    _count(services.metrics, answer)
+    count(services.metrics, answer)
     return answer_out(answer)
 
 
-async def _events(metrics: Metrics, steps: AsyncGenerator[pipeline.Step]) -> AsyncGenerator[Event]:
+async def _events(metrics: Metrics, steps: AsyncGenerator[Step]) -> AsyncGenerator[Event]:
     async with aclosing(steps):
         async for step in steps:
             match step:
-                case pipeline.Retrieved():
+                case Retrieved():
                     yield (
                         "retrieval",
                         {"contexts": [each.model_dump(mode="json") for each in contexts_out(step.contexts)]},
                     )
-                case pipeline.Delta():
+                case Delta():
                     yield "delta", {"text": step.text}
                 case Citation():
                     yield "citation", citation_out(step).model_dump(mode="json")
-                case pipeline.Answer():
-                    _count(metrics, step)
+                case Answer():
+                    count(metrics, step)
                     yield "done", answer_out(step).model_dump(mode="json")
 
 
-def _count(metrics: Metrics, answer: pipeline.Answer) -> None:
+def count(metrics: Metrics, answer: Answer) -> None:
     metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
     for step, milliseconds in answer.timings_ms.items():
         metrics.stage_seconds.labels(step).observe(milliseconds / 1000)

@@ -26,6 +26,7 @@ BY_ID = {
     ("GET", "/prompts/{name}"): "/prompts/{prompt}",
     ("POST", "/prompts/{name}/activate"): "/prompts/{prompt}/activate",
     ("DELETE", "/prompts/{name}"): "/prompts/{prompt}",
+    ("GET", "/v1/models/{id}"): "/v1/models/{prompt}",
 }
 BODIES = {("POST", "/prompts/{name}/activate"): {"version": 1}}
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
@@ -37,6 +38,11 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,
+    ("GET", "/v1/models"): None,
+    ("POST", "/v1/chat/completions"): {
+        "model": "default",
+        "messages": [{"role": "user", "content": "What is the launch code of project Haetae?"}],
+    },
 }
 
 
@@ -116,7 +122,16 @@ async def test_without_a_key_nothing_opens(anonymous, world, method, route):
     for headers in ({}, {"Authorization": "Bearer kyu_00_wrong"}, {"Authorization": f"Bearer {ADMIN_KEY}"}):
         refused = await anonymous.request(method, path, json=LISTING.get((method, route)), headers=headers)
         assert refused.status_code == 401
-        assert refused.headers["content-type"] == "application/problem+json"
+        shape = "application/json" if route.startswith("/v1/") else "application/problem+json"
+        assert refused.headers["content-type"] == shape
+
+
+async def test_anothers_prompt_is_an_unknown_model(world):
+    asked = {"messages": [{"role": "user", "content": "x"}]}
+    foreign = await world.stranger.post("/v1/chat/completions", json={**asked, "model": world.prompt})
+    unknown = await world.stranger.post("/v1/chat/completions", json={**asked, "model": "no-such"})
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json() == unknown.json()
 
 
 async def test_a_tenant_in_the_body_or_a_header_is_no_tenant(world):

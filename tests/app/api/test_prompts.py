@@ -126,6 +126,7 @@ async def test_a_question_with_an_unknown_prompt_says_so(shelf, prompt):
     [
         ("PUT", "/prompts/Großes", {}, 422),
         ("PUT", "/prompts/x", {"personality": "x"}, 422),
+        ("PUT", "/prompts/default", {}, 422),
         ("PUT", "/prompts/x", {"sampling": {"temperature": 9}}, 422),
         ("PUT", "/prompts/x", {"examples": [{"input": "a"}]}, 422),
         ("POST", "/prompts/nowhere/activate", {"version": 1}, 404),
