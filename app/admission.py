@@ -46,7 +46,7 @@ class Admission:
 
     def refuse_if_full(self, tenant: int) -> None:
         """Raises TooManyRequests if this tenant's queue is: worth asking before any work is done for a request."""
-        if len(self._waiting.get(tenant, ())) >= self._queue:
+        if not self._free(tenant) and len(self._waiting.get(tenant, ())) >= self._queue:
             self._metrics.engine_rejected.labels("queue_full").inc()
             raise TooManyRequests(
                 f"{self._running[tenant]} requests of this tenant are being answered and {self._queue} are waiting "
@@ -54,7 +54,7 @@ class Admission:
             )
 
     async def _enter(self, tenant: int) -> None:
-        if tenant not in self._waiting and self._has_room(tenant):
+        if self._free(tenant):
             self._running[tenant] += 1
             self._publish()
             return
@@ -81,6 +81,10 @@ class Admission:
                     f"The engine is busy: this request has waited {self._timeout_s:g} s (KYUJANG_QUEUE_TIMEOUT_S)."
                 ) from error
             raise
+
+    def _free(self, tenant: int) -> bool:
+        """Without going before somebody of the same tenant."""
+        return tenant not in self._waiting and self._has_room(tenant)
 
     def _has_room(self, tenant: int) -> bool:
         return self.running < self._concurrency and self._running[tenant] < self._per_tenant

@@ -227,3 +227,13 @@ async def test_nothing_leaks_whatever_happens_and_the_limits_hold(seed):
     assert most_of_one == 2
     async with where.place(A), where.place(A):
         assert where.running == 2
+
+
+async def test_without_a_queue_a_request_is_refused_only_while_another_is_answered():
+    admission = Admission(Metrics(), concurrency=4, per_tenant=1, queue=0, timeout_s=1)
+    admission.refuse_if_full(1)
+    async with admission.place(1):
+        with pytest.raises(TooManyRequests):
+            admission.refuse_if_full(1)
+        admission.refuse_if_full(2)
+    admission.refuse_if_full(1)

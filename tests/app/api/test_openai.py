@@ -448,8 +448,9 @@ async def test_too_many_requests_are_a_rate_limit(with_engine, stream):
     limits = {"concurrency": 1, "per_tenant": 1, "queue": 0}
     client, engine = await with_engine(CHUNK, go_on, END + USAGE, limits=limits)
     under_way = asyncio.create_task(client.chat.completions.create(**asking(ENGLISH)))
-    while not engine.running:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not engine.running:
+            await asyncio.sleep(0.01)
     with pytest.raises(openai.RateLimitError) as caught:
         await client.chat.completions.create(**asking(ENGLISH), stream=stream)
     assert (caught.value.type, caught.value.code) == ("rate_limit_error", "too_many_requests")
