@@ -22,14 +22,12 @@ Curves = dict[str, list[Point]]
 def curves(way: str, outcomes: Sequence[Outcome]) -> Curves:
     """By knob. Where a knob is looked at alone, the extractive answerer answers whatever its own one says."""
     if way != NONE:
-        return {
-            "min_score, cosine": curve(outcomes, lambda each: each.cosine, lambda each: each.contains, guarded=True)
-        }
+        return {"min_score, fused": curve(outcomes, lambda each: each.fused, lambda each: each.contains, guarded=True)}
     return {
         "share of the question (BEARS_ON)": _extractive(outcomes, "bearing", guarded=False),
         "min_score, cosine, alone": _extractive(outcomes, "cosine", guarded=False),
         "min_score, fused, alone": _extractive(outcomes, "fused", guarded=False),
-        "min_score, cosine, beside BEARS_ON": _extractive(outcomes, "cosine", guarded=True),
+        "min_score, fused, beside BEARS_ON": _extractive(outcomes, "fused", guarded=True),
     }
 
 
