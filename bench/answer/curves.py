@@ -85,4 +85,4 @@ def _point(panel: Axes, outcomes: Sequence[Outcome], kind: str, way: str, mark: 
     refused = [each.refused for each in outcomes if each.kind == kind]
     if answered and refused:
         place = ([sum(answered) / len(answered)], [sum(refused) / len(refused)])
-        panel.plot(*place, mark, color="black", label=f"as it is: {way} ({len(answered)} + {len(refused)})")
+        panel.plot(*place, mark, color="black", label=f"as it is: {way}")
