@@ -8,7 +8,7 @@ up: python
 
 test: python
 	@$(PYTHON) -m app.up.install --test
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: python
 	@$(PYTHON) -m app.up.install --test

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, get_args
 
-import uvicorn
 from pydantic import ValidationError
 
 from app import logs
@@ -91,6 +90,8 @@ def _up(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    import uvicorn
+
     logs.configure(settings.log_level)
     uvicorn.run(
         create_app(settings),

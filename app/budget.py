@@ -1,15 +1,42 @@
-"""The prompt that fits: contexts are dropped, lowest-ranked first, never cut."""
+"""The prompt that fits: contexts are dropped, lowest-ranked first, then early turns; nothing is cut."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from app.errors import InvalidInput
-from app.generation import Engine
-from app.prompts import Message, PromptElements, build_messages, source_block
+from app.errors import InvalidInput, Unavailable
+from app.fencing import new_fence
+from app.prompts import (
+    Message,
+    PromptElements,
+    build_messages,
+    example_messages,
+    source_block,
+    sources_label,
+    sources_text,
+    system_text,
+)
+from app.replicas import Replicas
 from app.stores import Match
+
+T = TypeVar("T")
+
+# Of what is free, the share that the conversation may take from the contexts.
+TURNS_SHARE = 0.5
+# What a chat template puts around a turn at most, which separate counts do not see.
+AROUND_A_TURN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and the conversation before it."""
+
+    text: str
+    turns: Sequence[Message] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,46 +45,98 @@ class Prompt:
 
     messages: list[Message] = field(default_factory=list)
     contexts: list[Match] = field(default_factory=list)
+    sources: str = ""
     tokens: dict[str, int] = field(default_factory=dict)
     dropped_contexts: int = 0
+    dropped_messages: int = 0
 
 
-def assemble_without_engine(elements: PromptElements, matches: Sequence[Match], text: str) -> Prompt:
+def assemble_without_engine(elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
     """Nothing counts the tokens, so nothing is dropped."""
-    return Prompt(build_messages(elements, matches, text, new_fence()), list(matches))
+    return _prompt(elements, matches, asked, new_fence())
 
 
-async def assemble(
-    engine: Engine, elements: PromptElements, matches: Sequence[Match], text: str, *, max_tokens: int
-) -> Prompt:
-    """Leaves room for an answer of `max_tokens`. Raises InvalidInput if the question does not fit even alone."""
+async def assemble(engine: Replicas, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
+    """Leaves room for the answer's `max_tokens`. Raises InvalidInput if the question does not fit even alone."""
     fence = new_fence()
-    blocks = [source_block(match, number, fence) for number, match in enumerate(matches, start=1)]
-    alone = await engine.count_message_tokens(build_messages(elements, [], text, fence))
-    room = (await engine.served()).context_tokens - max_tokens - alone
+    prompt = _prompt(elements, matches, asked, fence)
+    limit = (await engine.served()).context_tokens - elements.sampling["max_tokens"]
+    # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
+    most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
+    if most <= limit or await engine.count_message_tokens(prompt.messages) <= limit:
+        return prompt
+    return await _fitted(engine, elements, matches, asked, fence, limit)
+
+
+def _prompt(elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str) -> Prompt:
+    messages = build_messages(elements, matches, asked.text, fence, asked.turns)
+    return Prompt(messages, list(matches), sources_text(elements, matches, fence))
+
+
+async def _fitted(
+    engine: Replicas, elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str, limit: int
+) -> Prompt:
+    room = limit - await engine.count_message_tokens(build_messages(elements, [], asked.text, fence))
     if room < 0:
         raise InvalidInput(
-            f"The question, the instruction and max_tokens are {-room} tokens too long for the model. "
+            f"The question, the prompt and max_tokens are {-room} tokens too long for the model. "
             "Shorten them or lower max_tokens.",
             pointer="/input",
         )
-    counted = await engine.count_tokens([elements.instruction, text, elements.output_indicator, *blocks])
-    sizes = counted[3:]
+    blocks = [source_block(each.title, each.text, number, fence) for number, each in enumerate(matches, start=1)]
+    if blocks:
+        blocks[0] = f"{sources_label(elements, fence)}\n{blocks[0]}"
+    counted = await engine.count_tokens([*(turn["content"] for turn in asked.turns), *blocks])
+    in_turns, in_blocks = counted[: len(asked.turns)], counted[len(asked.turns) :]
+    first = _first_turn(in_turns, room)
+    room -= sum(in_turns[first:]) + AROUND_A_TURN * len(in_turns[first:])
+    kept = _kept(in_blocks, room)
+    prompt = _prompt(elements, matches[:kept], Asked(asked.text, asked.turns[first:]), fence)
+    return replace(prompt, dropped_contexts=len(matches) - kept, dropped_messages=first)
+
+
+async def token_counts(engine: Replicas, elements: PromptElements, prompt: Prompt, text: str) -> dict[str, int]:
+    """By element, without what the chat template adds; empty if the engine does not answer."""
+    examples = example_messages(elements)
+    turns = prompt.messages[1 + len(examples) : -1]
+    parts = {
+        "instruction": system_text(elements),
+        "examples": "\n".join(message["content"] for message in examples),
+        "messages": "\n".join(turn["content"] for turn in turns),
+        "context": prompt.sources,
+        "input": text,
+        "output_indicator": elements.output_indicator,
+    }
+    try:
+        counts = iter(await engine.count_tokens([part for part in parts.values() if part]))
+    except Unavailable:
+        return {}
+    return {name: next(counts) if part else 0 for name, part in parts.items()}
+
+
+@asynccontextmanager
+async def meanwhile(work: Awaitable[T]) -> AsyncIterator[asyncio.Future[T]]:
+    """Goes on beside the block, and ends with it."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+def _first_turn(sizes: list[int], room: int) -> int:
+    """The newest turns stay."""
+    left = int(room * TURNS_SHARE)
+    for index in range(len(sizes) - 1, -1, -1):
+        left -= sizes[index] + AROUND_A_TURN
+        if left < 0:
+            return index + 1
+    return 0
+
+
+def _kept(sizes: list[int], room: int) -> int:
     kept = 0
     # One token a block for the line break, which separate counts do not see.
     while kept < len(sizes) and sum(sizes[: kept + 1]) + kept + 1 <= room:
         kept += 1
-    messages = build_messages(elements, matches[:kept], text, fence)
-    tokens = {
-        "instruction": counted[0],
-        "examples": 0,
-        "context": sum(sizes[:kept]),
-        "input": counted[1],
-        "output_indicator": counted[2],
-        "total": await engine.count_message_tokens(messages),
-    }
-    return Prompt(messages, list(matches[:kept]), tokens, len(matches) - kept)
-
-
-def new_fence() -> str:
-    return f"source-{secrets.token_hex(4)}"
+    return kept

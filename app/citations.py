@@ -5,15 +5,13 @@ sentences of a chunk. It is the precision half of the word-overlap F1 between a 
 Shuster et al. call Knowledge F1 ("Retrieval Augmentation Reduces Hallucination in Conversation", Findings of EMNLP
 2021). A share alone would let one wrong fact pass in a sentence that repeats the question, therefore: what the sentence
 adds to the question is measured by itself, every number must be in the quoted sentences, every Latin name in the chunk,
-its title or the question, and nothing may be negated on one side alone. What it cannot see: synonyms, other languages,
-and a claim that joins facts from distant sentences. These are marked unsupported.
-
+its title or the question, every address in the chunk to the letter, and nothing may be negated on one side alone. What
+it cannot see: synonyms, other languages, a claim that joins facts from distant sentences. These are marked unsupported.
 A sentence without a content word ("Yes.", "네.") makes no claim of its own: neither cited nor marked.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import deque
@@ -22,8 +20,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.lexical import Word, content_words
+from app.links import leads_elsewhere
 from app.sentences import split_sentences
 from app.stores import Match
+from app.structured import claims, is_json
 
 # Measured on questions joined with their right answer, with another question's, and with one that is in no passage.
 SUPPORTED = 0.5
@@ -95,6 +95,7 @@ class Claim:
     """An answer sentence. `news` are the words that it adds to the question."""
 
     span: Span
+    text: str
     words: list[Word]
     news: list[Word]
     names: frozenset[str]
@@ -104,11 +105,12 @@ class Claim:
 
 def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
     """The model's markers are hints: a chunk it names is tried before the others, and must support the sentence."""
-    markers = [] if _is_json(answer) else list(_markers(answer, len(matches)))
+    markers = [] if is_json(answer) else list(_markers(answer, len(matches)))
     evidence = [piece for rank, match in enumerate(matches, start=1) for piece in _evidence(rank, match)]
     asked = _terms(question)
     known = [_terms(f"{match.title or ''} {match.text}") | asked for match in matches]
-    checked = [(claim, _supporting(claim, evidence, known)) for claim in _claims(answer, markers, asked)]
+    texts = [match.text for match in matches]
+    checked = [(claim, _supporting(claim, evidence, known, texts)) for claim in _claims(answer, markers, asked)]
     everywhere = {piece.marker for _, pieces in checked for piece in pieces}
     citations: list[Citation] = []
     unsupported: list[Span] = []
@@ -139,16 +141,6 @@ def _ranks(marker: str, matches: int) -> Iterator[int]:
         yield from range(max(low, 1), min(high, matches) + 1)
 
 
-def _is_json(answer: str) -> bool:
-    if not answer.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        json.loads(answer)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
     sentences = split_sentences(match.text)
     for start, stop in [*sentences, *((one[0], other[1]) for one, other in pairwise(sentences))]:
@@ -161,14 +153,20 @@ def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
 
 def _claims(answer: str, markers: Sequence[Marker], asked: frozenset[str]) -> Iterator[Claim]:
     rest = deque(markers)
-    for start, stop in split_sentences(answer):
+    for start, stop, said in _sentences(answer):
         inside = []
         while rest and rest[0].span.start < stop:
             inside.append(rest.popleft())
-        text = _bare(answer[start:stop])
+        text = _bare(said)
         words = list(dict.fromkeys(content_words(text)))
         news = [word for word in words if precision([word], asked) < SUPPORTED]
-        yield Claim(Span(start, stop), words, news, _names(text), _negated(text), inside)
+        yield Claim(Span(start, stop), answer[start:stop], words, news, _names(text), _negated(text), inside)
+
+
+def _sentences(answer: str) -> Iterator[tuple[int, int, str]]:
+    if is_json(answer):
+        return claims(answer)
+    return ((start, stop, answer[start:stop]) for start, stop in split_sentences(answer))
 
 
 def _bare(sentence: str) -> str:
@@ -195,14 +193,17 @@ def _terms(text: str) -> frozenset[str]:
     return frozenset(term for word in content_words(text) for term in word)
 
 
-def _supporting(claim: Claim, evidence: list[Evidence], known: list[frozenset[str]]) -> list[Evidence]:
+def _supporting(
+    claim: Claim, evidence: list[Evidence], known: list[frozenset[str]], texts: list[str]
+) -> list[Evidence]:
     """The best piece of each chunk that the model named and that supports the claim; else the best piece of all."""
     if not claim.words:
         return []
     best: dict[int, tuple[float, Evidence]] = {}
     for piece in evidence:
         share = precision(claim.words, piece.terms)
-        if share < SUPPORTED or not _agrees(claim, piece, known[piece.marker - 1]):
+        rank = piece.marker - 1
+        if share < SUPPORTED or not _agrees(claim, piece, known[rank]) or leads_elsewhere(claim.text, texts[rank]):
             continue
         score = share + PREFER_SHORT * min(1.0, share * len(claim.words) / piece.size)
         if piece.marker not in best or score > best[piece.marker][0]:

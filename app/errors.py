@@ -3,11 +3,14 @@
 KyujangError (500)
 ├── InvalidInput (422)          ├── Unauthorized (401)
 │                               ├── Forbidden (403)
-├── BadRequest (400)            ├── NotFound (404)
+├── BadRequest (400)            ├── NotFound (404) ── UnknownModel
 ├── TooLarge (413)              ├── Conflict (409)
-├── UnsupportedMediaType (415)  └── Unavailable (503)
-├── NotConfigured (start-up)        ├── EngineUnavailable
-└── DocumentError (one document)    ├── EmbedderUnavailable
+├── UnsupportedMediaType (415)  ├── TooManyRequests (429)
+├── NotConfigured (start-up)    └── Unavailable (503)
+└── DocumentError (one document)    ├── EngineUnavailable
+                                    │   └── EngineNotBegun
+                                    ├── Overloaded
+                                    ├── EmbedderUnavailable
                                     ├── RerankerUnavailable
                                     └── DatabaseUnavailable
 """
@@ -73,6 +76,12 @@ class NotFound(KyujangError):
     code = "not_found"
 
 
+class UnknownModel(NotFound):
+    """There is no prompt of this name. GET /v1/models lists them."""
+
+    code = "model_not_found"
+
+
 class Conflict(KyujangError):
     """This already exists or is in use."""
 
@@ -94,6 +103,16 @@ class UnsupportedMediaType(KyujangError):
     code = "unsupported_media_type"
 
 
+class TooManyRequests(KyujangError):
+    """This tenant has too many requests under way and waiting. Wait for some of them."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
+
+
 class Unavailable(KyujangError):
     """Something this service depends on is not there at the moment. Try again shortly."""
 
@@ -108,6 +127,16 @@ class EngineUnavailable(Unavailable):
     """The language model's engine does not answer. /search and extractive answers go on working."""
 
     code = "engine_unavailable"
+
+
+class EngineNotBegun(EngineUnavailable):
+    """The engine has not begun to answer, so that another replica may be asked. For a caller no different."""
+
+
+class Overloaded(Unavailable):
+    """The engine is busy with others' requests, and this one has waited too long."""
+
+    code = "overloaded"
 
 
 class EmbedderUnavailable(Unavailable):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from app.citations import Citation, Span, Support, precision
 from app.lexical import Word, content_words
+from app.links import remote_images
 from app.sentences import split_sentences
 from app.stores import Match
 
@@ -91,10 +92,13 @@ def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], l
 
 def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
     nearby = frozenset(term for word in content_words(f"{match.title or ''}\n{match.text}") for term in word)
+    images = remote_images(match.text)
     for start, stop in split_sentences(match.text):
         text = match.text[start:stop]
         terms = frozenset(term for word in content_words(text) for term in word)
-        if terms and not HEADING.match(text):
+        # An image would be fetched by whoever displays the answer, and tell its host that somebody asked.
+        fetches = any(start < end and begin < stop for begin, end in images)
+        if terms and not fetches and not HEADING.match(text):
             yield Candidate(rank, match, Span(start, stop), terms, nearby)
 
 

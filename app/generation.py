@@ -5,31 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-import httpx
-
+from app.engine_http import BROKE_OFF, UNIX, EngineHttp, Timeouts, well_formed
 from app.errors import EngineUnavailable, InvalidInput
-from app.prompts import Message
+from app.prompts import Message, Sampling
 from app.settings import Settings
 
+__all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
+
 FinishReason = Literal["stop", "length"]
-UNIX = "unix://"
-
-
-class Sampling(TypedDict, total=False):
-    temperature: float
-    top_p: float
-    top_k: int
-    max_tokens: int
-    stop: list[str]
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,72 +34,85 @@ class Served:
 @dataclass(frozen=True, slots=True)
 class Generation:
     text: str
+    """Without the reasoning, which the engine's reasoning parser sends apart."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     first_token_s: float
+    reasoning: str = ""
 
 
 class Engine:
-    def __init__(self, url: str, *, key: str | None, model: str | None, timeout_s: float) -> None:
+    """One replica."""
+
+    def __init__(self, url: str, *, key: str | None, model: str | None, timeouts: Timeouts) -> None:
         self._model = model
+        # Without a key it differs from process to process: they share no prefixes then, and nobody can guess it.
         self._salt = (key or secrets.token_hex(16)).encode()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        transport = httpx.AsyncHTTPTransport(uds=url.removeprefix(UNIX)) if url.startswith(UNIX) else None
-        self._http = httpx.AsyncClient(
-            base_url="http://engine" if transport else url.rstrip("/").removesuffix("/v1"),
-            headers=headers,
-            transport=transport,
-            timeout=httpx.Timeout(timeout_s, connect=5),
-            trust_env=False,
-        )
+        self._http = EngineHttp(url, key=key, timeouts=timeouts)
         self._served: Served | None = None
+        self.address = address(url)
+        self.heard_at = 0.0
+        """When it last sent a part of an answer, by time.monotonic()."""
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def served(self) -> Served:
-        """Asked once. Raises EngineUnavailable."""
+        """Asked once, and again after a fault. Raises EngineUnavailable."""
         if self._served is None:
-            models = (await self._call("GET", "/v1/models"))["data"]
-            chosen = [each for each in models if self._model in (None, each["id"])]
-            if not chosen:
-                names = ", ".join(each["id"] for each in models)
-                raise EngineUnavailable(f"The engine does not serve {self._model!r}; it serves {names}.")
-            self._served = Served(chosen[0]["id"], int(chosen[0].get("max_model_len") or 4096))
+            self._served = await self._ask_served()
         return self._served
 
-    async def ready(self) -> None:
+    async def ready(self) -> Served:
         """A completion of one token: /health alone stays green on a broken engine. Raises EngineUnavailable."""
-        served = await self.served()
-        await self._call("POST", "/v1/completions", {"model": served.model, "prompt": "1", "max_tokens": 1})
+        served = self._served = await self._ask_served()
+        try:
+            await self._call("POST", "/v1/completions", {"model": served.model, "prompt": "1", "max_tokens": 1})
+        except InvalidInput as error:
+            raise EngineUnavailable(error.detail) from error
+        return served
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the engine's own tokenizer, without special tokens."""
         model = (await self.served()).model
-        answers = await asyncio.gather(
-            *(
-                self._call("POST", "/tokenize", {"model": model, "prompt": text, "add_special_tokens": False})
-                for text in texts
-            )
-        )
-        return [answer["count"] for answer in answers]
+        bodies = [{"model": model, "prompt": text, "add_special_tokens": False} for text in texts]
+        return list(await asyncio.gather(*(self._count(body) for body in bodies)))
 
     async def count_message_tokens(self, messages: Sequence[Message]) -> int:
         """The whole prompt as the chat template makes it."""
-        body = {"model": (await self.served()).model, "messages": list(messages), "add_generation_prompt": True}
-        count: int = (await self._call("POST", "/tokenize", body))["count"]
-        return count
+        model = (await self.served()).model
+        return await self._count({"model": model, "messages": list(messages), "add_generation_prompt": True})
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int
+        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int, schema: dict[str, Any] | None = None
     ) -> AsyncGenerator[str | Generation]:
         """The text as it comes, and at the end the whole. Closed before that, it ends the engine's request.
 
-        Raises EngineUnavailable, or InvalidInput for what the engine refuses.
+        With a JSON schema the text is JSON that fits it. Raises EngineUnavailable, or InvalidInput for what the
+        engine refuses.
         """
         served = await self.served()
-        started = time.perf_counter()
+        answer = _Answer(started=time.perf_counter())
+        body = self._body(served, messages, sampling, tenant, schema)
+        pointer = "/response_format" if schema is not None else ""
+        with self._forgetting():
+            async with aclosing(self._http.events("/v1/chat/completions", body, pointer)) as events:
+                async for event in events:
+                    self.heard_at = time.monotonic()
+                    if text := answer.take(event):
+                        yield text
+            generation = answer.whole()
+        yield generation
+
+    def _body(
+        self,
+        served: Served,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        tenant: int,
+        schema: dict[str, Any] | None,
+    ) -> dict[str, Any]:
         body = {
             **sampling,
             "model": served.model,
@@ -118,77 +122,95 @@ class Engine:
             # Without it a tenant could tell from the latency what another tenant has asked.
             "cache_salt": hmac.new(self._salt, str(tenant).encode(), hashlib.sha256).hexdigest(),
         }
-        parts: list[str] = []
-        first_token_s, finish, usage = 0.0, "stop", {"prompt_tokens": 0, "completion_tokens": 0}
-        async with aclosing(self._events("/v1/chat/completions", body)) as events:
-            async for event in events:
-                usage = event.get("usage") or usage
-                for choice in event.get("choices", ()):
-                    finish = choice.get("finish_reason") or finish
-                    if text := choice["delta"].get("content"):
-                        first_token_s = first_token_s or time.perf_counter() - started
-                        parts.append(text)
-                        yield text
-        yield Generation(
-            text="".join(parts).strip(),
-            finish_reason="length" if finish == "length" else "stop",
-            prompt_tokens=usage["prompt_tokens"],
-            completion_tokens=usage["completion_tokens"],
-            first_token_s=first_token_s,
-        )
+        if schema is not None:
+            answer = {"name": "answer", "schema": schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
+        return body
+
+    async def _ask_served(self) -> Served:
+        listed = await self._call("GET", "/v1/models")
+        with well_formed():
+            models = {str(each["id"]): int(each.get("max_model_len") or 4096) for each in listed["data"]}
+        model = self._model or next(iter(models), None)
+        if model not in models:
+            raise EngineUnavailable(f"The engine does not serve {model!r}; it serves {', '.join(models) or 'nothing'}.")
+        return Served(model, models[model])
+
+    async def _count(self, body: dict[str, Any]) -> int:
+        answer = await self._call("POST", "/tokenize", body)
+        with well_formed():
+            return int(answer["count"])
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        with self._forgetting():
+            return await self._http.call(method, path, body)
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """After a fault another model may be there."""
         try:
-            response = await self._http.request(method, path, json=body)
-            _raise_for(response.status_code, response.content)
-            return response.json()
-        except (httpx.HTTPError, json.JSONDecodeError) as error:
+            yield
+        except EngineUnavailable:
             self._served = None
-            raise EngineUnavailable(_reason(error)) from error
-
-    async def _events(self, path: str, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        finished = False
-        try:
-            async with self._http.stream("POST", path, json=body) as response:
-                if response.status_code != 200:
-                    _raise_for(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    if line == "data: [DONE]":
-                        finished = True
-                    elif line.startswith("data: "):
-                        yield json.loads(line.removeprefix("data: "))
-        except (httpx.HTTPError, json.JSONDecodeError) as error:
-            self._served = None
-            raise EngineUnavailable(_reason(error)) from error
-        if not finished:
-            raise EngineUnavailable("The engine broke off its answer.")
+            raise
 
 
-def open_engine(settings: Settings) -> Engine | None:
-    """None when the answers are extractive only: KYUJANG_ENGINE=none."""
-    if settings.engine == "none" or settings.llm_url is None:
-        return None
+@dataclass(slots=True)
+class _Answer:
+    """What has come of it."""
+
+    started: float
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    first_token_s: float = 0.0
+    finish_reason: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def take(self, event: Any) -> str:
+        """The text that is new. Raises EngineUnavailable if the event is none of a completion."""
+        new = ""
+        with well_formed():
+            self.usage = event.get("usage") or self.usage
+            for choice in event["choices"]:
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                delta = choice["delta"]
+                text, thought = delta.get("content"), delta.get("reasoning") or delta.get("reasoning_content")
+                if text or thought:
+                    self.first_token_s = self.first_token_s or time.perf_counter() - self.started
+                self.thoughts.append(thought or "")
+                self.texts.append(text or "")
+                new += self.texts[-1]
+        return new
+
+    def whole(self) -> Generation:
+        """Raises EngineUnavailable if it is not."""
+        if self.finish_reason in (None, "abort", "error"):
+            raise EngineUnavailable(BROKE_OFF)
+        with well_formed():
+            return Generation(
+                text="".join(self.texts).strip(),
+                finish_reason="length" if self.finish_reason == "length" else "stop",
+                prompt_tokens=int(self.usage.get("prompt_tokens", 0)),
+                completion_tokens=int(self.usage.get("completion_tokens", 0)),
+                first_token_s=self.first_token_s,
+                reasoning="".join(self.thoughts).strip(),
+            )
+
+
+def address(url: str) -> str:
+    """Where an engine is, for people to read: without a user, a password or a folder."""
+    return url.rpartition("/")[2] if url.startswith(UNIX) else urlsplit(url).netloc.rpartition("@")[2]
+
+
+def open_engines(settings: Settings) -> list[Engine]:
+    """None at all when the answers are extractive only: KYUJANG_ENGINE=none."""
+    if settings.engine == "none":
+        return []
     key = settings.llm_key.get_secret_value() if settings.llm_key else None
-    return Engine(settings.llm_url, key=key, model=settings.model, timeout_s=settings.llm_timeout_s)
-
-
-def _raise_for(status: int, content: bytes) -> None:
-    if status in (400, 413, 422):
-        raise InvalidInput(f"The engine refused this request: {_message(content)}")
-    if status >= 300:
-        raise EngineUnavailable(f"The engine answered {status}: {_message(content)}")
-
-
-def _message(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["error"]["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return "no reason given"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "The engine did not answer in time (KYUJANG_LLM_TIMEOUT_S)."
-    if isinstance(error, httpx.ConnectError):
-        return "The engine cannot be reached; it may be starting or down."
-    return "The engine broke off or sent something that is no answer."
+    timeouts = Timeouts(
+        connect_s=settings.llm_connect_timeout_s,
+        first_token_s=settings.llm_first_token_timeout_s,
+        token_s=settings.llm_token_timeout_s,
+        answer_s=settings.llm_timeout_s,
+    )
+    return [Engine(url, key=key, model=settings.model, timeouts=timeouts) for url in settings.llm_urls]

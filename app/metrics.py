@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -25,6 +25,16 @@ class Metrics:
         )
         self.answers = Counter(
             "kyujang_answers", "Answers by mode and reason", ("mode", "outcome"), registry=self.registry
+        )
+
+        self.engine_requests = Gauge(
+            "kyujang_engine_requests", "Answers being generated or waiting for it", ("state",), registry=self.registry
+        )
+        self.engine_rejected = Counter(
+            "kyujang_engine_rejected", "Answers that were not begun", ("reason",), registry=self.registry
+        )
+        self.engine_replica_up = Gauge(
+            "kyujang_engine_replica_up", "1: it completed a token when last tried", ("replica",), registry=self.registry
         )
 
     def render(self) -> bytes:

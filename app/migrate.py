@@ -8,10 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import create_engine
 
 from app.embedding.choice import identity_of
 from app.errors import NotConfigured
@@ -74,6 +71,11 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
 
 def upgrade(owner_url: str, revision: str = "head") -> None:
     """The schema alone."""
+    # As long to import as all else that a command needs.
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(owner_url))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -1,82 +1,62 @@
-"""The way of a question: embed, search, assemble the prompt, generate, check the citations, answer."""
+"""The way of a question: choose the prompt, embed, search, assemble, generate, check the citations, answer."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from app.budget import Prompt, assemble, assemble_without_engine
-from app.citations import Citation, Support, cite
+from app import stored_prompts
+from app.budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.clock import Clock, milliseconds
-from app.extract import extract
-from app.generation import Engine, Generation, Sampling
-from app.prompts import PromptElements, default_elements
-from app.retrieval import Retrieval, retrieve
+from app.condense import standalone
+from app.errors import InvalidInput, Unavailable
+from app.generation import Generation
+from app.prompts import Grounding, PromptElements, elements_for
+from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
+from app.replicas import Replicas
+from app.reply import Reply
+from app.retrieval import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
+from app.stored_prompts import StoredPrompt
 from app.stores import Match
+from app.structured import check, or_declined
 from app.tenants import Tenant
-
-Grounding = Literal["mark", "extract", "refuse", "off"]
-NoAnswer = Literal["nothing_retrieved", "below_min_score", "model_declined"]
+from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    input: str
-    instruction: str | None = None
-    output_indicator: str | None = None
-    retrieval: Retrieval = field(default_factory=Retrieval)
-    grounding: Grounding | None = None
-    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
+class _Prepared:
+    """A question with its prompt chosen and its sources found."""
 
+    question: Question
+    stored: StoredPrompt | None
+    elements: PromptElements
+    asked: Asked
+    search_query: str
+    found: Found
+    clock: Clock
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An answer whose citations have been checked, or the reason why there is none."""
+    def case(self, contexts: Sequence[Match]) -> Case:
+        return Case(self.question.input, self.search_query, contexts, self.elements.no_answer_text)
 
-    support: Support
-    mode: Literal["generated", "extracted"]
-    no_answer_reason: NoAnswer | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    id: str
-    verdict: Verdict
-    contexts: Sequence[Match]
-    prompt: Prompt
-    generation: Generation | None
-    model: str | None
-    timings_ms: dict[str, float]
-
-    @property
-    def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
-        if self.verdict.no_answer_reason is not None:
-            return "no_answer"
-        if self.generation is None or self.verdict.mode == "extracted":
-            return "stop"
-        return self.generation.finish_reason
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    contexts: Sequence[Match]
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    text: str
-
-
-Step = Retrieved | Delta | Citation | Answer
+    def answer(self, contexts: Sequence[Match], verdict: Verdict, prompt: Prompt | None = None) -> Answer:
+        return Answer(
+            id=f"qry_{secrets.token_hex(12)}",
+            verdict=verdict,
+            contexts=contexts,
+            prompt=prompt or Prompt(),
+            stored=self.stored,
+            search_query=self.search_query,
+            timings_ms=self.clock.stop(),
+        )
 
 
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
-    """Raises EngineUnavailable, or InvalidInput if the question does not fit the model."""
+    """Raises EngineUnavailable, Overloaded, TooManyRequests, or InvalidInput if the question does not fit the model."""
     async with aclosing(answer_in_steps(services, tenant, question)) as steps:
         async for step in steps:
             if isinstance(step, Answer):
@@ -86,50 +66,126 @@ async def answer(services: Services, tenant: Tenant, question: Question) -> Answ
 
 async def answer_in_steps(services: Services, tenant: Tenant, question: Question) -> AsyncGenerator[Step]:
     """What is retrieved, the text as it is generated, the citations, and last the whole. Raises as answer() does."""
-    clock = Clock()
-    found = await retrieve(services, tenant, question.input, question.retrieval, clock)
-    yield Retrieved(found.matches)
-    if found.matches and services.engine is not None:
-        async with aclosing(_generated(services, services.engine, tenant, question, found.matches, clock)) as steps:
+    if question.schema is not None:
+        check(question.schema)
+        if services.engine is None:
+            raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
+    if services.engine is not None:
+        services.engine.refuse_if_full(tenant.number)
+    ready = await _prepare(services, tenant, question)
+    matches = ready.found.matches
+    yield Retrieved(matches)
+    if not matches:
+        reason: NoAnswer = "below_min_score" if ready.found.below else "nothing_retrieved"
+        whole = ready.answer([], declined(ready.case([]), reason))
+    elif services.engine is None:
+        whole = ready.answer(matches, await asyncio.to_thread(quoted, ready.case(matches)))
+    else:
+        async with aclosing(_with_fallback(services, services.engine, tenant, ready)) as steps:
             async for step in steps:
                 yield step
         return
-    elements = _elements(question)
-    if found.matches:
-        verdict = _extracted(question, elements, found.matches)
+    for step in _told(whole):
+        yield step
+
+
+async def dry_run(services: Services, tenant: Tenant, question: Question) -> Preview:
+    """The prompt as it would be sent, without generating."""
+    ready = await _prepare(services, tenant, question)
+    if services.engine is None:
+        prompt = assemble_without_engine(ready.elements, ready.found.matches, ready.asked)
     else:
-        verdict = _declined(elements, "below_min_score" if found.below else "nothing_retrieved")
-    for step in _told(_answer(clock, found.matches, verdict)):
-        yield step
+        prompt = await assemble(services.engine, ready.elements, ready.found.matches, ready.asked)
+        tokens = await token_counts(services.engine, ready.elements, prompt, question.input)
+        tokens["total"] = await services.engine.count_message_tokens(prompt.messages)
+        prompt = replace(prompt, tokens=tokens)
+    return Preview(prompt, ready.stored, ready.search_query)
 
 
-async def _generated(
-    services: Services, engine: Engine, tenant: Tenant, question: Question, matches: Sequence[Match], clock: Clock
+async def _prepare(services: Services, tenant: Tenant, question: Question) -> _Prepared:
+    clock = Clock()
+    stored = await stored_prompts.resolve(services.database, tenant.number, question.prompt)
+    elements = elements_for(question.input, *([stored.elements] if stored else []), question.own)
+    if question.schema is not None:
+        # Nothing but JSON may be written, so there is no room to think aloud.
+        elements = replace(elements, reasoning=False)
+    query = question.input
+    if question.turns:
+        with clock.step("condense"):
+            query = await standalone(services.engine, tenant.number, question.turns, question.input)
+    found = await retrieve(services, tenant, query, question.retrieval, clock)
+    return _Prepared(question, stored, elements, Asked(question.input, question.turns), query, found, clock)
+
+
+async def _with_fallback(
+    services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared
 ) -> AsyncGenerator[Step]:
-    """A text that may be replaced or refused after its check comes after it."""
-    elements = _elements(question)
-    model = (await engine.served()).model
-    # The packaged toy model invents; nobody should read its inventions unasked.
-    default: Grounding = services.settings.grounding or ("extract" if model == PACKAGED_MODEL else "mark")
-    grounding = question.grounding or default
-    stands = grounding in ("mark", "off")
-    with clock.step("prompt"):
-        max_tokens = question.sampling["max_tokens"]
-        prompt = await assemble(engine, elements, matches, question.input, max_tokens=max_tokens)
-    generation: Generation | None = None
-    with clock.step("generate"):
-        async with aclosing(engine.generate(prompt.messages, question.sampling, tenant=tenant.number)) as parts:
-            async for part in parts:
-                if isinstance(part, Generation):
-                    generation = part
-                elif stands:
-                    yield Delta(part)
-    assert generation is not None
-    clock.ms["first_token"] = milliseconds(generation.first_token_s)
-    verdict = _checked(question, elements, prompt.contexts, generation, grounding)
-    whole = replace(_answer(clock, prompt.contexts, verdict, prompt), generation=generation, model=model)
-    for step in _told(whole, already=stands):
+    """While nothing has been shown yet, the sources' own sentences can take the place of an engine that fails."""
+    shown = False
+    try:
+        async with aclosing(_generated(services, engine, tenant, ready)) as steps:
+            async for step in steps:
+                yield step
+                shown = True
+    except Unavailable as error:
+        if shown or services.settings.fallback == "none" or ready.question.schema is not None:
+            raise
+        matches = ready.found.matches
+        verdict = await asyncio.to_thread(quoted, ready.case(matches))
+        whole = replace(ready.answer(matches, verdict), fallback=error.code)
+    else:
+        return
+    for step in _told(whole):
         yield step
+
+
+async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
+    """A text that may be replaced or refused after its check comes after it."""
+    model = (await engine.served()).model
+    grounding = _grounding(services, ready, model)
+    stands = grounding in ("mark", "off")
+    with ready.clock.step("prompt"):
+        prompt = await assemble(engine, ready.elements, ready.found.matches, ready.asked)
+    reply = Reply(structured=ready.question.schema is not None)
+    generation: Generation | None = None
+    counts = token_counts(engine, ready.elements, prompt, ready.question.input)
+    async with meanwhile(counts) as counting:
+        with ready.clock.step("generate"):
+            async with aclosing(_parts(engine, tenant, ready, prompt)) as parts:
+                async for part in parts:
+                    if isinstance(part, Generation):
+                        generation = part
+                    elif (text := reply.feed(part)) and stands:
+                        yield Delta(text)
+        assert generation is not None
+        prompt = replace(prompt, tokens={**await counting, "total": generation.prompt_tokens})
+    if (text := reply.end()) and stands:
+        yield Delta(text)
+    ready.clock.ms["first_token"] = milliseconds(generation.first_token_s)
+    case, written = ready.case(prompt.contexts), reply.answer.strip()
+    if written:
+        verdict = await asyncio.to_thread(judge, case, written, grounding)
+    else:
+        verdict = declined(case, "model_declined", "generated")
+    whole = ready.answer(prompt.contexts, verdict, prompt)
+    reasoning = generation.reasoning or reply.reasoning.strip()
+    whole = replace(whole, generation=generation, reasoning=reasoning, model=model)
+    for step in _told(whole, already=stands and bool(written)):
+        yield step
+
+
+def _parts(engine: Replicas, tenant: Tenant, ready: _Prepared, prompt: Prompt) -> AsyncGenerator[str | Generation]:
+    schema = ready.question.schema
+    wanted = or_declined(schema) if schema is not None else None
+    return engine.generate(prompt.messages, ready.elements.sampling, tenant=tenant.number, schema=wanted)
+
+
+def _grounding(services: Services, ready: _Prepared, model: str) -> Grounding:
+    # The packaged toy model invents; nobody should read its inventions unasked.
+    chosen = ready.elements.grounding or services.settings.grounding
+    default: Grounding = chosen or ("extract" if model == PACKAGED_MODEL else "mark")
+    # A sentence out of the sources keeps to no schema.
+    return "refuse" if default == "extract" and ready.question.schema is not None else default
 
 
 def _told(whole: Answer, *, already: bool = False) -> Iterator[Step]:
@@ -138,71 +194,3 @@ def _told(whole: Answer, *, already: bool = False) -> Iterator[Step]:
         yield Delta(support.answer)
     yield from support.citations
     yield whole
-
-
-async def dry_run(services: Services, tenant: Tenant, question: Question) -> Prompt:
-    """The prompt as it would be sent, without generating."""
-    elements = _elements(question)
-    found = await retrieve(services, tenant, question.input, question.retrieval, Clock())
-    if services.engine is None:
-        return assemble_without_engine(elements, found.matches, question.input)
-    max_tokens = question.sampling["max_tokens"]
-    return await assemble(services.engine, elements, found.matches, question.input, max_tokens=max_tokens)
-
-
-def _checked(
-    question: Question,
-    elements: PromptElements,
-    contexts: Sequence[Match],
-    generation: Generation,
-    grounding: Grounding,
-) -> Verdict:
-    """What no source supports is marked, replaced by the extractive answer, or refused."""
-    support = cite(generation.text, contexts, question.input)
-    if grounding == "off":
-        return Verdict(replace(support, unsupported=[]), "generated")
-    supported = bool(support.citations) and not support.unsupported
-    if grounding == "mark" or (grounding == "refuse" and supported):
-        return Verdict(support, "generated")
-    if grounding == "refuse":
-        return _declined(elements, "model_declined")
-    extracted = _extracted(question, elements, contexts)
-    # A small model also copies sentences that are in the sources and answer nothing: those do not stand either.
-    if supported and _rest_on_the_same(support, extracted.support):
-        return Verdict(support, "generated")
-    return extracted
-
-
-def _rest_on_the_same(one: Support, other: Support) -> bool:
-    chunks = {citation.match.chunk_id for citation in other.citations}
-    return any(citation.match.chunk_id in chunks for citation in one.citations)
-
-
-def _extracted(question: Question, elements: PromptElements, contexts: Sequence[Match]) -> Verdict:
-    support = extract(question.input, contexts)
-    return Verdict(support, "extracted") if support else _declined(elements, "model_declined")
-
-
-def _declined(elements: PromptElements, reason: NoAnswer) -> Verdict:
-    return Verdict(Support(elements.no_answer, [], []), "extracted", reason)
-
-
-def _answer(clock: Clock, contexts: Sequence[Match], verdict: Verdict, prompt: Prompt | None = None) -> Answer:
-    return Answer(
-        id=f"qry_{secrets.token_hex(12)}",
-        verdict=verdict,
-        contexts=contexts,
-        prompt=prompt or Prompt(),
-        generation=None,
-        model=None,
-        timings_ms=clock.stop(),
-    )
-
-
-def _elements(question: Question) -> PromptElements:
-    elements = default_elements(question.input)
-    return replace(
-        elements,
-        instruction=question.instruction or elements.instruction,
-        output_indicator=question.output_indicator or elements.output_indicator,
-    )

@@ -12,9 +12,9 @@ from app.blobs import Blobs
 from app.database import Database
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
-from app.generation import Engine, open_engine
 from app.metrics import Metrics
 from app.open_spaces import OpenSpace, OpenSpaces
+from app.replicas import Replicas, open_replicas
 from app.reranking import Reranker, open_reranker
 from app.settings import Settings
 from app.spaces import Space, other_vectors, spaces
@@ -35,7 +35,7 @@ class Services:
     spaces: OpenSpaces
     analyzer: Analyzer
     reranker: Reranker | None
-    engine: Engine | None
+    engine: Replicas | None
     metrics: Metrics
 
 
@@ -53,7 +53,8 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
         reranker = await asyncio.to_thread(open_reranker, settings)
         if reranker is not None:
             stack.push_async_callback(reranker.close)
-        engine = open_engine(settings)
+        metrics = metrics or Metrics()
+        engine = open_replicas(settings, metrics)
         if engine is not None:
             stack.push_async_callback(engine.close)
         yield Services(
@@ -64,7 +65,7 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
             analyzer=analyzer,
             reranker=reranker,
             engine=engine,
-            metrics=metrics or Metrics(),
+            metrics=metrics,
         )
 
 

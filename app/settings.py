@@ -46,8 +46,16 @@ class Settings(BaseSettings):
     llm_url: str | None = None
     llm_key: SecretStr | None = None
     model: str | None = None
-    llm_timeout_s: float = Field(120, gt=0)
+    llm_connect_timeout_s: float = Field(5, gt=0)
+    llm_first_token_timeout_s: float = Field(120, gt=0)
+    llm_token_timeout_s: float = Field(60, gt=0)
+    llm_timeout_s: float = Field(600, gt=0)
+    engine_concurrency: int = Field(64, ge=1)
+    tenant_concurrency: int = Field(32, ge=1)
+    tenant_queue: int = Field(64, ge=1)
+    queue_timeout_s: float = Field(30, gt=0)
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
+    fallback: Literal["extract", "none"] = "none"
 
     embedder: str = PACKAGED_EMBEDDER
     embedder_url: str | None = None
@@ -88,6 +96,21 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _engines_have_addresses(self) -> Settings:
+        for number, url in enumerate(self.llm_urls, start=1):
+            # Without the address itself, which may hold a password.
+            if not _is_address(url):
+                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is no http://…, https://… or unix:///….")
+            if url in self.llm_urls[: number - 1]:
+                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
+        return self
+
+    @cached_property
+    def llm_urls(self) -> list[str]:
+        """One for each replica of the engine."""
+        return [url.strip() for url in (self.llm_url or "").split(",") if url.strip()]
+
     @cached_property
     def blobs(self) -> Path:
         return self.home / "blobs"
@@ -126,6 +149,16 @@ def _as_service_role(owner_url: str) -> str:
     password = hmac.new(secret, SERVICE_ROLE.encode(), hashlib.sha256).hexdigest()
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{SERVICE_ROLE}:{quote(password)}@{host}"))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return url.startswith("unix:///") or (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        )
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

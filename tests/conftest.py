@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psycopg
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
@@ -35,6 +37,10 @@ EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TEMPLATE = "kyujang_template"
 
+LONG = ("tests/e2e/test_crash.py", "tests/e2e", "tests/test_docs.py", "tests/ingest/test_ray.py", "tests/bench")
+WITH_STACK = ("tests/e2e/", "tests/test_docs.py")
+WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
+
 # A test must neither read the developer's settings nor reach a model hub.
 for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
     del os.environ[name]
@@ -47,6 +53,24 @@ needs_shared_data = pytest.mark.skipif(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=50, type=int, help="processes that tests/e2e/test_crash.py kills")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes first, so that neither of two processes has it left at the end."""
+    items.sort(key=lambda item: min((i for i, name in enumerate(LONG) if item.nodeid.startswith(name)), default=99))
+
+
+class OneStack(LoadFileScheduling):
+    """Each file goes to one of the processes, and all that use `stack` to the same: vLLM takes 4 GB and a minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "stack" if file.startswith(WITH_STACK) and file not in WITHOUT_STACK else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
+    return OneStack(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +108,15 @@ def models(scratch: Path) -> Path:
     folder = scratch / "models"
     packaged_folder(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_opened_once() -> Iterator[None]:
+    """However often a test opens the services: each time would cost a second."""
+    opened = functools.lru_cache(maxsize=1)(E5Encoder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.embedding.choice.E5Encoder", lambda folder, **options: opened(folder.resolve(), **options))
+        yield
 
 
 def home_with(models: Path, home: Path) -> Path:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+KEY = "KYUJANG_ENGINE_KEY"
 ADMIN_KEY = "operator-key-of-the-tests"
 
 START_LIMIT_S = 400
@@ -28,6 +30,13 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "KYUJANG_URL": self.url, "KYUJANG_ADMIN_KEY": ADMIN_KEY, "PYTHONPATH": str(ROOT)}
+
+    def engine(self) -> httpx.Client:
+        """vLLM itself, through the door that only the service knows."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        key = next(each[KEY] for each in map(psutil.Process.environ, children) if KEY in each)
+        transport = httpx.HTTPTransport(uds=str(self.home / "run" / "engine.sock"))
+        return httpx.Client(transport=transport, base_url="http://engine", headers={"Authorization": f"Bearer {key}"})
 
 
 def free_port() -> int:

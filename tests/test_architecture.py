@@ -43,9 +43,10 @@ ONLY_IN = {
     "alembic": r"app\.migrate",
     "sqlalchemy": r"app\.migrate",
     "pydantic_settings": r"app\.settings",
+    "jsonschema": r"app\.structured",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
+    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(
@@ -198,7 +199,8 @@ def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
         "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'onnx', 'tokenizers', 'vllm', 'xberg',"
-        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow'}"
+        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
+        " 'alembic', 'sqlalchemy'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from app.api.problems import HungUp, problem
-from app.errors import KyujangError
+from app.api.problems import HungUp, failure
 
 HEARTBEAT_S = 15
 HANG_UP_S = 0.5
@@ -24,20 +24,41 @@ T = TypeVar("T")
 _ending: set[asyncio.Future[Any]] = set()
 
 
-async def event_stream(request: Request, events: AsyncGenerator[Event]) -> StreamingResponse:
-    """Of (name, JSON value), each a numbered event. Raises what the first of them raises.
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How (number, name, JSON value) is written, and what ends a stream that nothing broke off."""
 
-    A KyujangError after the first becomes an `error` event, which is the last. A caller that hangs up closes `events`.
+    line: Callable[[int, str, Any], str]
+    end: str = ""
+
+
+def _numbered(number: int, name: str, value: Any) -> str:
+    return f"event: {name}\nid: {number}\n{_data(number, name, value)}"
+
+
+def _data(number: int, name: str, value: Any) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"
+
+
+NUMBERED = Format(_numbered)
+OPENAI = Format(_data, end="data: [DONE]\n\n")
+
+
+async def event_stream(request: Request, events: AsyncGenerator[Event], form: Format = NUMBERED) -> StreamingResponse:
+    """Of (name, JSON value), each an event. Raises what the first of them raises.
+
+    What goes wrong after the first becomes an `error` event, which is the last. A caller that hangs up closes `events`.
     """
     first = await while_connected(request, anext(events))
-    return StreamingResponse(_lines(request, first, events), media_type="text/event-stream", headers=HEADERS)
+    return StreamingResponse(_lines(request, first, events, form), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) -> AsyncIterator[str]:
+async def _lines(request: Request, first: Event, events: AsyncGenerator[Event], form: Format) -> AsyncIterator[str]:
     number = 1
-    yield _line(number, *first)
-    upcoming = asyncio.ensure_future(anext(events))
+    upcoming: asyncio.Future[Event] | None = None
     try:
+        yield form.line(number, *first)
+        upcoming = asyncio.ensure_future(anext(events))
         while True:
             await asyncio.wait({upcoming}, timeout=HEARTBEAT_S)
             if not upcoming.done():
@@ -45,20 +66,17 @@ async def _lines(request: Request, first: Event, events: AsyncGenerator[Event]) 
                 continue
             number += 1
             try:
-                yield _line(number, *upcoming.result())
+                yield form.line(number, *upcoming.result())
             except StopAsyncIteration:
+                if form.end:
+                    yield form.end
                 return
-            except KyujangError as error:
-                body = problem(request, error.status, error.code, error.detail).body
-                yield _line(number, "error", json.loads(bytes(body)))
+            except Exception as error:
+                yield form.line(number, "error", json.loads(bytes(failure(request, error).body)))
                 return
             upcoming = asyncio.ensure_future(anext(events))
     finally:
-        _cancel(upcoming)
-
-
-def _line(number: int, name: str, value: Any) -> str:
-    return f"event: {name}\nid: {number}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
+        _close(upcoming, events)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -73,6 +91,16 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
                 raise HungUp
     finally:
         _cancel(task)
+
+
+def _close(upcoming: asyncio.Future[Event] | None, events: AsyncGenerator[Event]) -> None:
+    """An event that has come and that nobody takes leaves `events` open, and with it the engine's request."""
+    if upcoming is not None and not upcoming.done():
+        _cancel(upcoming)
+        return
+    closing = asyncio.ensure_future(events.aclose())
+    _ending.add(closing)
+    closing.add_done_callback(_ending.discard)
 
 
 def _cancel(task: asyncio.Future[Any]) -> None:

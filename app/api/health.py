@@ -16,6 +16,7 @@ from app.errors import KyujangError
 
 router = APIRouter(tags=["Operations"])
 
+# Longer than the engine's own check takes at most.
 READY_TIMEOUT_S = 10
 
 
@@ -44,6 +45,8 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
     dependencies = dict(zip(checks, found, strict=True))
     if services.engine is None:
         dependencies["engine"] = "none: answers are extractive"
+    else:
+        dependencies |= services.engine.replicas
     if services.spaces.behind is not None:
         dependencies["embedding_switch"] = f"answers rest on the model before the switch: {services.spaces.behind}"
     late = [name for name in checks if dependencies[name] != "ok"]
@@ -62,16 +65,21 @@ async def metrics(services: ServicesDep) -> Response:
 
 
 @router.get("/limits")
-async def limits(services: ServicesDep) -> dict[str, int]:
+async def limits(services: ServicesDep) -> dict[str, int | float]:
+    """What a request may be, and how many answers a tenant may have under way and waiting at each API process."""
+    settings = services.settings
     return {
-        "max_upload_bytes": services.settings.max_upload_mb << 20,
-        "max_json_bytes": services.settings.max_json_mb << 20,
+        "max_upload_bytes": settings.max_upload_mb << 20,
+        "max_json_bytes": settings.max_json_mb << 20,
         "max_files": MAX_FILES,
-        "max_document_characters": services.settings.load_max_chars,
+        "max_document_characters": settings.load_max_chars,
         "max_input_characters": MAX_INPUT_CHARACTERS,
         "max_top_k": MAX_TOP_K,
         "max_filter_depth": MAX_FILTER_DEPTH,
         "max_filter_values": MAX_FILTER_VALUES,
+        "max_concurrent_answers": min(settings.tenant_concurrency, settings.engine_concurrency),
+        "max_waiting_answers": settings.tenant_queue,
+        "max_wait_seconds": settings.queue_timeout_s,
     }
 
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem bodies, whoever raised them."""
+"""Errors as RFC 9457 problem bodies, whoever raised them; below /v1 in OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ CODES = {
     413: "too_large",
     415: "unsupported_media_type",
 }
+OPENAI = "/v1/"
 
 
 class HungUp(Exception):
@@ -39,6 +40,8 @@ def problem(
     headers: dict[str, str] | None = None,
     more: dict[str, Any] | None = None,
 ) -> Response:
+    if request.scope["path"].startswith(OPENAI):
+        return _openai(status, code, detail, errors or [], headers)
     body: dict[str, Any] = {
         "type": f"urn:kyujang:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -55,20 +58,51 @@ def problem(
     return Response(content, status, headers, media_type="application/problem+json")
 
 
+def _openai(
+    status: int, code: str, detail: str, errors: list[dict[str, str]], headers: dict[str, str] | None
+) -> Response:
+    """What OpenAI answers, so that its clients raise the exception they have for it."""
+    params = [_param(each["pointer"]) for each in errors]
+    named = [f"{param}: {each['detail']}" for param, each in zip(params, errors, strict=True) if param]
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    body = {
+        "message": "; ".join(named[:5]) or detail,
+        "type": kind,
+        "param": next(iter(params), None),
+        "code": "invalid_api_key" if status == 401 else code,
+    }
+    content = json.dumps({"error": body}, ensure_ascii=True)
+    return Response(content, 400 if status == 422 else status, headers, media_type="application/json")
+
+
+def _param(pointer: str) -> str | None:
+    """`/messages/0/content` as OpenAI names it: `messages[0].content`."""
+    parts = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    name = "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts)
+    return name.removeprefix(".") or None
+
+
 def install(app: FastAPI) -> None:
-    app.add_exception_handler(KyujangError, _ours)
+    app.add_exception_handler(KyujangError, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(HungUp, _hung_up)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, _failed)
 
 
-async def _ours(request: Request, error: Exception) -> Response:
-    assert isinstance(error, KyujangError)
+def failure(request: Request, error: Exception) -> Response:
+    """What a caller sees of an error, which is logged where it is the service's own."""
+    if not isinstance(error, KyujangError):
+        log.error("unexpected error", exc_info=error)
+        return problem(request, 500, "internal", KyujangError().detail)
     if error.status >= 500:
         log.warning("%s: %s", error.code, error.detail, extra={"cause": repr(error.__cause__)})
     errors = error.errors if isinstance(error, InvalidInput) else None
     return problem(request, error.status, error.code, error.detail, errors=errors, headers=error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return failure(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -93,11 +127,6 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _hung_up(request: Request, error: Exception) -> Response:
     """For the log alone, where 499 is what nginx calls it."""
     return Response(status_code=499)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected error", exc_info=error)
-    return problem(request, 500, "internal", KyujangError().detail)
 
 
 def pointer(location: tuple[Any, ...]) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.api.filters import Filters
 from app.jobs import ItemStatus, JobStatus, Stage
-from app.pipeline import Grounding, NoAnswer
-from app.retrieval import Mode
 from app.tenants import SLUG, Scope
 from app.text import Metadata, Text
 
@@ -36,8 +33,6 @@ def _own_id(document_id: str) -> str:
 Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
 DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
 Short = Annotated[Text, StringConstraints(max_length=500)]
-# A cosine or a fused score is at most 1; BM25's has no bound of its own.
-MinScore = Annotated[float, Field(ge=-1, le=1000, description="Of the mode's own score")]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -129,99 +124,6 @@ class ChunkOut(BaseModel):
     text: str
     tokens: int
     span: SpanOut
-
-
-class SearchBody(Body):
-    input: Input
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
-    mode: Mode = "hybrid"
-    filters: Filters | None = None
-    min_score: MinScore | None = None
-    rerank: bool = False
-
-
-class ContextOut(BaseModel):
-    chunk_id: str
-    document_id: str
-    source: str | None
-    title: str | None
-    page: int | None
-    text: str
-    score: float
-    rank: int
-    metadata: dict[str, Any]
-    span: SpanOut
-
-
-class SearchOut(BaseModel):
-    contexts: list[ContextOut]
-    timings_ms: dict[str, float]
-
-
-class QueryBody(Body):
-    """The prompt's four elements: instruction, context (what is retrieved), input, output indicator."""
-
-    input: Input
-    instruction: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)] | None = None
-    output_indicator: Annotated[Text, StringConstraints(min_length=1, max_length=5_000)] | None = None
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
-    mode: Mode = "hybrid"
-    filters: Filters | None = None
-    min_score: MinScore | None = None
-    rerank: bool = False
-    grounding: Grounding | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    top_k_sampling: Annotated[int, Field(ge=1, le=1000)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=8192)] = 256
-    stop: (
-        Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] | None
-    ) = None
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    stream: bool = False
-    dry_run: bool = False
-
-
-class CitationOut(BaseModel):
-    marker: int
-    chunk_id: str
-    document_id: str
-    source: str | None
-    title: str | None
-    page: int | None
-    quote: str
-    score: float
-    answer_span: SpanOut
-    chunk_span: SpanOut
-
-
-class PromptOut(BaseModel):
-    name: str | None = None
-    version: int | None = None
-    tokens: dict[str, int]
-    dropped_contexts: int
-
-
-class AnswerOut(BaseModel):
-    id: str
-    answer: str
-    answer_mode: Literal["generated", "extracted"]
-    finish_reason: Literal["stop", "length", "no_answer"]
-    no_answer_reason: NoAnswer | None = None
-    citations: list[CitationOut]
-    unsupported: list[SpanOut]
-    contexts: list[ContextOut]
-    prompt: PromptOut
-    usage: dict[str, int]
-    timings_ms: dict[str, float]
-    model: str | None
-    adapter: str | None = None
-
-
-class DryRunOut(BaseModel):
-    messages: list[dict[str, str]]
-    prompt: PromptOut
-    contexts: list[ContextOut]
 
 
 class TenantBody(Body):

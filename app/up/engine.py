@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import EngineUnavailable, NotConfigured
-from app.generation import UNIX, Engine
+from app.generation import UNIX, Engine, Timeouts
 from app.settings import PACKAGED_MODEL, Settings
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
@@ -28,6 +28,8 @@ ENGINE_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONPATH": str(GUARD),
 }
+# Small models fill the room between JSON's tokens with white space until the answer is cut off.
+COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 CPU_ARGUMENTS = ("--enforce-eager", "--max-model-len", str(CONTEXT_TOKENS))
 GPU_ARGUMENTS = ("--gpu-memory-utilization", "0.9")
 
@@ -95,6 +97,7 @@ class LocalEngine:
         common = ["--model", model, "--served-model-name", name, "--uds", str(self._socket)]
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
+        common += ["--structured-outputs-config", COMPACT_JSON]
         if self.gpu:
             return [*common, *GPU_ARGUMENTS]
         # Without bfloat16 in the CPU, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).
@@ -132,7 +135,7 @@ def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:
     """None if the engine lists the model and completes one token, else why not."""
 
     async def ask() -> None:
-        engine = Engine(url, key=key, model=model, timeout_s=60)
+        engine = Engine(url, key=key, model=model, timeouts=Timeouts(5, 60, 60, 60))
         try:
             await engine.ready()
         finally:

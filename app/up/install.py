@@ -92,6 +92,8 @@ def _ensure(environment: Environment, progress: Progress) -> None:
             _install_torch(environment, progress)
         elif (code := _pip(environment, step, progress)) != 0:
             raise _failure(environment, code)
+    if environment.name == "app":
+        _compile(environment, progress)
     environment.finish()
     progress.done("installed")
 
@@ -112,19 +114,32 @@ def _install_torch(environment: Environment, progress: Progress) -> None:
 
 
 def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> int:
-    command = [str(environment.python), "-m", "pip", "install", "--no-input", "--progress-bar=off", *step]
+    options = ["--no-input", "--progress-bar=off", "--no-compile"]
+    return _run(environment, ["pip", "install", *options, *step], progress)
+
+
+def _compile(environment: Environment, progress: Progress) -> None:
+    """On all cores, where pip takes one. Some packages bring files that no Python takes: no failure.
+
+    vLLM compiles what it imports. The child that reads documents could not: it may write no file.
+    """
+    _run(environment, ["compileall", "-q", "-j", "0", "-x", "/tests?/", str(environment.folder / "lib")], progress)
+
+
+def _run(environment: Environment, module: Sequence[str], progress: Progress) -> int:
+    command = [str(environment.python), "-m", *module]
     with environment.log.open("w") as log:
         log.write(f"$ {' '.join(command)}\n")
         log.flush()
-        pip = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
-            while pip.poll() is None:
+            while child.poll() is None:
                 time.sleep(0.2)
                 progress.tick(_last_line(environment.log))
         finally:
-            pip.terminate()
-            pip.wait()
-    return pip.returncode
+            child.terminate()
+            child.wait()
+    return child.returncode
 
 
 def _last_line(log: Path) -> str:

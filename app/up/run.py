@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.embedding.choice import uses_packaged_model
 from app.embedding.e5_folder import is_written
 from app.errors import KyujangError, NotConfigured
+from app.generation import address
 from app.settings import Settings, is_loopback
 from app.up import preflight
 from app.up.accounts import database_account
@@ -115,11 +116,12 @@ class _Start:
         if not self.settings.llm_url:
             self.progress.skip("Engine", "none (KYUJANG_ENGINE=none): answers are extractive")
             return
-        self.progress.start("Engine", f"the one at {self.settings.llm_url}")
+        urls = self.settings.llm_urls
+        self.progress.start("Engine", f"at {', '.join(map(address, urls))}")
         key = self.settings.llm_key.get_secret_value() if self.settings.llm_key else None
-        refusal = engine_refusal(self.settings.llm_url, key, self.settings.model)
-        if refusal:
-            raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusal}")
+        refusals = [engine_refusal(url, key, self.settings.model) for url in urls]
+        if all(refusals):
+            raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusals[0]}")
         self.progress.done("it answers")
 
     def _migrate(self, supervisor: Supervisor, database_urls: dict[str, str]) -> None:
@@ -138,7 +140,8 @@ class _Start:
         for number in range(1, workers + 1):
             name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
-        supervisor.start(self._child("api", "app", "serve", env={**env, "KYUJANG_AUTH": _auth(self.settings)}))
+        env |= {"KYUJANG_AUTH": _auth(self.settings), "KYUJANG_FALLBACK": _fallback(self.settings)}
+        supervisor.start(self._child("api", "app", "serve", env=env))
         supervisor.wait_until(lambda: _not_ready(_base_url(self.settings)), self.progress.tick)
         self.progress.done("ready")
 
@@ -167,6 +170,11 @@ def default_workers(cores: int) -> int:
 
 def _urls(settings: Settings) -> dict[str, str]:
     return {"DATABASE_URL": settings.owner_url, "KYUJANG_SERVICE_DATABASE_URL": settings.service_url}
+
+
+def _fallback(settings: Settings) -> str:
+    """A newcomer's question is answered while the engine restarts."""
+    return settings.fallback if "fallback" in settings.model_fields_set else "extract"
 
 
 def _auth(settings: Settings) -> str:

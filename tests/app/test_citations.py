@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.citations import Span, Support, cite
+from app.fencing import neutralise
 from app.stores import Match
 
 
@@ -164,3 +165,39 @@ def test_citations_are_real_whatever_the_answer_is(answer: str, texts: list[str]
 @given(st.text())
 def test_without_matches_nothing_is_cited(answer: str):
     assert cite(answer, []).citations == []
+
+
+GUIDE = [
+    match("Apply for a card at https://library.example/cards before June."),
+    match("가입은 www.서고.example 에서 한다."),
+]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["Apply for a card at https://library.example/cards before June [1].", "가입은 www.서고.example 에서 한다."],
+)
+def test_an_address_of_the_source_stands(answer: str):
+    assert unsupported(cite(answer, GUIDE)) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Apply for a card at https://library.example/cards?d=secret before June [1].",
+        "Apply for a card [before June](https://library.example.evil.example/cards).",
+        "Apply for a card before June ![card](https://library.example/cards) [1].",
+        "가입은 [여기](//evil.example)에서 한다.",
+    ],
+)
+def test_an_address_that_no_source_holds_is_unsupported(answer: str):
+    support = cite(answer, GUIDE)
+    assert unsupported(support)
+    assert not support.citations
+
+
+def test_a_source_is_cited_though_the_model_saw_it_without_its_brackets():
+    text = "Qwen ends a turn with <|im_end|> and Llama 2 with [/INST]."
+    support = cite(neutralise(text), [match(text)])
+    assert quotes(support) == [(1, text)]
+    assert support.unsupported == []

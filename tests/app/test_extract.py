@@ -130,3 +130,11 @@ def test_the_extract_holds_the_answer(language: str, floor: float):
 
 def _rows(language: str, name: str) -> list[dict]:
     return [json.loads(line) for line in (DATA / language / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_sentence_with_an_image_from_elsewhere_is_not_quoted():
+    """Displaying it would tell its host that somebody asked."""
+    text = "The reading room opens ![at nine. The room](https://img.example/a?b) daily. The reading room has 84 seats."
+    support = extract("When does the reading room open?", [match(text)])
+    assert support is not None
+    assert support.answer == "The reading room has 84 seats. [1]"

@@ -4,61 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
-from app.errors import EngineUnavailable, InvalidInput
-from app.generation import Engine, Generation
+from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput
+from app.generation import Engine, Generation, Served, Timeouts, address
+from tests.app.fake_engine import CHUNK, END, PATIENT, USAGE, FakeEngine
 
-CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
-END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'
-USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
-MODELS = json.dumps({"data": [{"id": "smollm2", "max_model_len": 4096}]})
-COUNT = json.dumps({"count": 7})
 MESSAGES = [{"role": "user", "content": "How long?"}]
-
-Fault = Callable[[asyncio.StreamWriter], None]
 
 
 @pytest.fixture
 async def engine_with() -> AsyncIterator[Callable]:
-    """A server of a few lines that answers a completion with the bytes it is given."""
-    servers, engines = [], []
+    """An engine that answers a completion with the bytes it is given."""
+    fakes: list[FakeEngine] = []
+    engines: list[Engine] = []
 
-    async def start(status: int, body: str, *, delay_s: float = 0, cut: bool = False, counting: bool = False) -> Engine:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = next(
-                (int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line), 0
-            )
-            await reader.readexactly(length)
-            known = MODELS if "/v1/models" in head else COUNT if counting and "/tokenize" in head else None
-            content = (known or body).encode()
-            await asyncio.sleep(0 if known else delay_s)
-            promised = len(content) + (10 if cut and not known else 0)
-            code = 200 if known else status
-            writer.write(
-                f"HTTP/1.1 {code} X\r\ncontent-length: {promised}\r\nconnection: close\r\n\r\n".encode() + content
-            )
-            await writer.drain()
-            writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        servers.append(server)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        engines.append(Engine(url, key="k", model=None, timeout_s=0.5))
+    async def start(
+        status: int,
+        *pieces: str | asyncio.Event,
+        cut: bool = False,
+        counting: bool = False,
+        timeouts: Timeouts = PATIENT,
+    ) -> Engine:
+        fakes.append(await FakeEngine(status, pieces, cut, counting).start())
+        engines.append(fakes[-1].engine(timeouts))
         return engines[-1]
 
+    start.fakes = fakes
     yield start
     for engine in engines:
         await engine.close()
-    for server in servers:
-        server.close()
+    for fake in fakes:
+        await fake.kill()
 
 
-async def generate(engine: Engine) -> list[str | Generation]:
-    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1)]
+async def generate(engine: Engine, schema: dict | None = None) -> list[str | Generation]:
+    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1, schema=schema)]
 
 
 async def test_a_stream_becomes_an_answer(engine_with):
@@ -71,41 +56,192 @@ async def test_a_stream_becomes_an_answer(engine_with):
     assert generation.first_token_s > 0
 
 
+ERROR = 'data: {"error": {"message": "%s", "type": "X", "param": null, "code": %d}}\n\ndata: [DONE]\n\n'
+DONE = "data: [DONE]\n\n"
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "options", "words"),
+    ("status", "body", "cut", "words"),
     [
-        (500, '{"error": {"message": "boom"}}', {}, "answered 500: boom"),
-        (503, "overloaded", {}, "answered 503"),
-        (401, "{}", {}, "answered 401"),
-        (200, CHUNK, {}, "broke off"),
-        (200, CHUNK, {"cut": True}, "broke off"),
-        (200, "data: {no json\n\n", {}, "no answer"),
-        (200, CHUNK + END + USAGE, {"delay_s": 2}, "in time"),
+        (500, '{"error": {"message": "boom"}}', False, "answered 500: boom"),
+        (503, "overloaded", False, "answered 503"),
+        (401, "{}", False, "answered 401"),
+        (404, '{"error": {"message": "no such model"}}', False, "answered 404: no such model"),
+        (200, "", False, "broke off"),
+        (200, "", True, "broke off"),
+        (200, DONE, False, "broke off"),
+        (200, CHUNK, False, "broke off"),
+        (200, CHUNK, True, "broke off"),
+        (200, CHUNK + DONE, False, "broke off"),
+        (200, CHUNK + ERROR % ("EngineCore died", 500), False, "answered 500: EngineCore died"),
+        (200, CHUNK + END.replace("stop", "abort") + USAGE, False, "broke off"),
+        (200, "data: {no json\n\n", False, "no answer"),
+        (200, CHUNK + "data: \x00\n\n", False, "no answer"),
+        (200, "data: 5\n\n", False, "no answer"),
+        (200, 'data: {"choices": [{"delta": null}]}\n\n', False, "no answer"),
+        (200, 'data: {"choices": [{"delta": {"content": 5}}]}\n\n', False, "no answer"),
+        (200, "<html>It works!</html>", False, "broke off"),
     ],
 )
-async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, options, words):
-    engine = await engine_with(status, body, **options)
+async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, cut, words):
+    engine = await engine_with(status, body, cut=cut)
     with pytest.raises(EngineUnavailable, match=words) as caught:
         await generate(engine)
     assert caught.value.headers["Retry-After"]
 
 
-async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with):
-    engine = await engine_with(400, '{"error": {"message": "prompt too long"}}')
+@pytest.mark.parametrize(
+    ("status", "body", "retried"),
+    [
+        (500, "", True),
+        (200, "", True),
+        (200, ERROR % ("x", 500), True),
+        (200, CHUNK, False),
+        (200, CHUNK + "data: ?\n", False),
+    ],
+)
+async def test_whether_it_had_begun_is_told_apart(engine_with, status, body, retried):
+    engine = await engine_with(status, body)
+    with pytest.raises(EngineUnavailable) as caught:
+        await generate(engine)
+    assert isinstance(caught.value, EngineNotBegun) == retried
+
+
+async def test_each_wait_ends_and_names_its_setting(engine_with):
+    never = asyncio.Event()
+    for pieces, changed, setting in [
+        ([never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
+        ([": still there\n\n", never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
+        ([CHUNK, never], {"token_s": 0.3}, "KYUJANG_LLM_TOKEN_TIMEOUT_S"),
+        ([CHUNK, CHUNK, never], {"answer_s": 0.3}, "KYUJANG_LLM_TIMEOUT_S"),
+    ]:
+        engine = await engine_with(200, *pieces, timeouts=replace(PATIENT, **changed))
+        with pytest.raises(EngineUnavailable, match=setting) as caught:
+            await generate(engine)
+        assert not isinstance(caught.value, EngineNotBegun)
+
+
+async def test_a_stuck_engine_ends_the_short_questions_too(engine_with):
+    engine = await engine_with(200, timeouts=replace(PATIENT, first_token_s=0.3))
+    engine_with.fakes[-1].gate = asyncio.Event()
+    with pytest.raises(EngineUnavailable, match="FIRST_TOKEN_TIMEOUT_S"):
+        await engine.served()
+
+
+async def test_a_connection_nobody_takes(engine_with):
+    with socket.socket() as full:
+        # Linux takes one connection more than the backlog says, and answers no other.
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        first = socket.create_connection(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        engine = Engine(url, key=None, model=None, timeouts=replace(PATIENT, connect_s=0.2))
+        with pytest.raises(EngineNotBegun, match="KYUJANG_LLM_CONNECT_TIMEOUT_S"):
+            await engine.served()
+        await engine.close()
+        first.close()
+
+
+async def test_line_separators_in_the_text_do_not_end_an_event(engine_with):
+    text = "열\u2028람\u0085실\u2029"
+    chunk = CHUNK.replace("Thirty", text)
+    assert text == json.loads(chunk.removeprefix("data: "))["choices"][0]["delta"]["content"]
+    engine = await engine_with(200, chunk + END + USAGE)
+    assert (await generate(engine))[0] == text
+
+
+async def test_after_a_fault_the_engine_is_asked_again_what_it_serves(engine_with):
+    engine = await engine_with(200, CHUNK + END + USAGE)
+    fake = engine_with.fakes[-1]
+    assert (await engine.served()).context_tokens == 4096
+    fake.model, fake.context_tokens, fake.status = "qwen", 8192, 404
+    with pytest.raises(EngineUnavailable):
+        await generate(engine)
+    assert await engine.served() == Served("qwen", 8192)
+
+
+@pytest.mark.parametrize("listed", ["[]", '{"data": 5}', '{"data": [{}]}', '{"data": []}', "?"])
+async def test_a_list_of_models_that_is_none(engine_with, listed):
+    engine = await engine_with(200)
+    engine_with.fakes[-1].listed = listed
+    with pytest.raises(EngineUnavailable, match=r"no answer|serves nothing"):
+        await engine.served()
+
+
+async def test_a_canary_that_fails_is_not_ready(engine_with):
+    engine = await engine_with(200)
+    for status in (500, 400, 404):
+        engine_with.fakes[-1].canary = status
+        with pytest.raises(EngineUnavailable):
+            await engine.ready()
+    engine_with.fakes[-1].canary = 200
+    assert await engine.ready() == Served("smollm2", 4096)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:secret@engine:8000/v1", "engine:8000"),
+        ("https://engine.example", "engine.example"),
+        ("http://[::1]:8000/", "[::1]:8000"),
+        ("unix:///home/someone/engine.sock", "engine.sock"),
+    ],
+)
+def test_an_address_shows_no_secret_and_no_folder(url, shown):
+    assert address(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, '{"error": {"message": "prompt too long"}}'), (200, ERROR % ("prompt too long", 400))]
+)
+async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with, status, body):
+    engine = await engine_with(status, body)
     with pytest.raises(InvalidInput, match="prompt too long"):
         await generate(engine)
 
 
+async def test_reasoning_stays_apart_from_the_text(engine_with):
+    thought = CHUNK.replace("content", "reasoning_content").replace("Thirty", "Let me see.")
+    engine = await engine_with(200, thought + thought.replace("reasoning_content", "reasoning") + CHUNK + END + USAGE)
+    *parts, generation = await generate(engine)
+    assert parts == ["Thirty", " days."]
+    assert generation.text == "Thirty days."
+    assert generation.reasoning == "Let me see.Let me see."
+
+
+async def test_a_schema_is_sent_and_one_that_is_refused_is_pointed_at(engine_with):
+    engine = await engine_with(400, '{"error": {"message": "unsupported schema"}}')
+    schema = {"type": "object"}
+    with pytest.raises(InvalidInput, match="unsupported schema") as caught:
+        await generate(engine, schema)
+    assert caught.value.errors[0]["pointer"] == "/response_format"
+    sent = json.loads(engine_with.fakes[-1].chats[-1])["response_format"]
+    assert sent == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+
+
 async def test_nobody_there():
-    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeout_s=1)
+    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeouts=PATIENT)
     with pytest.raises(EngineUnavailable, match="cannot be reached"):
         await engine.ready()
     await engine.close()
 
 
 async def test_another_model_than_asked_for_is_named(engine_with):
-    started = await engine_with(200, "{}")
-    engine = Engine(str(started._http.base_url), key=None, model="qwen", timeout_s=1)
+    await engine_with(200)
+    engine = engine_with.fakes[-1].engine(model="qwen")
     with pytest.raises(EngineUnavailable, match="serves smollm2"):
         await engine.served()
     await engine.close()
+
+
+async def test_the_cache_salt_is_the_tenants_and_stands_in_no_prompt(engine_with):
+    salts = {}
+    for tenant in (1, 2):
+        for _ in range(2):
+            engine = await engine_with(200, CHUNK + END + USAGE)
+            async for _ in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=tenant):
+                pass
+            salts.setdefault(tenant, set()).add(json.loads(engine_with.fakes[-1].chats[-1])["cache_salt"])
+    # Two processes with the same key share what the engine has cached; two tenants never do.
+    assert [len(each) for each in salts.values()] == [1, 1]
+    assert salts[1] != salts[2]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from tests.conftest import EXAMPLES, ROOT, SHARED_DATA, needs_shared_data
+from tests.e2e.engine_metrics import metric, until_running
 from tests.stack import Stack
 
 QUESTIONS = [json.loads(line) for line in (ROOT / "tests" / "examples" / "questions.jsonl").read_text().splitlines()]
@@ -98,40 +96,18 @@ def test_a_streamed_answer_is_the_same_answer(client, shelf):
     assert seen[0][1]["contexts"] == plain["contexts"]
 
 
-def running(stack: Stack) -> int:
-    """Requests that vLLM works on, by its own metrics."""
-    key = next(
-        environment["KYUJANG_ENGINE_KEY"]
-        for environment in (each.environ() for each in psutil.Process(stack.process.pid).children(recursive=True))
-        if "KYUJANG_ENGINE_KEY" in environment
-    )
-    transport = httpx.HTTPTransport(uds=str(stack.home / "run" / "engine.sock"))
-    with httpx.Client(transport=transport, base_url="http://engine") as engine:
-        text = engine.get("/metrics", headers={"Authorization": f"Bearer {key}"}).text
-    counts = re.findall(r"^vllm:num_requests_running\{.*\} ([\d.]+)$", text, re.MULTILINE)
-    assert counts, text[:500]
-    return int(sum(map(float, counts)))
-
-
-def until(stack: Stack, count: int) -> bool:
-    deadline = time.monotonic() + 15
-    while running(stack) != count and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return running(stack) == count
-
-
 # So hot that the model hardly ever comes to an end by itself.
 LONG = {"input": "annals", "grounding": "mark", "top_k": 1, "max_tokens": 800, "temperature": 2.0, "seed": 7}
 
 
 def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine(client, stack, shelf):
-    assert until(stack, 0)
+    assert until_running(stack, 0)
     with client.stream("POST", "/query", json={**LONG, "stream": True}) as answer:
         # Held, since httpx hangs up as soon as nobody holds the iterator.
         held = events(answer.iter_lines())
         assert any(name == "delta" for name, _ in held)
-        assert running(stack) == 1
-    assert until(stack, 0)
+        assert metric(stack, "num_requests_running") == 1
+    assert until_running(stack, 0)
 
 
 def test_an_answer_that_nobody_waits_for_ends_in_the_engine(stack, shelf):
@@ -141,15 +117,15 @@ def test_an_answer_that_nobody_waits_for_ends_in_the_engine(stack, shelf):
             f"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         caller.sendall(head.encode() + body)
-        assert until(stack, 1)
-    assert until(stack, 0)
+        assert until_running(stack, 1)
+    assert until_running(stack, 0)
 
 
 def test_the_elements_of_the_prompt_are_the_requests(client, shelf):
     body = {"input": "refund?", "instruction": "Speak like a pirate.", "output_indicator": "One line.", "dry_run": True}
     dry = client.post("/query", json=body).json()
     system, user = dry["messages"]
-    assert system == {"role": "system", "content": "Speak like a pirate."}
+    assert system["content"].startswith("Speak like a pirate. If the sources")
     assert user["content"].endswith("One line.")
     tokens = dry["prompt"]["tokens"]
     assert tokens["total"] >= tokens["instruction"] + tokens["context"] + tokens["input"] + tokens["output_indicator"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+
 import psycopg
 import pytest
 
+from app.tenants import Tenant, create_tenant, tenant_by_id
 from ingest import load as loading
 from tests.ingest.adding import FILES, write
+from tests.ingest.claiming import MANY
 
 
 @pytest.fixture
@@ -36,3 +40,30 @@ def shelf(tmp_path):
     folder = tmp_path / "shelf"
     write(folder, FILES)
     return folder
+
+
+@pytest.fixture
+def new_tenant_row(services):
+    async def make() -> Tenant:
+        record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Ray")
+        return await tenant_by_id(services.database, record.id)
+
+    return make
+
+
+@pytest.fixture
+def new_number(new_tenant_row):
+    """Makes a tenant; gives its number."""
+
+    async def make() -> int:
+        return (await new_tenant_row()).number
+
+    return make
+
+
+@pytest.fixture
+def many(tmp_path):
+    for n in range(MANY):
+        line = f"Shelf {n} holds {n * 7} volumes. 서가 {n}에는 {n * 7}권이 있다."
+        (tmp_path / f"{n:02}.txt").write_text("\n".join(f"{line} ({k})" for k in range(20)))
+    return tmp_path

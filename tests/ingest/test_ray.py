@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
-import os
 import pickle
-import secrets
 
 import numpy as np
 import pytest
@@ -15,65 +12,43 @@ from pydantic import SecretStr
 from tqdm import tqdm
 
 from app.errors import KyujangError
-from app.jobs import get_job
 from app.settings import Settings
-from app.tenants import Tenant, create_tenant, tenant_by_id
-from ingest import claims, jobs, ray_cluster
+from ingest import jobs, ray_cluster
 from ingest.add import Options, add
 from ingest.folder import find
-from ingest.in_place import accept
-from ingest.jobs import LeaseLost
 from ingest.outcomes import Outcomes
 from ingest.ray_engine import node_settings, open_for_ray, take_in
 from ingest.ray_stages import Passing, Store, load_stage, pack, unpack
-from ingest.worker import run
 from tests.conftest import EXAMPLES, ROOT
+from tests.ingest.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
-MANY = 24
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes of one CPU each, on loopback."""
+    environment = {"RAY_BACKEND_LOG_LEVEL": "fatal", "PYTHONPATH": str(ROOT)}
     for name in ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_AUTO_CONNECT"):
-        os.environ[name] = "0"
+        environment[name] = "0"
     # Else every other process on the machine comes first.
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
-    os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
-    os.environ["PYTHONPATH"] = str(ROOT)
-    from ray.cluster_utils import Cluster
+    environment["RAY_worker_niceness"] = "0"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
 
-    started = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    started.add_node(**NODE)
-    yield started
-    started.shutdown()
+        started = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        started.add_node(**NODE)
+        yield started
+        started.shutdown()
 
 
 @pytest.fixture(scope="module")
 def patient(services):
     """A lease that outlives the pauses of a machine with two nodes on it."""
     return dataclasses.replace(services, settings=services.settings.model_copy(update={"lease_s": 30.0}))
-
-
-@pytest.fixture
-def new_tenant_row(services):
-    async def make() -> Tenant:
-        record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Ray")
-        return await tenant_by_id(services.database, record.id)
-
-    return make
-
-
-@pytest.fixture
-def new_number(new_tenant_row):
-    """Makes a tenant; gives its number."""
-
-    async def make() -> int:
-        return (await new_tenant_row()).number
-
-    return make
 
 
 @pytest.fixture
@@ -90,24 +65,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def many(tmp_path):
-    for n in range(MANY):
-        line = f"Shelf {n} holds {n * 7} volumes. 서가 {n}에는 {n * 7}권이 있다."
-        (tmp_path / f"{n:02}.txt").write_text("\n".join(f"{line} ({k})" for k in range(20)))
-    return tmp_path
-
-
-async def accepted(services, tenant, folder):
-    return await accept(services, tenant, find([folder], include=[], exclude=[]), {"from": "Ray"})
-
-
-async def outcomes(services, tenant, job_ids):
-    """Document to status, or to the reason where it failed."""
-    found = [await get_job(services.database, tenant, job_id) for job_id in job_ids]
-    return {item.id: item.error.code if item.error else item.status for job in found for item in job.documents}
-
-
 async def add_with_ray(services, tenant_id, folder, address, outcomes):
     """What the command does."""
     sources = find([folder], include=[], exclude=[])
@@ -122,53 +79,10 @@ async def by_ray(services, tenant, job_ids, address):
     return await outcomes(services, tenant, job_ids)
 
 
-async def by_worker(services, tenant, job_ids):
-    stop = asyncio.Event()
-    worker = asyncio.create_task(run(services, stop))
-    async with asyncio.timeout(600):
-        while await claims.unfinished(services.database, tenant, job_ids):
-            await asyncio.sleep(0.1)
-    stop.set()
-    await worker
-    return await outcomes(services, tenant, job_ids)
-
-
 async def until_some_are_done(services, tenant, job_ids, done):
     async with asyncio.timeout(600):
         while list((await outcomes(services, tenant, job_ids)).values()).count("succeeded") < done:
             await asyncio.sleep(0.1)
-
-
-async def query(services, tenant, text):
-    async with services.database.transaction(tenant) as connection:
-        return await (await connection.execute(text)).fetchall()
-
-
-async def stored(services, tenant):
-    """What each chunk is, and the vectors in the same order."""
-    table = f"vectors_{services.spaces.current.number}"
-    rows = await query(
-        services,
-        tenant,
-        f"""
-        select c.document_id, c.ord, c.page, c.start, c.stop, c.tokens, c.content, v.embedding::text as vector
-        from chunks c join {table} v on v.tenant_id = c.tenant_id and v.chunk_id = c.id
-        order by c.document_id, c.ord
-        """,
-    )
-    return [list(row.values())[:-1] for row in rows], np.array([json.loads(row["vector"]) for row in rows])
-
-
-async def whole(services, tenant, documents):
-    """Each document once with all of its chunks, and nothing that was on its way."""
-    chunks, _ = await stored(services, tenant)
-    counted = await query(services, tenant, "select id, chunks from documents")
-    assert len(counted) == documents
-    assert {row["id"]: row["chunks"] for row in counted} == {
-        name: sum(1 for chunk in chunks if chunk[0] == name) for name in {chunk[0] for chunk in chunks}
-    }
-    assert await query(services, tenant, "select from staged_chunks") == []
-    assert len(list((services.settings.blobs / str(tenant)).iterdir())) == documents
 
 
 async def test_the_same_chunks_as_the_worker_and_the_second_time_unchanged(patient, new_tenant_row, cluster, folder):
@@ -211,34 +125,6 @@ async def test_a_node_that_dies_and_a_run_that_is_stopped_take_nothing_with_them
     assert {(row["status"], row["attempt"]) for row in rows} == {("queued", 0)}
     assert set((await by_worker(patient, tenant, job_ids)).values()) == {"succeeded"}
     await whole(patient, tenant, MANY)
-
-
-async def test_the_next_run_resumes_what_the_one_before_has_left(services, new_number, many):
-    tenant = await new_number()
-    before = await accepted(services, tenant, many)
-    first = await claims.claim(services.database, tenant, before, "ray-1", lease_s=0, limit=3)
-    now = await accepted(services, tenant, many)
-    again = await claims.claim(services.database, tenant, now, "ray-2", lease_s=30, limit=100)
-    assert [work.document_id for work in first] == ["00.txt", "01.txt", "02.txt"]
-    assert {work.job_id for work in again} == set(before)
-    assert len({work.document_id for work in again}) == len(again) == MANY
-    # A dead run is no attempt of its documents.
-    assert {work.attempt for work in again} == {1}
-    with pytest.raises(LeaseLost):
-        await jobs.progress(services.database, first[0], "split")
-    for work in again:
-        await jobs.fail(services.database, work, "corrupt", "as good as any end")
-    assert len(await claims.claim(services.database, tenant, now, "ray-3", lease_s=30, limit=100)) == MANY
-
-
-async def test_a_claim_is_of_the_jobs_named_alone_and_is_given_back_whole(services, new_number, many):
-    tenant = await new_number()
-    named, other = await accepted(services, tenant, many), await accepted(services, await new_number(), many)
-    assert len(await claims.claim(services.database, tenant, named, "ray-1", lease_s=30, limit=100)) == MANY
-    assert await claims.claim(services.database, tenant, named + other, "ray-2", lease_s=30, limit=100) == []
-    await claims.give_back(services.database, tenant, "ray-1", delay_s=0, blameless=True)
-    again = await claims.claim(services.database, tenant, named, "ray-3", lease_s=30, limit=100)
-    assert [work.attempt for work in again] == [1] * MANY
 
 
 async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, cluster, many, monkeypatch):

@@ -10,6 +10,7 @@ from app.errors import NotConfigured
 from app.generation import Engine
 from app.main import create_app
 from app.settings import Settings
+from tests.app.fake_engine import PATIENT, replicas_of
 
 
 async def test_the_process_answers(anonymous):
@@ -36,7 +37,7 @@ def test_a_model_s_folder_is_nobody_s_business():
 
 
 async def test_not_ready_names_what_is_missing(services):
-    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeout_s=1)
+    engine = replicas_of(Engine("http://127.0.0.1:9", key=None, model=None, timeouts=PATIENT))
     app = create_app(services.settings, dataclasses.replace(services, engine=engine))
     async with (
         app.router.lifespan_context(app),

@@ -23,13 +23,26 @@ BY_ID = {
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",
     ("DELETE", "/jobs/{id}"): "/jobs/{job}",
+    ("GET", "/prompts/{name}"): "/prompts/{prompt}",
+    ("POST", "/prompts/{name}/activate"): "/prompts/{prompt}/activate",
+    ("DELETE", "/prompts/{name}"): "/prompts/{prompt}",
+    ("GET", "/v1/models/{id}"): "/v1/models/{prompt}",
 }
+BODIES = {("POST", "/prompts/{name}/activate"): {"version": 1}}
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
     ("GET", "/jobs"): None,
     ("POST", "/search"): {"input": "launch code of project Haetae"},
     ("POST", "/query"): {"input": "What is the launch code of project Haetae?"},
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
+    ("GET", "/prompts"): None,
+    ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
+    ("POST", "/prompts/deactivate"): None,
+    ("GET", "/v1/models"): None,
+    ("POST", "/v1/chat/completions"): {
+        "model": "default",
+        "messages": [{"role": "user", "content": "What is the launch code of project Haetae?"}],
+    },
 }
 
 
@@ -39,13 +52,19 @@ class World:
     stranger: httpx.AsyncClient
     document: str
     job: str
+    prompt: str = "haetae-desk"
+
+    def path(self, route: str) -> str:
+        return route.format(document=self.document, job=self.job, prompt=self.prompt, name="own")
 
 
 @pytest.fixture(scope="module")
 async def world(new_tenant: NewTenant) -> World:
     owner, stranger = await new_tenant("owner"), await new_tenant("stranger")
     job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
-    return World(owner, stranger, "haetae/plan 1", job["id"])
+    world = World(owner, stranger, "haetae/plan 1", job["id"])
+    await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
+    return world
 
 
 def routes(settings) -> set[tuple[str, str]]:
@@ -60,8 +79,10 @@ def test_no_route_is_left_out(settings):
 
 @pytest.mark.parametrize(("method", "route"), BY_ID)
 async def test_anothers_id_is_an_unknown_id(world, method, route):
-    foreign = await world.stranger.request(method, BY_ID[method, route].format(document=world.document, job=world.job))
-    unknown = await world.stranger.request(method, BY_ID[method, route].format(document="no such", job="job_no_such"))
+    body = BODIES.get((method, route))
+    nothing = BY_ID[method, route].format(document="no such", job="job_no_such", prompt="no-such")
+    foreign = await world.stranger.request(method, world.path(BY_ID[method, route]), json=body)
+    unknown = await world.stranger.request(method, nothing, json=body)
     assert foreign.status_code == unknown.status_code == 404
     assert without_request_id(foreign) == without_request_id(unknown)
     assert "Haetae" not in foreign.text
@@ -69,11 +90,11 @@ async def test_anothers_id_is_an_unknown_id(world, method, route):
 
 @pytest.mark.parametrize(("method", "route"), LISTING)
 async def test_nothing_of_another_tenant_shows(world, method, route):
-    mine = await world.owner.request(method, route, json=LISTING[method, route])
-    theirs = await world.stranger.request(method, route, json=LISTING[method, route])
+    mine = await world.owner.request(method, world.path(route), json=LISTING[method, route])
+    theirs = await world.stranger.request(method, world.path(route), json=LISTING[method, route])
     assert mine.is_success
     assert theirs.is_success
-    assert not any(trace in theirs.text for trace in ("4711", "haetae/plan", world.job))
+    assert not any(trace in theirs.text for trace in ("4711", "haetae", world.job))
 
 
 async def test_the_owner_still_has_it_all(world):
@@ -84,6 +105,7 @@ async def test_the_owner_still_has_it_all(world):
     assert document.json()["title"] == "Haetae"
     assert chunks[0]["text"] == SECRET
     assert "4711" in answer["answer"]
+    assert (await world.owner.get(f"/prompts/{world.prompt}")).json()["persona"] == "Keeper of 4711."
     assert {citation["document_id"] for citation in answer["citations"]} == {world.document}
 
 
@@ -96,11 +118,20 @@ async def test_the_same_id_is_each_tenants_own(world):
 
 @pytest.mark.parametrize(("method", "route"), [*BY_ID, *LISTING])
 async def test_without_a_key_nothing_opens(anonymous, world, method, route):
-    path = BY_ID.get((method, route), route).format(document=world.document, job=world.job)
+    path = world.path(BY_ID.get((method, route), route))
     for headers in ({}, {"Authorization": "Bearer kyu_00_wrong"}, {"Authorization": f"Bearer {ADMIN_KEY}"}):
         refused = await anonymous.request(method, path, json=LISTING.get((method, route)), headers=headers)
         assert refused.status_code == 401
-        assert refused.headers["content-type"] == "application/problem+json"
+        shape = "application/json" if route.startswith("/v1/") else "application/problem+json"
+        assert refused.headers["content-type"] == shape
+
+
+async def test_anothers_prompt_is_an_unknown_model(world):
+    asked = {"messages": [{"role": "user", "content": "x"}]}
+    foreign = await world.stranger.post("/v1/chat/completions", json={**asked, "model": world.prompt})
+    unknown = await world.stranger.post("/v1/chat/completions", json={**asked, "model": "no-such"})
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json() == unknown.json()
 
 
 async def test_a_tenant_in_the_body_or_a_header_is_no_tenant(world):

@@ -10,7 +10,8 @@ import pytest
 
 from app.main import create_app
 from tests.app.api.test_job_events import parsed
-from tests.app.test_generation import CHUNK, END, USAGE, engine_with
+from tests.app.fake_engine import CHUNK, END, USAGE, replicas_of
+from tests.app.test_generation import engine_with
 from tests.conftest import ingest_text
 
 __all__ = ["engine_with"]
@@ -68,7 +69,7 @@ async def with_engine(services, shelf, engine_with):
     """The application with an engine that sends these bytes."""
 
     async def start(body: str, **options) -> httpx.AsyncClient:
-        engine = await engine_with(200, body, **options)
+        engine = replicas_of(await engine_with(200, body, **options))
         app = create_app(services.settings, dataclasses.replace(services, engine=engine))
         app.state.services = dataclasses.replace(services, engine=engine)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=shelf.headers)

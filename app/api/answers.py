@@ -1,0 +1,134 @@
+"""From a body to a question, and from an answer to a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.api.asking import (
+    AnswerOut,
+    CitationOut,
+    ContextOut,
+    DryRunOut,
+    ElementsBody,
+    PromptOut,
+    QueryBody,
+    SearchBody,
+)
+from app.api.filters import condition
+from app.api.schemas import SpanOut
+from app.budget import Prompt
+from app.citations import Citation, Span
+from app.prompts import Example, Overrides, Sampling
+from app.questions import Answer, Preview, Question
+from app.retrieval import Retrieval
+from app.stored_prompts import StoredPrompt
+from app.stores import Match
+
+NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0}
+
+
+def retrieval_of(body: SearchBody | QueryBody) -> Retrieval:
+    return Retrieval(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
+
+
+def question_of(body: QueryBody) -> Question:
+    sampling = {name: getattr(body, name) for name in ("temperature", "top_p", "min_p", "max_tokens", "stop", "seed")}
+    return Question(
+        input=body.input,
+        retrieval=retrieval_of(body),
+        prompt=body.prompt,
+        own=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
+        turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
+        schema=body.response_format.json_schema.json_schema if body.response_format else None,
+    )
+
+
+def overrides_of(body: ElementsBody, sampling: Mapping[str, Any]) -> Overrides:
+    examples = body.examples
+    own = {name: getattr(body, name) for name in ElementsBody.model_fields if name != "examples"}
+    return Overrides(
+        **own,
+        examples=None if examples is None else [Example(each.input, each.output, each.context) for each in examples],
+        sampling=Sampling(**{name: value for name, value in sampling.items() if value is not None}),  # type: ignore[typeddict-item]
+    )
+
+
+def answer_out(answer: Answer) -> AnswerOut:
+    support, generation = answer.verdict.support, answer.generation
+    return AnswerOut(
+        id=answer.id,
+        answer=support.answer,
+        answer_mode=answer.verdict.mode,
+        finish_reason=answer.finish_reason,
+        no_answer_reason=answer.verdict.no_answer_reason,
+        citations=[citation_out(citation) for citation in support.citations],
+        unsupported=[_span(span) for span in support.unsupported],
+        contexts=contexts_out(answer.contexts),
+        prompt=prompt_out(answer.prompt, answer.stored),
+        usage={"prompt_tokens": generation.prompt_tokens, "completion_tokens": generation.completion_tokens}
+        if generation
+        else NO_USAGE,
+        timings_ms=answer.timings_ms,
+        model=answer.model,
+        reasoning=answer.reasoning or None,
+        search_query=answer.search_query,
+        fallback=answer.fallback,
+    )
+
+
+def dry_run_out(preview: Preview) -> DryRunOut:
+    return DryRunOut(
+        messages=[{"role": each["role"], "content": each["content"]} for each in preview.prompt.messages],
+        prompt=prompt_out(preview.prompt, preview.stored),
+        contexts=contexts_out(preview.prompt.contexts),
+        search_query=preview.search_query,
+    )
+
+
+def prompt_out(prompt: Prompt, stored: StoredPrompt | None) -> PromptOut:
+    return PromptOut(
+        name=stored.name if stored else None,
+        version=stored.version if stored else None,
+        tokens=prompt.tokens,
+        dropped_contexts=prompt.dropped_contexts,
+        dropped_messages=prompt.dropped_messages,
+    )
+
+
+def citation_out(citation: Citation) -> CitationOut:
+    match = citation.match
+    return CitationOut(
+        marker=citation.marker,
+        chunk_id=match.chunk_id,
+        document_id=match.document_id,
+        source=match.source,
+        title=match.title,
+        page=match.page,
+        quote=citation.quote,
+        score=match.score,
+        answer_span=_span(citation.answer_span),
+        chunk_span=_span(citation.chunk_span),
+    )
+
+
+def contexts_out(matches: Sequence[Match]) -> list[ContextOut]:
+    return [
+        ContextOut(
+            chunk_id=match.chunk_id,
+            document_id=match.document_id,
+            source=match.source,
+            title=match.title,
+            page=match.page,
+            text=match.text,
+            score=match.score,
+            rank=rank,
+            metadata=match.metadata,
+            span=SpanOut(start=match.start, end=match.stop),
+        )
+        for rank, match in enumerate(matches, start=1)
+    ]
+
+
+def _span(span: Span) -> SpanOut:
+    return SpanOut(start=span.start, end=span.end)

@@ -1,0 +1,215 @@
+"""Bodies of what asks: searches, questions, stored prompts, and their answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.api.filters import Filters
+from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
+from app.prompts import Grounding
+from app.retrieval import Mode
+from app.text import Text
+from app.verdict import NoAnswer
+
+# A cosine or a fused score is at most 1; BM25's has no bound of its own.
+MinScore = Annotated[float, Field(ge=-1, le=1000, description="Of the mode's own score")]
+MAX_TOKENS = 8192
+MAX_TURNS = 100
+MAX_EXAMPLES = 32
+
+Instruction = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
+OutputIndicator = Annotated[Text, StringConstraints(min_length=1, max_length=5_000)]
+Label = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Stop = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopP = Annotated[float, Field(gt=0, le=1)]
+TopK = Annotated[int, Field(ge=1, le=1000)]
+MinP = Annotated[float, Field(ge=0, le=1)]
+MaxTokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Stops = Annotated[list[Stop], Field(max_length=4)]
+
+
+class ExampleBody(Body):
+    """Few-shot: an input, the output wished for, and the context it comes from if there is one."""
+
+    input: Input
+    output: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
+    context: Annotated[Text, StringConstraints(max_length=20_000)] | None = None
+
+
+class ElementsBody(Body):
+    """What takes the place of the built-in elements; what is left out stays as it is."""
+
+    instruction: Instruction | None = None
+    output_indicator: OutputIndicator | None = None
+    context_label: Label | None = None
+    input_label: Label | None = None
+    examples: Annotated[list[ExampleBody], Field(max_length=MAX_EXAMPLES)] | None = None
+    persona: Annotated[Text, StringConstraints(max_length=5_000)] | None = None
+    reasoning: bool | None = None
+    no_answer_text: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    grounding: Grounding | None = None
+
+
+class SamplingBody(Body):
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    min_p: MinP | None = None
+    max_tokens: MaxTokens | None = None
+    seed: Seed | None = None
+    stop: Stops | None = None
+
+
+class PromptBody(ElementsBody):
+    sampling: SamplingBody = SamplingBody()
+
+
+class ActivateBody(Body):
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class PromptSummaryOut(BaseModel):
+    name: str
+    versions: list[int]
+    active: int | None
+    default: bool
+
+
+class StoredPromptOut(PromptBody):
+    """`active`: the name alone means this version; `default`: questions that name no prompt get it."""
+
+    name: str
+    version: int
+    active: bool
+    default: bool
+    created_at: datetime
+
+
+class TurnBody(Body):
+    role: Literal["user", "assistant"]
+    content: Input
+
+
+class JsonSchemaBody(Body):
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: Annotated[str, StringConstraints(max_length=64)] = "answer"
+    description: str | None = None
+    json_schema: Annotated[dict[str, Any], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class ResponseFormatBody(Body):
+    """OpenAI's shape."""
+
+    type: Literal["json_schema"]
+    json_schema: JsonSchemaBody
+
+
+class SearchBody(Body):
+    input: Input
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
+    mode: Mode = "hybrid"
+    filters: Filters | None = None
+    min_score: MinScore | None = None
+    rerank: bool = False
+
+
+class ContextOut(BaseModel):
+    chunk_id: str
+    document_id: str
+    source: str | None
+    title: str | None
+    page: int | None
+    text: str
+    score: float
+    rank: int
+    metadata: dict[str, Any]
+    span: SpanOut
+
+
+class SearchOut(BaseModel):
+    contexts: list[ContextOut]
+    timings_ms: dict[str, float]
+
+
+class QueryBody(ElementsBody):
+    """The prompt's four elements: instruction, context (what is retrieved), input, output indicator."""
+
+    input: Input
+    prompt: Annotated[str, StringConstraints(max_length=80)] | None = None
+    response_format: ResponseFormatBody | None = None
+    messages: Annotated[list[TurnBody], Field(max_length=MAX_TURNS)] = Field([])
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
+    mode: Mode = "hybrid"
+    filters: Filters | None = None
+    min_score: MinScore | None = None
+    rerank: bool = False
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k_sampling: TopK | None = None
+    min_p: MinP | None = None
+    max_tokens: MaxTokens | None = None
+    stop: Stops | None = None
+    seed: Seed | None = None
+    stream: bool = False
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _json_alone(self) -> QueryBody:
+        if self.response_format is not None and (self.reasoning or self.grounding == "extract"):
+            other = "reasoning" if self.reasoning else "grounding 'extract'"
+            raise ValueError(f"response_format does not go with {other}: the answer would not keep to the schema")
+        return self
+
+
+class CitationOut(BaseModel):
+    marker: int
+    chunk_id: str
+    document_id: str
+    source: str | None
+    title: str | None
+    page: int | None
+    quote: str
+    score: float
+    answer_span: SpanOut
+    chunk_span: SpanOut
+
+
+class PromptOut(BaseModel):
+    name: str | None = None
+    version: int | None = None
+    tokens: dict[str, int]
+    dropped_contexts: int
+    dropped_messages: int = 0
+
+
+class AnswerOut(BaseModel):
+    id: str
+    answer: str
+    answer_mode: Literal["generated", "extracted"]
+    finish_reason: Literal["stop", "length", "no_answer"]
+    no_answer_reason: NoAnswer | None = None
+    citations: list[CitationOut]
+    unsupported: list[SpanOut]
+    contexts: list[ContextOut]
+    prompt: PromptOut
+    usage: dict[str, int]
+    timings_ms: dict[str, float]
+    model: str | None
+    adapter: str | None = None
+    reasoning: str | None = None
+    search_query: str | None = None
+    fallback: str | None = None
+
+
+class DryRunOut(BaseModel):
+    messages: list[dict[str, str]]
+    prompt: PromptOut
+    contexts: list[ContextOut]
+    search_query: str | None = None

@@ -1,0 +1,74 @@
+"""A question, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.budget import Prompt
+from app.citations import Citation
+from app.generation import Generation
+from app.prompts import Message, Overrides
+from app.retrieval import Retrieval
+from app.stored_prompts import StoredPrompt
+from app.stores import Match
+from app.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`prompt` names a stored one, `name` or `name@3`; `own` are the elements that this question sets itself; `turns`
+    are the conversation before it, `schema` a JSON schema that the answer keeps."""
+
+    input: str
+    retrieval: Retrieval = field(default_factory=Retrieval)
+    prompt: str | None = None
+    own: Overrides = field(default_factory=Overrides)
+    turns: Sequence[Message] = ()
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`fallback` is the code of the error for which the answer was extracted instead of generated."""
+
+    id: str
+    verdict: Verdict
+    contexts: Sequence[Match]
+    prompt: Prompt
+    stored: StoredPrompt | None
+    search_query: str
+    timings_ms: dict[str, float]
+    generation: Generation | None = None
+    reasoning: str = ""
+    model: str | None = None
+    fallback: str | None = None
+
+    @property
+    def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
+        if self.verdict.no_answer_reason is not None:
+            return "no_answer"
+        if self.generation is None or self.verdict.mode == "extracted":
+            return "stop"
+        return self.generation.finish_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    prompt: Prompt
+    stored: StoredPrompt | None
+    search_query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    contexts: Sequence[Match]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    text: str
+
+
+Step = Retrieved | Delta | Citation | Answer

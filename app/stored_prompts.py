@@ -1,0 +1,191 @@
+"""Prompts that tenants keep: immutable versions, of which one a name is active and one name is the default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from app.database import Connection, Database, fetch_all, fetch_one
+from app.errors import Conflict, InvalidInput, NotFound
+from app.prompts import Example, Overrides
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+REFERENCE = re.compile(rf"({NAME.pattern})(?:@([1-9][0-9]{{0,8}}))?")
+# What a caller calls the prompt that questions without one get.
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompt:
+    """`active`: what the name alone means, if it ever was activated. `is_default`: what questions without one get."""
+
+    name: str
+    version: int
+    elements: Overrides
+    created_at: datetime
+    active: bool
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSummary:
+    """`created_at` is the time of the version that the name means."""
+
+    name: str
+    versions: Sequence[int]
+    active: int | None
+    is_default: bool
+    created_at: datetime
+
+
+VERSION = """
+select p.name, v.version, v.elements, v.created_at, p.active is not distinct from v.version as active,
+       p.is_default and p.active = v.version as is_default
+from prompts p join prompt_versions v on v.tenant_id = p.tenant_id and v.name = p.name
+where p.tenant_id = %(tenant)s
+"""
+# A name means its active version, or the newest one if none ever was activated.
+MEANT = "and v.version = coalesce(%(version)s, p.active, p.newest)"
+
+
+async def resolve(database: Database, tenant: int, reference: str | None) -> StoredPrompt | None:
+    """`name` or `name@3`; `default` or none: the tenant's default, None if it has none.
+
+    Raises InvalidInput if it is unknown.
+    """
+    reference = None if reference == DEFAULT else reference
+    found = REFERENCE.fullmatch(reference) if reference is not None else None
+    if reference is not None and found is None:
+        raise InvalidInput("A prompt is named 'name' or 'name@version'.", pointer="/prompt")
+    name, version = (found[1], int(found[2]) if found[2] else None) if found else (None, None)
+    which = "and p.name = %(name)s" if name else "and p.is_default"
+    async with database.transaction(tenant) as connection:
+        row = await fetch_one(
+            connection, f"{VERSION} {which} {MEANT}", {"tenant": tenant, "name": name, "version": version}
+        )
+    if row is None and name is not None:
+        raise InvalidInput(f"There is no prompt {reference!r}. GET /prompts lists them.", pointer="/prompt")
+    return _prompt(row) if row else None
+
+
+async def put(database: Database, tenant: int, name: str, elements: Overrides) -> tuple[StoredPrompt, bool]:
+    """A new version, and True; or the newest one, and False, if it says the same already. Raises InvalidInput."""
+    if name == DEFAULT:
+        raise InvalidInput("'default' is what questions without a prompt get: choose another name.", pointer="/name")
+    key: dict[str, Any] = {"tenant": tenant, "name": name, "elements": Jsonb(_as_json(elements)), "version": None}
+    async with database.transaction(tenant) as connection:
+        await connection.execute(
+            "insert into prompts (tenant_id, name, newest) values (%(tenant)s, %(name)s, 0) on conflict do nothing", key
+        )
+        row = await fetch_one(
+            connection,
+            "select newest from prompts where tenant_id = %(tenant)s and name = %(name)s for update",
+            key,
+        )
+        assert row is not None
+        key["version"] = row["newest"]
+        same = await fetch_one(connection, f"{VERSION} and p.name = %(name)s {MEANT} and elements = %(elements)s", key)
+        if same is not None:
+            return _prompt(same), False
+        key["version"] += 1
+        await connection.execute(
+            """
+            insert into prompt_versions (tenant_id, name, version, elements)
+            values (%(tenant)s, %(name)s, %(version)s, %(elements)s)
+            """,
+            key,
+        )
+        await connection.execute(
+            "update prompts set newest = %(version)s where tenant_id = %(tenant)s and name = %(name)s", key
+        )
+        return await _get(connection, key), True
+
+
+async def get(database: Database, tenant: int, name: str, version: int | None = None) -> StoredPrompt:
+    """Raises NotFound."""
+    async with database.transaction(tenant) as connection:
+        return await _get(connection, {"tenant": tenant, "name": name, "version": version})
+
+
+async def activate(database: Database, tenant: int, name: str, version: int) -> StoredPrompt:
+    """The tenant's default from the next question on. Raises NotFound."""
+    key = {"tenant": tenant, "name": name, "version": version}
+    async with database.transaction(tenant) as connection:
+        await _get(connection, key)
+        await _no_default(connection, tenant)
+        await connection.execute(
+            """
+            update prompts set active = %(version)s, is_default = true
+            where tenant_id = %(tenant)s and name = %(name)s
+            """,
+            key,
+        )
+        return await _get(connection, key)
+
+
+async def deactivate(database: Database, tenant: int) -> None:
+    """Back to the built-in prompt. Each name goes on meaning what it meant."""
+    async with database.transaction(tenant) as connection:
+        await _no_default(connection, tenant)
+
+
+async def delete(database: Database, tenant: int, name: str) -> None:
+    """Every version. Raises NotFound, or Conflict if questions are answered with it."""
+    key = {"tenant": tenant, "name": name, "version": None}
+    async with database.transaction(tenant) as connection:
+        if (await _get(connection, key)).is_default:
+            raise Conflict(
+                "This prompt is the tenant's default: activate another one or POST /prompts/deactivate first."
+            )
+        await connection.execute(
+            "update prompts set active = null where tenant_id = %(tenant)s and name = %(name)s", key
+        )
+        await connection.execute("delete from prompt_versions where tenant_id = %(tenant)s and name = %(name)s", key)
+
+
+async def summaries(database: Database, tenant: int, *, limit: int, after: str | None) -> list[PromptSummary]:
+    """In the order of their names."""
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select p.name, p.active, p.is_default, array_agg(v.version order by v.version) as versions,
+                   max(v.created_at) filter (where v.version = coalesce(p.active, p.newest)) as created_at
+            from prompts p join prompt_versions v on v.tenant_id = p.tenant_id and v.name = p.name
+            where p.tenant_id = %(tenant)s and (%(after)s::text is null or p.name > %(after)s)
+            group by p.tenant_id, p.name order by p.name limit %(limit)s
+            """,
+            {"tenant": tenant, "after": after, "limit": limit},
+        )
+    return [PromptSummary(**row) for row in rows]
+
+
+async def _get(connection: Connection, key: dict[str, Any]) -> StoredPrompt:
+    row = await fetch_one(connection, f"{VERSION} and p.name = %(name)s {MEANT}", key)
+    if row is None:
+        raise NotFound
+    return _prompt(row)
+
+
+async def _no_default(connection: Connection, tenant: int) -> None:
+    await connection.execute(
+        "update prompts set is_default = false where tenant_id = %(tenant)s and is_default", {"tenant": tenant}
+    )
+
+
+def _as_json(elements: Overrides) -> dict[str, Any]:
+    return {name: value for name, value in asdict(elements).items() if value not in (None, {})}
+
+
+def _prompt(row: dict[str, Any]) -> StoredPrompt:
+    stored = dict(row["elements"])
+    if "examples" in stored:
+        stored["examples"] = [Example(**example) for example in stored["examples"]]
+    known = {field.name for field in fields(Overrides)}
+    elements = Overrides(**{name: value for name, value in stored.items() if name in known})
+    return StoredPrompt(row["name"], row["version"], elements, row["created_at"], row["active"], row["is_default"])

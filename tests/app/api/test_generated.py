@@ -1,0 +1,264 @@
+"""What becomes of replies that a capable model gives: refusals, reasoning, conversations, JSON; and of none at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import httpx
+import pytest
+
+from app.main import create_app
+from app.prompts import NO_ANSWER
+from app.settings import PACKAGED_MODEL
+from tests.app.api.test_job_events import parsed
+from tests.conftest import ingest_text
+from tests.scripted import Script, scripted
+
+TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 아홉 시에 연다. 열람실은 월요일에 쉰다."
+QUESTION = {"input": "When does the reading room open?"}
+GOOD = "The reading room opens at nine [1]."
+INVENTED = "The reading room opens at seven and serves coffee [1]."
+
+
+@pytest.fixture
+async def shelf(tenant, worker):
+    await ingest_text(tenant, TEXT, id="hours")
+    return tenant
+
+
+@pytest.fixture
+async def start(services, shelf):
+    """The application with a scripted engine, and other settings."""
+    opened = []
+
+    async def begin(*replies: str | int, model: str = "scripted-7b", tokens: int = 4096, **settings):
+        script = Script(replies, model, tokens)
+        context = scripted(script)
+        engine = await context.__aenter__()
+        opened.append(context)
+        own = services.settings.model_copy(update=settings)
+        app = create_app(own, dataclasses.replace(services, settings=own, engine=engine))
+        app.state.services = dataclasses.replace(services, settings=own, engine=engine)
+        transport = httpx.ASGITransport(app)
+        return httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=shelf.headers), script
+
+    yield begin
+    for context in opened:
+        await context.__aexit__(None, None, None)
+
+
+async def ask(client, **fields):
+    answer = await client.post("/query", json={**QUESTION, **fields})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_an_answer_that_the_sources_support(start):
+    client, script = await start(GOOD)
+    answer = await ask(client)
+    assert answer["answer"] == GOOD
+    assert answer["citations"][0]["quote"] == "The reading room opens at nine."
+    assert answer["unsupported"] == []
+    assert script.asked[0]["temperature"] == 0
+    assert script.asked[0]["max_tokens"] == 256
+
+
+@pytest.mark.parametrize(
+    "reply", [NO_ANSWER, f"출처에 없습니다. {NO_ANSWER}", f"<think>Hm.</think>{NO_ANSWER}", "", " \n"]
+)
+@pytest.mark.parametrize("grounding", ["mark", "extract", "refuse", "off"])
+async def test_a_model_declines_by_protocol(start, reply, grounding):
+    client, _ = await start(reply)
+    answer = await ask(client, grounding=grounding)
+    assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "model_declined")
+    assert answer["answer"] == "I don't know: the documents do not answer this."
+    assert answer["citations"] == []
+
+
+@pytest.mark.parametrize("reply", ["I don't know.", "모르겠습니다."])
+async def test_a_phrase_is_no_refusal(start, reply):
+    client, _ = await start(reply)
+    assert (await ask(client, grounding="off"))["finish_reason"] == "stop"
+
+
+async def test_what_the_sources_do_not_support(start):
+    client, _ = await start(INVENTED)
+    marked = await ask(client)
+    assert [INVENTED[span["start"] : span["end"]] for span in marked["unsupported"]]
+    assert (await ask(client, grounding="off"))["unsupported"] == []
+    extracted = await ask(client, grounding="extract")
+    assert (extracted["answer_mode"], extracted["finish_reason"]) == ("extracted", "stop")
+    assert "nine" in extracted["answer"]
+    refused = await ask(client, grounding="refuse")
+    assert (refused["finish_reason"], refused["no_answer_reason"]) == ("no_answer", "model_declined")
+
+
+async def test_grounding_comes_from_the_question_the_prompt_the_setting_or_the_model(start):
+    client, _ = await start(INVENTED)
+    await client.put("/prompts/strict", json={"grounding": "refuse"})
+    assert (await ask(client, prompt="strict"))["finish_reason"] == "no_answer"
+    assert (await ask(client, prompt="strict", grounding="mark"))["answer"] == INVENTED.replace(" [1]", "")
+    client, _ = await start(INVENTED, grounding="extract")
+    assert (await ask(client))["answer_mode"] == "extracted"
+    client, _ = await start(INVENTED, model=PACKAGED_MODEL)
+    assert (await ask(client))["answer_mode"] == "extracted"
+
+
+async def test_reasoning_is_kept_apart(start):
+    client, script = await start(f"<think>Source 1 says nine, not seven.</think>\n{GOOD}")
+    answer = await ask(client, reasoning=True)
+    assert (answer["answer"], answer["reasoning"]) == (GOOD, "Source 1 says nine, not seven.")
+    assert "<think>" in script.asked[0]["messages"][0]["content"]
+    events = parsed((await client.post("/query", json={**QUESTION, "reasoning": True, "stream": True})).text)
+    assert "".join(data["text"] for name, _, data in events if name == "delta") == GOOD
+    assert events[-1][2]["reasoning"] == answer["reasoning"]
+
+
+async def test_a_streamed_answer_is_the_same_object(start):
+    client, _ = await start(GOOD)
+    plain = await ask(client)
+    events = parsed((await client.post("/query", json={**QUESTION, "stream": True})).text)
+    changing = ("id", "timings_ms")
+    assert [name for name, _, _ in events] == ["retrieval", "delta", "delta", "citation", "done"]
+    assert {key: value for key, value in events[-1][2].items() if key not in changing} == {
+        key: value for key, value in plain.items() if key not in changing
+    }
+
+
+TURNS = [
+    {"role": "user", "content": "Tell me about the reading room."},
+    {"role": "assistant", "content": "The reading room is in Seoul."},
+]
+
+
+async def test_a_conversation_is_condensed_and_sent_along(start):
+    client, script = await start("When does the reading room open?", GOOD)
+    answer = await ask(client, input="When does it open?", messages=TURNS)
+    assert answer["search_query"] == "When does the reading room open?"
+    rewriting, answering = script.asked
+    assert "assistant: The reading room is in Seoul." in rewriting["messages"][1]["content"]
+    assert [message["role"] for message in answering["messages"]] == ["system", "user", "assistant", "user"]
+    assert answering["messages"][-1]["content"].count("When does it open?") == 1
+    assert answer["prompt"]["tokens"]["messages"] == 12
+    assert answer["citations"]
+
+
+@pytest.mark.parametrize("rewritten", ["Elon Musk founded a company on Mars.", "", "x" * 600, 500])
+async def test_a_rewriting_that_is_not_of_the_conversation_is_not_searched_for(start, rewritten):
+    client, _ = await start(rewritten, GOOD)
+    answer = await ask(client, input="When does it open?", messages=TURNS)
+    assert answer["search_query"] == "Tell me about the reading room.\nWhen does it open?"
+    assert answer["answer"] == GOOD
+
+
+@pytest.mark.parametrize(
+    ("turn", "question", "said"),
+    [
+        ("Tell me about the reading room.", "When is it closed?", "Mondays"),
+        ("열람실은 언제 여나요?", "그럼 열람실은 월요일에 쉬나요?", "월요일"),
+    ],
+)
+async def test_a_conversation_without_an_engine(shelf, turn, question, said):
+    answer = await ask(shelf, input=question, messages=[{"role": "user", "content": turn}, TURNS[1]])
+    assert said in answer["answer"]
+    assert answer["search_query"] == f"{turn}\n{question}"
+
+
+SCHEMA = {"$defs": {"hour": {"type": "string"}}, "type": "object", "properties": {"opens": {"$ref": "#/$defs/hour"}}}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "hours", "schema": SCHEMA}}
+
+
+async def test_an_answer_in_a_schema(start):
+    client, script = await start('{"opens": "at nine"}')
+    answer = await ask(client, response_format=FORMAT)
+    assert json.loads(answer["answer"]) == {"opens": "at nine"}
+    assert answer["citations"][0]["quote"] == "The reading room opens at nine."
+    span = answer["citations"][0]["answer_span"]
+    assert answer["answer"][span["start"] : span["end"]] == "at nine"
+    sent = script.asked[0]["response_format"]["json_schema"]["schema"]
+    assert sent["$defs"] == SCHEMA["$defs"]
+    assert sent["anyOf"][0] == {"type": "object", "properties": SCHEMA["properties"]}
+
+
+async def test_values_that_no_source_supports(start):
+    client, _ = await start('{"opens": "at nine", "owner": "Elon Musk", "floors": 17}')
+    answer = await ask(client, response_format=FORMAT)
+    spans = [answer["answer"][span["start"] : span["end"]] for span in answer["unsupported"]]
+    assert spans == ["Elon Musk", "17"]
+    assert (await ask(client, response_format=FORMAT, grounding="refuse"))["finish_reason"] == "no_answer"
+    toy, _ = await start('{"owner": "Elon Musk"}', model=PACKAGED_MODEL)
+    assert (await ask(toy, response_format=FORMAT))["finish_reason"] == "no_answer"
+
+
+async def test_a_schema_leaves_room_to_decline(start):
+    client, _ = await start('{"no_answer": true}')
+    answer = await ask(client, response_format=FORMAT)
+    assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "model_declined")
+
+
+@pytest.mark.parametrize("field", [{"reasoning": True}, {"grounding": "extract"}])
+async def test_what_does_not_go_with_a_schema(start, field):
+    client, _ = await start(GOOD)
+    refused = await client.post("/query", json={**QUESTION, "response_format": FORMAT, **field})
+    assert refused.status_code == 422
+
+
+async def test_what_is_no_schema_is_refused(start):
+    client, script = await start(GOOD)
+    wrong = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "no such type"}}}
+    refused = await client.post("/query", json={**QUESTION, "response_format": wrong})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/response_format"
+    assert script.asked == []
+
+
+async def test_a_schema_without_an_engine_is_refused(shelf):
+    refused = await shelf.post("/query", json={**QUESTION, "response_format": FORMAT})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/response_format"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_while_the_engine_is_down_the_documents_answer(start, stream):
+    client, _ = await start(500, fallback="extract")
+    answer = await client.post("/query", json={**QUESTION, "stream": stream})
+    assert answer.status_code == 200
+    body = parsed(answer.text)[-1][2] if stream else answer.json()
+    assert (body["answer_mode"], body["fallback"]) == ("extracted", "engine_unavailable")
+    assert "nine" in body["answer"]
+    refused = await client.post("/query", json={**QUESTION, "response_format": FORMAT})
+    assert refused.status_code == 503
+
+
+async def test_without_the_fallback_it_is_an_error(start):
+    client, _ = await start(500)
+    refused = await client.post("/query", json=QUESTION)
+    assert (refused.status_code, refused.json()["code"]) == (503, "engine_unavailable")
+    assert refused.headers["retry-after"]
+
+
+async def test_contexts_and_turns_are_dropped_until_the_prompt_fits(start, shelf):
+    for number in range(3):
+        await ingest_text(shelf, f"Reading room note {number}. " + "word " * 150, id=f"note-{number}")
+    client, script = await start(GOOD, tokens=700)
+    turns = [
+        turn for number in range(6) for turn in ({"role": "user", "content": f"{number} " + "turn " * 30}, TURNS[1])
+    ]
+    answer = await ask(client, messages=turns, max_tokens=100)
+    prompt = answer["prompt"]
+    assert prompt["dropped_contexts"] > 0
+    assert 0 < prompt["dropped_messages"] < 12
+    assert prompt["tokens"]["total"] + 100 <= 700
+    sent = script.asked[-1]["messages"]
+    assert sent[-2] == turns[-1]
+    assert len(sent) == 2 + 12 - prompt["dropped_messages"]
+    assert [context["rank"] for context in answer["contexts"]] == list(range(1, len(answer["contexts"]) + 1))
+
+
+async def test_a_question_that_cannot_fit_says_by_how_much(start):
+    client, _ = await start(GOOD, tokens=400)
+    refused = await client.post("/query", json={**QUESTION, "input": "열람실 " * 300, "max_tokens": 200})
+    assert refused.status_code == 422
+    assert "tokens too long" in refused.json()["detail"]
+    assert refused.json()["errors"][0]["pointer"] == "/input"

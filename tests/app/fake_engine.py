@@ -1,0 +1,129 @@
+"""vLLM's routes in a few lines behind a real socket, for faults that the real one cannot be made to show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from app.admission import Admission
+from app.generation import Engine, Timeouts
+from app.metrics import Metrics
+from app.replicas import Replicas
+
+CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
+END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'
+USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
+PATIENT = Timeouts(connect_s=5, first_token_s=30, token_s=30, answer_s=60)
+
+
+@dataclass(eq=False)
+class FakeEngine:
+    """What a test sets is what it does from then on. An event among the pieces is waited for."""
+
+    status: int = 200
+    pieces: Sequence[str | asyncio.Event] = (CHUNK, END, USAGE)
+    cut: bool = False
+    counting: bool = True
+    canary: int = 200
+    """The status of a completion that is no chat: Engine.ready()."""
+    model: str = "smollm2"
+    context_tokens: int = 4096
+    listed: str | None = None
+    """Instead of the list of models."""
+    gate: asyncio.Event | None = None
+    """Nothing at all is answered before it is set."""
+    chats: list[bytes] = field(default_factory=list)
+    canaries: int = 0
+    running: int = 0
+    port: int = 0
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    _server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> FakeEngine:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def kill(self) -> None:
+        """As kill -9 does: no more connections, and those there are reset."""
+        assert self._server is not None
+        self._server.close()
+        for task, writer in self._open.items():
+            writer.transport.abort()
+            task.cancel()
+        await asyncio.sleep(0)
+
+    def engine(self, timeouts: Timeouts = PATIENT, *, model: str | None = None) -> Engine:
+        return Engine(self.url, key="k", model=model, timeouts=timeouts)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
+        try:
+            await self._respond(reader, writer)
+        finally:
+            writer.close()
+            del self._open[task]
+
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The other side may hang up at any point.
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            lengths = [line for line in head.lower().split("\r\n") if line.startswith("content-length")]
+            content = await reader.readexactly(int(lengths[0].split(":")[1]) if lengths else 0)
+            if self.gate is not None:
+                await self.gate.wait()
+            if "/chat/completions" in head:
+                self.chats.append(content)
+                self.running += 1
+                try:
+                    await self._answer(writer, self.status, self.pieces)
+                finally:
+                    self.running -= 1
+            elif "/v1/models" in head:
+                models = {"data": [{"id": self.model, "max_model_len": self.context_tokens}]}
+                await self._answer(writer, 200, [self.listed or json.dumps(models)])
+            elif "/v1/completions" in head:
+                self.canaries += 1
+                await self._answer(writer, self.canary, ["{}"])
+            elif self.counting:
+                await self._answer(writer, 200, [json.dumps({"count": 7})])
+            else:
+                await self._answer(writer, self.status, self.pieces)
+
+    async def _answer(self, writer: asyncio.StreamWriter, status: int, pieces: Sequence[str | asyncio.Event]) -> None:
+        promised = "content-length: 1000000\r\n" if self.cut and pieces is self.pieces else ""
+        writer.write(f"HTTP/1.1 {status} X\r\n{promised}connection: close\r\n\r\n".encode())
+        for piece in pieces:
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+            else:
+                writer.write(piece.encode())
+            await writer.drain()
+
+
+@asynccontextmanager
+async def fake_engines(*fakes: FakeEngine) -> AsyncIterator[None]:
+    for fake in fakes:
+        await fake.start()
+    try:
+        yield
+    finally:
+        for fake in fakes:
+            await fake.kill()
+
+
+def replicas_of(
+    *engines: Engine, metrics: Metrics | None = None, concurrency: int = 64, per_tenant: int = 32, queue: int = 64
+) -> Replicas:
+    metrics = metrics or Metrics()
+    admission = Admission(metrics, concurrency=concurrency, per_tenant=per_tenant, queue=queue, timeout_s=30)
+    return Replicas(engines, admission, metrics)

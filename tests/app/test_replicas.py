@@ -1,0 +1,273 @@
+"""Several engines behind one: who is asked, who is left out, and what a caller notices of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from app import replicas as replicas_module
+from app.errors import EngineUnavailable, InvalidInput, NotConfigured
+from app.generation import Generation
+from app.metrics import Metrics
+from app.replicas import Replicas, open_replicas
+from app.settings import Settings
+from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, fake_engines, replicas_of
+
+MESSAGES = [{"role": "user", "content": "How long?"}]
+
+
+@asynccontextmanager
+async def several(*fakes: FakeEngine, watched: bool = False, metrics: Metrics | None = None):
+    async with fake_engines(*fakes):
+        engines = replicas_of(*(fake.engine() for fake in fakes), metrics=metrics)
+        watch = asyncio.create_task(engines.watch()) if watched else None
+        try:
+            yield engines
+        finally:
+            if watch is not None:
+                watch.cancel()
+            await engines.close()
+
+
+async def generate(engines: Replicas, tenant: int = 1) -> list[str | Generation]:
+    return [part async for part in engines.generate(MESSAGES, {"max_tokens": 9}, tenant=tenant)]
+
+
+async def text(engines: Replicas, tenant: int = 1) -> str:
+    generation = (await generate(engines, tenant))[-1]
+    assert isinstance(generation, Generation)
+    return generation.text
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def at_short_notice(monkeypatch):
+    monkeypatch.setattr(replicas_module, "CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT_S", 2)
+
+
+async def all_up(engines: Replicas) -> None:
+    """ready() alone ends with the first."""
+    for _ in engines.replicas:
+        await engines.ready()
+    await until(lambda: set(engines.replicas.values()) == {"ok"})
+
+
+async def test_the_least_loaded_is_asked():
+    go = asyncio.Event()
+    fakes = [FakeEngine(pieces=(go, CHUNK, END, USAGE)) for _ in range(3)]
+    async with several(*fakes) as engines:
+        await all_up(engines)
+        asked = [asyncio.create_task(text(engines, number)) for number in range(6)]
+        await until(lambda: sum(fake.running for fake in fakes) == 6)
+        assert [fake.running for fake in fakes] == [2, 2, 2]
+        go.set()
+        assert await asyncio.gather(*asked) == ["Thirty days."] * 6
+        for fake in fakes:
+            fake.pieces = (asyncio.Event(),)
+        busy = asyncio.create_task(text(engines))
+        await until(lambda: sum(fake.running for fake in fakes) == 1)
+        (taken,) = [fake for fake in fakes if fake.running]
+        for fake in fakes:
+            fake.pieces = (CHUNK, END, USAGE)
+        assert [await text(engines) for _ in range(30)] == ["Thirty days."] * 30
+        assert len(taken.chats) == 3
+        # Among equals it is left to chance.
+        assert [len(fake.chats) > 2 for fake in fakes] == [True] * 3
+        busy.cancel()
+
+
+@pytest.mark.parametrize("fault", ["killed", "500", "cut before a token"])
+async def test_a_request_that_has_not_begun_is_tried_once_elsewhere(fault):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two) as engines:
+        await all_up(engines)
+        if fault == "killed":
+            await one.kill()
+        elif fault == "500":
+            one.status, one.pieces = 500, ["{}"]
+        else:
+            one.pieces, one.cut = [""], True
+        assert [await text(engines) for _ in range(8)] == ["Thirty days."] * 8
+        # Once it has failed, it is left out.
+        assert len(one.chats) <= 1
+        assert await engines.count_tokens(["a"]) == [7]
+        assert (await engines.served()).model == "smollm2"
+
+
+async def test_nothing_is_tried_twice_once_a_token_is_out():
+    one, two = FakeEngine(pieces=(CHUNK,)), FakeEngine(pieces=(CHUNK,))
+    async with several(one, two) as engines:
+        await all_up(engines)
+        with pytest.raises(EngineUnavailable, match="broke off"):
+            await generate(engines)
+        assert len(one.chats) + len(two.chats) == 1
+
+
+async def test_a_request_that_breaks_engines_is_tried_twice_at_most_and_takes_none_from_others():
+    fakes = [FakeEngine(status=500, pieces=["{}"]) for _ in range(3)]
+    async with several(*fakes) as engines:
+        await all_up(engines)
+        with pytest.raises(EngineUnavailable, match="500"):
+            await generate(engines)
+        assert sum(len(fake.chats) for fake in fakes) == 2
+        for fake in fakes:
+            fake.status, fake.pieces = 200, (CHUNK, END, USAGE)
+        assert await text(engines) == "Thirty days."
+
+
+async def test_what_the_engine_refuses_is_no_fault_of_the_replica():
+    one, two = (FakeEngine(status=400, pieces=["{}"]) for _ in range(2))
+    async with several(one, two) as engines:
+        await all_up(engines)
+        with pytest.raises(InvalidInput):
+            await generate(engines)
+        assert len(one.chats) + len(two.chats) == 1
+        assert set(engines.replicas.values()) == {"ok"}
+
+
+async def test_a_replica_comes_back_only_after_a_real_token(at_short_notice):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two, watched=True) as engines:
+        await until(lambda: set(engines.replicas.values()) == {"ok"})
+        await one.kill()
+        await until(lambda: "cannot be reached" in next(iter(engines.replicas.values())))
+        # It listens and lists its model again, and completes nothing.
+        one.canary = 500
+        await one.start()
+        await until(lambda: "answered 500" in next(iter(engines.replicas.values())))
+        assert [await text(engines) for _ in range(6)] == ["Thirty days."] * 6
+        assert one.chats == []
+        one.canary = 200
+        await until(lambda: next(iter(engines.replicas.values())) == "ok")
+        two.status = 500
+        assert [await text(engines) for _ in range(3)] == ["Thirty days."] * 3
+        assert one.chats
+
+
+async def test_all_down_says_so_at_once_for_each(at_short_notice):
+    metrics = Metrics()
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two, watched=True, metrics=metrics) as engines:
+        await until(lambda: set(engines.replicas.values()) == {"ok"})
+        assert metrics.render().count(b"kyujang_engine_replica_up{") == 2
+        assert metrics.render().count(b"} 1.0") == 2
+        one.gate = asyncio.Event()
+        await two.kill()
+        await until(lambda: "ok" not in engines.replicas.values())
+        with pytest.raises(EngineUnavailable, match=r"1: no answer within .*2: The engine cannot be reached"):
+            await generate(engines)
+        with pytest.raises(EngineUnavailable, match="1: no answer within"):
+            await engines.ready()
+        assert metrics.render().count(b"} 1.0") == 0
+
+
+async def test_a_stuck_replica_shows_and_the_other_answers(at_short_notice):
+    one, two = FakeEngine(gate=asyncio.Event()), FakeEngine()
+    async with several(one, two, watched=True) as engines:
+        await until(lambda: [state[:9] for state in engines.replicas.values()] == ["no answer", "ok"])
+        await engines.ready()
+        assert await text(engines) == "Thirty days."
+
+
+async def test_one_that_goes_on_answering_is_busy_and_not_stuck(monkeypatch):
+    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT_S", 0.3)
+    fake = FakeEngine()
+    async with several(fake) as engines:
+        more = [asyncio.Event() for _ in range(200)]
+        fake.pieces = [piece for event in more for piece in (event, CHUNK)]
+        answering = asyncio.create_task(generate(engines))
+        await until(lambda: fake.running == 1)
+        fake.gate = asyncio.Event()
+        checking = asyncio.create_task(engines.ready())
+        for event in more:
+            event.set()
+            await asyncio.sleep(0.005)
+            if checking.done():
+                break
+        await checking
+        answering.cancel()
+
+
+@pytest.mark.parametrize(("model", "context_tokens"), [("qwen", 4096), ("smollm2", 8192)])
+async def test_a_replica_that_serves_something_else_is_not_used(model, context_tokens):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two) as engines:
+        await all_up(engines)
+        two.model, two.context_tokens = model, context_tokens
+        for _ in range(4):
+            await engines.ready()
+            await asyncio.gather(*(each.trial for each in engines._replicas))
+        states = list(engines.replicas.values())
+        assert states[0] == "ok"
+        assert states[1].startswith(f"not used: it serves {model} with {context_tokens} tokens, engine 1 ")
+        assert [await text(engines) for _ in range(4)] == ["Thirty days."] * 4
+        assert two.chats == []
+        # Once it is the only one, it is what is served.
+        await one.kill()
+        with pytest.raises(EngineUnavailable):
+            await text(engines)
+        for _ in range(2):
+            with_two = [engines._trial_of(each) for each in engines._replicas]
+            await asyncio.gather(*with_two)
+        assert (await engines.served()).model == model
+
+
+async def test_places_and_load_are_given_back_whatever_happens():
+    never = asyncio.Event()
+    fake = FakeEngine()
+    async with several(fake) as engines:
+        for status, pieces, cut in [(500, ["{}"], False), (200, [CHUNK], True), (400, ["{}"], False)]:
+            fake.status, fake.pieces, fake.cut = status, pieces, cut
+            with pytest.raises((EngineUnavailable, InvalidInput)):
+                await generate(engines)
+        fake.status, fake.cut, fake.pieces = 200, False, [CHUNK, never]
+        async with aclosing(engines.generate(MESSAGES, {}, tenant=1)) as parts:
+            await anext(parts)
+            assert engines._admission.running == engines._replicas[0].running == 1
+        hung_up = asyncio.create_task(generate(engines))
+        await until(lambda: fake.running == 2)
+        hung_up.cancel()
+        await asyncio.wait({hung_up})
+        assert engines._admission.running == engines._replicas[0].running == 0
+
+
+async def test_the_next_one_begins_when_one_hangs_up():
+    fake = FakeEngine(pieces=[CHUNK, asyncio.Event()])
+    async with fake_engines(fake):
+        engines = replicas_of(fake.engine(), concurrency=1)
+        first = asyncio.create_task(generate(engines))
+        await until(lambda: fake.running == 1)
+        fake.pieces = (CHUNK, END, USAGE)
+        second = asyncio.create_task(text(engines, 2))
+        await until(lambda: engines._admission.waiting == 1)
+        first.cancel()
+        assert await second == "Thirty days."
+        await engines.close()
+
+
+def test_addresses_are_checked_and_not_shown():
+    assert Settings(llm_url="http://a:8000, unix:///run/engine.sock,").llm_urls == [
+        "http://a:8000",
+        "unix:///run/engine.sock",
+    ]
+    for wrong in ("a:8000", "http://u:secret@", "http://u:secret@a:99999", "unix://engine.sock", "http://a,http://a"):
+        with pytest.raises(NotConfigured, match=r"KYUJANG_LLM_URL: number \d") as caught:
+            Settings(llm_url=wrong)
+        assert "secret" not in caught.value.detail
+
+
+async def test_the_settings_decide():
+    assert open_replicas(Settings(engine="none", llm_url="http://a:8000"), Metrics()) is None
+    assert open_replicas(Settings(llm_url=None), Metrics()) is None
+    engines = open_replicas(Settings(llm_url="http://u:secret@a:1,http://b:2"), Metrics())
+    assert engines is not None
+    assert list(engines.replicas) == ["engine 1 (a:1)", "engine 2 (b:2)"]
+    await engines.close()
