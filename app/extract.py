@@ -2,8 +2,9 @@
 
 A sentence's score is the share of the question's content words that it holds, rare words counting more (idf over the
 retrieved sentences); what stands near it in its chunk counts half. That share alone decides whether anything bears on
-the question at all. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for.
-Somebody who asks in another language than the document's shares no word with it, and gets None.
+the question at all, unless a name is asked about that is nowhere in the chunks: what they say is then of something
+else. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for. Somebody who
+asks in another language than the document's shares no word with it, and gets None.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ NUMBER_ASKED = re.compile(
 )
 NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
 DIGIT = re.compile("[0-9]")
+NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’.-][^\W\d_]+)*)")
+NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
+HANGUL = re.compile("[가-힣]")
 NAME_INSIDE = re.compile(r"(?<=\w[ ,\"“‘(])[A-Z][^\W\d_]")
 HANGUL_END = re.compile(r"[가-힣][^\w]*\Z")
 HEADING = re.compile(r"#{1,6}\s")
@@ -58,7 +62,7 @@ class Candidate:
 def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON) -> Support | None:
     """Verbatim sentences, each followed by its marker. None if nothing in the matches bears on the question."""
     candidates, shares = _shares(question, matches)
-    if max(shares, default=0) < least or not candidates:
+    if not candidates or _bearing(question, candidates, shares) < least:
         return None
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
@@ -67,8 +71,14 @@ def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON)
 
 
 def bearing(question: str, matches: Sequence[Match]) -> float:
-    """The largest share of the question that a sentence holds: extract() answers if it is at least `least`."""
-    return max(_shares(question, matches)[1], default=0)
+    """What extract() holds against `least`."""
+    return _bearing(question, *_shares(question, matches))
+
+
+def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
+    """The largest share; none if a name that is asked about is in no chunk."""
+    known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
+    return max(shares, default=0) if _names(question) <= known else 0
 
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
@@ -108,6 +118,14 @@ def _share(weights: dict[Word, float], candidate: Candidate) -> float:
         here = precision([word], candidate.terms)
         held += weight * (here + NEARBY * (precision([word], candidate.nearby) - here))
     return held / sum(weights.values())
+
+
+def _names(question: str) -> frozenset[str]:
+    """Terms of its capitalised words but the first. In a Korean question they say nothing: the document may well have
+    them in Hangul; nor where every word is capitalised."""
+    if HANGUL.search(question) or not NO_NAME.search(question):
+        return frozenset()
+    return frozenset(term for name in NAME.findall(question) for word in content_words(name) for term in word)
 
 
 def _expected(question: str) -> list[re.Pattern[str]]:

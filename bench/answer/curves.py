@@ -22,14 +22,12 @@ Curves = dict[str, list[Point]]
 def curves(way: str, outcomes: Sequence[Outcome]) -> Curves:
     """By knob. Where a knob is looked at alone, the extractive answerer answers whatever its own one says."""
     if way != NONE:
-        return {
-            "min_score, cosine": curve(outcomes, lambda each: each.cosine, lambda each: each.contains, guarded=True)
-        }
+        return {"min_score, fused": curve(outcomes, lambda each: each.fused, lambda each: each.contains, guarded=True)}
     return {
         "share of the question (BEARS_ON)": _extractive(outcomes, "bearing", guarded=False),
         "min_score, cosine, alone": _extractive(outcomes, "cosine", guarded=False),
         "min_score, fused, alone": _extractive(outcomes, "fused", guarded=False),
-        "min_score, cosine, beside BEARS_ON": _extractive(outcomes, "cosine", guarded=True),
+        "min_score, fused, beside BEARS_ON": _extractive(outcomes, "fused", guarded=True),
     }
 
 
@@ -87,4 +85,4 @@ def _point(panel: Axes, outcomes: Sequence[Outcome], kind: str, way: str, mark: 
     refused = [each.refused for each in outcomes if each.kind == kind]
     if answered and refused:
         place = ([sum(answered) / len(answered)], [sum(refused) / len(refused)])
-        panel.plot(*place, mark, color="black", label=f"as it is: {way} ({len(answered)} + {len(refused)})")
+        panel.plot(*place, mark, color="black", label=f"as it is: {way}")

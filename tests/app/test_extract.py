@@ -41,6 +41,9 @@ SHELF = [
         ("Are opened items refunded?", "Opened items cannot be refunded. [1]"),
         ("When was the Eiffel Tower completed?", "It was completed in 1889. [2]"),
         ("Who designed the Eiffel Tower?", "The Eiffel Tower was designed by Gustave Eiffel's company. [2]"),
+        ("When Was The Eiffel Tower Completed, And Why?", "It was completed in 1889. [2]"),
+        # What is in Latin letters here may be in Hangul there.
+        ("Kyujang 고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
         ("환불은 며칠 이내에 가능한가요?", "환불은 수령 후 30일 이내에 가능합니다. [3]"),
         ("고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
         ("이순신은 언제 한성에서 태어났습니까?", "1545년 한성에서 태어났다. [4]"),
@@ -63,6 +66,9 @@ def test_the_best_sentence_comes_first_with_its_marker(question: str, first: str
         "가장 큰 행성은 무엇인가요?",
         "무엇입니까?",
         "에펠탑은 누가 설계했나요?",
+        # All but the name is there.
+        "When was the Eiffel Tower in Boston completed?",
+        'Who designed the "Tower" of Blackpool in Paris?',
     ],
 )
 def test_nothing_bears_on_the_question(question: str):

@@ -143,5 +143,5 @@ def test_a_curve_goes_from_answering_all_to_refusing_nearly_all():
     assert at is not None
     assert (at.value, at.answered, at.correct, at.refused) == (pytest.approx(0.3), 0.8, 0.8, {"off": 1})
     # What the guard has refused stays so, whatever the score.
-    assert knobs["min_score, cosine, beside BEARS_ON"][0].refused == {"off": 1}
+    assert knobs["min_score, fused, beside BEARS_ON"][0].refused == {"off": 1}
     assert knobs["min_score, cosine, alone"][0].refused == {"off": 0}
