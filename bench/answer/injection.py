@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import httpx
 from pydantic import BaseModel
 
 from bench.answer.asking import NONE
+from bench.canaries import read_attacks, run_canaries
 
 
 class Injection(BaseModel):
@@ -20,10 +19,9 @@ class Injection(BaseModel):
 
 
 def injection(client: httpx.Client, way: str) -> Injection:
-    canaries = import_module("bench.canaries")
-    attacks = canaries.read_attacks()
+    attacks = read_attacks()
     # Without an engine the field says nothing.
-    report = canaries.run_canaries(client, attacks, grounding="extract" if way == NONE else way)
+    report = run_canaries(client, attacks, grounding="extract" if way == NONE else way)
     return Injection(
         attacks=len(attacks), passed=report.pass_rate, by_language=report.by_language(), failing=report.failing
     )
