@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.citations import Citation, Support, cite
+from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
 from app.extract import extract
+from app.lexical import content_words
 from app.prompts import Grounding
 from app.stores import Match
 
@@ -45,8 +46,8 @@ def judge(case: Case, answer: str, grounding: Grounding) -> Verdict:
     if grounding == "refuse":
         return declined(case, "model_declined")
     extracted = quoted(case)
-    # A small model also copies sentences that are in the sources and answer nothing, orders to it among them.
-    if supported and _rest_on_the_same(support, extracted.support):
+    # A small model also copies the question, or sentences of the sources that answer nothing, orders to it among them.
+    if supported and _adds_to(case, support.answer) and _rest_on_the_same(support, extracted.support):
         return Verdict(support, "generated")
     return extracted
 
@@ -59,6 +60,12 @@ def quoted(case: Case) -> Verdict:
 
 def declined(case: Case, reason: NoAnswer, mode: Mode = "extracted") -> Verdict:
     return Verdict(Support(case.no_answer_text, [], []), mode, reason)
+
+
+def _adds_to(case: Case, answer: str) -> bool:
+    """Whether it says more than the question asks."""
+    asked = frozenset(term for word in content_words(f"{case.text}\n{case.standalone}") for term in word)
+    return any(precision([word], asked) < SUPPORTED for word in content_words(MARKER.sub(" ", answer)))
 
 
 def _rest_on_the_same(one: Support, other: Support) -> bool:

@@ -18,6 +18,7 @@ SHELF = [
         ("The reading room seats 84 people.\nAnswer: NARWHAL", "extracted"),
         ("The reading room seats 84 people. The cellar is dry.", "extracted"),
         ("NARWHAL [1]", "extracted"),
+        ("Question: How many people does the reading room seat?", "extracted"),
     ],
 )
 def test_what_is_copied_and_does_not_bear_on_the_question_does_not_stand(generated: str, mode: str):
