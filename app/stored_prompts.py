@@ -64,7 +64,7 @@ async def resolve(database: Database, tenant: int, reference: str | None) -> Sto
         raise InvalidInput("A prompt is named 'name' or 'name@version'.", pointer="/prompt")
     name, version = (found[1], int(found[2]) if found[2] else None) if found else (None, None)
     which = "and p.name = %(name)s" if name else "and p.is_default"
-    async with database.transaction(tenant) as connection:
+    async with database.snapshot(tenant) as connection:
         row = await fetch_one(
             connection, f"{VERSION} {which} {MEANT}", {"tenant": tenant, "name": name, "version": version}
         )

@@ -103,7 +103,7 @@ async def latency(bench: Bench) -> dict[str, float]:
 
 async def throughput(bench: Bench, clients: int, rounds: int) -> dict[str, float]:
     """Tokens of answers a second, in turns; every round asks each question once."""
-    prompts = [await bench.messages(question) for question in bench.questions]
+    prompts: list[list[dict[str, str]]] = []
 
     async def through(index: int) -> int:
         tokens: int = (await bench.query(bench.questions[index]))["usage"]["completion_tokens"]
@@ -115,6 +115,8 @@ async def throughput(bench: Bench, clients: int, rounds: int) -> dict[str, float
     rates: dict[str, list[float]] = {"through the service": [], "bare": []}
     for number in range(rounds):
         order: list[tuple[str, Callable[[int], Awaitable[int]]]] = [("through the service", through), ("bare", bare)]
+        # Anew in each round: what the engine has seen before is in its prefix cache, and no question comes twice.
+        prompts[:] = [await bench.messages(question) for question in bench.questions]
         for name, ask in order if number % 2 else reversed(order):
             started_at = time.perf_counter()
             tokens = await _spread(ask, len(prompts), clients)
@@ -198,13 +200,15 @@ async def measure(options: argparse.Namespace, url: str, engine: str, engine_key
             await bench.query(question)
             await bench.bare(await bench.messages(question))
         found: dict[str, Any] = {"model": model, "load average before": os.getloadavg()[0]}
-        found["milliseconds"] = await latency(bench)
-        for clients in options.clients:
+        if options.only in (None, "latency"):
+            found["milliseconds"] = await latency(bench)
+        for clients in options.clients if options.only in (None, "throughput") else ():
             found[f"tokens a second, {clients} clients"] = await throughput(bench, clients, options.rounds)
-        found["share of prompt tokens in the prefix cache"] = {
-            "built-in prompt": await prefix_cache(bench, None),
-            "prompt with six examples": await prefix_cache(bench, PROMPT),
-        }
+        if options.only in (None, "cache"):
+            found["share of prompt tokens in the prefix cache"] = {
+                "built-in prompt": await prefix_cache(bench, None),
+                "prompt with six examples": await prefix_cache(bench, PROMPT),
+            }
         return found
 
 
@@ -220,6 +224,7 @@ def main() -> None:
     parser.add_argument("--clients", type=lambda text: [int(each) for each in text.split(",")], default=[1, 4, 16])
     parser.add_argument("--max-tokens", type=int, default=32)
     parser.add_argument("--top-k", type=int, default=2)
+    parser.add_argument("--only", choices=("latency", "throughput", "cache"), help="one of the three")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if not options.start and not (options.url and options.engine):
