@@ -1,5 +1,6 @@
 PYTHON ?= python3
-# On a machine that other tests keep busy, Ray has ended the process that it was used in.
+# When a node dies under it, Ray now and then ends the process that it is used in: seen in two of some ten runs, all on
+# busy machines. So these tests run alone, and once more if they end so.
 ALONE := tests/ingest/test_ray.py
 
 .PHONY: up test lint clean
@@ -10,7 +11,7 @@ up: python
 
 test: python
 	@$(PYTHON) -m app.up.install --test
-	@$(if $(ARGS),,.venv/bin/python -m pytest $(ALONE))
+	@$(if $(ARGS),,.venv/bin/python -m pytest $(ALONE) || .venv/bin/python -m pytest $(ALONE))
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore $(ALONE))
 
 lint: python
