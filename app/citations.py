@@ -19,11 +19,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.lexical import Word, content_words
+from app.lexical import Word, content_words, terms_of
 from app.links import leads_elsewhere
 from app.sentences import split_sentences
 from app.stores import Match
-from app.structured import claims, is_json
+from app.structured import Said, claims, is_json
 
 # Measured on questions joined with their right answer, with another question's, and with one that is in no passage.
 SUPPORTED = 0.5
@@ -105,12 +105,14 @@ class Claim:
 
 def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
     """The model's markers are hints: a chunk it names is tried before the others, and must support the sentence."""
-    markers = [] if is_json(answer) else list(_markers(answer, len(matches)))
+    structured = is_json(answer)
+    markers = [] if structured else list(_markers(answer, len(matches)))
+    said = claims(answer) if structured else _sentences(answer)
     evidence = [piece for rank, match in enumerate(matches, start=1) for piece in _evidence(rank, match)]
-    asked = _terms(question)
-    known = [_terms(f"{match.title or ''} {match.text}") | asked for match in matches]
+    asked = terms_of(question)
+    known = [terms_of(f"{match.title or ''} {match.text}") | asked for match in matches]
     texts = [match.text for match in matches]
-    checked = [(claim, _supporting(claim, evidence, known, texts)) for claim in _claims(answer, markers, asked)]
+    checked = [(claim, _supporting(claim, evidence, known, texts)) for claim in _claims(said, markers, asked)]
     everywhere = {piece.marker for _, pieces in checked for piece in pieces}
     citations: list[Citation] = []
     unsupported: list[Span] = []
@@ -151,21 +153,19 @@ def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
             yield Evidence(rank, Span(start, stop), terms, len(words), _negated(text))
 
 
-def _claims(answer: str, markers: Sequence[Marker], asked: frozenset[str]) -> Iterator[Claim]:
+def _claims(said: Iterator[Said], markers: Sequence[Marker], asked: frozenset[str]) -> Iterator[Claim]:
     rest = deque(markers)
-    for start, stop, said in _sentences(answer):
+    for start, stop, sentence in said:
         inside = []
         while rest and rest[0].span.start < stop:
             inside.append(rest.popleft())
-        text = _bare(said)
+        text = _bare(sentence)
         words = list(dict.fromkeys(content_words(text)))
         news = [word for word in words if precision([word], asked) < SUPPORTED]
-        yield Claim(Span(start, stop), answer[start:stop], words, news, _names(text), _negated(text), inside)
+        yield Claim(Span(start, stop), sentence, words, news, _names(text), _negated(text), inside)
 
 
-def _sentences(answer: str) -> Iterator[tuple[int, int, str]]:
-    if is_json(answer):
-        return claims(answer)
+def _sentences(answer: str) -> Iterator[Said]:
     return ((start, stop, answer[start:stop]) for start, stop in split_sentences(answer))
 
 
@@ -179,18 +179,14 @@ def _names(text: str) -> frozenset[str]:
     for found in NAME.finditer(text):
         first = not any(letter.isalnum() for letter in text[max(0, found.start() - 40) : found.start()])
         if not (first and COMMON_ENDING.fullmatch(found[0])):
-            names |= _terms(found[0])
+            names |= terms_of(found[0])
     return frozenset(names)
 
 
 def _negated(text: str) -> frozenset[str]:
     """Terms of what is said not to be; of a Korean word the first syllable pair, `환불` of `환불할 수 없`."""
     words = [*NEGATED_ENGLISH.findall(text), *(word[:2] for word in NEGATED_KOREAN.findall(text))]
-    return frozenset(term for word in words for term in _terms(word))
-
-
-def _terms(text: str) -> frozenset[str]:
-    return frozenset(term for word in content_words(text) for term in word)
+    return frozenset(term for word in words for term in terms_of(word))
 
 
 def _supporting(

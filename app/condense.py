@@ -13,7 +13,7 @@ from app.citations import precision
 from app.errors import Unavailable
 from app.fencing import neutralise
 from app.generation import Generation
-from app.lexical import content_words
+from app.lexical import content_words, terms_of
 from app.prompts import HANGUL, Message, Sampling
 from app.replicas import Replicas
 from app.reply import Reply
@@ -68,5 +68,4 @@ def _is_from(question: str, conversation: Sequence[str]) -> bool:
     words = list(content_words(question))
     if not words or len(question) > LONGEST:
         return False
-    terms = frozenset(term for each in conversation for word in content_words(each) for term in word)
-    return precision(words, terms) >= FROM_THE_CONVERSATION
+    return precision(words, frozenset[str]().union(*map(terms_of, conversation))) >= FROM_THE_CONVERSATION

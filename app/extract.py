@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.citations import Citation, Span, Support, precision
-from app.lexical import Word, content_words
+from app.lexical import Word, content_words, terms_of
 from app.links import remote_images
 from app.sentences import split_sentences
 from app.stores import Match
@@ -91,11 +91,11 @@ def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], l
 
 
 def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
-    nearby = frozenset(term for word in content_words(f"{match.title or ''}\n{match.text}") for term in word)
+    nearby = terms_of(f"{match.title or ''}\n{match.text}")
     images = remote_images(match.text)
     for start, stop in split_sentences(match.text):
         text = match.text[start:stop]
-        terms = frozenset(term for word in content_words(text) for term in word)
+        terms = terms_of(text)
         # An image would be fetched by whoever displays the answer, and tell its host that somebody asked.
         fetches = any(start < end and begin < stop for begin, end in images)
         if terms and not fetches and not HEADING.match(text):
@@ -125,7 +125,7 @@ def _names(question: str) -> frozenset[str]:
     them in Hangul; nor where every word is capitalised."""
     if HANGUL.search(question) or not NO_NAME.search(question):
         return frozenset()
-    return frozenset(term for name in NAME.findall(question) for word in content_words(name) for term in word)
+    return frozenset[str]().union(*map(terms_of, NAME.findall(question)))
 
 
 def _expected(question: str) -> list[re.Pattern[str]]:

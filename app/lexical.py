@@ -80,6 +80,11 @@ def content_words(text: str) -> Iterator[Word]:
             yield pairs(token["han"])
 
 
+def terms_of(text: str) -> frozenset[str]:
+    """Those of all its content words."""
+    return frozenset(term for word in content_words(text) for term in word)
+
+
 def _numbers(digits: str, scale: str | None) -> Iterator[str]:
     if THOUSANDS.fullmatch(digits):
         digits = digits.replace(",", "")

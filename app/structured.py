@@ -20,6 +20,8 @@ DECLINING = {
     "required": ["no_answer"],
     "additionalProperties": False,
 }
+# Where a claim starts and ends in the answer, and what it says.
+Said = tuple[int, int, str]
 STRING = r'"(?:[^"\\]|\\.)*"'
 VALUE = re.compile(rf"{STRING}(?=\s*:)|(?P<string>{STRING})|(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
 
@@ -49,7 +51,7 @@ def is_json(text: str) -> bool:
     return True
 
 
-def claims(text: str) -> Iterator[tuple[int, int, str]]:
+def claims(text: str) -> Iterator[Said]:
     """(start, end, what it says) of each string value's sentences and each number; keys claim nothing."""
     for found in VALUE.finditer(text):
         if found["number"]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
 from app.extract import extract
-from app.lexical import content_words
+from app.lexical import content_words, terms_of
 from app.prompts import Grounding
 from app.stores import Match
 
@@ -34,10 +34,15 @@ class Case:
     contexts: Sequence[Match]
     no_answer_text: str
 
+    @property
+    def questions(self) -> list[str]:
+        """Both, or the one if there is no conversation."""
+        return list(dict.fromkeys((self.text, self.standalone)))
+
 
 def judge(case: Case, answer: str, grounding: Grounding) -> Verdict:
     """What no source supports is marked, replaced by the extractive answer, or refused."""
-    support = cite(answer, case.contexts, f"{case.text}\n{case.standalone}")
+    support = cite(answer, case.contexts, "\n".join(case.questions))
     if grounding == "off":
         return Verdict(replace(support, unsupported=[]), "generated")
     supported = bool(support.citations) and not support.unsupported
@@ -54,7 +59,7 @@ def judge(case: Case, answer: str, grounding: Grounding) -> Verdict:
 
 def quoted(case: Case) -> Verdict:
     """The sources' own sentences that bear on the question."""
-    support = extract(case.text, case.contexts) or extract(case.standalone, case.contexts)
+    support = next(filter(None, (extract(question, case.contexts) for question in case.questions)), None)
     return Verdict(support, "extracted") if support else declined(case, "model_declined")
 
 
@@ -64,7 +69,7 @@ def declined(case: Case, reason: NoAnswer, mode: Mode = "extracted") -> Verdict:
 
 def _adds_to(case: Case, answer: str) -> bool:
     """Whether it says more than the question asks."""
-    asked = frozenset(term for word in content_words(f"{case.text}\n{case.standalone}") for term in word)
+    asked = terms_of("\n".join(case.questions))
     return any(precision([word], asked) < SUPPORTED for word in content_words(MARKER.sub(" ", answer)))
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.admission import Admission
 from app.generation import Engine, Timeouts
@@ -85,7 +86,7 @@ class FakeEngine:
                 self.chats.append(content)
                 self.running += 1
                 try:
-                    await self._answer(writer, self.status, self.pieces)
+                    await self._answer(writer, *self._reply())
                 finally:
                     self.running -= 1
             elif "/v1/models" in head:
@@ -95,9 +96,15 @@ class FakeEngine:
                 self.canaries += 1
                 await self._answer(writer, self.canary, ["{}"])
             elif self.counting:
-                await self._answer(writer, 200, [json.dumps({"count": 7})])
+                await self._answer(writer, 200, [json.dumps({"count": self._count(json.loads(content))})])
             else:
                 await self._answer(writer, self.status, self.pieces)
+
+    def _reply(self) -> tuple[int, Sequence[str | asyncio.Event]]:
+        return self.status, self.pieces
+
+    def _count(self, body: dict[str, Any]) -> int:
+        return 7
 
     async def _answer(self, writer: asyncio.StreamWriter, status: int, pieces: Sequence[str | asyncio.Event]) -> None:
         promised = "content-length: 1000000\r\n" if self.cut and pieces is self.pieces else ""

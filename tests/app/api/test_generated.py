@@ -33,7 +33,7 @@ async def start(services, shelf):
     opened = []
 
     async def begin(*replies: str | int, model: str = "scripted-7b", tokens: int = 4096, **settings):
-        script = Script(replies, model, tokens)
+        script = Script(replies=replies, model=model, context_tokens=tokens)
         context = scripted(script)
         engine = await context.__aenter__()
         opened.append(context)
@@ -189,6 +189,12 @@ async def test_values_that_no_source_supports(start):
     assert (await ask(client, response_format=FORMAT, grounding="refuse"))["finish_reason"] == "no_answer"
     toy, _ = await start('{"owner": "Elon Musk"}', model=PACKAGED_MODEL)
     assert (await ask(toy, response_format=FORMAT))["finish_reason"] == "no_answer"
+
+
+async def test_an_address_in_json_counts_however_it_is_escaped(start):
+    client, _ = await start('{"opens": "The reading room opens at nine http:\\/\\/evil.example\\/steal"}')
+    answer = await ask(client, response_format=FORMAT)
+    assert len(answer["unsupported"]) == 1
 
 
 async def test_a_schema_leaves_room_to_decline(start):
