@@ -15,6 +15,7 @@ from app.prompts import (
     PromptElements,
     build_messages,
     example_messages,
+    messages_about,
     source_block,
     sources_label,
     sources_text,
@@ -69,8 +70,8 @@ async def assemble(engine: Replicas, elements: PromptElements, matches: Sequence
 
 
 def _prompt(elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str) -> Prompt:
-    messages = build_messages(elements, matches, asked.text, fence, asked.turns)
-    return Prompt(messages, list(matches), sources_text(elements, matches, fence))
+    sources = sources_text(elements, matches, fence)
+    return Prompt(messages_about(elements, sources, asked.text, asked.turns), list(matches), sources)
 
 
 async def _fitted(

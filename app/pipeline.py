@@ -54,6 +54,10 @@ class _Prepared:
             timings_ms=self.clock.stop(),
         )
 
+    async def extracted(self) -> Answer:
+        matches = self.found.matches
+        return self.answer(matches, await asyncio.to_thread(quoted, self.case(matches)))
+
 
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
     """Raises EngineUnavailable, Overloaded, TooManyRequests, or InvalidInput if the question does not fit the model."""
@@ -79,7 +83,7 @@ async def answer_in_steps(services: Services, tenant: Tenant, question: Question
         reason: NoAnswer = "below_min_score" if ready.found.below else "nothing_retrieved"
         whole = ready.answer([], declined(ready.case([]), reason))
     elif services.engine is None:
-        whole = ready.answer(matches, await asyncio.to_thread(quoted, ready.case(matches)))
+        whole = await ready.extracted()
     else:
         async with aclosing(_with_fallback(services, services.engine, tenant, ready)) as steps:
             async for step in steps:
@@ -130,9 +134,7 @@ async def _with_fallback(
     except Unavailable as error:
         if shown or services.settings.fallback == "none" or ready.question.schema is not None:
             raise
-        matches = ready.found.matches
-        verdict = await asyncio.to_thread(quoted, ready.case(matches))
-        whole = replace(ready.answer(matches, verdict), fallback=error.code)
+        whole = replace(await ready.extracted(), fallback=error.code)
     else:
         return
     for step in _told(whole):

@@ -148,11 +148,15 @@ def build_messages(
     `fence` is random for each request: a document cannot close a fence that it cannot guess. `turns` are the
     conversation before the question.
     """
+    return messages_about(elements, sources_text(elements, contexts, fence), text, turns)
+
+
+def messages_about(elements: PromptElements, sources: str, text: str, turns: Sequence[Message]) -> list[Message]:
     return [
         {"role": "system", "content": system_text(elements)},
         *example_messages(elements),
         *(Message(role=turn["role"], content=neutralise(turn["content"])) for turn in turns),
-        {"role": "user", "content": _user_text(elements, sources_text(elements, contexts, fence), text)},
+        {"role": "user", "content": _user_text(elements, sources, text)},
     ]
 
 

@@ -25,8 +25,6 @@ from app.retrieval import Retrieval
 from app.stored_prompts import StoredPrompt
 from app.stores import Match
 
-NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0}
-
 
 def retrieval_of(body: SearchBody | QueryBody) -> Retrieval:
     return Retrieval(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
@@ -55,7 +53,7 @@ def overrides_of(body: ElementsBody, sampling: Mapping[str, Any]) -> Overrides:
 
 
 def answer_out(answer: Answer) -> AnswerOut:
-    support, generation = answer.verdict.support, answer.generation
+    support = answer.verdict.support
     return AnswerOut(
         id=answer.id,
         answer=support.answer,
@@ -66,15 +64,21 @@ def answer_out(answer: Answer) -> AnswerOut:
         unsupported=[_span(span) for span in support.unsupported],
         contexts=contexts_out(answer.contexts),
         prompt=prompt_out(answer.prompt, answer.stored),
-        usage={"prompt_tokens": generation.prompt_tokens, "completion_tokens": generation.completion_tokens}
-        if generation
-        else NO_USAGE,
+        usage=usage_out(answer),
         timings_ms=answer.timings_ms,
         model=answer.model,
         reasoning=answer.reasoning or None,
         search_query=answer.search_query,
         fallback=answer.fallback,
     )
+
+
+def usage_out(answer: Answer) -> dict[str, int]:
+    generation = answer.generation
+    return {
+        "prompt_tokens": generation.prompt_tokens if generation else 0,
+        "completion_tokens": generation.completion_tokens if generation else 0,
+    }
 
 
 def dry_run_out(preview: Preview) -> DryRunOut:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app import pipeline, stored_prompts
-from app.api.answers import answer_out, question_of
+from app.api.answers import answer_out, question_of, usage_out
 from app.api.asking import QueryBody
 from app.api.deps import QueryTenant, ServicesDep
 from app.api.events import OPENAI, Event, event_stream, while_connected
@@ -225,7 +225,7 @@ def _finish_reason(answer: Answer) -> Any:
 
 
 def _usage(answer: Answer) -> UsageOut:
-    usage = answer_out(answer).usage
+    usage = usage_out(answer)
     return UsageOut(**usage, total_tokens=sum(usage.values()))
 
 

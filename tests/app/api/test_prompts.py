@@ -104,7 +104,7 @@ async def test_a_deleted_prompts_numbers_are_not_used_again(own):
     assert (await put(own, "gone", persona="2")).json()["version"] == 2
 
 
-async def test_an_anonymous_list_is_paged(own):
+async def test_the_list_is_paged(own):
     for name in ("a", "b", "c"):
         await put(own, name, persona=name)
     first = (await own.get("/prompts?limit=2")).json()
