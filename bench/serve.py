@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from app.generation import UNIX
-from bench.stack import started
+from bench.stack import started_with_engine
 
 SEED = 20261121
 PREFIX = "bench-serve"
@@ -230,7 +230,7 @@ def main() -> None:
     if not options.start and not (options.url and options.engine):
         parser.error("--start FOLDER, or --url and --engine")
     with (
-        started(options.start)
+        started_with_engine(options.start)
         if options.start
         else nullcontext((options.url, options.engine, options.engine_key)) as at
     ):

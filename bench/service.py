@@ -39,12 +39,21 @@ class Client:
         return found
 
 
+def plain_environment() -> dict[str, str]:
+    """Without settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KYUJANG_")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def served(home: Path, owner_url: str, **settings: object) -> Iterator[tuple[int, int]]:
     """Port and process of an API that is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environment = _environment(home, owner_url, {"port": port, **settings})
     with _running("app", "serve", environment) as process:
         _wait(port, process)
@@ -60,9 +69,10 @@ def working(home: Path, owner_url: str, count: int, **settings: object) -> Itera
 
 
 def _environment(home: Path, owner_url: str, settings: dict[str, object]) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("KYUJANG_")}
     own = {"home": home, "engine": "none", "log_level": "warning", **settings}
-    return plain | {"DATABASE_URL": owner_url} | {f"KYUJANG_{name.upper()}": str(own[name]) for name in own}
+    return (
+        plain_environment() | {"DATABASE_URL": owner_url} | {f"KYUJANG_{name.upper()}": str(own[name]) for name in own}
+    )
 
 
 @contextmanager

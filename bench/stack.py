@@ -1,55 +1,61 @@
-"""Everything as `make up` starts it, with the engine, and the way to the engine past the service."""
+"""Everything as `make up` starts it, and the way to its engine past the service."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+
+import httpx
 
 from app.generation import UNIX
 from bench.processes import tree
-from bench.service import ROOT
+from bench.service import ROOT, free_port
 
 READY_WITHIN_S = 900
+STOP_WITHIN_S = 60
 ENGINE_KEY = b"KYUJANG_ENGINE_KEY="
 
 
 @contextmanager
-def started(home: Path) -> Iterator[tuple[str, str, str]]:
-    """(address of the service, of the engine, the engine's key)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    home = home.absolute()
-    environment = {**os.environ, "KYUJANG_HOME": str(home), "KYUJANG_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "app", "up"], cwd=ROOT, env=environment, stdout=sys.stderr)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url, process)
-        yield url, f"{UNIX}{home}/run/engine.sock", _engine_key(process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+def started(home: Path, environment: Mapping[str, str], **settings: object) -> Iterator[tuple[str, int]]:
+    """Address and process of `python -m app up` with its data in `home`, which keeps it for the next time."""
+    home.mkdir(parents=True, exist_ok=True)
+    own = {"home": home.absolute(), "port": free_port(), **settings}
+    environment = {**environment, **{f"KYUJANG_{name.upper()}": str(value) for name, value in own.items()}}
+    with (home / "up.log").open("w") as log:
+        command = [sys.executable, "-m", "app", "up"]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{own['port']}"
+            _wait(url, process, home / "up.log")
+            yield url, process.pid
+        finally:
+            process.terminate()
+            process.wait(STOP_WITHIN_S)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def started_with_engine(home: Path) -> Iterator[tuple[str, str, str]]:
+    """(address of the service, of the engine, the engine's key), with the settings of the environment."""
+    with started(home, os.environ) as (url, pid):
+        yield url, f"{UNIX}{home.absolute()}/run/engine.sock", _engine_key(pid)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(f"{url}/readyz", timeout=10):  # noqa: S310
+            if httpx.get(f"{url}/readyz", timeout=15, trust_env=False).status_code == 200:
                 return
-        except (URLError, OSError):
-            time.sleep(0.5)
-    process.terminate()
-    raise SystemExit("The service does not start.")
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.5)
+    raise SystemExit(f"The service does not start:\n{log.read_text()[-2000:]}")
 
 
 def _engine_key(pid: int) -> str:
