@@ -163,7 +163,7 @@ async def retry_later(database: Database, work: Work, *, delay_s: float, blamele
 
 
 async def needed_blobs(database: Database, tenant: int, blobs: Sequence[str]) -> set[str]:
-    """Those that a document has or an upload waits with."""
+    """Those that a document has, or an upload or an unchecked adapter waits with."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
@@ -172,6 +172,8 @@ async def needed_blobs(database: Database, tenant: int, blobs: Sequence[str]) ->
             union all
             select blob from job_items
             where tenant_id = %(tenant)s and blob = any(%(blobs)s) and status in ('queued', 'running')
+            union all
+            select blob from adapter_versions where tenant_id = %(tenant)s and blob = any(%(blobs)s)
             """,
             {"tenant": tenant, "blobs": list(blobs)},
         )

@@ -46,7 +46,7 @@ ONLY_IN = {
     "jsonschema": r"app\.structured",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|claims|staging|missing|reindex)"
+    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|activations|tasks|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|tasks|claims|staging|missing|reindex)"
     r"|app\.up\.postgres"
 )
 SQL = re.compile(

@@ -1,0 +1,215 @@
+"""Which of a tenant's adapters answers its queries: switched and switched back, each time in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from psycopg.rows import DictRow
+
+from app.adapters import MAX_NAME, REFERENCE, AdapterVersion, lock, read
+from app.database import Connection, Database, fetch_all, fetch_one
+from app.errors import Conflict, InvalidInput
+
+Action = Literal["activate", "deactivate", "rollback"]
+AUTO, NONE = "auto", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A line of the trail; without a name the base model answers from then on. `by` is the key that did it."""
+
+    seq: int
+    action: Action
+    name: str | None
+    version: int | None
+    by: str | None
+    at: datetime
+
+
+async def resolve(connection: Connection, tenant: int, reference: str | None) -> AdapterVersion | None:
+    """The adapter a query means; None: the base model. `connection` is of the tenant, such as a snapshot's.
+
+    None or `auto` is the active one, `name` its active or else its newest ready version. Raises NotFound, or
+    InvalidInput if it cannot answer.
+    """
+    if reference == NONE:
+        return None
+    if reference is None or reference == AUTO:
+        row = await _in_force(connection, tenant)
+        return await read(connection, tenant, row["name"], row["version"]) if row and row["name"] else None
+    found = REFERENCE.fullmatch(reference)
+    if found is None or len(found["name"]) > MAX_NAME:
+        raise InvalidInput("An adapter is named 'auto', 'none', 'name' or 'name@version'.", pointer="/adapter")
+    return await _ready(connection, tenant, found["name"], int(found["version"]) if found["version"] else None)
+
+
+async def activate(
+    database: Database, tenant: int, name: str, version: int, key_id: str | None = None
+) -> AdapterVersion:
+    """From the next query on. The active one again changes nothing. Raises NotFound, or Conflict unless it is ready."""
+    async with database.transaction(tenant) as connection:
+        await lock(connection, tenant)
+        adapter = await read(connection, tenant, name, version)
+        if adapter.status != "ready":
+            raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be activated.")
+        if not adapter.active:
+            current = await _in_force(connection, tenant)
+            await _write(connection, tenant, "activate", name, version, current["seq"] if current else None, key_id)
+        return await read(connection, tenant, name, version)
+
+
+async def deactivate(database: Database, tenant: int, key_id: str | None = None) -> None:
+    """The base model answers from the next query on. Nothing to do if it does already."""
+    async with database.transaction(tenant) as connection:
+        await lock(connection, tenant)
+        current = await _in_force(connection, tenant)
+        if current is not None and current["name"] is not None:
+            await _write(connection, tenant, "deactivate", None, None, current["seq"], key_id)
+
+
+async def rollback(database: Database, tenant: int, key_id: str | None = None) -> AdapterVersion | None:
+    """To what was in force before the last step, again and again; None: to the base model. Raises Conflict."""
+    async with database.transaction(tenant) as connection:
+        await lock(connection, tenant)
+        current = await _in_force(connection, tenant)
+        if current is None or (current["name"] is None and current["previous"] is None):
+            raise Conflict("There is nothing to roll back to: no adapter was active before.")
+        before = await _row(connection, tenant, current["previous"])
+        name, version, previous = (before["name"], before["version"], before["previous"]) if before else (None,) * 3
+        if before is not None and before["deleted"]:
+            raise Conflict(
+                f"{name}@{version}, which was active before, is deleted: activate another adapter, or "
+                "POST /adapters/deactivate."
+            )
+        await _write(connection, tenant, "rollback", name, version, previous, key_id)
+        return await read(connection, tenant, name, version) if name else None
+
+
+async def trail(database: Database, tenant: int, *, limit: int, before: int | None = None) -> list[Activation]:
+    """Newest first. `before` is the last line of the page before this one."""
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select seq, action, name, version, key_id as by, at from adapter_activations
+            where tenant_id = %(tenant)s and (%(before)s::bigint is null or seq < %(before)s)
+            order by seq desc limit %(limit)s
+            """,
+            {"tenant": tenant, "before": before, "limit": limit},
+        )
+    return [Activation(**row) for row in rows]
+
+
+async def desired(database: Database) -> list[tuple[int, str]]:
+    """Of all tenants, by number: the adapters that are active now, as engines name them."""
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select v.tenant_id, v.engine_name from (
+                select distinct on (tenant_id) tenant_id, name, version from adapter_activations
+                order by tenant_id, seq desc
+            ) f join adapter_versions v using (tenant_id, name, version)
+            where v.deleted_at is null and v.status = 'ready' order by v.tenant_id
+            """,
+        )
+    return [(row["tenant_id"], row["engine_name"]) for row in rows]
+
+
+async def kept(database: Database, grace: timedelta) -> set[str]:
+    """The published adapters whose files must stay, as engines name them: not deleted, or not for long."""
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select engine_name from adapter_versions
+            where published and (deleted_at is null or deleted_at > now() - %(grace)s)
+            """,
+            {"grace": grace},
+        )
+    return {row["engine_name"] for row in rows}
+
+
+async def retired(database: Database) -> list[tuple[int, str]]:
+    """Of all tenants: deleted adapters whose files are still there. Engines forget them before the files go."""
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            "select tenant_id, engine_name from adapter_versions where published and deleted_at is not null",
+        )
+    return [(row["tenant_id"], row["engine_name"]) for row in rows]
+
+
+async def files_removed(database: Database, tenant: int, engine_name: str) -> None:
+    async with database.transaction(tenant) as connection:
+        await connection.execute(
+            """
+            update adapter_versions set published = false
+            where tenant_id = %(tenant)s and engine_name = %(engine_name)s and deleted_at is not null
+            """,
+            {"tenant": tenant, "engine_name": engine_name},
+        )
+
+
+async def _ready(connection: Connection, tenant: int, name: str, version: int | None) -> AdapterVersion:
+    row = await fetch_one(
+        connection,
+        """
+        select version from adapter_versions
+        where tenant_id = %(tenant)s and name = %(name)s and status = 'ready' and deleted_at is null
+        order by version desc limit 1
+        """,
+        {"tenant": tenant, "name": name},
+    )
+    adapter = await read(connection, tenant, name, version)
+    if version is None and not adapter.active and row is not None:
+        adapter = await read(connection, tenant, name, row["version"])
+    if adapter.status != "ready":
+        raise InvalidInput(
+            f"The adapter {adapter.name}@{adapter.version} is {adapter.status!r} and cannot answer.", pointer="/adapter"
+        )
+    return adapter
+
+
+async def _in_force(connection: Connection, tenant: int) -> DictRow | None:
+    return await fetch_one(
+        connection,
+        """
+        select seq, name, version, previous from adapter_activations
+        where tenant_id = %(tenant)s order by seq desc limit 1
+        """,
+        {"tenant": tenant},
+    )
+
+
+async def _row(connection: Connection, tenant: int, seq: int | None) -> DictRow | None:
+    return await fetch_one(
+        connection,
+        """
+        select a.name, a.version, a.previous, v.deleted_at is not null as deleted
+        from adapter_activations a left join adapter_versions v using (tenant_id, name, version)
+        where a.tenant_id = %(tenant)s and a.seq = %(seq)s
+        """,
+        {"tenant": tenant, "seq": seq},
+    )
+
+
+async def _write(
+    connection: Connection,
+    tenant: int,
+    action: Action,
+    name: str | None,
+    version: int | None,
+    previous: int | None,
+    key_id: str | None,
+) -> None:
+    values: dict[str, Any] = {"action": action, "name": name, "version": version, "previous": previous, "key": key_id}
+    await connection.execute(
+        """
+        insert into adapter_activations (tenant_id, action, name, version, previous, key_id)
+        values (%(tenant)s, %(action)s, %(name)s, %(version)s, %(previous)s, %(key)s)
+        """,
+        {"tenant": tenant, **values},
+    )

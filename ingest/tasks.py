@@ -1,0 +1,126 @@
+"""Tasks as a worker sees them: claimed with a lease, renewed, ended or given back; as ingest/jobs.py for documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from app.database import Connection, Database, fetch_one
+from app.tasks import TaskKind, TaskStatus
+from ingest.jobs import LeaseLost
+
+# The tenant that was served longest ago, its oldest.
+CLAIM = """
+with next as (
+    select t.tenant_id, t.id from tasks t
+    where t.kind = any(%(kinds)s)
+      and ((t.status = 'queued' and t.not_before <= now()) or (t.status = 'running' and t.lease_until < now()))
+    order by (select max(o.claimed_at) from tasks o where o.tenant_id = t.tenant_id and o.kind = t.kind) nulls first,
+             t.created_at, t.id
+    limit 1 for update of t skip locked
+)
+update tasks t
+set status = 'running', attempt = t.attempt + 1, worker = %(worker)s, claimed_at = clock_timestamp(),
+    lease_until = now() + make_interval(secs => %(lease)s)
+from next where t.tenant_id = next.tenant_id and t.id = next.id
+returning t.tenant_id as tenant, t.id, t.kind, t.name, t.version, t.spec, t.progress, t.attempt, t.worker
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One claimed task. `attempt` tells this claim from a later one; `progress` is what an earlier one has left."""
+
+    tenant: int
+    id: str
+    kind: TaskKind
+    name: str
+    version: int | None
+    spec: dict[str, Any]
+    progress: dict[str, Any] | None
+    attempt: int
+    worker: str
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "id": self.id, "worker": self.worker, "attempt": self.attempt}
+
+
+async def claim(database: Database, worker: str, kinds: Sequence[TaskKind], *, lease_s: float) -> Claimed | None:
+    async with database.operator() as connection:
+        row = await fetch_one(connection, CLAIM, {"worker": worker, "kinds": list(kinds), "lease": lease_s})
+    return Claimed(**row) if row else None
+
+
+async def renew(database: Database, task: Claimed, *, lease_s: float) -> None:
+    """Raises LeaseLost."""
+    async with database.transaction(task.tenant) as connection:
+        await hold(connection, task, "lease_until = now() + make_interval(secs => %(lease)s)", {"lease": lease_s})
+
+
+async def progress(database: Database, task: Claimed, progress: dict[str, Any]) -> None:
+    """In the place of what was there. Raises LeaseLost."""
+    async with database.transaction(task.tenant) as connection:
+        await hold(connection, task, "progress = %(progress)s", {"progress": Jsonb(progress)})
+
+
+async def names_version(database: Database, task: Claimed, version: int) -> None:
+    """A training has made this version of its adapter. Raises LeaseLost."""
+    async with database.transaction(task.tenant) as connection:
+        await hold(connection, task, "version = %(version)s", {"version": version})
+
+
+async def finish(database: Database, task: Claimed, result: dict[str, Any] | None = None) -> None:
+    """Raises LeaseLost."""
+    await _end(database, task, "succeeded", {"result": Jsonb(result) if result is not None else None})
+
+
+async def fail(database: Database, task: Claimed, code: str, detail: str) -> None:
+    """Raises LeaseLost."""
+    await _end(database, task, "failed", {"code": code, "detail": detail})
+
+
+async def retry_later(database: Database, task: Claimed, *, delay_s: float, blameless: bool = False) -> None:
+    """For faults that pass. `blameless` does not count as an attempt: the worker was told to stop. Raises LeaseLost."""
+    async with database.transaction(task.tenant) as connection:
+        await hold(
+            connection,
+            task,
+            """
+            status = 'queued', lease_until = null, not_before = now() + make_interval(secs => %(delay)s),
+            attempt = attempt - %(blameless)s::integer
+            """,
+            {"delay": delay_s, "blameless": blameless},
+        )
+
+
+async def hold(connection: Connection, task: Claimed, change: str, values: dict[str, Any]) -> None:
+    """Change the task, provided that it is still this worker's; the row stays locked until the commit."""
+    row = await fetch_one(
+        connection,
+        f"""
+        update tasks set {change}
+        where tenant_id = %(tenant)s and id = %(id)s
+          and status = 'running' and worker = %(worker)s and attempt = %(attempt)s
+        returning id
+        """,  # noqa: S608 - `change` is one of the texts above
+        {**task.key, **values},
+    )
+    if row is None:
+        raise LeaseLost
+
+
+async def _end(database: Database, task: Claimed, status: TaskStatus, values: dict[str, Any]) -> None:
+    async with database.transaction(task.tenant) as connection:
+        await hold(
+            connection,
+            task,
+            """
+            status = %(status)s, lease_until = null, finished_at = now(), result = %(result)s,
+            error_code = %(code)s, error_detail = %(detail)s
+            """,
+            {"status": status, "result": None, "code": None, "detail": None, **values},
+        )
