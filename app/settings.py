@@ -61,6 +61,8 @@ class Settings(BaseSettings):
 
     base_model: Path | None = None
     base_model_names: str = ""
+    max_loras: int = Field(4, ge=1, le=64)
+    max_cpu_loras: int = Field(32, ge=1, le=4096)
     max_lora_rank: int = 32
     adapters_at: Path | None = None
     adapter_grace_h: float = Field(24, ge=0)
