@@ -62,8 +62,9 @@ def refuse_other_base(given: str, base: BaseModel) -> str:
         raise Refused(
             "base_model",
             f"The adapter was trained on {given[:200]!r}; the engine's base model is "
-            f"{' or '.join(_public(base.names))}. If it is the same model under another name, set base_model_name_or_path in "
-            "adapter_config.json (the operator may add names with KYUJANG_BASE_MODEL_NAMES).",
+            f"{' or '.join(_public(base.names))}. If it is the same model under another name, "
+            "set base_model_name_or_path in adapter_config.json (the operator may add names with "
+            "KYUJANG_BASE_MODEL_NAMES).",
         )
     return found
 

@@ -17,6 +17,7 @@ from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.check_child import OUT_OF_MEMORY
 from ingest.adapters.refusal import CheckName, Refused
 from ingest.load import CHILD_ENVIRONMENT
+from ingest.tasks import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
 
@@ -26,9 +27,15 @@ MOST_LINE = 1 << 20
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
 
-class NothingToCheckAgainst(KyujangError):
-    """The service has no copy of the engine's base model to check adapters against. Its operator must set
-    KYUJANG_BASE_MODEL to the model's folder."""
+class NothingToCheckAgainst(TaskFailed):
+    """No fault of the adapter's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no_base_model",
+            "The service has no copy of the engine's base model to check adapters against. Its operator must set "
+            "KYUJANG_BASE_MODEL to the model's folder; then send the adapter again.",
+        )
 
 
 class ChildFailed(KyujangError):
