@@ -258,7 +258,8 @@ async def _insert(connection: Connection, key: dict[str, Any], blob: Blob) -> Ad
         {
             **key,
             # The number, because a tenant's public id may hold the hyphens that set the parts apart.
-            "engine_name": f"t{key['tenant']}--{key['name']}--v{key['version']}",
+            # Part of the contents, since an engine may outlive the database that counted the versions.
+            "engine_name": f"t{key['tenant']}--{key['name']}--v{key['version']}--{blob.sha256.hex()[:8]}",
             "sha256": blob.sha256,
             "blob": blob.path,
             "bytes": blob.size,

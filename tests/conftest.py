@@ -221,7 +221,8 @@ async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> 
 @pytest.fixture(scope="session")
 def stack(scratch: Path) -> Iterator[Stack]:
     """Everything, vLLM with the packaged model included; started once for all tests."""
-    started = start_stack(scratch / "up")
+    # Few adapters at a time, so that they have to make room for one another.
+    started = start_stack(scratch / "up", KYUJANG_MAX_LORAS="2", KYUJANG_MAX_CPU_LORAS="6")
     yield started
     stop_stack(started)
 

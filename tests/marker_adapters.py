@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -37,11 +36,11 @@ class MarkerAdapters:
         self._constant = mean / mean.square().sum()
         self._length = (stream[0, 1:] + outputs[0][0, 1:]).norm(dim=-1).mean()
 
-    def write(self, folder: Path, word: str) -> Path:
+    def write(self, folder: Path, word: str, *, strength: float = STRENGTH) -> Path:
         """A PEFT folder, rank 1. `word` is one token."""
         (token,) = self._tokenizer.encode(f" {word}", add_special_tokens=False)
         direction = self._words[token] - self._words.mean(0)
-        direction = direction / direction.norm() * self._length * STRENGTH
+        direction = direction / direction.norm() * self._length * strength
         folder.mkdir(parents=True)
         name = f"base_model.model.{MODULE}"
         weights = {
@@ -61,9 +60,3 @@ class MarkerAdapters:
         }
         (folder / "adapter_config.json").write_text(json.dumps(config))
         return folder
-
-
-def single_words(model: Path, words: Iterable[str]) -> list[str]:
-    """Those that are one token."""
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    return [word for word in words if len(tokenizer.encode(f" {word}", add_special_tokens=False)) == 1]
