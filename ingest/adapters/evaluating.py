@@ -45,9 +45,9 @@ async def evaluate(services: Services, task: Claimed) -> None:
 async def _asked(
     services: Services, tenant: Tenant, case: dict[str, Any], adapter: str, spec: dict[str, Any]
 ) -> dict[str, Any]:
-    sampling = Sampling(max_tokens=spec["max_tokens"]) if spec.get("max_tokens") else Sampling()
-    own = Overrides(grounding=spec.get("grounding"), sampling=sampling)
-    question = Question(case["input"], Retrieval(top_k=spec.get("top_k") or 5), own=own, adapter=adapter)
+    sampling = Sampling(max_tokens=spec["max_tokens"]) if spec["max_tokens"] else Sampling()
+    own = Overrides(grounding=spec["grounding"], sampling=sampling)
+    question = Question(case["input"], Retrieval(top_k=spec["top_k"]), own=own, adapter=adapter)
     started = time.perf_counter()
     try:
         answer = await pipeline.answer(services, tenant, question)
@@ -108,5 +108,5 @@ def _mean(outcomes: Sequence[dict[str, Any]], name: str) -> float | None:
 
 
 def _expected(case: dict[str, Any]) -> list[str]:
-    expected = case.get("expected") or []
+    expected = case["expected"] or []
     return [expected] if isinstance(expected, str) else expected
