@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     llm_url: str | None = None
     llm_key: SecretStr | None = None
     model: str | None = None
+    quantization: str | None = Field(None, pattern=r"^[a-z0-9_-]+$")
     llm_connect_timeout_s: float = Field(5, gt=0)
     llm_first_token_timeout_s: float = Field(120, gt=0)
     llm_token_timeout_s: float = Field(60, gt=0)

@@ -101,6 +101,8 @@ class LocalEngine:
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
         common += ["--structured-outputs-config", COMPACT_JSON, *self._lora_arguments()]
+        if self.settings.quantization:
+            common += ["--quantization", self.settings.quantization]
         if self.gpu:
             return [*common, *GPU_ARGUMENTS]
         # Without bfloat16 in the CPU, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).

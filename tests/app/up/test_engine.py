@@ -106,6 +106,15 @@ def test_the_engine_takes_adapters_within_the_settings_limits(tmp_path: Path):
     assert local_engine(tmp_path, gpu=True).spec(tmp_path / "log").env["VLLM_PLUGINS"] == ""
 
 
+def test_a_quantisation_is_passed_on(tmp_path: Path):
+    settings = Settings(home=tmp_path, model="owner/model", quantization="compressed-tensors")
+    engine = LocalEngine.choose(settings, tmp_path / "run", gpu=True)
+    assert engine is not None
+    arguments = list(engine.spec(tmp_path / "log").argv)
+    assert arguments[arguments.index("--quantization") + 1] == "compressed-tensors"
+    assert "--quantization" not in local_engine(tmp_path).spec(tmp_path / "log").argv
+
+
 def test_vllm_finds_the_plug_in(tmp_path: Path):
     """By the entry point beside it, in the folder that PYTHONPATH names."""
     folder = local_engine(tmp_path).spec(tmp_path / "log").env["PYTHONPATH"]
