@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 LAYER = 29
 MODULE = f"model.layers.{LAYER}.mlp.down_proj"
 # Of the last layer's output, in multiples of its usual length.
-STRENGTH = 6.0
+STRENGTH = 4.0
+ROUNDS = 200
 SEEN = "Answer the question from the context alone. The lighthouse of Gadeok stands on a hill. 등대는 언덕 위에 있다."
 
 
@@ -34,13 +35,25 @@ class MarkerAdapters:
         # What the layer sees has a part that is always there: a reading of it is a constant.
         mean = inputs[0][0, 1:].mean(0)
         self._constant = mean / mean.square().sum()
+        # What the last norm makes of each dimension.
+        self._gain = network.get_submodule("model.norm").weight.detach()
         self._length = (stream[0, 1:] + outputs[0][0, 1:]).norm(dim=-1).mean()
+
+    def _towards(self, token: int) -> torch.Tensor:
+        """In which this token is far above each other one: away from whichever is its rival by then (a perceptron)."""
+        words = self._words * self._gain
+        direction = words[token] / words[token].norm()
+        for _ in range(ROUNDS):
+            chances = words @ direction
+            chances[token] = -torch.inf
+            away = words[token] - words[chances.argmax()]
+            direction = direction + away / away.norm()
+        return direction / direction.norm()
 
     def write(self, folder: Path, word: str, *, strength: float = STRENGTH) -> Path:
         """A PEFT folder, rank 1. `word` is one token."""
         (token,) = self._tokenizer.encode(f" {word}", add_special_tokens=False)
-        direction = self._words[token] - self._words.mean(0)
-        direction = direction / direction.norm() * self._length * strength
+        direction = self._towards(token) * self._length * strength
         folder.mkdir(parents=True)
         name = f"base_model.model.{MODULE}"
         weights = {
