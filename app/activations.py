@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -147,17 +148,18 @@ async def kept(database: Database, grace: timedelta) -> set[str]:
     return {row["engine_name"] for row in rows}
 
 
-async def retired(database: Database) -> list[tuple[int, str]]:
-    """Of all tenants: adapters of no more use whose files are still there. Engines forget them before the files go."""
+async def of_use(database: Database, names: Sequence[str]) -> set[str]:
+    """Those of these that engines may go on serving: not rejected, not deleted, with their tenant or without."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
             """
-            select tenant_id, engine_name from adapter_versions
-            where published and (deleted_at is not null or status in ('rejected', 'failed'))
+            select engine_name from adapter_versions
+            where engine_name = any(%(names)s) and deleted_at is null and status not in ('rejected', 'failed')
             """,
+            {"names": list(names)},
         )
-    return [(row["tenant_id"], row["engine_name"]) for row in rows]
+    return {row["engine_name"] for row in rows}
 
 
 async def files_removed(database: Database, tenant: int, engine_name: str) -> None:

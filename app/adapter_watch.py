@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ log = logging.getLogger("kyujang.adapters")
 
 EVERY_S = 15
 CANARY_TOKENS = 3
+# What app/adapters.py makes; an operator may have given the engine others.
+OURS = re.compile(r"t[0-9]+--")
 
 
 class AdapterWatch:
@@ -44,18 +47,18 @@ class AdapterWatch:
     async def once(self) -> None:
         """Raises DatabaseUnavailable or EngineUnavailable."""
         active = [adapter_of(self._settings, *each) for each in await activations.desired(self._database)]
-        gone = {name for _, name in await activations.retired(self._database)}
         for engine in await self._replicas.working():
             try:
-                await self._reconcile(engine, active, gone)
+                await self._reconcile(engine, active)
                 await self._listen(engine)
             except EngineUnavailable as error:
                 log.warning("adapters of %s", engine.address, extra={"cause": error.detail})
 
-    async def _reconcile(self, engine: Engine, active: Sequence[Adapter], gone: set[str]) -> None:
+    async def _reconcile(self, engine: Engine, active: Sequence[Adapter]) -> None:
         listed = await engine.listed_adapters()
         engine.adapters.know(listed)
-        for name in gone & set(listed):
+        ours = {name for name in listed if OURS.match(name)}
+        for name in ours - await activations.of_use(self._database, list(ours)):
             await engine.adapters.unload(name, "deleted")
         # Not more than fit, or each would push another out; the others are loaded when they are asked for.
         for adapter in active[: self._settings.max_cpu_loras]:

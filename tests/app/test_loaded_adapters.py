@@ -127,14 +127,14 @@ def test_only_what_follows_the_same_words_is_compared():
 
 @pytest.fixture
 def watch(monkeypatch):
-    """Without a database: one tenant's adapter `a` is active, `old` is deleted, and `a` is known to say yes."""
+    """Without a database: one tenant's adapter `a` is active, `old` deleted, and `a` is known to say yes."""
     proof = Proof(0.9, [[{"yes": 0.0}]] * 4)
 
     async def answer(value):
         return value
 
     monkeypatch.setattr("app.activations.desired", lambda _: answer([(1, "a")]))
-    monkeypatch.setattr("app.activations.retired", lambda _: answer([(1, "old")]))
+    monkeypatch.setattr("app.activations.of_use", lambda _, names: answer(set(names) - {"t1--old--v1"}))
     monkeypatch.setattr("app.activations.proved", lambda _, name: answer((1, proof.as_json()) if name == "a" else None))
 
     def make(replicas, metrics):
@@ -144,7 +144,7 @@ def watch(monkeypatch):
 
 
 async def test_the_watch_loads_what_is_active_and_unloads_what_is_deleted(watch):
-    fake = FakeEngine(adapters={"old": "/seen/1/old", "stranger": "/x"}, said={"a": {"yes": 1.0}})
+    fake = FakeEngine(adapters={"t1--old--v1": "/seen/1/old", "stranger": "/x"}, said={"a": {"yes": 1.0}})
     async with fake_engines(fake):
         replicas = replicas_of(fake.engine())
         await watch(replicas, Metrics()).once()

@@ -201,7 +201,7 @@ async def test_what_an_engine_refuses_is_rejected_and_its_files_go_later(service
     assert found.checks[-1].name == "loaded"
     # An engine may have them open.
     assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
-    assert (tenant, found.engine_name) in await activations.retired(services.database)
+    assert await activations.of_use(services.database, [found.engine_name]) == set()
 
 
 async def test_an_archive_that_waits_is_not_swept_away(services, tenant):
@@ -235,7 +235,7 @@ async def test_a_deleted_adapter_s_files_go_after_the_grace_and_no_other_s(servi
     assert await sweep_adapters(services) == 1
     assert not gone.exists()
     assert stays.is_dir()
-    assert (tenant, gone.name) not in await activations.retired(services.database)
+    assert await activations.of_use(services.database, [gone.name, stays.name]) == {stays.name}
 
 
 async def test_a_deleted_tenant_s_files_go_after_the_grace(services):
