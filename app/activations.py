@@ -119,13 +119,14 @@ async def desired(database: Database) -> list[tuple[int, str]]:
 
 
 async def kept(database: Database, grace: timedelta) -> set[str]:
-    """The published adapters whose files must stay, as engines name them: not deleted, or not for long."""
+    """The published adapters whose files must stay, as engines name them: of use, or not deleted for long."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
             """
             select engine_name from adapter_versions
-            where published and (deleted_at is null or deleted_at > now() - %(grace)s)
+            where published and status not in ('rejected', 'failed')
+              and (deleted_at is null or deleted_at > now() - %(grace)s)
             """,
             {"grace": grace},
         )
@@ -133,11 +134,14 @@ async def kept(database: Database, grace: timedelta) -> set[str]:
 
 
 async def retired(database: Database) -> list[tuple[int, str]]:
-    """Of all tenants: deleted adapters whose files are still there. Engines forget them before the files go."""
+    """Of all tenants: adapters of no more use whose files are still there. Engines forget them before the files go."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            "select tenant_id, engine_name from adapter_versions where published and deleted_at is not null",
+            """
+            select tenant_id, engine_name from adapter_versions
+            where published and (deleted_at is not null or status in ('rejected', 'failed'))
+            """,
         )
     return [(row["tenant_id"], row["engine_name"]) for row in rows]
 
@@ -147,7 +151,8 @@ async def files_removed(database: Database, tenant: int, engine_name: str) -> No
         await connection.execute(
             """
             update adapter_versions set published = false
-            where tenant_id = %(tenant)s and engine_name = %(engine_name)s and deleted_at is not null
+            where tenant_id = %(tenant)s and engine_name = %(engine_name)s
+              and (deleted_at is not null or status in ('rejected', 'failed'))
             """,
             {"tenant": tenant, "engine_name": engine_name},
         )

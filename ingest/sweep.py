@@ -1,16 +1,19 @@
-"""Blobs that no document and no waiting upload refers to: what a killed process has left behind."""
+"""What nothing needs any more: files that a killed process has left behind, and those of deleted adapters."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from datetime import timedelta
 from pathlib import Path
 
+from app import activations
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.tenants import tenant_numbers
 from ingest import jobs
+from ingest.adapters.publish import UNFINISHED, remove
 
 log = logging.getLogger("kyujang.sweep")
 
@@ -24,13 +27,17 @@ async def keep_swept(services: Services) -> None:
     while True:
         try:
             await sweep(services)
+            await sweep_adapters(services)
         except (DatabaseUnavailable, OSError) as error:
-            log.warning("blobs could not be swept", extra={"cause": str(error)})
+            log.warning("files could not be swept", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)
 
 
 async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> int:
-    """How many blobs are gone. Below OLDER_THAN_S only while nothing is being uploaded."""
+    """How many blobs are gone, to which no document and no waiting upload refers.
+
+    Below OLDER_THAN_S only while nothing is being uploaded.
+    """
     candidates = await asyncio.to_thread(_older, services.settings.blobs, time.time() - older_than_s)
     tenants = await tenant_numbers(services.database)
     gone = 0
@@ -44,6 +51,37 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
     if gone:
         log.info("blobs swept away", extra={"count": gone})
     return gone
+
+
+async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN_S) -> int:
+    """How many folders are gone: of adapters deleted a while ago, of tenants that are, and unfinished ones.
+
+    An engine that reads a file which is gone dies with all its requests, hence KYUJANG_ADAPTER_GRACE_H.
+    """
+    settings, now = services.settings, time.time()
+    grace = timedelta(hours=settings.adapter_grace_h)
+    found = await asyncio.to_thread(_adapters, settings.adapters)
+    kept = await activations.kept(services.database, grace)
+    gone = 0
+    for folder, changed in found:
+        finished = not folder.name.startswith(UNFINISHED)
+        if folder.name in kept or now - changed < (grace.total_seconds() if finished else unfinished_s):
+            continue
+        await asyncio.to_thread(remove, folder)
+        await activations.files_removed(services.database, int(folder.parent.name), folder.name)
+        gone += 1
+    if gone:
+        log.info("adapters swept away", extra={"count": gone})
+    return gone
+
+
+def _adapters(folder: Path) -> list[tuple[Path, float]]:
+    return [
+        (each, _written(each))
+        for tenant in folder.glob("*")
+        if tenant.name.isdecimal() and tenant.is_dir()
+        for each in tenant.iterdir()
+    ]
 
 
 def _older(folder: Path, than: float) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from app.database import Connection, Database, fetch_one
+from app.errors import KyujangError
 from app.tasks import TaskKind, TaskStatus
 from ingest.jobs import LeaseLost
 
@@ -28,6 +29,14 @@ set status = 'running', attempt = t.attempt + 1, worker = %(worker)s, claimed_at
 from next where t.tenant_id = next.tenant_id and t.id = next.id
 returning t.tenant_id as tenant, t.id, t.kind, t.name, t.version, t.spec, t.progress, t.attempt, t.worker
 """
+
+
+class TaskFailed(KyujangError):
+    """What is wrong with a task itself: it ends, with words for its owner."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.task_code = code
 
 
 @dataclass(frozen=True, slots=True)

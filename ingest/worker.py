@@ -1,8 +1,9 @@
-"""The worker: claims documents, a few at a time, and takes each the way of ingest/pipeline.py."""
+"""The worker: claims documents, a few at a time, and takes each the way of ingest/pipeline.py; tasks beside them."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import secrets
@@ -13,6 +14,8 @@ from app.errors import DatabaseUnavailable
 from app.services import Services
 from ingest import jobs
 from ingest.jobs import LeaseLost, Work
+from ingest.lanes import LANES, serve
+from ingest.leased import Stopping, while_leased
 from ingest.pipeline import ingest
 from ingest.settle import give_back, refuse_after_too_many, settle
 
@@ -31,6 +34,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         for lane in range(services.settings.documents_at_once):
             group.create_task(_serve(services, f"{name}-{lane}", stopping))
+        for kinds in LANES:
+            group.create_task(serve(services, kinds, f"{name}-{kinds[0]}", stopping))
     stopping.cancel()
 
 
@@ -52,37 +57,19 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
     logs.tenant_id.set(str(work.tenant))
     try:
         refuse_after_too_many(work)
-        await _while_leased(services, work, stopping)
+        lease_s = services.settings.lease_s
+        renew = functools.partial(jobs.renew, services.database, work, lease_s=lease_s)
+        await while_leased(ingest(services, work), renew, lease_s=lease_s, stopping=stopping)
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except DatabaseUnavailable:
         log.warning("document waits for the database", extra={"document": work.document_id})
         await _give_back_once_possible(services, work, stopping)
-    except asyncio.CancelledError:
+    except (Stopping, asyncio.CancelledError) as error:
         await give_back(services, work, delay_s=0, blameless=True)
-        raise
+        if isinstance(error, asyncio.CancelledError):
+            raise
     except Exception as error:
         await settle(services, work, error)
-
-
-async def _while_leased(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
-    """Renews the lease until the work is done. Raises what the work raises, LeaseLost included."""
-    task = asyncio.create_task(ingest(services, work))
-    try:
-        while True:
-            await asyncio.wait({task, stopping}, timeout=services.settings.lease_s / 3, return_when="FIRST_COMPLETED")
-            if task.done():
-                return task.result()
-            if stopping.done():
-                await give_back(services, work, delay_s=0, blameless=True)
-                raise LeaseLost
-            try:
-                await jobs.renew(services.database, work, lease_s=services.settings.lease_s)
-            except DatabaseUnavailable:
-                log.warning("the lease could not be renewed")
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _give_back_once_possible(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:

@@ -1,0 +1,120 @@
+"""The way of an adapter: archive, config, base model, weights (check_child.py), publish, load, prove.
+
+Every step may be repeated. Nothing reaches an engine that has not come this way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from app import adapters
+from app.adapters import AdapterVersion, Check
+from app.errors import NotFound
+from app.services import Services
+from app.settings import Settings
+from ingest import tasks
+from ingest.adapters.checking import check
+from ingest.adapters.publish import publish, unfinished
+from ingest.adapters.refusal import Refused
+from ingest.jobs import LeaseLost
+from ingest.tasks import Claimed
+
+log = logging.getLogger("kyujang.adapters")
+
+
+async def check_adapter(services: Services, task: Claimed) -> None:
+    """Raises LeaseLost if it was deleted meanwhile."""
+    assert task.version is not None
+    try:
+        adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+        if adapter.status == "checking":
+            adapter = await check_and_publish(services, task, adapter)
+        if adapter.status == "loading":
+            adapter = await load(services, task, adapter)
+        if adapter.status == "proving":
+            adapter = await prove(services, task, adapter)
+    except Refused as refused:
+        adapter = await reject(services, task, refused)
+    except NotFound:
+        raise LeaseLost from None
+    await tasks.finish(services.database, task)
+    log.info("adapter checked", extra={"adapter": adapter.engine_name, "status": adapter.status})
+
+
+async def check_and_publish(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+    """Raises Refused."""
+    assert adapter.blob is not None
+    checks: list[Check] = []
+
+    async def report(one: Check) -> None:
+        checks.append(one)
+        await adapters.set_status(
+            services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
+        )
+
+    settings = services.settings
+    with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
+        config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
+        # Another worker may have it by now, and may be further.
+        await tasks.renew(services.database, task, lease_s=settings.lease_s)
+        await asyncio.to_thread(publish, folder, final_folder(settings, task.tenant, adapter), config)
+    published = await adapters.set_status(
+        services.database,
+        task.tenant,
+        adapter.name,
+        adapter.version,
+        "loading",
+        base_model=config["base_model_name_or_path"],
+        rank=max(config["r"], *config["rank_pattern"].values(), 0),
+        target_modules=config["target_modules"],
+        published=True,
+    )
+    await services.blobs.remove([adapter.blob])
+    return published
+
+
+async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+    """Into every engine."""
+    return adapter
+
+
+async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+    """That its output differs from the base model's."""
+    return adapter
+
+
+async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:
+    """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/sweep.py)."""
+    assert task.version is not None
+    adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+    passed = [each for each in adapter.checks if each.name != refused.check]
+    rejected = await adapters.set_status(
+        services.database,
+        task.tenant,
+        task.name,
+        task.version,
+        "rejected",
+        checks=[*passed, Check(refused.check, False, refused.detail)],
+        error_detail=refused.detail,
+    )
+    await services.blobs.remove([adapter.blob] if adapter.blob else [])
+    return rejected
+
+
+async def fail(services: Services, task: Claimed, detail: str) -> None:
+    """By no fault of the adapter's: the same archive may be sent again."""
+    assert task.version is not None
+    try:
+        adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+        await adapters.set_status(
+            services.database, task.tenant, task.name, task.version, "failed", error_detail=detail
+        )
+    except NotFound:
+        return
+    await services.blobs.remove([adapter.blob] if adapter.blob else [])
+
+
+def final_folder(settings: Settings, tenant: int, adapter: AdapterVersion) -> Path:
+    return settings.adapters / str(tenant) / adapter.engine_name

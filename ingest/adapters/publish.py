@@ -1,0 +1,58 @@
+"""A checked adapter to the folder that engines read it from: written once, by rename, and never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ingest.adapters.archive import CONFIG, WEIGHTS
+
+# Begins the name of what is not finished; no engine's name begins so.
+UNFINISHED = "."
+
+
+@contextmanager
+def unfinished(adapters: Path, tenant: int, engine_name: str, attempt: str) -> Iterator[Path]:
+    """An empty folder beside the final one. Gone at the end, whatever happens."""
+    folder = adapters / str(tenant) / f"{UNFINISHED}{engine_name}.{attempt}"
+    remove(folder)
+    folder.mkdir(parents=True, mode=0o755)
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def publish(unfinished: Path, final: Path, config: dict[str, Any]) -> None:
+    """`config` in the place of what came: nothing that was not checked reaches an engine."""
+    (unfinished / CONFIG).unlink()
+    (unfinished / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False))
+    for name in (CONFIG, WEIGHTS):
+        _sync(unfinished / name)
+        # The engine may run as another user.
+        (unfinished / name).chmod(0o444)
+    remove(final)
+    _sync(unfinished)
+    os.rename(unfinished, final)
+    final.chmod(0o555)
+    for folder in (final, final.parent, final.parent.parent):
+        _sync(folder)
+
+
+def remove(folder: Path) -> None:
+    if folder.exists():
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
