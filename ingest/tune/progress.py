@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST_POINTS = 500
-SHOWN = ("step", "steps", "loss", "eval_loss", "learning_rate", "seconds_left", "rows", "notice")
+SHOWN = ("step", "steps", "loss", "eval_loss", "learning_rate", "seconds_left", "rows", "resumed_at", "notice")
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Progress:
     def hear(self, message: dict[str, Any]) -> None:
         self.heard += 1
         if "rows" in message:
-            message = {"rows": message["rows"] | {"duplicates": self.duplicates}}
+            message = {**message, "rows": message["rows"] | {"duplicates": self.duplicates}}
         if "done" in message:
             self.outcome = message["done"]
         if "step" in message:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.errors import KyujangError
 from app.settings import inherited_environment
+from ingest.tasks import TaskFailed
 from ingest.tune.plan import OUT_OF_MEMORY, REFUSED
 
 log = logging.getLogger("kyujang.tune")
@@ -26,21 +26,13 @@ LOG = "log"
 TAIL_BYTES = 4000
 
 
-class TrainingFailed(KyujangError):
-    """Of no use to try again; `task_code` and `detail` are for the caller."""
-
-    def __init__(self, task_code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.task_code = task_code
-
-
 class TrainingDied(Exception):
     """Killed, or crashed: may be run again."""
 
 
 def require_installed() -> None:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise TrainingFailed(
+        raise TaskFailed(
             "not_installed",
             f"The worker cannot train: {', '.join(missing)} is not installed. Its operator installs the extra 'tune' "
             "(pip install -e '.[tune]' -c constraints.txt) and restarts the worker.",
@@ -48,7 +40,7 @@ def require_installed() -> None:
 
 
 async def train(folder: Path, heard: Callable[[dict[str, Any]], None], *, threads: int | None, memory_mb: int) -> None:
-    """`heard` gets each message of the child. Ends it when cancelled. Raises TrainingFailed, TrainingDied."""
+    """`heard` gets each message of the child. Ends it when cancelled. Raises TaskFailed, TrainingDied."""
     with (folder / LOG).open("wb") as complaints:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "ingest.tune.train", str(folder)),
@@ -72,9 +64,9 @@ async def train(folder: Path, heard: Callable[[dict[str, Any]], None], *, thread
             process.kill()
             await process.wait()
     if code == REFUSED and refusal:
-        raise TrainingFailed("refused", refusal)
+        raise TaskFailed("refused", refusal)
     if code == OUT_OF_MEMORY:
-        raise TrainingFailed(
+        raise TaskFailed(
             "too_large",
             f"The training needs more memory than it may have ({memory_mb} MB on a CPU, KYUJANG_TUNE_MEMORY_MB). "
             "Take a smaller batch_size or max_length.",

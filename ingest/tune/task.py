@@ -15,16 +15,16 @@ from app.blobs import Blob
 from app.errors import DatabaseUnavailable, NotFound
 from app.idempotency import Idempotency, payload_hash
 from app.services import Services
-from app.settings import PACKAGED_MODEL, Settings, is_loopback
+from app.settings import Settings, is_loopback
 from app.tuning import Hyperparameters, validated_rows
 from app.up import preflight
 from ingest import tasks as claims
-from ingest.jobs import LeaseLost
-from ingest.tasks import Claimed
+from ingest.adapters.checking import base_model
+from ingest.tasks import Claimed, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
 from ingest.tune.progress import Progress
-from ingest.tune.run import TrainingDied, TrainingFailed, require_installed, train
+from ingest.tune.run import TrainingDied, require_installed, train
 
 log = logging.getLogger("kyujang.tune")
 
@@ -34,20 +34,28 @@ NOTICE = "It shares this machine's {} with the engine: answers and training both
 
 
 async def tune(services: Services, task: Claimed) -> None:
-    """Raises TrainingFailed, and LeaseLost if the task is cancelled or another worker's."""
+    """Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
     folder = services.settings.trainings / task.id
     try:
         require_installed()
         await _tune(services, task, folder)
-    except TrainingFailed:
+    except TaskFailed:
         await asyncio.to_thread(shutil.rmtree, folder, True)
         raise
-    except LeaseLost:
-        # Another worker that has taken it over goes on in this folder.
+    finally:
+        # Otherwise it goes on there, here or in another worker.
         if await _is_over(services, task):
             await asyncio.to_thread(shutil.rmtree, folder, True)
-        raise
-    await asyncio.to_thread(shutil.rmtree, folder, True)
+
+
+async def sweep_trainings(services: Services) -> int:
+    """How many folders are gone, of trainings that ended without their worker."""
+    found = await asyncio.to_thread(lambda: list(services.settings.trainings.glob("*")))
+    under_way = await claims.under_way(services.database, "tune") if found else set()
+    gone = [folder for folder in found if folder.name not in under_way]
+    for folder in gone:
+        await asyncio.to_thread(shutil.rmtree, folder, True)
+    return len(gone)
 
 
 async def _tune(services: Services, task: Claimed, folder: Path) -> None:
@@ -61,7 +69,7 @@ async def _tune(services: Services, task: Claimed, folder: Path) -> None:
         except TrainingDied as died:
             log.warning("training died", extra={"job": task.id, "cause": str(died)})
             if deaths == MOST_DEATHS:
-                raise TrainingFailed(
+                raise TaskFailed(
                     "internal",
                     f"The training ended {MOST_DEATHS} times before it was done; the worker's log says why. If it was "
                     "killed, the machine is short of memory: take a smaller batch_size or max_length.",
@@ -130,10 +138,11 @@ def _prepare(settings: Settings, task: Claimed, folder: Path) -> int:
         validated_rows(method, task.spec["rows"]), seed=parameters.seed, eval_share=parameters.eval_share
     )
     if not (folder / PLAN).exists():
+        base, names = base_model(settings)
         plan = Plan(
             method=method,
-            base=str(base_model(settings)),
-            base_name=settings.model or PACKAGED_MODEL,
+            base=str(base),
+            base_name=names[0],
             hyperparameters=parameters,
             memory_mb=settings.tune_memory_mb,
         )
@@ -141,25 +150,14 @@ def _prepare(settings: Settings, task: Claimed, folder: Path) -> int:
     return made.duplicates
 
 
-def base_model(settings: Settings) -> Path:
-    """The folder that the engine's model is read from. Raises TrainingFailed."""
-    packaged = settings.models / PACKAGED_MODEL if settings.model in (None, PACKAGED_MODEL) else Path(settings.model)
-    folder = settings.base_model or packaged
-    if not (folder / "config.json").is_file():
-        raise TrainingFailed(
-            "no_base_model", "The worker has no folder with the engine's model: its operator sets KYUJANG_BASE_MODEL."
-        )
-    return folder
-
-
 def beside_the_engine(settings: Settings) -> str | None:
-    """What the job says of an engine on this machine. Raises TrainingFailed where both want the GPU's memory."""
+    """What the job says of an engine on this machine. Raises TaskFailed where both want the GPU's memory."""
     if settings.engine == "none" or not any(_is_local(url) for url in settings.llm_urls):
         return None
     if preflight.nvidia_gpu() is None:
         return NOTICE.format("processors")
     if not settings.tune_beside_engine:
-        raise TrainingFailed(
+        raise TaskFailed(
             "engine_busy",
             "The engine on this machine holds its GPU. Train on another machine with a worker, or leave room "
             "(vLLM's --gpu-memory-utilization) and set KYUJANG_TUNE_BESIDE_ENGINE=1 for the worker.",

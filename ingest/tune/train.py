@@ -6,6 +6,7 @@ the worker.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -98,6 +99,9 @@ def main(folder: Path) -> int:
     os.dup2(2, 1)
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
     os.nice(NICENESS)
+    # A worker that has lost its lease may not have ended its child yet.
+    lock = (folder / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     plan = Plan.read(folder)
     report = Report(say)
     try:
@@ -133,13 +137,15 @@ def _train(plan: Plan, folder: Path, report: Report) -> None:
     held_out, more = _fitting(read_examples(folder / HELD_OUT), tokenizer, plan.hyperparameters.max_length)
     if not train:
         raise Refusal(f"All rows are longer than max_length, {plan.hyperparameters.max_length} tokens.")
-    report.say(rows={"train": len(train), "held_out": len(held_out), "too_long": too_long + more})
+    checkpoint = _last_checkpoint(folder / CHECKPOINTS)
+    rows = {"train": len(train), "held_out": len(held_out), "too_long": too_long + more}
+    report.say(rows=rows, resumed_at=_step(checkpoint) if checkpoint else None)
     trainer = _trainer(plan, folder, tokenizer, train, held_out)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(report)
     if held_out and plan.hyperparameters.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(plan.hyperparameters.patience))
-    trainer.train(resume_from_checkpoint=_last_checkpoint(folder / CHECKPOINTS))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     _save(plan, trainer, folder / RESULT)
     report.say(**_outcome(trainer.state))
 
@@ -236,10 +242,13 @@ def _arguments(plan: Plan, folder: Path, *, rows: int, measured: bool) -> dict[s
     }
 
 
-def _last_checkpoint(folder: Path) -> str | None:
+def _last_checkpoint(folder: Path) -> Path | None:
     """The last that is complete: its state is written after all else."""
-    found = [path for path in folder.glob("checkpoint-*") if _is_complete(path / STATE)]
-    return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
+    return max((path for path in folder.glob("checkpoint-*") if _is_complete(path / STATE)), key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _is_complete(state: Path) -> bool:

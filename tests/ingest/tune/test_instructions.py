@@ -18,7 +18,11 @@ from app.tuning import NOT_SERVED, Hyperparameters, validated_rows
 from ingest.tune.instructions import examples, parse_rows
 from tests.conftest import SHARED_DATA, needs_shared_data
 
-ROW = {"instruction": "How long may I keep a book?", "input": "Books are lent for two weeks.", "output": "Two weeks. [1]"}
+ROW = {
+    "instruction": "How long may I keep a book?",
+    "input": "Books are lent for two weeks.",
+    "output": "Two weeks. [1]",
+}
 KOREAN_ROW = {
     "instruction": "책은 며칠 동안 빌릴 수 있나요?",
     "input": "책은 두 주 동안 빌려 드립니다.",
@@ -134,7 +138,7 @@ def test_a_file_that_cannot_be_read_says_why(content, complaint):
 
 def test_a_preference_needs_a_difference():
     row = {"instruction": "Where?", "chosen": "Here.", "rejected": "Here."}
-    with pytest.raises(InvalidInput, match="row 1: .*nothing to prefer"):
+    with pytest.raises(InvalidInput, match=r"row 1: .*nothing to prefer"):
         parse_rows(lines([row] * 10), "dpo")
 
 

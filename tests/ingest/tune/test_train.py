@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 from app.tuning import Hyperparameters, validated_rows
+from ingest.tasks import TaskFailed
 from ingest.tune import train as child
 from ingest.tune.instructions import examples
 from ingest.tune.plan import RESULT, TRAIN, Plan, read_examples
-from ingest.tune.run import TrainingDied, TrainingFailed, train
+from ingest.tune.run import train
 
 FEW = {"rank": 2, "batch_size": 2, "learning_rate": 1e-2, "max_length": 1500, "target_modules": ["q_proj"]}
 
@@ -105,42 +103,16 @@ def test_four_bits_need_a_gpu(tmp_path, tiny_model):
         trained_here(write_plan(tmp_path / "job", tiny_model, base_4bit=True, max_steps=1))
 
 
-async def run(folder: Path, heard: list[dict[str, Any]], **options: Any) -> None:
-    await train(folder, heard.append, threads=1, **{"memory_mb": 8192, **options})
+def test_a_checkpoint_that_is_not_complete_does_not_count(tmp_path):
+    assert child._last_checkpoint(tmp_path) is None
+    for step, state in ((9, "{}"), (10, "{}"), (11, '{"glob'), (12, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}" / child.STATE).write_text(state)
+    assert child._last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
 
 
-async def test_after_a_kill_it_goes_on_from_its_last_checkpoint(tmp_path, tiny_model):
-    """The second run also is what the limits are set for: it passes with them."""
-    folder = write_plan(tmp_path / "job", tiny_model, max_steps=300)
-    heard: list[dict[str, Any]] = []
-
-    def kill_once_saved(message: dict[str, Any]) -> None:
-        heard.append(message)
-        if message.get("step", 0) == 70:
-            (process,) = [each for each in psutil.Process().children() if str(folder) in each.cmdline()]
-            assert process.nice() == child.NICENESS
-            process.send_signal(signal.SIGKILL)
-
-    with pytest.raises(TrainingDied):
-        await train(folder, kill_once_saved, threads=1, memory_mb=8192)
-    # As if it had been killed within a save: what is not complete does not count.
-    (folder / "checkpoints" / "checkpoint-299").mkdir()
-    resumed: list[dict[str, Any]] = []
-    await run(folder, resumed)
-    steps = [message["step"] for message in resumed if "step" in message]
-    assert 31 <= steps[0] <= 91
-    assert steps == list(range(steps[0], 301))
-    assert resumed[-1]["done"]["steps"] == 300
-
-
-async def test_who_stops_it_ends_it_and_too_little_memory_is_said(tmp_path, tiny_model):
+async def test_too_little_memory_is_said(tmp_path, tiny_model):
     folder = write_plan(tmp_path / "job", tiny_model, memory_mb=300, max_steps=2)
-    with pytest.raises(TrainingFailed, match="KYUJANG_TUNE_MEMORY_MB"):
-        await run(folder, [], memory_mb=300)
-    folder = write_plan(tmp_path / "other", tiny_model, max_steps=100_000)
-    begun = asyncio.Event()
-    task = asyncio.create_task(train(folder, lambda _: begun.set(), threads=1, memory_mb=8192))
-    await begun.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert [each for each in psutil.Process().children() if str(folder) in each.cmdline()] == []
+    with pytest.raises(TaskFailed, match="KYUJANG_TUNE_MEMORY_MB"):
+        await train(folder, lambda _: None, threads=1, memory_mb=300)
