@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import documents, health, ingest, jobs, openai, problems, prompts, query, tenants
+from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem
 from app.metrics import Metrics
@@ -44,9 +44,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
     problems.install(app)
-    app.add_middleware(BodyLimit, upload_mb=settings.max_upload_mb, json_mb=settings.max_json_mb)
+    app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(RequestContext, metrics=metrics)
-    for routes in (query, openai, prompts, ingest, documents, jobs, tenants, health):
+    for routes in (query, openai, prompts, adapters, ingest, documents, jobs, tenants, health):
         app.include_router(routes.router)
     _describe_ingest(app)
     return app

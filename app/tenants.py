@@ -25,11 +25,12 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who a request acts for. `number` is the database's id, `id` the public one."""
+    """Who a request acts for, and by which key. `number` is the database's id, `id` the public one."""
 
     number: int
     id: str
     scopes: frozenset[Scope]
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ async def authenticate(database: Database, key: str) -> Tenant:
         raise refused
     if row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC):
         raise refused
-    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]))
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id)
 
 
 async def tenant_by_id(database: Database, tenant_id: str) -> Tenant:

@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Forbidden, InvalidInput, Unauthorized
 from app.services import Services
-from app.tenants import DEFAULT_TENANT, Scope, Tenant, authenticate, tenant_by_id
+from app.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_id
 
 bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -47,7 +47,9 @@ def tenant_with(*scopes: Scope) -> Callable[..., Awaitable[Tenant]]:
 
 QueryTenant = Annotated[Tenant, Depends(tenant_with("query"))]
 IngestTenant = Annotated[Tenant, Depends(tenant_with("ingest"))]
-AnyTenant = Annotated[Tenant, Depends(tenant_with("query", "ingest"))]
+AdaptersTenant = Annotated[Tenant, Depends(tenant_with("adapters"))]
+WorkTenant = Annotated[Tenant, Depends(tenant_with("ingest", "adapters"))]
+AnyTenant = Annotated[Tenant, Depends(tenant_with(*SCOPES))]
 
 
 def operator(services: ServicesDep, credentials: Credentials) -> None:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from app.api.adapter_schemas import MAX_CASES
 from app.api.deps import ServicesDep
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FILES
@@ -71,6 +72,9 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
     return {
         "max_upload_bytes": settings.max_upload_mb << 20,
         "max_json_bytes": settings.max_json_mb << 20,
+        "max_adapter_bytes": settings.max_adapter_mb << 20,
+        "max_lora_rank": settings.max_lora_rank,
+        "max_evaluation_cases": MAX_CASES,
         "max_files": MAX_FILES,
         "max_document_characters": settings.load_max_chars,
         "max_input_characters": MAX_INPUT_CHARACTERS,

@@ -16,6 +16,7 @@ from app import logs
 from app.api.problems import problem
 from app.errors import KyujangError
 from app.metrics import Metrics
+from app.settings import Settings
 
 log = logging.getLogger("kyujang.request")
 
@@ -69,19 +70,16 @@ class RequestContext:
 class BodyLimit:
     """Counts what really arrives: a length header may be missing or wrong."""
 
-    def __init__(self, app: ASGIApp, *, upload_mb: int, json_mb: int) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._upload_mb = upload_mb
-        self._json_mb = json_mb
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        upload = dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data")
-        limit, setting = (
-            (self._upload_mb, "KYUJANG_MAX_UPLOAD_MB") if upload else (self._json_mb, "KYUJANG_MAX_JSON_MB")
-        )
+        setting = _limiting(scope)
+        limit: int = getattr(self._settings, setting)
         seen = 0
 
         async def receive_counted() -> Message:
@@ -90,7 +88,16 @@ class BodyLimit:
             seen += len(message.get("body", b""))
             if seen > limit << 20:
                 # HTTPException, because FastAPI turns any other error while it reads a body into a 400.
-                raise HTTPException(413, f"The body is larger than {limit} MB, the limit of this service ({setting}).")
+                raise HTTPException(
+                    413, f"The body is larger than {limit} MB, the limit of this service (KYUJANG_{setting.upper()})."
+                )
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def _limiting(scope: Scope) -> str:
+    """The setting that limits this request's body."""
+    if not dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
+        return "max_json_mb"
+    return "max_adapter_mb" if scope["path"] == "/adapters" else "max_upload_mb"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -85,16 +85,30 @@ class ItemOut(BaseModel):
     error: ItemErrorOut | None
 
 
+class AdapterReferenceOut(BaseModel):
+    """`version` is null while a training has not made it yet."""
+
+    name: str
+    version: int | None
+
+
 class JobSummary(BaseModel):
     id: str
+    kind: Literal["ingest", "tune", "evaluate"] = "ingest"
     status: JobStatus
     created_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]
+    adapter: AdapterReferenceOut | None = None
 
 
 class JobOut(JobSummary):
+    """Of documents or, with `kind` other than `ingest`, of an adapter: then with `progress`, `result` and `error`."""
+
     documents: list[ItemOut]
+    progress: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    error: ItemErrorOut | None = None
 
 
 class DocumentOut(BaseModel):

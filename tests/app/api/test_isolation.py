@@ -8,7 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app import activations, adapters, tasks
+from app.blobs import Blob
 from app.main import create_app
+from app.tenants import tenant_by_id
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -27,8 +30,19 @@ BY_ID = {
     ("POST", "/prompts/{name}/activate"): "/prompts/{prompt}/activate",
     ("DELETE", "/prompts/{name}"): "/prompts/{prompt}",
     ("GET", "/v1/models/{id}"): "/v1/models/{prompt}",
+    ("GET", "/adapters/{name}"): "/adapters/{adapter}",
+    ("POST", "/adapters/{name}/activate"): "/adapters/{adapter}/activate",
+    ("POST", "/adapters/{name}/evaluate"): "/adapters/{adapter}/evaluate",
+    ("GET", "/adapters/{name}/evaluations"): "/adapters/{adapter}/evaluations",
+    ("DELETE", "/adapters/{name}"): "/adapters/{adapter}",
 }
-BODIES = {("POST", "/prompts/{name}/activate"): {"version": 1}}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/prompts/{name}/activate"): {"version": 1},
+    ("POST", "/adapters/{name}/activate"): {"version": 1},
+    ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
+}
+# They need an engine, or an activation to go back on: tests/app/api/test_adapters.py.
+ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback")]
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
     ("GET", "/jobs"): None,
@@ -39,6 +53,9 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,
     ("GET", "/v1/models"): None,
+    ("GET", "/adapters"): None,
+    ("GET", "/adapters/activations"): None,
+    ("POST", "/adapters/deactivate"): None,
     ("POST", "/v1/chat/completions"): {
         "model": "default",
         "messages": [{"role": "user", "content": "What is the launch code of project Haetae?"}],
@@ -52,17 +69,25 @@ class World:
     stranger: httpx.AsyncClient
     document: str
     job: str
+    task: str
     prompt: str = "haetae-desk"
+    adapter: str = "haetae-tone"
 
     def path(self, route: str) -> str:
-        return route.format(document=self.document, job=self.job, prompt=self.prompt, name="own")
+        names = {"prompt": self.prompt, "adapter": self.adapter, "name": "own"}
+        return route.format(document=self.document, job=self.job, **names)
 
 
 @pytest.fixture(scope="module")
-async def world(new_tenant: NewTenant) -> World:
-    owner, stranger = await new_tenant("owner"), await new_tenant("stranger")
+async def world(new_tenant: NewTenant, services) -> World:
+    owner, stranger = [await new_tenant(name, ("query", "ingest", "adapters")) for name in ("owner", "stranger")]
     job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
-    world = World(owner, stranger, "haetae/plan 1", job["id"])
+    number = (await tenant_by_id(services.database, "owner")).number
+    await adapters.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
+    await adapters.set_status(services.database, number, World.adapter, 1, "ready")
+    await activations.activate(services.database, number, World.adapter, 1)
+    task, _ = await tasks.create_task(services.database, number, "evaluate", name=World.adapter, version=1, spec={})
+    world = World(owner, stranger, "haetae/plan 1", job["id"], task.id)
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
     return world
 
@@ -74,13 +99,13 @@ def routes(settings) -> set[tuple[str, str]]:
 
 
 def test_no_route_is_left_out(settings):
-    assert routes(settings) == set(BY_ID) | set(LISTING)
+    assert routes(settings) == {*BY_ID, *LISTING, *ELSEWHERE}
 
 
 @pytest.mark.parametrize(("method", "route"), BY_ID)
 async def test_anothers_id_is_an_unknown_id(world, method, route):
     body = BODIES.get((method, route))
-    nothing = BY_ID[method, route].format(document="no such", job="job_no_such", prompt="no-such")
+    nothing = BY_ID[method, route].format(document="no such", job="job_no_such", prompt="no-such", adapter="no-such")
     foreign = await world.stranger.request(method, world.path(BY_ID[method, route]), json=body)
     unknown = await world.stranger.request(method, nothing, json=body)
     assert foreign.status_code == unknown.status_code == 404
@@ -94,7 +119,7 @@ async def test_nothing_of_another_tenant_shows(world, method, route):
     theirs = await world.stranger.request(method, world.path(route), json=LISTING[method, route])
     assert mine.is_success
     assert theirs.is_success
-    assert not any(trace in theirs.text for trace in ("4711", "haetae", world.job))
+    assert not any(trace in theirs.text for trace in ("4711", "haetae", world.job, world.task))
 
 
 async def test_the_owner_still_has_it_all(world):
@@ -106,7 +131,17 @@ async def test_the_owner_still_has_it_all(world):
     assert chunks[0]["text"] == SECRET
     assert "4711" in answer["answer"]
     assert (await world.owner.get(f"/prompts/{world.prompt}")).json()["persona"] == "Keeper of 4711."
+    assert (await world.owner.get(f"/adapters/{world.adapter}")).json()["status"] == "ready"
     assert {citation["document_id"] for citation in answer["citations"]} == {world.document}
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/{}"), ("GET", "/jobs/{}/events"), ("DELETE", "/jobs/{}")])
+async def test_anothers_task_is_an_unknown_job(world, method, path):
+    foreign = await world.stranger.request(method, path.format(world.task))
+    unknown = await world.stranger.request(method, path.format("job_no_such"))
+    assert foreign.status_code == unknown.status_code == 404
+    assert without_request_id(foreign) == without_request_id(unknown)
+    assert (await world.owner.get(f"/jobs/{world.task}")).json()["kind"] == "evaluate"
 
 
 async def test_the_same_id_is_each_tenants_own(world):
@@ -116,7 +151,7 @@ async def test_the_same_id_is_each_tenants_own(world):
     assert (await world.owner.get(f"/documents/{world.document}")).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "route"), [*BY_ID, *LISTING])
+@pytest.mark.parametrize(("method", "route"), [*BY_ID, *LISTING, *ELSEWHERE])
 async def test_without_a_key_nothing_opens(anonymous, world, method, route):
     path = world.path(BY_ID.get((method, route), route))
     for headers in ({}, {"Authorization": "Bearer kyu_00_wrong"}, {"Authorization": f"Bearer {ADMIN_KEY}"}):

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from starlette.datastructures import FormData, UploadFile
+
+from app import activations, adapters, tasks
+from app.adapters import MAX_NAME, NAME, AdapterVersion
+from app.api.adapter_schemas import (
+    ActivateAdapterBody,
+    ActivationOut,
+    AdapterOut,
+    EvaluateBody,
+    RollbackOut,
+)
+from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_of
+from app.api.ingest import clean_name
+from app.api.jobs import before, job_out, wait_for_task
+from app.api.schemas import JobOut, JobSummary, Page
+from app.blobs import is_full, no_room
+from app.errors import Conflict, InvalidInput, UnsupportedMediaType
+from app.idempotency import Idempotency, payload_hash
+from app.services import Services
+
+router = APIRouter(prefix="/adapters", tags=["Adapters"])
+
+WAIT_STEP_S = 0.1
+ENDED = frozenset({"ready", "rejected", "failed"})
+BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["name", "file"],
+                "properties": {
+                    "name": {"type": "string", "pattern": f"^{NAME.pattern}$", "maxLength": MAX_NAME},
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "A .tar.gz or .zip of the folder that PEFT saved",
+                    },
+                },
+            }
+        }
+    },
+}
+
+Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=MAX_NAME)]
+Version = Annotated[int | None, Query(ge=1, lt=2**31)]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end")]
+IdempotencyKey = Annotated[
+    str | None, Header(pattern=r"^[!-~]{1,255}$", description="The same again makes nothing new")
+]
+
+
+@router.post("", status_code=202, openapi_extra={"requestBody": BODY}, responses={200: {"model": AdapterOut}})
+async def add_adapter(
+    request: Request,
+    response: Response,
+    tenant: AdaptersTenant,
+    services: ServicesDep,
+    wait: Wait = 0,
+    idempotency_key: IdempotencyKey = None,
+) -> AdapterOut:
+    """A new version of the adapter, which changes no answer until it is activated or named.
+
+    It is checked, loaded into every engine and compared with the base model. The newest version's archive again is
+    that version.
+    """
+    _refuse_without_engine(services)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        raise UnsupportedMediaType("Send multipart/form-data with 'name' and 'file'.")
+    try:
+        adapter, new = await _from_form(request, services, tenant.number, idempotency_key)
+    except OSError as error:
+        # Large files pass through the disk before they are read.
+        if is_full(error):
+            raise no_room() from None
+        raise
+    if idempotency_key is not None and not new:
+        response.headers["Idempotency-Replayed"] = "true"
+    adapter = await _wait(services, tenant.number, adapter, wait)
+    response.headers["Location"] = f"/adapters/{adapter.name}?version={adapter.version}"
+    response.status_code = 200 if wait and adapter.status in ENDED else 202
+    return _shown(adapter)
+
+
+@router.get("", response_model=Page[AdapterOut])
+async def list_adapters(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """Every version, by name, the newest of a name first."""
+    after = page.after(str, int)
+    rows = await adapters.versions(
+        services.database,
+        tenant.number,
+        limit=page.limit + 1,
+        after=(after[0], min(after[1], 2**31 - 1)) if after else None,
+    )
+    return page_of([_shown(row) for row in rows], page.limit, lambda row: [row.name, row.version])
+
+
+@router.get("/activations", response_model=Page[ActivationOut])
+async def list_activations(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """What was activated, deactivated and rolled back, when and by which key. Newest first."""
+    after = page.after(int)
+    rows = await activations.trail(
+        services.database, tenant.number, limit=page.limit + 1, before=min(after[0], 2**63 - 1) if after else None
+    )
+    lines = [ActivationOut.model_validate(row, from_attributes=True) for row in rows]
+    return page_of(lines, page.limit, lambda row: [row.seq])
+
+
+@router.post("/deactivate", status_code=204)
+async def deactivate_adapters(tenant: AdaptersTenant, services: ServicesDep) -> None:
+    """The base model answers from the next query on."""
+    await activations.deactivate(services.database, tenant.number, tenant.key_id)
+
+
+@router.post("/rollback")
+async def roll_back(tenant: AdaptersTenant, services: ServicesDep) -> RollbackOut:
+    """To what answered before the last activation or deactivation, from the next query on."""
+    active = await activations.rollback(services.database, tenant.number, tenant.key_id)
+    return RollbackOut(active=_shown(active) if active else None)
+
+
+@router.get("/{name}")
+async def get_adapter(name: Name, tenant: AnyTenant, services: ServicesDep, version: Version = None) -> AdapterOut:
+    """Without `version` the active one, else the newest."""
+    return _shown(await adapters.get(services.database, tenant.number, name, version))
+
+
+@router.post("/{name}/activate")
+async def activate_adapter(
+    name: Name, body: ActivateAdapterBody, tenant: AdaptersTenant, services: ServicesDep
+) -> AdapterOut:
+    """It answers the tenant's queries from the next one on."""
+    return _shown(await activations.activate(services.database, tenant.number, name, body.version, tenant.key_id))
+
+
+@router.post("/{name}/evaluate", status_code=202, responses={200: {"model": JobOut}})
+async def evaluate_adapter(
+    name: Name,
+    body: EvaluateBody,
+    response: Response,
+    tenant: AdaptersTenant,
+    services: ServicesDep,
+    wait: Wait = 0,
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """The base model's answers beside the adapter's, case by case, as a job; its `result` is the report."""
+    adapter = await adapters.get(services.database, tenant.number, name, body.version)
+    _refuse_without_engine(services)
+    if adapter.status != "ready":
+        raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
+    spec = body.model_dump(mode="json", by_alias=True, exclude_unset=True, include={"cases"})
+    repeated = None
+    if idempotency_key is not None:
+        payload = payload_hash("POST /adapters/{name}/evaluate", [name, body.version, spec])
+        repeated = Idempotency(idempotency_key, payload)
+    task, new = await tasks.create_task(
+        services.database, tenant.number, "evaluate", name=name, version=adapter.version, spec=spec, request=repeated
+    )
+    if not new:
+        response.headers["Idempotency-Replayed"] = "true"
+    task = await wait_for_task(services.database, tenant.number, task, wait)
+    response.headers["Location"] = f"/jobs/{task.id}"
+    response.status_code = 200 if wait and task.finished_at else 202
+    return job_out(task)
+
+
+@router.get("/{name}/evaluations", response_model=Page[JobSummary])
+async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """Newest first. GET /jobs/{id} has the report."""
+    await adapters.get(services.database, tenant.number, name)
+    rows = await tasks.list_tasks(
+        services.database,
+        tenant.number,
+        limit=page.limit + 1,
+        before=before(page.after(str, str)),
+        kind="evaluate",
+        name=name,
+    )
+    return page_of([job_out(row) for row in rows], page.limit, lambda row: [row.created_at.isoformat(), row.id])
+
+
+@router.delete("/{name}", status_code=204)
+async def delete_adapter(name: Name, tenant: AdaptersTenant, services: ServicesDep, version: Version = None) -> None:
+    """Without `version` all of them. Their numbers are not used again; an active one is refused."""
+    await services.blobs.remove(await adapters.delete(services.database, tenant.number, name, version))
+
+
+def _refuse_without_engine(services: Services) -> None:
+    if services.settings.engine == "none":
+        raise Conflict(
+            "This service runs without a language model (KYUJANG_ENGINE=none), which adapters belong to. Its operator "
+            "can start one: leave KYUJANG_ENGINE out."
+        )
+
+
+async def _from_form(
+    request: Request, services: Services, tenant: int, idempotency_key: str | None
+) -> tuple[AdapterVersion, bool]:
+    async with request.form(max_files=1, max_fields=1, max_part_size=1 << 10) as form:
+        name, file = _checked(form)
+        blob = await services.blobs.save(tenant, file.file)
+    repeated = None
+    if idempotency_key is not None:
+        repeated = Idempotency(idempotency_key, payload_hash("POST /adapters", [name, blob.sha256.hex()]))
+    try:
+        adapter, new = await adapters.create_version(services.database, tenant, name, blob, request=repeated)
+    except InvalidInput:
+        await services.blobs.remove([blob.path])
+        raise
+    # On another error the version may be there all the same: a blob that nobody needs is swept away later.
+    if not new:
+        await services.blobs.remove([blob.path])
+    return adapter, new
+
+
+def _checked(form: FormData) -> tuple[str, UploadFile]:
+    if unknown := sorted(set(form.keys()) - {"name", "file"}):
+        field = clean_name(unknown[0])
+        raise InvalidInput(f"Unknown field {field!r}; the fields are name and file.", pointer=f"/{field}")
+    name, file = form.get("name"), form.get("file")
+    if not isinstance(name, str):
+        raise InvalidInput("Send the adapter's name, as -F name=NAME.", pointer="/name")
+    if not isinstance(file, UploadFile):
+        raise InvalidInput("Send the adapter's archive, as -F file=@PATH.", pointer="/file")
+    return name, file
+
+
+async def _wait(services: Services, tenant: int, adapter: AdapterVersion, seconds: float) -> AdapterVersion:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while adapter.status not in ENDED and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(WAIT_STEP_S)
+        adapter = await adapters.get(services.database, tenant, adapter.name, adapter.version)
+    return adapter
+
+
+def _shown(adapter: AdapterVersion) -> AdapterOut:
+    return AdapterOut.model_validate(adapter, from_attributes=True)

@@ -1,0 +1,323 @@
+"""Adapters over HTTP: sent, checked by the real worker, switched, rolled back, deleted, evaluated."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import shutil
+
+import httpx
+import psycopg
+import pytest
+
+from app import adapters
+from app.main import create_app
+from app.tenants import authenticate
+from ingest import tasks
+from tests.app.api.test_job_events import parsed
+from tests.conftest import NewTenant
+from tests.ingest.adapters.made import config, files, tar_gz, tensors, write_base, zipped
+from tests.ingest.working import Worker
+
+SCOPES = ("query", "ingest", "adapters")
+FEW = range(2)
+
+
+@pytest.fixture(scope="module")
+def base(models):
+    """The tests' models are one folder for all of them; it must not stay."""
+    yield write_base(models / "smollm2")
+    shutil.rmtree(models / "smollm2")
+
+
+@pytest.fixture(scope="module")
+def with_engine(services, base):
+    """As if there were an engine, which nothing here gets as far as."""
+    own = services.settings.model_copy(update={"engine": "vllm", "max_adapter_mb": 8})
+    opened = dataclasses.replace(services, settings=own)
+    app = create_app(own, opened)
+    app.state.services = opened
+    return httpx.ASGITransport(app)
+
+
+@pytest.fixture(autouse=True)
+def nothing_open(owner_url):
+    yield
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("update tasks set status = 'cancelled', lease_until = null")
+
+
+@pytest.fixture
+async def make(with_engine, new_tenant: NewTenant):
+    """A tenant's client."""
+
+    async def client(*scopes: str) -> httpx.AsyncClient:
+        made = await new_tenant(scopes=scopes or SCOPES)
+        return httpx.AsyncClient(transport=with_engine, base_url="http://kyujang", headers=made.headers, timeout=120)
+
+    return client
+
+
+@pytest.fixture
+async def client(make):
+    return await make()
+
+
+@pytest.fixture
+async def number(services, client):
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    return (await authenticate(services.database, key)).number
+
+
+def good(seed=0) -> bytes:
+    return tar_gz(files(tensors(layers=FEW, seed=seed)))
+
+
+async def send(client, archive=None, name="tone", **options):
+    return await client.post(
+        "/adapters", data={"name": name}, files={"file": ("a.tar.gz", archive or good())}, **options
+    )
+
+
+async def ready(services, number, name="tone", versions=1):
+    """Versions as they are when the engine has taken them."""
+    for seed in range(versions):
+        blob = await services.blobs.save(number, io.BytesIO(b"%d" % seed))
+        made, _ = await adapters.create_version(services.database, number, name, blob)
+        await adapters.set_status(services.database, number, name, made.version, "ready")
+
+
+async def test_an_adapter_is_accepted_and_checked(client, services):
+    answer = await send(client)
+    body = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == "/adapters/tone?version=1"
+    assert (body["name"], body["version"], body["status"], body["active"]) == ("tone", 1, "checking", False)
+    assert "engine_name" not in body
+    assert "blob" not in body
+    async with Worker(services):
+        bad = await send(client, tar_gz(files(tensors(layers=FEW), config(use_dora=True))), params={"wait": 60})
+    assert bad.status_code == 200
+    assert (bad.json()["status"], bad.json()["version"]) == ("rejected", 2)
+    assert (bad.json()["checks"][-1]["name"], bad.json()["checks"][-1]["ok"]) == ("method", False)
+    assert "DoRA" in bad.json()["error_detail"]
+
+
+async def test_a_zip_will_do_and_the_same_bytes_are_the_same_version(client):
+    archive = zipped(files(tensors(layers=FEW)))
+    first, again = await send(client, archive), await send(client, archive)
+    assert first.json() == again.json()
+    assert (await send(client, good(1))).json()["version"] == 2
+
+
+async def test_a_request_that_comes_twice(client):
+    headers, archive = {"Idempotency-Key": "tone-1"}, good()
+    first = await send(client, archive, headers=headers)
+    await send(client, good(1))
+    again = await send(client, archive, headers=headers)
+    assert again.json()["version"] == first.json()["version"] == 1
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert (await send(client, good(2), headers=headers)).status_code == 422
+
+
+async def test_too_large_names_the_limit(client):
+    answer = await send(client, bytes(9 << 20))
+    assert answer.status_code == 413
+    assert "8 MB" in answer.json()["detail"]
+    assert "KYUJANG_MAX_ADAPTER_MB" in answer.json()["detail"]
+
+
+async def test_limits_are_published(client):
+    limits = (await client.get("/limits")).json()
+    assert (limits["max_adapter_bytes"], limits["max_lora_rank"], limits["max_evaluation_cases"]) == (8 << 20, 32, 500)
+
+
+async def test_without_an_engine_it_is_a_conflict_that_says_what_to_do(new_tenant: NewTenant):
+    client = await new_tenant(scopes=SCOPES)
+    answer = await send(client)
+    assert answer.status_code == 409
+    assert "KYUJANG_ENGINE" in answer.json()["detail"]
+
+
+BAD_FORMS = {
+    "no name": ({}, {"file": b"x"}, "/name"),
+    "no file": ({"name": "tone"}, {}, None),
+    "a text as file": ({"file": "x"}, {"name": b"x"}, "/name"),
+    "an unknown field": ({"colour": "x"}, {"file": b"x"}, "/colour"),
+    "an odd name": ({"name": "../tone"}, {"file": b"x"}, "/name"),
+    "two hyphens": ({"name": "a--b"}, {"file": b"x"}, "/name"),
+    "a reserved name": ({"name": "none"}, {"file": b"x"}, "/name"),
+    "a name in Korean": ({"name": "말투"}, {"file": b"x"}, "/name"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FORMS)
+async def test_a_bad_form_is_refused_and_leaves_nothing(client, services, number, case):
+    data, sent, pointer = BAD_FORMS[case]
+    answer = await client.post("/adapters", data=data, files=sent)
+    assert answer.status_code == (422 if pointer else 415), answer.text
+    if pointer:
+        assert answer.json()["errors"][0]["pointer"] == pointer
+    folder = services.settings.blobs / str(number)
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+async def test_activate_roll_back_deactivate_and_the_trail(client, services, number):
+    await ready(services, number, versions=2)
+    for version in (1, 2):
+        answer = await client.post("/adapters/tone/activate", json={"version": version})
+        assert (answer.status_code, answer.json()["active"]) == (200, True)
+    assert (await client.get("/adapters/tone")).json()["version"] == 2
+    assert (await client.get("/adapters/tone?version=1")).json()["active"] is False
+    assert (await client.post("/adapters/rollback")).json()["active"]["version"] == 1
+    assert (await client.post("/adapters/rollback")).json() == {"active": None}
+    nothing = await client.post("/adapters/rollback")
+    assert (nothing.status_code, nothing.json()["code"]) == (409, "conflict")
+    await client.post("/adapters/tone/activate", json={"version": 2})
+    assert (await client.post("/adapters/deactivate")).status_code == 204
+    key_id = client.headers["authorization"].split("_")[1]
+    first = (await client.get("/adapters/activations?limit=3")).json()
+    rest = (await client.get("/adapters/activations", params={"cursor": first["next_cursor"]})).json()
+    trail = [*first["data"], *rest["data"]]
+    assert [line["action"] for line in trail] == [
+        "deactivate", "activate", "rollback", "rollback", "activate", "activate"
+    ]  # fmt: skip
+    assert [line["version"] for line in trail] == [None, 2, None, 1, 2, 1]
+    assert {line["by"] for line in trail} == {key_id}
+
+
+async def test_only_what_is_ready_is_activated_and_evaluated(client):
+    await send(client)
+    cases = {"cases": [{"input": "When?"}]}
+    for path, body in (("activate", {"version": 1}), ("evaluate", cases)):
+        refused = await client.post(f"/adapters/tone/{path}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+async def test_deletion(client, services, number):
+    await ready(services, number, versions=3)
+    await client.post("/adapters/tone/activate", json={"version": 2})
+    for path in ("/adapters/tone", "/adapters/tone?version=2"):
+        refused = await client.delete(path)
+        assert refused.status_code == 409
+        assert "rollback" in refused.json()["detail"]
+    assert (await client.delete("/adapters/tone?version=1")).status_code == 204
+    assert (await client.get("/adapters/tone?version=1")).status_code == 404
+    await client.post("/adapters/deactivate")
+    assert (await client.delete("/adapters/tone")).status_code == 204
+    assert (await client.get("/adapters/tone")).status_code == 404
+    assert (await send(client)).json()["version"] == 4
+
+
+async def test_a_deleted_archive_that_waits_is_removed(client, services, number):
+    await send(client)
+    assert len(list((services.settings.blobs / str(number)).iterdir())) == 1
+    await client.delete("/adapters/tone")
+    assert list((services.settings.blobs / str(number)).iterdir()) == []
+    assert await tasks.claim(services.database, "w", ["check"], lease_s=9) is None
+
+
+async def test_pages(client, services, number):
+    await ready(services, number, "b", versions=3)
+    await ready(services, number, "a")
+    found, cursor = [], None
+    while True:
+        page = (await client.get("/adapters", params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        found += [(each["name"], each["version"]) for each in page["data"]]
+        cursor = page["next_cursor"]
+        if not page["has_more"]:
+            break
+    assert found == [("a", 1), ("b", 3), ("b", 2), ("b", 1)]
+    assert (await client.get("/adapters?cursor=WyJhIiwgImIiXQ==")).status_code == 422
+
+
+async def test_an_evaluation_is_a_job(client, services, number):
+    await ready(services, number)
+    body = {"cases": [{"input": "언제 여나요?", "expected": "아홉 시"}, {"input": "When?", "filters": {
+        "key": "metadata.lang", "op": "eq", "value": "en"}}]}  # fmt: skip
+    headers = {"Idempotency-Key": "eval-1"}
+    answer = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
+    job = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert (job["kind"], job["status"], job["adapter"]) == ("evaluate", "queued", {"name": "tone", "version": 1})
+    assert (job["counts"]["queued"], job["counts"]["total"], job["documents"]) == (1, 1, [])
+    again = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
+    assert again.json()["id"] == job["id"]
+    task = await tasks.claim(services.database, "w", ["evaluate"], lease_s=60)
+    assert task.spec == body
+    await tasks.progress(services.database, task, {"done": 1, "total": 2})
+    assert (await client.get(f"/jobs/{job['id']}")).json()["progress"] == {"done": 1, "total": 2}
+    await tasks.finish(services.database, task, {"base": {"f1": 0.1}, "adapter": {"f1": 0.9}})
+    done = (await client.get(f"/jobs/{job['id']}")).json()
+    assert (done["status"], done["result"]["adapter"]["f1"]) == ("succeeded", 0.9)
+    listed = (await client.get("/adapters/tone/evaluations")).json()["data"]
+    assert [each["id"] for each in listed] == [job["id"]]
+    events = parsed((await client.get(f"/jobs/{job['id']}/events")).text)
+    assert events[-1][0] == "done"
+    assert events[-1][-1]["result"] == done["result"]
+
+
+async def test_jobs_of_both_kinds_are_one_list(client, services, number):
+    await ready(services, number)
+    made = []
+    for n in range(3):
+        made.append((await client.post("/ingest", json={"documents": [{"text": f"{n}"}]})).json()["id"])
+        made.append((await client.post("/adapters/tone/evaluate", json={"cases": [{"input": "x"}]})).json()["id"])
+    found, cursor = [], None
+    while True:
+        page = (await client.get("/jobs", params={"limit": 4, **({"cursor": cursor} if cursor else {})})).json()
+        found += page["data"]
+        cursor = page["next_cursor"]
+        if not page["has_more"]:
+            break
+    assert [each["id"] for each in found] == made[::-1]
+    assert [each["kind"] for each in found] == ["evaluate", "ingest"] * 3
+    cancelled = await client.delete(f"/jobs/{made[1]}")
+    assert cancelled.json()["status"] == "cancelled"
+
+
+BAD_CASES = [
+    {"cases": []},
+    {"cases": [{"input": "x"}] * 501},
+    {"cases": [{"input": " "}]},
+    {"cases": [{"input": "x", "colour": "red"}]},
+    {"cases": [{"input": "x", "filters": {"key": "colour"}}]},
+    {"cases": [{"input": "x"}], "version": 0},
+    {"version": 1},
+]
+
+
+@pytest.mark.parametrize("body", BAD_CASES)
+async def test_bad_cases_are_refused(client, body):
+    answer = await client.post("/adapters/tone/evaluate", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+async def test_scopes(make, services):
+    reader, writer = await make("query"), await make("adapters")
+    assert (await send(reader)).status_code == 403
+    assert (await send(writer)).status_code == 202
+    for path in ("/adapters", "/adapters/activations", "/jobs"):
+        assert (await reader.get(path)).status_code == (await writer.get(path)).status_code == 200
+    for method, path in (
+        ("POST", "/adapters/deactivate"),
+        ("POST", "/adapters/rollback"),
+        ("DELETE", "/adapters/tone"),
+    ):
+        assert (await reader.request(method, path)).status_code == 403
+    assert (await writer.post("/search", json={"input": "x"})).status_code == 403
+    ingest_only = await make("ingest")
+    job = (await ingest_only.post("/ingest", json={"documents": [{"text": "x"}]})).json()["id"]
+    assert (await ingest_only.delete(f"/jobs/{job}")).status_code == 200
+
+
+async def test_one_tenant_s_name_is_not_another_s(make):
+    mine, theirs = await make(), await make()
+    assert (await send(mine)).json()["version"] == (await send(theirs)).json()["version"] == 1
+    assert (await theirs.delete("/adapters/tone")).status_code == 204
+    assert (await mine.get("/adapters/tone")).status_code == 200
+    assert (await theirs.get("/adapters")).json()["data"] == []
+    assert (await theirs.post("/adapters/rollback")).status_code == 409
