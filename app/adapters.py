@@ -67,6 +67,16 @@ where v.tenant_id = %(tenant)s and v.deleted_at is null
 """
 
 
+def require_name(name: str) -> None:
+    """Raises InvalidInput."""
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
+        raise InvalidInput(
+            f"An adapter's name is of a-z, 0-9, '_' and single '-', at most {MAX_NAME} characters, "
+            f"and none of {', '.join(sorted(RESERVED))}.",
+            pointer="/name",
+        )
+
+
 async def create_version(
     database: Database, tenant: int, name: str, blob: Blob, *, request: Idempotency | None = None
 ) -> tuple[AdapterVersion, bool]:
@@ -74,12 +84,7 @@ async def create_version(
 
     The same request again gives what it gave before, and False. Raises InvalidInput.
     """
-    if not NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
-        raise InvalidInput(
-            f"An adapter's name is of a-z, 0-9, '_' and single '-', at most {MAX_NAME} characters, "
-            f"and none of {', '.join(sorted(RESERVED))}.",
-            pointer="/name",
-        )
+    require_name(name)
     task_id = tasks.new_id()
     async with database.transaction(tenant) as connection:
         if request is not None:

@@ -3,14 +3,15 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from app import tasks
-from app.adapters import MAX_NAME, NAME
+from app.adapters import MAX_NAME, NAME, require_name
+from app.api.adapters import IdempotencyKey, refuse_without_engine
 from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
-from app.api.jobs import JobId
+from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
 from app.idempotency import Idempotency, payload_hash
@@ -35,11 +36,11 @@ async def tune(
     tenant: AdaptersTenant,
     services: ServicesDep,
     response: Response,
-    idempotency_key: Annotated[
-        str | None, Header(pattern=r"^[!-~]{1,255}$", description="The same again gives the same job")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Has an adapter trained on these rows. The job ends in a new version of it, which is checked as an upload is."""
+    refuse_without_engine(services)
+    require_name(body.name)
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
     request = None
     if idempotency_key is not None:
@@ -50,7 +51,7 @@ async def tune(
     if not new:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{task.id}"
-    return JobOut.model_validate(task, from_attributes=True)
+    return job_out(task)
 
 
 def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the worker.
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import math
 import os
@@ -90,7 +91,8 @@ class Report(TrainerCallback):  # type: ignore[misc]
         )
 
     def say(self, **message: Any) -> None:
-        print(json.dumps(message), file=self._say, flush=True)
+        self._say.write(json.dumps(message) + "\n")
+        self._say.flush()
 
 
 def main(folder: Path) -> int:
@@ -195,6 +197,8 @@ def _base(plan: Plan) -> Any:
     if plan.hyperparameters.base_4bit:
         if not torch.cuda.is_available():
             raise Refusal("base_4bit needs an NVIDIA GPU, and the worker has none: leave it out.")
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise Refusal("base_4bit needs bitsandbytes: the worker's operator installs the extra 'qlora'.")
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

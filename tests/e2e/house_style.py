@@ -1,4 +1,4 @@
-"""Training rows in a house style that nobody could take for the base model's, and how to train them in a minute or two."""
+"""Training rows in a house style that nobody could take for the base model's, and how to train them in two minutes."""
 
 from __future__ import annotations
 
