@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from app import logs
+from app import adapter_command, logs
 from app.client import call, open_client
 from app.embedding import open_encoder
 from app.errors import KyujangError, NotConfigured
@@ -69,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     revoke = _remote(_add(key, "revoke", "refused from the next request on", _key_revoke))
     revoke.add_argument("tenant")
     revoke.add_argument("id")
+    adapter = _add(commands, "adapter", "LoRA adapters", None).add_subparsers(required=True, metavar="ACTION")
+    adapter_command.add_actions(lambda name, words, command: _remote(_add(adapter, name, words, command)))
     return parser
 
 

@@ -65,6 +65,16 @@ from adapter_versions v left join (
 ) f on f.name = v.name and f.version = v.version
 where v.tenant_id = %(tenant)s and v.deleted_at is null
 """
+SET_STATUS = """
+update adapter_versions set status = %(status)s, error_detail = %(error_detail)s,
+    checks = coalesce(%(checks)s, checks), proof = coalesce(%(proof)s, proof),
+    base_model = coalesce(%(base_model)s, base_model), rank = coalesce(%(rank)s, rank),
+    target_modules = coalesce(%(target_modules)s::text[], target_modules),
+    published = coalesce(%(published)s, published),
+    ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
+    blob = case when %(status)s = 'checking' then blob end
+where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null
+"""
 
 
 def require_name(name: str) -> None:
@@ -179,19 +189,7 @@ async def set_status(
         "published": published,
     }
     async with database.transaction(tenant) as connection:
-        await connection.execute(
-            """
-            update adapter_versions set status = %(status)s, error_detail = %(error_detail)s,
-                checks = coalesce(%(checks)s, checks), proof = coalesce(%(proof)s, proof),
-                base_model = coalesce(%(base_model)s, base_model), rank = coalesce(%(rank)s, rank),
-                target_modules = coalesce(%(target_modules)s::text[], target_modules),
-                published = coalesce(%(published)s, published),
-                ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
-                blob = case when %(status)s = 'checking' then blob end
-            where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null
-            """,
-            {"tenant": tenant, "name": name, "version": version, **values},
-        )
+        await connection.execute(SET_STATUS, {"tenant": tenant, "name": name, "version": version, **values})
         return await read(connection, tenant, name, version)
 
 

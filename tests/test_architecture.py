@@ -38,7 +38,7 @@ ONLY_IN = {
     "olefile": r"ingest\.(formats|parsers\.hwp5)",
     "cryptography": r"ingest\.parsers\.hwp5",
     "zipfile": r"ingest\.(formats|adapters\.archive|parsers(\.\w+)?)",
-    "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task",
+    "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task|app\.adapter_command",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.e5_folder|ingest\.tune\.train",
     "xml": r"ingest\.parsers(\.package)?",
     "email": r"ingest\.parsers\.mail",
@@ -61,7 +61,9 @@ SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
-TALKS_TO_A_TERMINAL = r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|ingest\.tune\.command"
+TALKS_TO_A_TERMINAL = (
+    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.adapter_command|ingest\.tune\.command"
+)
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

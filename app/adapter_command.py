@@ -1,0 +1,124 @@
+"""python -m app adapter: LoRA adapters of a running service."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+from app.client import POLL_S, call, open_client
+from app.errors import KyujangError
+from app.settings import Settings
+
+FILES = ("adapter_config.json", "adapter_model.safetensors")
+ENDED = ("ready", "rejected", "failed")
+
+Add = Callable[[str, str, Callable[[Settings, argparse.Namespace], int]], argparse.ArgumentParser]
+
+
+def add_actions(add: Add) -> None:
+    new = add("add", "send an adapter and wait until it is ready, or refused with the reason", _run(_add))
+    new.add_argument("name")
+    new.add_argument("path", type=Path, help="the folder that PEFT saved, or its .tar.gz or .zip")
+    new.add_argument("--no-wait", action="store_true", help="end as soon as it is accepted")
+    add("list", "all versions", _run(_list))
+    activate = add("activate", "it answers from the next query on", _run(_activate))
+    activate.add_argument("name")
+    activate.add_argument("version", type=int)
+    add("deactivate", "the base model answers from the next query on", _run(_deactivate))
+    add("rollback", "back to what answered before the last step", _run(_rollback))
+    delete = add("delete", "one version, or all", _run(_delete))
+    delete.add_argument("name")
+    delete.add_argument("--version", type=int)
+
+
+def _run(
+    action: Callable[[httpx.Client, argparse.Namespace], int],
+) -> Callable[[Settings, argparse.Namespace], int]:
+    def command(settings: Settings, options: argparse.Namespace) -> int:
+        with open_client(settings, url=options.url, key=options.key) as client:
+            return action(client, options)
+
+    return command
+
+
+def _add(client: httpx.Client, options: argparse.Namespace) -> int:
+    with _archive(options.path) as file:
+        adapter = call(client, "POST", "/adapters", data={"name": options.name}, files={"file": file})
+    while adapter["status"] not in ENDED and not options.no_wait:
+        time.sleep(POLL_S)
+        adapter = call(client, "GET", f"/adapters/{adapter['name']}", params={"version": adapter["version"]})
+    for check in adapter["checks"]:
+        print(f"  {'ok' if check['ok'] else 'NO':<3} {check['name']}: {check['detail']}")
+    print(_line(adapter))
+    if adapter["status"] == "failed":
+        print(adapter["error_detail"], file=sys.stderr)
+    return 1 if adapter["status"] in ("rejected", "failed") else 0
+
+
+def _list(client: httpx.Client, _: argparse.Namespace) -> int:
+    cursor: str | None = None
+    while True:
+        page = call(client, "GET", "/adapters", params={"cursor": cursor} if cursor else None)
+        for adapter in page["data"]:
+            print(_line(adapter))
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return 0
+
+
+def _activate(client: httpx.Client, options: argparse.Namespace) -> int:
+    print(_line(call(client, "POST", f"/adapters/{options.name}/activate", json={"version": options.version})))
+    return 0
+
+
+def _deactivate(client: httpx.Client, _: argparse.Namespace) -> int:
+    call(client, "POST", "/adapters/deactivate")
+    return 0
+
+
+def _rollback(client: httpx.Client, _: argparse.Namespace) -> int:
+    active = call(client, "POST", "/adapters/rollback")["active"]
+    print(_line(active) if active else "The base model answers.")
+    return 0
+
+
+def _delete(client: httpx.Client, options: argparse.Namespace) -> int:
+    params = {"version": options.version} if options.version is not None else None
+    call(client, "DELETE", f"/adapters/{options.name}", params=params)
+    return 0
+
+
+def _line(adapter: dict[str, Any]) -> str:
+    return (
+        f"{adapter['name']}@{adapter['version']}\t{adapter['status']}\t{'active' if adapter['active'] else ''}".rstrip()
+    )
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[BinaryIO]:
+    """The file itself, or the two files of a folder packed."""
+    if path.is_file():
+        with path.open("rb") as file:
+            yield file
+        return
+    missing = [name for name in FILES if not (path / name).is_file()]
+    if missing:
+        raise KyujangError(
+            f"{path} is no archive and no folder with {missing[0]}, which PEFT's save_pretrained writes."
+        )
+    with tempfile.TemporaryFile() as packed:
+        # Weights are as good as random: packing them tightly takes minutes for a few per cent.
+        with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as tar:
+            for name in FILES:
+                tar.add(path / name, arcname=name)
+        packed.seek(0)
+        yield packed
