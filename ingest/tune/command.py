@@ -101,7 +101,7 @@ def _followed(client: httpx.Client, job_id: str) -> dict[str, Any]:
                 time.sleep(POLL_S)
                 continue
             progress = job["progress"] or {}
-            if progress.get("notice") != notice:
+            if progress.get("notice") not in (None, notice):
                 notice = progress["notice"]
                 bar.write(notice, file=sys.stderr)
             if "steps" in progress:

@@ -25,7 +25,7 @@ FEW = {"rank": 2, "batch_size": 2, "learning_rate": 1e-2, "max_length": 1500, "t
 
 def rows_for(method: str, count: int = 12) -> list[dict[str, Any]]:
     answers = {"sft": {"output": "예."}, "dpo": {"chosen": "Yes.", "rejected": "아니요."}}
-    return [{"instruction": f"{number}?", **answers[method]} for number in range(count)]
+    return [{"instruction": f"Question number {number}?", **answers[method]} for number in range(count)]
 
 
 def write_plan(folder: Path, base: Path, method: str = "sft", memory_mb: int = 8192, **parameters: Any) -> Path:
@@ -91,7 +91,7 @@ def test_it_ends_early_when_held_out_rows_get_no_better(tmp_path, tiny_model):
 
 
 def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
-    said = trained_here(write_plan(tmp_path / "job", tiny_model, max_length=46, max_steps=1))
+    said = trained_here(write_plan(tmp_path / "job", tiny_model, max_length=43, max_steps=1))
     assert said[0]["rows"] == {"train": 10, "held_out": 0, "too_long": 2}
     with pytest.raises(child.Refusal, match="longer than max_length"):
         trained_here(write_plan(tmp_path / "other", tiny_model, max_length=32, max_steps=1))
