@@ -17,7 +17,7 @@ RUN pip install ".$EXTRAS" -c constraints.txt && pip uninstall --yes pixeltable-
 FROM python:3.11-slim-bookworm
 
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin kyujang && \
-    install --directory --owner kyujang --group kyujang /data /models
+    install --directory --owner kyujang --group kyujang /data /data/adapters /models
 COPY --from=packages /venv /venv
 WORKDIR /kyujang
 COPY migrations migrations

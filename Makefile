@@ -1,7 +1,4 @@
 PYTHON ?= python3
-# When a node dies under it, Ray now and then ends the process that it is used in: seen in two of some ten runs, all on
-# busy machines. So these tests run alone, and once more if they end so.
-ALONE := tests/ingest/test_ray.py
 
 .PHONY: up test lint clean
 
@@ -11,8 +8,7 @@ up: python
 
 test: python
 	@$(PYTHON) -m app.up.install --test
-	@$(if $(ARGS),,.venv/bin/python -m pytest $(ALONE) || .venv/bin/python -m pytest $(ALONE))
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore $(ALONE))
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: python
 	@$(PYTHON) -m app.up.install --test

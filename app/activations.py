@@ -118,6 +118,20 @@ async def desired(database: Database) -> list[tuple[int, str]]:
     return [(row["tenant_id"], row["engine_name"]) for row in rows]
 
 
+async def proved(database: Database, engine_name: str) -> tuple[int, dict[str, Any]] | None:
+    """Tenant and proof of a ready version."""
+    async with database.operator() as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select tenant_id, proof from adapter_versions
+            where engine_name = %(name)s and status = 'ready' and deleted_at is null and proof is not null
+            """,
+            {"name": engine_name},
+        )
+    return (row["tenant_id"], row["proof"]) if row else None
+
+
 async def kept(database: Database, grace: timedelta) -> set[str]:
     """The published adapters whose files must stay, as engines name them: of use, or not deleted for long."""
     async with database.operator() as connection:

@@ -65,20 +65,10 @@ from adapter_versions v left join (
 ) f on f.name = v.name and f.version = v.version
 where v.tenant_id = %(tenant)s and v.deleted_at is null
 """
-SET_STATUS = """
-update adapter_versions set status = %(status)s, error_detail = %(error_detail)s,
-    checks = coalesce(%(checks)s, checks), proof = coalesce(%(proof)s, proof),
-    base_model = coalesce(%(base_model)s, base_model), rank = coalesce(%(rank)s, rank),
-    target_modules = coalesce(%(target_modules)s::text[], target_modules),
-    published = coalesce(%(published)s, published),
-    ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
-    blob = case when %(status)s = 'checking' then blob end
-where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null
-"""
 
 
-def require_name(name: str) -> None:
-    """Raises InvalidInput."""
+def refuse_name(name: str) -> None:
+    """Raises InvalidInput for a name that no adapter can have."""
     if not NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
         raise InvalidInput(
             f"An adapter's name is of a-z, 0-9, '_' and single '-', at most {MAX_NAME} characters, "
@@ -94,7 +84,7 @@ async def create_version(
 
     The same request again gives what it gave before, and False. Raises InvalidInput.
     """
-    require_name(name)
+    refuse_name(name)
     task_id = tasks.new_id()
     async with database.transaction(tenant) as connection:
         if request is not None:
@@ -179,17 +169,25 @@ async def set_status(
 ) -> AdapterVersion:
     """What is None stays. Its archive is no longer needed after `checking`. Raises NotFound if it is deleted."""
     values = {
-        "status": status,
         "checks": Jsonb([asdict(check) for check in checks]) if checks is not None else None,
         "proof": Jsonb(proof) if proof is not None else None,
-        "error_detail": error_detail,
         "base_model": base_model,
         "rank": rank,
         "target_modules": list(target_modules) if target_modules is not None else None,
         "published": published,
     }
+    given = "".join(f", {column} = %({column})s" for column, value in values.items() if value is not None)
+    key = {"tenant": tenant, "name": name, "version": version, "status": status, "error_detail": error_detail}
     async with database.transaction(tenant) as connection:
-        await connection.execute(SET_STATUS, {"tenant": tenant, "name": name, "version": version, **values})
+        await connection.execute(
+            f"""
+            update adapter_versions set status = %(status)s, error_detail = %(error_detail)s{given},
+                ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
+                blob = case when %(status)s = 'checking' then blob end
+            where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null
+            """.encode(),  # noqa: S608 - columns named above
+            {**key, **values},
+        )
         return await read(connection, tenant, name, version)
 
 
@@ -261,7 +259,8 @@ async def _insert(connection: Connection, key: dict[str, Any], blob: Blob) -> Ad
         {
             **key,
             # The number, because a tenant's public id may hold the hyphens that set the parts apart.
-            "engine_name": f"t{key['tenant']}--{key['name']}--v{key['version']}",
+            # Part of the contents, since an engine may outlive the database that counted the versions.
+            "engine_name": f"t{key['tenant']}--{key['name']}--v{key['version']}--{blob.sha256.hex()[:8]}",
             "sha256": blob.sha256,
             "blob": blob.path,
             "bytes": blob.size,

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput
+from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput, NotInEngine
 
 UNIX = "unix://"
 # vLLM closes a connection that was idle for 5 s; a request must not meet one that is just being closed.
@@ -53,12 +53,19 @@ class EngineHttp:
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Raises EngineUnavailable, or InvalidInput for what the engine refuses."""
-        started = asyncio.get_running_loop().time()
         with self._faults():
-            async with _until(*self._deadline(started, begun=False)):
-                response = await self._http.request(method, path, json=body)
-            _raise_for(response.status_code, response.content)
-            return response.json()
+            return (await self._answer(method, path, body)).json()
+
+    async def send(self, path: str, body: dict[str, Any], pointer: str = "") -> None:
+        """Where the answer says no more than that it is done. Raises as call() does."""
+        with self._faults():
+            await self._answer("POST", path, body, pointer)
+
+    async def _answer(self, method: str, path: str, body: dict[str, Any] | None, pointer: str = "") -> httpx.Response:
+        async with _until(*self._deadline(asyncio.get_running_loop().time(), begun=False)):
+            response = await self._http.request(method, path, json=body)
+        _raise_for(response.status_code, response.content, pointer)
+        return response
 
     async def events(self, path: str, body: dict[str, Any], pointer: str = "") -> AsyncGenerator[Any]:
         """The JSON of each server-sent event up to [DONE]. Raises as call() does; `pointer` is to what may be refused.
@@ -169,6 +176,8 @@ def _raise_for_error_in(event: Any, payload: bytes, pointer: str) -> None:
 def _raise_for(status: int, content: bytes, pointer: str = "") -> None:
     if status in (400, 413, 422):
         raise InvalidInput(f"The engine refused this request: {_message(content)}", pointer=pointer)
+    if status == 404:
+        raise NotInEngine(f"The engine answered 404: {_message(content)}")
     if status >= 300:
         raise EngineNotBegun(f"The engine answered {status}: {_message(content)}")
 

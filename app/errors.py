@@ -8,7 +8,7 @@ KyujangError (500)
 ├── UnsupportedMediaType (415)  ├── TooManyRequests (429)
 ├── NotConfigured (start-up)    └── Unavailable (503)
 └── DocumentError (one document)    ├── EngineUnavailable
-                                    │   └── EngineNotBegun
+                                    │   └── EngineNotBegun ── NotInEngine
                                     ├── Overloaded
                                     ├── EmbedderUnavailable
                                     ├── RerankerUnavailable
@@ -131,6 +131,10 @@ class EngineUnavailable(Unavailable):
 
 class EngineNotBegun(EngineUnavailable):
     """The engine has not begun to answer, so that another replica may be asked. For a caller no different."""
+
+
+class NotInEngine(EngineNotBegun):
+    """The engine has no such model, adapter or route."""
 
 
 class Overloaded(Unavailable):

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from contextlib import aclosing, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from app.engine_http import BROKE_OFF, UNIX, EngineHttp, Timeouts, well_formed
-from app.errors import EngineUnavailable, InvalidInput
+from app.engine_http import UNIX, EngineHttp, Timeouts, well_formed
+from app.errors import EngineUnavailable, InvalidInput, NotInEngine
+from app.loaded_adapters import Adapter, LoadedAdapters
+from app.metrics import Metrics
 from app.prompts import Message, Sampling
 from app.settings import Settings
+from app.streamed import Generation, Streamed
 
 __all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
-
-FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +33,29 @@ class Served:
     context_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
-    text: str
-    """Without the reasoning, which the engine's reasoning parser sends apart."""
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    first_token_s: float
-    reasoning: str = ""
+CHAT = "/v1/chat/completions"
 
 
 class Engine:
     """One replica."""
 
-    def __init__(self, url: str, *, key: str | None, model: str | None, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None,
+        model: str | None,
+        timeouts: Timeouts,
+        most_adapters: int = 1,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._model = model
         # Without a key it differs from process to process: they share no prefixes then, and nobody can guess it.
         self._salt = (key or secrets.token_hex(16)).encode()
         self._http = EngineHttp(url, key=key, timeouts=timeouts)
         self._served: Served | None = None
         self.address = address(url)
+        self.adapters = LoadedAdapters(self._http, self.address, most_adapters, metrics or Metrics())
         self.heard_at = 0.0
         """When it last sent a part of an answer, by time.monotonic()."""
 
@@ -67,10 +71,16 @@ class Engine:
     async def ready(self) -> Served:
         """A completion of one token: /health alone stays green on a broken engine. Raises EngineUnavailable."""
         served = self._served = await self._ask_served()
+        body = {"model": served.model, "prompt": "1", "max_tokens": 1, "logprobs": 1}
         try:
-            await self._call("POST", "/v1/completions", {"model": served.model, "prompt": "1", "max_tokens": 1})
+            answer = await self._call("POST", "/v1/completions", body)
         except InvalidInput as error:
             raise EngineUnavailable(error.detail) from error
+        with well_formed():
+            # One whose numbers have become NaN still answers 200, with an empty text.
+            found = [choice.get("logprobs") or {} for choice in answer.get("choices", [])]
+            if any(each is None or not math.isfinite(each) for one in found for each in one.get("token_logprobs", [])):
+                raise EngineUnavailable("The engine's probabilities are no numbers.")
         return served
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -85,7 +95,13 @@ class Engine:
         return await self._count({"model": model, "messages": list(messages), "add_generation_prompt": True})
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int, schema: dict[str, Any] | None = None
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        tenant: int,
+        schema: dict[str, Any] | None = None,
+        adapter: Adapter | None = None,
     ) -> AsyncGenerator[str | Generation]:
         """The text as it comes, and at the end the whole. Closed before that, it ends the engine's request.
 
@@ -93,11 +109,11 @@ class Engine:
         engine refuses.
         """
         served = await self.served()
-        answer = _Answer(started=time.perf_counter())
-        body = self._body(served, messages, sampling, tenant, schema)
+        answer = Streamed(started=time.perf_counter())
+        body = self._body(adapter.name if adapter else served.model, messages, sampling, tenant, schema)
         pointer = "/response_format" if schema is not None else ""
         with self._forgetting():
-            async with aclosing(self._http.events("/v1/chat/completions", body, pointer)) as events:
+            async with aclosing(self._events(body, pointer, adapter)) as events:
                 async for event in events:
                     self.heard_at = time.monotonic()
                     if text := answer.take(event):
@@ -105,9 +121,49 @@ class Engine:
             generation = answer.whole()
         yield generation
 
+    async def _events(self, body: dict[str, Any], pointer: str, adapter: Adapter | None) -> AsyncGenerator[Any]:
+        """With the adapter loaded; again if the engine has forgotten it, as it does when it restarts."""
+        for last in (False, True):
+            try:
+                async with (
+                    self.adapters.held(adapter) if adapter else nullcontext(),
+                    aclosing(self._http.events(CHAT, body, pointer)) as events,
+                ):
+                    async for event in events:
+                        yield event
+                return
+            except NotInEngine:
+                if adapter is None or last:
+                    raise
+                self.adapters.forget(adapter.name)
+
+    async def next_tokens(
+        self, messages: Sequence[Message], tokens: int, adapter: Adapter | None = None
+    ) -> list[dict[str, float]]:
+        """For each of the `tokens` likeliest next ones, the log-probabilities of the 20 likeliest in its place."""
+        async with self.adapters.held(adapter) if adapter else nullcontext():
+            body = {
+                "model": adapter.name if adapter else (await self.served()).model,
+                "messages": list(messages),
+                "max_tokens": tokens,
+                "temperature": 0.0,
+                "logprobs": True,
+                "top_logprobs": 20,
+            }
+            answer = await self._call("POST", CHAT, body)
+        with well_formed():
+            places = answer["choices"][0]["logprobs"]["content"]
+            return [{each["token"]: float(each["logprob"]) for each in place["top_logprobs"]} for place in places]
+
+    async def listed_adapters(self) -> list[str]:
+        """As the engine itself lists them. Raises EngineUnavailable."""
+        listed = await self._call("GET", "/v1/models")
+        with well_formed():
+            return [str(each["id"]) for each in listed["data"] if each.get("parent")]
+
     def _body(
         self,
-        served: Served,
+        model: str,
         messages: Sequence[Message],
         sampling: Sampling,
         tenant: int,
@@ -115,7 +171,7 @@ class Engine:
     ) -> dict[str, Any]:
         body = {
             **sampling,
-            "model": served.model,
+            "model": model,
             "messages": list(messages),
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -130,7 +186,8 @@ class Engine:
     async def _ask_served(self) -> Served:
         listed = await self._call("GET", "/v1/models")
         with well_formed():
-            models = {str(each["id"]): int(each.get("max_model_len") or 4096) for each in listed["data"]}
+            own = [each for each in listed["data"] if not each.get("parent")]
+            models = {str(each["id"]): int(each.get("max_model_len") or 4096) for each in own}
         model = self._model or next(iter(models), None)
         if model not in models:
             raise EngineUnavailable(f"The engine does not serve {model!r}; it serves {', '.join(models) or 'nothing'}.")
@@ -155,54 +212,12 @@ class Engine:
             raise
 
 
-@dataclass(slots=True)
-class _Answer:
-    """What has come of it."""
-
-    started: float
-    texts: list[str] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
-    first_token_s: float = 0.0
-    finish_reason: str | None = None
-    usage: dict[str, int] = field(default_factory=dict)
-
-    def take(self, event: Any) -> str:
-        """The text that is new. Raises EngineUnavailable if the event is none of a completion."""
-        new = ""
-        with well_formed():
-            self.usage = event.get("usage") or self.usage
-            for choice in event["choices"]:
-                self.finish_reason = choice.get("finish_reason") or self.finish_reason
-                delta = choice["delta"]
-                text, thought = delta.get("content"), delta.get("reasoning") or delta.get("reasoning_content")
-                if text or thought:
-                    self.first_token_s = self.first_token_s or time.perf_counter() - self.started
-                self.thoughts.append(thought or "")
-                self.texts.append(text or "")
-                new += self.texts[-1]
-        return new
-
-    def whole(self) -> Generation:
-        """Raises EngineUnavailable if it is not."""
-        if self.finish_reason in (None, "abort", "error"):
-            raise EngineUnavailable(BROKE_OFF)
-        with well_formed():
-            return Generation(
-                text="".join(self.texts).strip(),
-                finish_reason="length" if self.finish_reason == "length" else "stop",
-                prompt_tokens=int(self.usage.get("prompt_tokens", 0)),
-                completion_tokens=int(self.usage.get("completion_tokens", 0)),
-                first_token_s=self.first_token_s,
-                reasoning="".join(self.thoughts).strip(),
-            )
-
-
 def address(url: str) -> str:
     """Where an engine is, for people to read: without a user, a password or a folder."""
     return url.rpartition("/")[2] if url.startswith(UNIX) else urlsplit(url).netloc.rpartition("@")[2]
 
 
-def open_engines(settings: Settings) -> list[Engine]:
+def open_engines(settings: Settings, metrics: Metrics) -> list[Engine]:
     """None at all when the answers are extractive only: KYUJANG_ENGINE=none."""
     if settings.engine == "none":
         return []
@@ -213,4 +228,14 @@ def open_engines(settings: Settings) -> list[Engine]:
         token_s=settings.llm_token_timeout_s,
         answer_s=settings.llm_timeout_s,
     )
-    return [Engine(url, key=key, model=settings.model, timeouts=timeouts) for url in settings.llm_urls]
+    return [
+        Engine(
+            url,
+            key=key,
+            model=settings.model,
+            timeouts=timeouts,
+            most_adapters=settings.max_cpu_loras,
+            metrics=metrics,
+        )
+        for url in settings.llm_urls
+    ]

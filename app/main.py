@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.adapter_watch import AdapterWatch
 from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem
@@ -37,7 +38,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.services = opened
             watching = [asyncio.create_task(opened.spaces.watch())]
             if opened.engine is not None:
-                watching.append(asyncio.create_task(opened.engine.watch()))
+                adapters = AdapterWatch(settings, opened.database, opened.engine, metrics)
+                watching += [asyncio.create_task(each) for each in (opened.engine.watch(), adapters.run())]
             yield
             for each in watching:
                 each.cancel()

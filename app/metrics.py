@@ -37,5 +37,27 @@ class Metrics:
             "kyujang_engine_replica_up", "1: it completed a token when last tried", ("replica",), registry=self.registry
         )
 
+        self._add_adapters()
+
+    def _add_adapters(self) -> None:
+        self.adapters_loaded = Gauge(
+            "kyujang_adapters_loaded", "LoRA adapters in a replica, as last seen", ("replica",), registry=self.registry
+        )
+        self.adapter_loads = Counter(
+            "kyujang_adapter_loads", "LoRA adapters loaded", ("replica", "outcome"), registry=self.registry
+        )
+        self.adapter_unloads = Counter(
+            "kyujang_adapter_unloads", "LoRA adapters unloaded", ("replica", "reason"), registry=self.registry
+        )
+        self.adapter_wait_seconds = Histogram(
+            "kyujang_adapter_wait_seconds",
+            "Seconds that a request waited for its adapter to be loaded",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.adapter_canaries = Counter(
+            "kyujang_adapter_canaries", "Checks of a loaded adapter", ("replica", "outcome"), registry=self.registry
+        )
+
     def render(self) -> bytes:
         return generate_latest(self.registry)

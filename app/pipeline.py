@@ -1,4 +1,4 @@
-"""The way of a question: choose the prompt, embed, search, assemble, generate, check the citations, answer."""
+"""The way of a question: choose prompt and adapter, embed, search, assemble, generate, check the citations, answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from app import stored_prompts
+from app import activations, stored_prompts
+from app.activations import AUTO
+from app.adapter_watch import adapter_of
+from app.adapters import AdapterVersion
 from app.budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.clock import Clock, milliseconds
 from app.condense import standalone
@@ -30,10 +33,11 @@ from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A question with its prompt chosen and its sources found."""
+    """A question with its prompt and adapter chosen and its sources found."""
 
     question: Question
     stored: StoredPrompt | None
+    adapter: AdapterVersion | None
     elements: PromptElements
     asked: Asked
     search_query: str
@@ -108,7 +112,7 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
 
 async def _prepare(services: Services, tenant: Tenant, question: Question) -> _Prepared:
     clock = Clock()
-    stored = await stored_prompts.resolve(services.database, tenant.number, question.prompt)
+    stored, adapter = await _chosen(services, tenant, question)
     elements = elements_for(question.input, *([stored.elements] if stored else []), question.own)
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
@@ -118,7 +122,21 @@ async def _prepare(services: Services, tenant: Tenant, question: Question) -> _P
         with clock.step("condense"):
             query = await standalone(services.engine, tenant.number, question.turns, question.input)
     found = await retrieve(services, tenant, query, question.retrieval, clock)
-    return _Prepared(question, stored, elements, Asked(question.input, question.turns), query, found, clock)
+    asked = Asked(question.input, question.turns)
+    return _Prepared(question, stored, adapter, elements, asked, query, found, clock)
+
+
+async def _chosen(
+    services: Services, tenant: Tenant, question: Question
+) -> tuple[StoredPrompt | None, AdapterVersion | None]:
+    async with services.database.snapshot(tenant.number) as connection:
+        stored = await stored_prompts.resolve(connection, tenant.number, question.prompt)
+        if services.engine is None and question.adapter == AUTO:
+            return stored, None
+        adapter = await activations.resolve(connection, tenant.number, question.adapter)
+    if services.engine is None and adapter is not None:
+        raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
+    return stored, adapter
 
 
 async def _with_fallback(
@@ -153,7 +171,7 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
     counts = token_counts(engine, ready.elements, prompt, ready.question.input)
     async with meanwhile(counts) as counting:
         with ready.clock.step("generate"):
-            async with aclosing(_parts(engine, tenant, ready, prompt)) as parts:
+            async with aclosing(_parts(services, engine, tenant, ready, prompt)) as parts:
                 async for part in parts:
                     if isinstance(part, Generation):
                         generation = part
@@ -171,15 +189,23 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
         verdict = declined(case, "model_declined", "generated")
     whole = ready.answer(prompt.contexts, verdict, prompt)
     reasoning = generation.reasoning or reply.reasoning.strip()
-    whole = replace(whole, generation=generation, reasoning=reasoning, model=model)
+    used = f"{ready.adapter.name}@{ready.adapter.version}" if ready.adapter else None
+    whole = replace(whole, generation=generation, reasoning=reasoning, model=model, adapter=used)
     for step in _told(whole, already=stands and bool(written)):
         yield step
 
 
-def _parts(engine: Replicas, tenant: Tenant, ready: _Prepared, prompt: Prompt) -> AsyncGenerator[str | Generation]:
+def _parts(
+    services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared, prompt: Prompt
+) -> AsyncGenerator[str | Generation]:
     schema = ready.question.schema
-    wanted = or_declined(schema) if schema is not None else None
-    return engine.generate(prompt.messages, ready.elements.sampling, tenant=tenant.number, schema=wanted)
+    return engine.generate(
+        prompt.messages,
+        ready.elements.sampling,
+        tenant=tenant.number,
+        schema=or_declined(schema) if schema is not None else None,
+        adapter=adapter_of(services.settings, tenant.number, ready.adapter.engine_name) if ready.adapter else None,
+    )
 
 
 def _grounding(services: Services, ready: _Prepared, model: str) -> Grounding:

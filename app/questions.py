@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from app.activations import AUTO
 from app.budget import Prompt
 from app.citations import Citation
 from app.generation import Generation
@@ -19,7 +20,8 @@ from app.verdict import Verdict
 @dataclass(frozen=True, slots=True)
 class Question:
     """`prompt` names a stored one, `name` or `name@3`; `own` are the elements that this question sets itself; `turns`
-    are the conversation before it, `schema` a JSON schema that the answer keeps."""
+    are the conversation before it, `schema` a JSON schema that the answer keeps; `adapter` is `auto` (the tenant's
+    active one), `none`, `name` or `name@3`."""
 
     input: str
     retrieval: Retrieval = field(default_factory=Retrieval)
@@ -27,6 +29,7 @@ class Question:
     own: Overrides = field(default_factory=Overrides)
     turns: Sequence[Message] = ()
     schema: Mapping[str, Any] | None = None
+    adapter: str = AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Answer:
     generation: Generation | None = None
     reasoning: str = ""
     model: str | None = None
+    adapter: str | None = None
     fallback: str | None = None
 
     @property

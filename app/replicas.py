@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from app.admission import Admission
 from app.errors import EngineNotBegun, EngineUnavailable
 from app.generation import Engine, Generation, Sampling, Served, open_engines
+from app.loaded_adapters import Adapter
 from app.metrics import Metrics
 from app.prompts import Message
 from app.settings import Settings
@@ -36,6 +37,7 @@ class _Replica:
     reason: str = "not tried yet"
     served: Served | None = None
     running: int = 0
+    condemned: str | None = None
     alarm: asyncio.Event = field(default_factory=asyncio.Event)
     trial: asyncio.Task[bool] | None = None
 
@@ -76,7 +78,13 @@ class Replicas:
         return await self._ask(lambda engine: engine.count_message_tokens(messages))
 
     async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, *, tenant: int, schema: dict[str, Any] | None = None
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        tenant: int,
+        schema: dict[str, Any] | None = None,
+        adapter: Adapter | None = None,
     ) -> AsyncGenerator[str | Generation]:
         """As Engine.generate(), when it is this tenant's turn. Tried once more elsewhere if it did not begin.
 
@@ -84,22 +92,39 @@ class Replicas:
         """
 
         def parts_of(engine: Engine) -> AsyncGenerator[str | Generation]:
-            return engine.generate(messages, sampling, tenant=tenant, schema=schema)
+            return engine.generate(messages, sampling, tenant=tenant, schema=schema, adapter=adapter)
 
         async with self._admission.place(tenant):
-            first = self._least_loaded()
+            first = self._least_loaded(adapter)
             try:
                 async with aclosing(self._parts(first, parts_of(first.engine))) as parts:
                     async for part in parts:
                         yield part
                 return
             except EngineNotBegun:
-                second = self._another(first)
+                second = self._another(first, adapter)
                 if second is None:
                     raise
             async with aclosing(self._parts(second, parts_of(second.engine))) as parts:
                 async for part in parts:
                     yield part
+
+    async def working(self) -> list[Engine]:
+        """Those that complete a token now, condemned or not. Raises EngineUnavailable if there is none."""
+        await asyncio.gather(*(self._trial_of(each) for each in self._replicas))
+        working = [each.engine for each in self._replicas if each.state == "up" or each.condemned]
+        if not working:
+            raise self._unavailable()
+        return working
+
+    def condemn(self, engine: Engine, reason: str | None) -> None:
+        """Not asked until the reason is taken back, however well it completes a token."""
+        for replica in self._replicas:
+            if replica.engine is engine:
+                replica.condemned = reason
+                replica.alarm.set()
+                if reason is not None:
+                    self._mark(replica, "down", reason)
 
     async def ready(self) -> None:
         """Some replica completes a token. Raises EngineUnavailable with what is wrong with each."""
@@ -146,6 +171,8 @@ class Replicas:
             if others and others[0].served != served:
                 reason = f"not used: it serves {_words(served)}, {others[0].name} serves {_words(others[0].served)}"
                 self._mark(replica, "down", reason)
+            elif replica.condemned is not None:
+                self._mark(replica, "down", replica.condemned)
             else:
                 replica.served = served
                 self._mark(replica, "up", "ok")
@@ -182,18 +209,21 @@ class Replicas:
         finally:
             replica.running -= 1
 
-    def _least_loaded(self) -> _Replica:
-        replica = self._another(None)
+    def _least_loaded(self, adapter: Adapter | None = None) -> _Replica:
+        replica = self._another(None, adapter)
         if replica is None:
             raise self._unavailable()
         return replica
 
-    def _another(self, tried: _Replica | None) -> _Replica | None:
+    def _another(self, tried: _Replica | None, adapter: Adapter | None = None) -> _Replica | None:
+        """Of the least loaded ones, one that has the adapter."""
         for state in ("up", "in doubt"):
             usable = [each for each in self._replicas if each.state == state and each is not tried]
             if usable:
                 least = min(each.running for each in usable)
-                return random.choice([each for each in usable if each.running == least])
+                idle = [each for each in usable if each.running == least]
+                has = [each for each in idle if adapter is not None and adapter.name in each.engine.adapters]
+                return random.choice(has or idle)
         return None
 
     def _doubt(self, replica: _Replica, error: EngineUnavailable) -> None:
@@ -216,7 +246,7 @@ class Replicas:
 
 def open_replicas(settings: Settings, metrics: Metrics) -> Replicas | None:
     """None when the answers are extractive only."""
-    engines = open_engines(settings)
+    engines = open_engines(settings, metrics)
     admission = Admission(
         metrics,
         concurrency=settings.engine_concurrency,

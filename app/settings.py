@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     llm_url: str | None = None
     llm_key: SecretStr | None = None
     model: str | None = None
+    quantization: str | None = Field(None, pattern=r"^[a-z0-9_-]+$")
     llm_connect_timeout_s: float = Field(5, gt=0)
     llm_first_token_timeout_s: float = Field(120, gt=0)
     llm_token_timeout_s: float = Field(60, gt=0)
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
 
     base_model: Path | None = None
     base_model_names: str = ""
+    max_loras: int = Field(4, ge=1, le=64)
+    max_cpu_loras: int = Field(32, ge=1, le=4096)
     max_lora_rank: int = 32
     adapters_at: Path | None = None
     adapter_grace_h: float = Field(24, ge=0)

@@ -53,10 +53,10 @@ where p.tenant_id = %(tenant)s
 MEANT = "and v.version = coalesce(%(version)s, p.active, p.newest)"
 
 
-async def resolve(database: Database, tenant: int, reference: str | None) -> StoredPrompt | None:
+async def resolve(connection: Connection, tenant: int, reference: str | None) -> StoredPrompt | None:
     """`name` or `name@3`; `default` or none: the tenant's default, None if it has none.
 
-    Raises InvalidInput if it is unknown.
+    `connection` is of the tenant, such as a snapshot's. Raises InvalidInput if it is unknown.
     """
     reference = None if reference == DEFAULT else reference
     found = REFERENCE.fullmatch(reference) if reference is not None else None
@@ -64,10 +64,9 @@ async def resolve(database: Database, tenant: int, reference: str | None) -> Sto
         raise InvalidInput("A prompt is named 'name' or 'name@version'.", pointer="/prompt")
     name, version = (found[1], int(found[2]) if found[2] else None) if found else (None, None)
     which = "and p.name = %(name)s" if name else "and p.is_default"
-    async with database.snapshot(tenant) as connection:
-        row = await fetch_one(
-            connection, f"{VERSION} {which} {MEANT}", {"tenant": tenant, "name": name, "version": version}
-        )
+    row = await fetch_one(
+        connection, f"{VERSION} {which} {MEANT}", {"tenant": tenant, "name": name, "version": version}
+    )
     if row is None and name is not None:
         raise InvalidInput(f"There is no prompt {reference!r}. GET /prompts lists them.", pointer="/prompt")
     return _prompt(row) if row else None

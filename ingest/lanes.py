@@ -13,6 +13,7 @@ from app.services import Services
 from app.tasks import TaskKind
 from ingest import tasks
 from ingest.adapters import pipeline
+from ingest.adapters.evaluating import evaluate
 from ingest.jobs import MAX_ATTEMPTS, LeaseLost
 from ingest.leased import Stopping, while_leased
 from ingest.settle import RETRY_DELAYS_S
@@ -25,7 +26,7 @@ POLL_S = 0.5
 
 Handler = Callable[[Services, Claimed], Coroutine[None, None, None]]
 # A handler ends its task (tasks.finish, tasks.fail). What it raises ends it, too, or tries it again.
-HANDLERS: dict[TaskKind, Handler] = {"check": pipeline.check_adapter, "tune": tune}
+HANDLERS: dict[TaskKind, Handler] = {"check": pipeline.check_adapter, "evaluate": evaluate, "tune": tune}
 LANES: tuple[tuple[TaskKind, ...], ...] = (("check", "evaluate"), ("tune",))
 
 

@@ -13,7 +13,7 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from ingest.folder import Source
 from ingest.in_place import InPlace
 from ingest.jobs import Work
 from ingest.pipeline import end_unchanged
-from ingest.ray_cluster import connected, run_pipeline
+from ingest.ray_driver import Driver, DriverEnded
 from ingest.settle import refuse_after_too_many, settle
 
 log = logging.getLogger("kyujang.ray")
@@ -37,9 +37,14 @@ log = logging.getLogger("kyujang.ray")
 CLAIM_AT_ONCE = 10_000
 # Beyond this and the time that reading a document may take.
 STALL_LIMIT_S = 300
-STOP_LIMIT_S = 10
+DRIVERS = 2
 POLL_S = 1.0
 RETRY_S = 5
+AGAIN = "Ray ended the process that it was used in; it is tried once more"
+ENDED = (
+    "Ray ended the process that it was used in, {times} times. Its logs may say why, by default under "
+    "/tmp/ray/session_latest/logs. Run the same command again: it goes on where this one was."
+)
 
 
 class ForRay(InPlace):
@@ -84,8 +89,9 @@ async def take_in(
 
     Raises KyujangError if the cluster cannot do it; what has not ended then waits for a worker or for the next run.
     """
-    with ExitStack() as cluster:
-        run = _Run(services, tenant, job_ids, address, cluster)
+    driver = Driver(address)
+    try:
+        run = _Run(services, tenant, job_ids, driver)
         gathered = 0
         while (waiting := await claims.unfinished(services.database, tenant, job_ids)) or not all_there.is_set():
             still_growing = waiting != gathered and not all_there.is_set()
@@ -93,6 +99,8 @@ async def take_in(
             if still_growing or not waiting or not await run.round():
                 # Or another run or worker holds the rest, or it waits to be tried again.
                 await asyncio.sleep(POLL_S)
+    finally:
+        await driver.close()
 
 
 @dataclass
@@ -100,9 +108,9 @@ class _Run:
     services: Services
     tenant: int
     job_ids: Sequence[str]
-    address: str | None
-    cluster: ExitStack
-    connected: bool = False
+    driver: Driver
+    ended: int = 0
+    """How often Ray's driver has."""
 
     async def round(self) -> bool:
         """Claims what can be claimed and takes it in. False if there was nothing."""
@@ -116,6 +124,11 @@ class _Run:
         try:
             await self._while_leased(task, worker)
             whole = True
+        except DriverEnded:
+            self.ended += 1
+            if self.ended == DRIVERS:
+                raise KyujangError(ENDED.format(times=DRIVERS)) from None
+            log.warning(AGAIN)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -144,18 +157,7 @@ class _Run:
         fresh = [work for work in works if not await self._ended_already(work)]
         if not fresh:
             return
-        if not self.connected:
-            await asyncio.to_thread(self.cluster.enter_context, connected(self.address))
-            self.connected = True
-        pipeline = asyncio.create_task(asyncio.to_thread(run_pipeline, node_settings(self.services.settings), fresh))
-        try:
-            broken = await asyncio.shield(pipeline)
-        except asyncio.CancelledError:
-            # Without Ray its thread ends too.
-            self.cluster.close()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(pipeline, return_exceptions=True), STOP_LIMIT_S)
-            raise
+        broken = await self.driver.take_in(node_settings(self.services.settings), fresh)
         if broken:
             raise KyujangError(f"A Ray node cannot take documents in. {broken}")
 

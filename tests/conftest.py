@@ -37,7 +37,7 @@ EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TEMPLATE = "kyujang_template"
 
-LONG = ("tests/e2e/test_crash.py", "tests/e2e", "tests/test_docs.py", "tests/bench")
+LONG = ("tests/e2e/test_crash.py", "tests/e2e", "tests/test_docs.py", "tests/ingest/test_ray.py", "tests/bench")
 WITH_STACK = ("tests/e2e/", "tests/test_docs.py")
 WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 
@@ -221,7 +221,8 @@ async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> 
 @pytest.fixture(scope="session")
 def stack(scratch: Path) -> Iterator[Stack]:
     """Everything, vLLM with the packaged model included; started once for all tests."""
-    started = start_stack(scratch / "up")
+    # Few adapters at a time, so that they have to make room for one another.
+    started = start_stack(scratch / "up", KYUJANG_MAX_LORAS="2", KYUJANG_MAX_CPU_LORAS="6")
     yield started
     stop_stack(started)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from app.activations import Action
 from app.adapters import AdapterStatus
-from app.api.filters import Filters
-from app.api.schemas import Body, Input
+from app.api.asking import MaxTokens
+from app.api.schemas import MAX_TOP_K, Body, Input
+from app.prompts import Grounding
 from app.text import Text
 
 MAX_CASES = 500
@@ -63,16 +64,21 @@ class ActivationOut(BaseModel):
     at: datetime
 
 
+Expected = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
+
+
 class CaseBody(Body):
-    """A question, and the answer that would be right if there is one; without it only the answers are compared."""
+    """A question, and the answers that would be right; without any only what is said is compared."""
 
     input: Input
-    expected: Annotated[Text, Field(max_length=20_000)] | None = None
-    filters: Filters | None = None
+    expected: Expected | Annotated[list[Expected], Field(max_length=10)] | None = None
 
 
 class EvaluateBody(Body):
-    """Without `version` the active one, else the newest."""
+    """Without `version` the active one, else the newest. The rest is as in POST /query."""
 
     version: VersionNumber | None = None
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
+    max_tokens: MaxTokens | None = None
+    grounding: Grounding | None = None
     cases: Annotated[list[CaseBody], Field(min_length=1, max_length=MAX_CASES)]

@@ -154,7 +154,7 @@ async def evaluate_adapter(
     refuse_without_engine(services)
     if adapter.status != "ready":
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
-    spec = body.model_dump(mode="json", by_alias=True, exclude_unset=True, include={"cases"})
+    spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
     repeated = None
     if idempotency_key is not None:
         payload = payload_hash("POST /adapters/{name}/evaluate", [name, body.version, spec])

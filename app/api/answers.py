@@ -38,6 +38,7 @@ def question_of(body: QueryBody) -> Question:
         prompt=body.prompt,
         own=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
+        adapter=body.adapter,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
     )
 
@@ -67,6 +68,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         usage=usage_out(answer),
         timings_ms=answer.timings_ms,
         model=answer.model,
+        adapter=answer.adapter,
         reasoning=answer.reasoning or None,
         search_query=answer.search_query,
         fallback=answer.fallback,

@@ -33,6 +33,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Stops = Annotated[list[Stop], Field(max_length=4)]
 
 
+AdapterChoice = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+
+
 class ExampleBody(Body):
     """Few-shot: an input, the output wished for, and the context it comes from if there is one."""
 
@@ -144,6 +147,7 @@ class QueryBody(ElementsBody):
     input: Input
     prompt: Annotated[str, StringConstraints(max_length=80)] | None = None
     response_format: ResponseFormatBody | None = None
+    adapter: AdapterChoice = "auto"
     messages: Annotated[list[TurnBody], Field(max_length=MAX_TURNS)] = Field([])
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
     mode: Mode = "hybrid"

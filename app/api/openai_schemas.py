@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJ
 
 from app.api.asking import (
     MAX_TURNS,
+    AdapterChoice,
     CitationOut,
     MaxTokens,
     MinScore,
@@ -121,6 +122,7 @@ class RetrievalBody(Body):
     min_score: MinScore | None = None
     rerank: bool | None = None
     grounding: Grounding | None = None
+    adapter: AdapterChoice | None = None
 
 
 class IgnoredBody(Body):

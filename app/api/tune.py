@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from app import tasks
-from app.adapters import MAX_NAME, NAME, require_name
+from app.adapters import MAX_NAME, NAME, refuse_name
 from app.api.adapters import IdempotencyKey, refuse_without_engine
 from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
 from app.api.jobs import JobId, job_out
@@ -40,7 +40,7 @@ async def tune(
 ) -> JobOut:
     """Has an adapter trained on these rows. The job ends in a new version of it, which is checked as an upload is."""
     refuse_without_engine(services)
-    require_name(body.name)
+    refuse_name(body.name)
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
     request = None
     if idempotency_key is not None:

@@ -10,11 +10,11 @@ import httpx
 from pydantic import BaseModel
 
 from app.client import call
+from app.evaluation.overlap import contains, f1
 from app.evaluation.service import in_parallel
 from app.extract import bearing, extract
 from app.stores import Match
 from bench.answer.data import Question
-from bench.answer.overlap import contains, f1
 
 # The way without an engine; the others are values of `grounding`.
 NONE = "none"

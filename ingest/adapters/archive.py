@@ -22,6 +22,7 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_ENTRIES = 1000
 READ_BYTES = 1 << 20
+GZIP = b"\x1f\x8b"
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 # Pickles that trainers leave beside the weights; not one of them is read.
 LEFTOVERS = frozenset({"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"})
@@ -81,7 +82,7 @@ def _entries(archive: Path, max_bytes: int) -> Iterator[Entry]:
     with archive.open("rb") as file:
         head = file.read(4)
         file.seek(0)
-        if head[:2] == b"\x1f\x8b":
+        if head.startswith(GZIP):
             yield from _tar(file, max_bytes)
         elif head == b"PK\x03\x04":
             yield from _zip(file, max_bytes)
@@ -115,15 +116,25 @@ class _Inflated:
 
     def read(self, size: int) -> bytes:
         got = bytearray()
-        while len(got) < size and not self._inflate.eof:
-            packed = self._inflate.unconsumed_tail or self._file.read(1 << 16)
-            if not packed:
-                raise EOFError
+        while len(got) < size and (packed := self._packed()):
             got += self._inflate.decompress(packed, size - len(got))
         self._left -= len(got)
         if self._left < 0:
             _refuse_size()
         return bytes(got)
+
+    def _packed(self) -> bytes:
+        """What is to be inflated next; nothing at the end. A gzip file may have several members."""
+        if not self._inflate.eof:
+            packed = self._inflate.unconsumed_tail or self._file.read(1 << 16)
+            if not packed:
+                raise EOFError
+            return packed
+        rest = self._inflate.unused_data or self._file.read(1 << 16)
+        if not rest.startswith(GZIP):
+            return b""
+        self._inflate = zlib.decompressobj(wbits=31)
+        return rest
 
 
 def _zip(file: IO[bytes], max_bytes: int) -> Iterator[Entry]:

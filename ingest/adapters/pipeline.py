@@ -16,6 +16,7 @@ from app.services import Services
 from app.settings import Settings
 from ingest import tasks
 from ingest.adapters.checking import check
+from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.refusal import Refused
 from ingest.jobs import LeaseLost
@@ -54,7 +55,7 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
             services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
         )
 
-    settings = services.settings
+    settings = await _of_the_engine_s_model(services)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
         config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
@@ -75,14 +76,12 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
     return published
 
 
-async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
-    """Into every engine."""
-    return adapter
-
-
-async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
-    """That its output differs from the base model's."""
-    return adapter
+async def _of_the_engine_s_model(services: Services) -> Settings:
+    """Where KYUJANG_MODEL names none, the engine says what it serves."""
+    settings = services.settings
+    if settings.model is not None or services.engine is None:
+        return settings
+    return settings.model_copy(update={"model": (await services.engine.served()).model})
 
 
 async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,9 +35,17 @@ class FakeEngine:
     context_tokens: int = 4096
     listed: str | None = None
     """Instead of the list of models."""
+    loads: bool = True
+    """Whether it takes adapters."""
     gate: asyncio.Event | None = None
     """Nothing at all is answered before it is set."""
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Names and folders, as loaded."""
+    said: dict[str, dict[str, float]] = field(default_factory=dict)
+    """For each model the probabilities of the next token."""
     chats: list[bytes] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Of the LoRA routes, with the adapter's name."""
     canaries: int = 0
     running: int = 0
     port: int = 0
@@ -61,8 +70,15 @@ class FakeEngine:
             task.cancel()
         await asyncio.sleep(0)
 
-    def engine(self, timeouts: Timeouts = PATIENT, *, model: str | None = None) -> Engine:
-        return Engine(self.url, key="k", model=model, timeouts=timeouts)
+    def engine(
+        self,
+        timeouts: Timeouts = PATIENT,
+        *,
+        model: str | None = None,
+        most_adapters: int = 8,
+        metrics: Metrics | None = None,
+    ) -> Engine:
+        return Engine(self.url, key="k", model=model, timeouts=timeouts, most_adapters=most_adapters, metrics=metrics)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -82,7 +98,14 @@ class FakeEngine:
             content = await reader.readexactly(int(lengths[0].split(":")[1]) if lengths else 0)
             if self.gate is not None:
                 await self.gate.wait()
-            if "/chat/completions" in head:
+            if "lora_adapter" in head:
+                await self._adapter(writer, head, json.loads(content))
+            elif "/chat/completions" in head:
+                model = json.loads(content)["model"]
+                if model not in (self.model, *self.adapters):
+                    return await self._answer(writer, 404, [_error(f"The model `{model}` does not exist.")])
+                if "top_logprobs" in json.loads(content):
+                    return await self._answer(writer, 200, [_probabilities(self.said.get(model, {"the": 1.0}))])
                 self.chats.append(content)
                 self.running += 1
                 try:
@@ -90,8 +113,9 @@ class FakeEngine:
                 finally:
                     self.running -= 1
             elif "/v1/models" in head:
-                models = {"data": [{"id": self.model, "max_model_len": self.context_tokens}]}
-                await self._answer(writer, 200, [self.listed or json.dumps(models)])
+                base = {"id": self.model, "max_model_len": self.context_tokens}
+                loaded = [{"id": name, "parent": self.model} for name in self.adapters]
+                await self._answer(writer, 200, [self.listed or json.dumps({"data": [base, *loaded]})])
             elif "/v1/completions" in head:
                 self.canaries += 1
                 await self._answer(writer, self.canary, ["{}"])
@@ -99,6 +123,21 @@ class FakeEngine:
                 await self._answer(writer, 200, [json.dumps({"count": self._count(json.loads(content))})])
             else:
                 await self._answer(writer, self.status, self.pieces)
+        return None
+
+    async def _adapter(self, writer: asyncio.StreamWriter, head: str, body: dict[str, str]) -> None:
+        """As vLLM 0.32 does, whose success is no JSON."""
+        name, action = body["lora_name"], "unload" if "/unload_" in head else "load"
+        self.calls.append((action, name))
+        if action == "unload":
+            known = self.adapters.pop(name, None)
+            return await self._answer(writer, 200 if known else 404, ["Success" if known else _error("not found")])
+        if name in self.adapters:
+            return await self._answer(writer, 400, [_error(f"The lora adapter '{name}' has already been loaded.")])
+        if not self.loads:
+            return await self._answer(writer, 500, [_error("Worker failed")])
+        self.adapters[name] = body["lora_path"]
+        return await self._answer(writer, 200, ["Success"])
 
     def _reply(self) -> tuple[int, Sequence[str | asyncio.Event]]:
         return self.status, self.pieces
@@ -115,6 +154,15 @@ class FakeEngine:
             else:
                 writer.write(piece.encode())
             await writer.drain()
+
+
+def _error(message: str) -> str:
+    return json.dumps({"error": {"message": message}})
+
+
+def _probabilities(next_token: dict[str, float]) -> str:
+    top = [{"token": token, "logprob": math.log(chance)} for token, chance in next_token.items()]
+    return json.dumps({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
 
 
 @asynccontextmanager

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
+from app.evaluation.overlap import contains, f1
 from bench.answer.__main__ import Results, main
 from bench.answer.asking import Outcome
 from bench.answer.curves import at_answered, curves
 from bench.answer.data import questions
 from bench.answer.figures import figures
-from bench.answer.overlap import contains, f1
 
 CORPUS = {
     "en": {

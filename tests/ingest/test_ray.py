@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import pickle
+import signal
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +17,23 @@ from tqdm import tqdm
 
 from app.errors import KyujangError
 from app.settings import Settings
-from ingest import jobs, ray_cluster
+from ingest import jobs, ray_driver
 from ingest.add import Options, add
 from ingest.folder import find
 from ingest.outcomes import Outcomes
-from ingest.ray_engine import node_settings, open_for_ray, take_in
+from ingest.ray_engine import AGAIN, node_settings, open_for_ray, take_in
 from ingest.ray_stages import Passing, Store, load_stage, pack, unpack
 from tests.conftest import EXAMPLES, ROOT
 from tests.ingest.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
+WITH_LARGER_STAGES = """
+import sys
+from ingest import ray_child, ray_cluster
+ray_cluster.EMBED, ray_cluster.START_LIMIT_S = 1.5, 1
+ray_child.main(sys.argv[1])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +95,19 @@ async def until_some_are_done(services, tenant, job_ids, done):
             await asyncio.sleep(0.1)
 
 
+def children(parent, named):
+    """Of a process, those with this in their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, of = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(of) == parent and state != "Z" and named in (process / "cmdline").read_text():
+                found.append(int(process.name))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
 async def test_the_same_chunks_as_the_worker_and_the_second_time_unchanged(patient, new_tenant_row, cluster, folder):
     by_command, other = await new_tenant_row(), (await new_tenant_row()).number
     one, counted = by_command.number, Outcomes()
@@ -127,9 +150,40 @@ async def test_a_node_that_dies_and_a_run_that_is_stopped_take_nothing_with_them
     await whole(patient, tenant, MANY)
 
 
+async def test_the_command_outlives_the_process_that_ray_is_used_in(patient, new_number, cluster, many, caplog):
+    tenant = await new_number()
+    job_ids = await accepted(patient, tenant, many)
+    running = asyncio.create_task(by_ray(patient, tenant, job_ids, cluster.address))
+    await until_some_are_done(patient, tenant, job_ids, 3)
+    (child,) = children(os.getpid(), "ingest.ray_child")
+    # As Ray does itself when the node that it is used from has died.
+    os.kill(child, signal.SIGKILL)
+    assert set((await running).values()) == {"succeeded"}
+    assert [record.getMessage() for record in caplog.records if record.name == "kyujang.ray"] == [AGAIN]
+    await whole(patient, tenant, MANY)
+    assert not children(os.getpid(), "ingest.ray_child")
+
+
+async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goes_on(
+    patient, new_tenant_row, cluster, many, monkeypatch
+):
+    tenant, counted = await new_tenant_row(), Outcomes()
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_driver, "CHILD", [sys.executable, "-c", "import os; os._exit(1)"])
+        with pytest.raises(KyujangError, match=r"ended the process .* 2 times.* same command again"):
+            await add_with_ray(patient, tenant.id, many, cluster.address, counted)
+    assert (counted.accepted, counted.waiting) == (MANY, MANY)
+    rows = await query(patient, tenant.number, "select status, attempt from job_items")
+    assert [(row["status"], row["attempt"]) for row in rows] == [("queued", 0)] * MANY
+
+    again = Outcomes()
+    await add_with_ray(patient, tenant.id, many, cluster.address, again)
+    assert again.counts["failed"] == 0
+    await whole(patient, tenant.number, MANY)
+
+
 async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, cluster, many, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "EMBED", 1.5)
-    monkeypatch.setattr(ray_cluster, "START_LIMIT_S", 1)
+    monkeypatch.setattr(ray_driver, "CHILD", [sys.executable, "-c", WITH_LARGER_STAGES])
     tenant = await new_number()
     job_ids = await accepted(patient, tenant, many)
     with pytest.raises(KyujangError, match=r"no room .* 0\.2, 0\.1, 1\.5, 0\.1 CPUs"):

@@ -1,4 +1,5 @@
 import os
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_the_engine_is_private_and_does_not_get_the_services_secrets(tmp_path: P
     arguments = list(spec.argv)
     assert arguments[arguments.index("--uds") + 1] == str(tmp_path / "run" / "engine.sock")
     assert arguments[arguments.index("--middleware") + 1] == "engine_guard.Guard"
-    assert not {"--host", "--port", "--enable-lora"} & set(arguments)
+    assert not {"--host", "--port"} & set(arguments)
     assert engine.key not in arguments
     assert spec.env["KYUJANG_ENGINE_KEY"] == engine.key
     assert spec.env["HF_TOKEN"] == "hub"
@@ -90,3 +91,38 @@ def test_an_engine_that_is_not_there_says_so(tmp_path: Path):
 def test_without_the_engines_environment_there_is_no_packaged_model():
     with pytest.raises(StopIteration):
         packaged_gguf()
+
+
+def test_the_engine_takes_adapters_within_the_settings_limits(tmp_path: Path):
+    settings = Settings(home=tmp_path, max_loras=6, max_cpu_loras=3, max_lora_rank=16)
+    engine = LocalEngine.choose(settings, tmp_path / "run", gpu=False)
+    assert engine is not None
+    spec = engine.spec(tmp_path / "log")
+    arguments = list(spec.argv)
+    given = {name: arguments[arguments.index(name) + 1] for name in ("--max-loras", "--max-cpu-loras")}
+    assert given == {"--max-loras": "6", "--max-cpu-loras": "6"}
+    assert arguments[arguments.index("--max-lora-rank") + 1] == "16"
+    assert spec.env["VLLM_PLUGINS"] == "kyujang_cpu_lora"
+    assert local_engine(tmp_path, gpu=True).spec(tmp_path / "log").env["VLLM_PLUGINS"] == ""
+
+
+def test_a_quantisation_is_passed_on(tmp_path: Path):
+    settings = Settings(home=tmp_path, model="owner/model", quantization="compressed-tensors")
+    engine = LocalEngine.choose(settings, tmp_path / "run", gpu=True)
+    assert engine is not None
+    arguments = list(engine.spec(tmp_path / "log").argv)
+    assert arguments[arguments.index("--quantization") + 1] == "compressed-tensors"
+    assert "--quantization" not in local_engine(tmp_path).spec(tmp_path / "log").argv
+
+
+def test_vllm_finds_the_plug_in(tmp_path: Path):
+    """By the entry point beside it, in the folder that PYTHONPATH names."""
+    folder = local_engine(tmp_path).spec(tmp_path / "log").env["PYTHONPATH"]
+    found = entry_points_of(Path(folder))
+    assert found == {"kyujang_cpu_lora": "kyujang_cpu_lora:install"}
+    assert (Path(folder) / "kyujang_cpu_lora.py").is_file()
+
+
+def entry_points_of(folder: Path) -> dict[str, str]:
+    [distribution] = distributions(path=[str(folder)])
+    return {each.name: each.value for each in distribution.entry_points if each.group == "vllm.general_plugins"}

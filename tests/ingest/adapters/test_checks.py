@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
@@ -51,6 +52,11 @@ def with_tensors(*gone: str, **changed: np.ndarray) -> bytes:
 def raw_safetensors(header: object, data: bytes = b"", *, length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def in_members(archive: bytes) -> bytes:
+    content = gzip.decompress(archive)
+    return b"".join(gzip.compress(content[start : start + 100_000]) for start in range(0, len(content), 100_000))
 
 
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
@@ -110,6 +116,7 @@ def run(settings, tmp_path):
 GOOD = {
     "a tar of a folder": lambda: tar_gz(small(), below="my-adapter/"),
     "a tar with ./": lambda: tar_gz(small(), below="./"),
+    "a gzip file of several members": lambda: in_members(tar_gz(small())),
     "a zip": lambda: zipped(small()),
     "a zip of a folder in Korean": lambda: zipped(small(), below="말투 어댑터/"),
     "with a README and a tokenizer": lambda: tar_gz({**small(), "README.md": b"# x", "tokenizer.json": b"{}"}),
@@ -202,10 +209,10 @@ BAD = {
     # archive
     "no archive": (lambda: b"hello", "archive", "neither"),
     "nothing": (lambda: b"", "archive", "neither"),
-    "a plain tar": (lambda: __import__("gzip").decompress(tar_gz(small())), "archive", "neither"),
+    "a plain tar": (lambda: gzip.decompress(tar_gz(small())), "archive", "neither"),
     "a truncated tar": (lambda: tar_gz(small())[:-2000], "archive", "damaged"),
     "a truncated zip": (lambda: zipped(small())[:-2000], "archive", "damaged"),
-    "gzip of noise": (lambda: __import__("gzip").compress(b"noise" * 500), "archive", "damaged"),
+    "gzip of noise": (lambda: gzip.compress(b"noise" * 500), "archive", "damaged"),
     "slip": (lambda: tar_gz({**small(), "../../evil": b"x"}), "archive", "leads out"),
     "slip with the right name": (lambda: tar_gz(small(), below="../"), "archive", "leads out"),
     "slip in a zip": (lambda: zipped({**small(), "a/../../evil": b"x"}), "archive", "leads out"),

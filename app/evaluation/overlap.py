@@ -23,6 +23,11 @@ def f1(answer: str, gold: Sequence[str], language: str) -> float:
     return max((_f1(_units(MARKER.sub("", answer), language), _units(each, language)) for each in gold), default=0.0)
 
 
+def exact(answer: str, gold: Sequence[str], language: str) -> bool:
+    units = _units(MARKER.sub("", answer), language)
+    return any(units == _units(each, language) for each in gold)
+
+
 def contains(answer: str, gold: Sequence[str], language: str) -> bool:
     units = _units(MARKER.sub("", answer), language)
     return any(_inside(_units(each, language), units) for each in gold)

@@ -1,0 +1,97 @@
+"""Keeps the engine's replicas and the database together: active adapters are loaded, deleted ones are not, and each one
+still says what it said when it was proved."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+
+from app import activations
+from app.database import Database
+from app.errors import DatabaseUnavailable, EngineUnavailable
+from app.generation import Engine
+from app.loaded_adapters import Adapter
+from app.metrics import Metrics
+from app.proof import QUESTIONS, STRANGE, Proof, difference, distributions, proof_from
+from app.replicas import Replicas
+from app.settings import Settings
+
+log = logging.getLogger("kyujang.adapters")
+
+EVERY_S = 15
+CANARY_TOKENS = 3
+
+
+class AdapterWatch:
+    def __init__(self, settings: Settings, database: Database, replicas: Replicas, metrics: Metrics) -> None:
+        self._settings = settings
+        self._database = database
+        self._replicas = replicas
+        self._metrics = metrics
+        self._strange: dict[Engine, str] = {}
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self.once()
+            except (DatabaseUnavailable, EngineUnavailable):
+                log.debug("not now", exc_info=True)
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """Raises DatabaseUnavailable or EngineUnavailable."""
+        active = [adapter_of(self._settings, *each) for each in await activations.desired(self._database)]
+        gone = {name for _, name in await activations.retired(self._database)}
+        for engine in await self._replicas.working():
+            try:
+                await self._reconcile(engine, active, gone)
+                await self._listen(engine)
+            except EngineUnavailable as error:
+                log.warning("adapters of %s", engine.address, extra={"cause": error.detail})
+
+    async def _reconcile(self, engine: Engine, active: Sequence[Adapter], gone: set[str]) -> None:
+        listed = await engine.listed_adapters()
+        engine.adapters.know(listed)
+        for name in gone & set(listed):
+            await engine.adapters.unload(name, "deleted")
+        # Not more than fit, or each would push another out; the others are loaded when they are asked for.
+        for adapter in active[: self._settings.max_cpu_loras]:
+            await engine.adapters.load(adapter)
+
+    async def _listen(self, engine: Engine) -> None:
+        """To one adapter, each time another; to one that was strange until it is not."""
+        name = self._strange.get(engine) or secrets.choice(engine.adapters.names or [""])
+        stored = await activations.proved(self._database, name)
+        if stored is None:
+            self._absolve(engine)
+            return
+        tenant, proof = stored
+        adapter = adapter_of(self._settings, tenant, name)
+        strange = await self._is_strange(engine, adapter, proof_from(proof))
+        if strange:
+            await engine.adapters.unload(name, "strange")
+            strange = await self._is_strange(engine, adapter, proof_from(proof))
+        if strange:
+            self._strange[engine] = name
+            self._replicas.condemn(engine, f"an adapter ({name}) does not say what it said when it was proved")
+        else:
+            self._absolve(engine)
+
+    async def _is_strange(self, engine: Engine, adapter: Adapter, proof: Proof) -> bool:
+        number = secrets.randbelow(len(QUESTIONS))
+        heard = await distributions(engine, number, adapter, CANARY_TOKENS)
+        strange = difference(heard, proof.answers[number]) >= STRANGE
+        self._metrics.adapter_canaries.labels(engine.address, "strange" if strange else "ok").inc()
+        return strange
+
+    def _absolve(self, engine: Engine) -> None:
+        if self._strange.pop(engine, None) is not None:
+            self._replicas.condemn(engine, None)
+
+
+def adapter_of(settings: Settings, tenant: int, engine_name: str) -> Adapter:
+    folder = (settings.adapters_at or settings.adapters) / str(tenant) / engine_name
+    return Adapter(engine_name, str(folder))

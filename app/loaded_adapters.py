@@ -1,0 +1,125 @@
+"""What one replica of the engine has loaded: on demand, and so that the least recently used make room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from app.engine_http import EngineHttp
+from app.errors import EngineUnavailable, InvalidInput, NotInEngine
+from app.metrics import Metrics
+
+log = logging.getLogger("kyujang.adapters")
+
+ALREADY = "already been loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A version under the name that the engine knows it by, and its folder as the engine sees it."""
+
+    name: str
+    folder: str
+
+
+class LoadedAdapters:
+    """vLLM forgets its adapters when it restarts, and other processes load and unload them too: what is kept here is
+    what was known last, and Engine.generate() puts it right."""
+
+    def __init__(self, http: EngineHttp, replica: str, capacity: int, metrics: Metrics) -> None:
+        self._http = http
+        self._replica = replica
+        self._capacity = capacity
+        self._metrics = metrics
+        # Least recently used first.
+        self._loaded: OrderedDict[str, None] = OrderedDict()
+        self._using: Counter[str] = Counter()
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._loaded
+
+    @property
+    def names(self) -> Sequence[str]:
+        return list(self._loaded)
+
+    def know(self, names: Sequence[str]) -> None:
+        """What the engine itself lists."""
+        for name in set(self._loaded) - set(names):
+            self.forget(name)
+        for name in names:
+            self._loaded.setdefault(name)
+        self._count()
+
+    def forget(self, name: str) -> None:
+        self._loaded.pop(name, None)
+        self._count()
+
+    @asynccontextmanager
+    async def held(self, adapter: Adapter) -> AsyncIterator[None]:
+        """Loaded, and not unloaded by this process inside. Raises EngineUnavailable if the engine does not take it."""
+        self._using[adapter.name] += 1
+        try:
+            await self.load(adapter)
+            yield
+        finally:
+            self._using[adapter.name] -= 1
+            if not self._using[adapter.name]:
+                del self._using[adapter.name]
+
+    async def load(self, adapter: Adapter) -> None:
+        """Nothing if it is there. Raises EngineUnavailable."""
+        if adapter.name in self._loaded:
+            self._loaded.move_to_end(adapter.name)
+            return
+        started = monotonic()
+        # However many ask for it at once.
+        async with self._locks.setdefault(adapter.name, asyncio.Lock()):
+            if adapter.name not in self._loaded:
+                await self._make_room()
+                await self._load(adapter)
+                self._loaded[adapter.name] = None
+                self._count()
+        self._locks.pop(adapter.name, None)
+        self._metrics.adapter_wait_seconds.observe(monotonic() - started)
+
+    async def unload(self, name: str, why: str) -> None:
+        """The engine forgets the name; what is under way with it goes on. Raises EngineUnavailable."""
+        self.forget(name)
+        try:
+            await self._http.send("/v1/unload_lora_adapter", {"lora_name": name})
+        except NotInEngine:
+            return
+        self._metrics.adapter_unloads.labels(self._replica, why).inc()
+
+    async def _make_room(self) -> None:
+        while len(self._loaded) >= self._capacity:
+            idle = next((name for name in self._loaded if name not in self._using), None)
+            if idle is None:
+                return
+            await self.unload(idle, "evicted")
+
+    async def _load(self, adapter: Adapter) -> None:
+        outcome = "failed"
+        try:
+            await self._http.send(
+                "/v1/load_lora_adapter", {"lora_name": adapter.name, "lora_path": adapter.folder}, "/adapter"
+            )
+            outcome = "loaded"
+        except InvalidInput as error:
+            if ALREADY not in error.detail:
+                raise EngineUnavailable(error.detail) from error
+            outcome = "there"
+        except NotInEngine as error:
+            raise EngineUnavailable(f"The engine does not find an adapter's files: {error.detail}") from error
+        finally:
+            self._metrics.adapter_loads.labels(self._replica, outcome).inc()
+        log.info("adapter %s", outcome, extra={"adapter": adapter.name, "replica": self._replica})
+
+    def _count(self) -> None:
+        self._metrics.adapters_loaded.labels(self._replica).set(len(self._loaded))

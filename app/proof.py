@@ -1,0 +1,89 @@
+"""Whether an adapter changes what the engine says: its next-token probabilities on probes, against the base model's."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import EngineUnavailable
+from app.generation import Engine
+from app.loaded_adapters import Adapter
+from app.prompts import Message, build_messages, default_elements
+from app.stores import Match
+
+# For each place of an answer, the log-probabilities of the likeliest tokens.
+Distributions = list[dict[str, float]]
+
+QUESTIONS = (
+    ("What is kept in the library?", "The library keeps 3,000 books of the royal court."),
+    ("How tall is the tower?", "The clock was repaired in the spring."),
+    ("도서관에는 무엇이 보관되어 있습니까?", "도서관에는 왕실의 책 3,000권이 보관되어 있다."),
+    ("탑의 높이는 얼마입니까?", "시계는 봄에 수리되었다."),
+)
+FENCE = "source"
+TOKENS = 8
+# Total variation. One model on one machine differs from itself by some 0.00001 in single precision and 0.02 in bfloat16
+# (batches are rounded in other ways).
+DIFFERS = 0.05
+# Far above rounding, far below another model's or adapter's.
+STRANGE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """`difference` is that from the base model at its largest, from 0 to 1."""
+
+    difference: float
+    answers: list[Distributions]
+
+    @property
+    def differs(self) -> bool:
+        return self.difference >= DIFFERS
+
+    def as_json(self) -> dict[str, Any]:
+        return {"difference": self.difference, "answers": self.answers}
+
+
+def proof_from(stored: dict[str, Any]) -> Proof:
+    return Proof(stored["difference"], stored["answers"])
+
+
+async def prove(engine: Engine, adapter: Adapter) -> Proof:
+    """Raises EngineUnavailable."""
+    async with engine.adapters.held(adapter):
+        both = [distributions(engine, number, which) for which in (adapter, None) for number in range(len(QUESTIONS))]
+        found = await asyncio.gather(*both)
+    answers, base = found[: len(QUESTIONS)], found[len(QUESTIONS) :]
+    return Proof(max(difference(mine, its) for mine, its in zip(answers, base, strict=True)), answers)
+
+
+async def distributions(engine: Engine, number: int, adapter: Adapter | None, tokens: int = TOKENS) -> Distributions:
+    """How the answer to one of QUESTIONS begins. Raises EngineUnavailable, where something is no number too."""
+    found = await engine.next_tokens(_messages(*QUESTIONS[number]), tokens, adapter)
+    if not found or not all(math.isfinite(each) for place in found for each in place.values()):
+        raise EngineUnavailable("The engine's probabilities are no numbers.")
+    return found
+
+
+def difference(one: Sequence[dict[str, float]], other: Sequence[dict[str, float]]) -> float:
+    """Total variation distance of the likeliest tokens, the largest of all places up to which both say the same."""
+    largest = 0.0
+    for mine, its in zip(one, other, strict=False):
+        largest = max(
+            largest, sum(abs(_probability(mine, token) - _probability(its, token)) for token in mine | its) / 2
+        )
+        if max(mine, key=mine.__getitem__) != max(its, key=its.__getitem__):
+            break
+    return largest
+
+
+def _probability(place: dict[str, float], token: str) -> float:
+    return math.exp(place.get(token, -math.inf))
+
+
+def _messages(question: str, passage: str) -> list[Message]:
+    context = Match("chk_0", "probe", None, None, None, passage, 1.0, {}, 0, len(passage))
+    return build_messages(default_elements(question), [context], question, FENCE)

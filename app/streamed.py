@@ -1,0 +1,65 @@
+"""A generated text, put together from the events of the engine's stream."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.engine_http import BROKE_OFF, well_formed
+from app.errors import EngineUnavailable
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    text: str
+    """Without the reasoning, which the engine's reasoning parser sends apart."""
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    first_token_s: float
+    reasoning: str = ""
+
+
+@dataclass(slots=True)
+class Streamed:
+    """What has come of it."""
+
+    started: float
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    first_token_s: float = 0.0
+    finish_reason: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def take(self, event: Any) -> str:
+        """The text that is new. Raises EngineUnavailable if the event is none of a completion."""
+        new = ""
+        with well_formed():
+            self.usage = event.get("usage") or self.usage
+            for choice in event["choices"]:
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                delta = choice["delta"]
+                text, thought = delta.get("content"), delta.get("reasoning") or delta.get("reasoning_content")
+                if text or thought:
+                    self.first_token_s = self.first_token_s or time.perf_counter() - self.started
+                self.thoughts.append(thought or "")
+                self.texts.append(text or "")
+                new += self.texts[-1]
+        return new
+
+    def whole(self) -> Generation:
+        """Raises EngineUnavailable if it is not."""
+        if self.finish_reason in (None, "abort", "error"):
+            raise EngineUnavailable(BROKE_OFF)
+        with well_formed():
+            return Generation(
+                text="".join(self.texts).strip(),
+                finish_reason="length" if self.finish_reason == "length" else "stop",
+                prompt_tokens=int(self.usage.get("prompt_tokens", 0)),
+                completion_tokens=int(self.usage.get("completion_tokens", 0)),
+                first_token_s=self.first_token_s,
+                reasoning="".join(self.thoughts).strip(),
+            )

@@ -1,0 +1,75 @@
+"""The last two steps of an adapter's way: into every engine, and the proof that it changes what they say."""
+
+from __future__ import annotations
+
+from app import adapters
+from app.adapter_watch import adapter_of
+from app.adapters import AdapterVersion, Check
+from app.errors import EngineUnavailable
+from app.proof import DIFFERS, Proof
+from app.proof import prove as prove_in
+from app.replicas import Replicas
+from app.services import Services
+from ingest.adapters.refusal import Refused
+from ingest.tasks import Claimed
+
+
+async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+    """Into each engine that works; one that is down gets it before it answers with it.
+
+    Raises Refused if an engine that works does not take it, or EngineUnavailable.
+    """
+    handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
+    engines = await _engine(services).working()
+    for engine in engines:
+        try:
+            await engine.adapters.load(handle)
+        except EngineUnavailable as error:
+            await engine.ready()
+            raise Refused("loaded", f"The engine does not load it: {error.detail}") from error
+    where = ", ".join(engine.address for engine in engines)
+    return await _passed(services, task, adapter, "proving", Check("loaded", True, f"into {where}"))
+
+
+async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+    """Raises Refused if some engine says with it what it says without it, or EngineUnavailable."""
+    handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
+    engines = await _engine(services).working()
+    proofs = [await prove_in(engine, handle) for engine in engines]
+    weakest = min(proofs, key=lambda proof: proof.difference)
+    if not weakest.differs:
+        for engine in engines:
+            await engine.adapters.unload(handle.name, "rejected")
+        raise Refused(
+            "differs",
+            f"On the probe prompts it says what the base model says (difference {weakest.difference:.4f}, at least "
+            f"{DIFFERS} is needed): it is untrained, or trained too little to matter.",
+        )
+    detail = f"probability moved on the probe prompts: {weakest.difference:.2f} of 1"
+    return await _passed(services, task, adapter, "ready", Check("differs", True, detail), proofs[0])
+
+
+async def _passed(
+    services: Services,
+    task: Claimed,
+    adapter: AdapterVersion,
+    status: adapters.AdapterStatus,
+    check: Check,
+    proof: Proof | None = None,
+) -> AdapterVersion:
+    others = [each for each in adapter.checks if each.name != check.name]
+    return await adapters.set_status(
+        services.database,
+        task.tenant,
+        adapter.name,
+        adapter.version,
+        status,
+        checks=[*others, check],
+        proof=proof.as_json() if proof else None,
+    )
+
+
+def _engine(services: Services) -> Replicas:
+    if services.engine is None:
+        raise EngineUnavailable("There is no engine (KYUJANG_ENGINE=none), so no adapter can be loaded.")
+    return services.engine

@@ -1,0 +1,171 @@
+"""Adapters in engines that restart, are full, or are several."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.adapter_watch import AdapterWatch
+from app.errors import EngineUnavailable
+from app.generation import Generation
+from app.loaded_adapters import Adapter
+from app.metrics import Metrics
+from app.proof import Proof, difference, prove
+from app.settings import Settings
+from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
+
+MESSAGES = [{"role": "user", "content": "How long?"}]
+
+
+def adapter(name: str) -> Adapter:
+    return Adapter(name, f"/adapters/{name}")
+
+
+async def ask(engine, which: Adapter | None = None) -> str:
+    parts = [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1, adapter=which)]
+    assert isinstance(parts[-1], Generation)
+    return parts[-1].text
+
+
+@asynccontextmanager
+async def one(fake: FakeEngine, **options):
+    async with fake_engines(fake):
+        engine = fake.engine(**options)
+        yield engine
+        await engine.close()
+
+
+async def test_an_adapter_is_loaded_once_when_it_is_first_asked_for():
+    fake = FakeEngine()
+    async with one(fake) as engine:
+        await asyncio.gather(*(ask(engine, adapter("a")) for _ in range(5)))
+        await ask(engine)
+    assert fake.calls == [("load", "a")]
+
+
+async def test_an_engine_that_has_restarted_gets_it_again():
+    fake = FakeEngine()
+    async with one(fake) as engine:
+        await ask(engine, adapter("a"))
+        fake.adapters.clear()
+        assert await ask(engine, adapter("a")) == "Thirty days."
+        assert fake.calls == [("load", "a"), ("load", "a")]
+
+
+async def test_one_that_another_process_has_loaded_is_as_good():
+    fake = FakeEngine(adapters={"a": "/adapters/a"})
+    async with one(fake) as engine:
+        assert await ask(engine, adapter("a")) == "Thirty days."
+
+
+async def test_the_least_recently_used_makes_room():
+    fake, metrics = FakeEngine(), Metrics()
+    async with one(fake, most_adapters=2, metrics=metrics) as engine:
+        for name in ("a", "b", "a", "c"):
+            await ask(engine, adapter(name))
+        assert set(fake.adapters) == {"a", "c"}
+    text = metrics.render().decode()
+    assert f'kyujang_adapter_unloads_total{{reason="evicted",replica="{engine.address}"}} 1.0' in text
+    assert f'kyujang_adapter_loads_total{{outcome="loaded",replica="{engine.address}"}} 3.0' in text
+    assert f'kyujang_adapters_loaded{{replica="{engine.address}"}} 2.0' in text
+
+
+async def test_one_in_use_does_not_make_room():
+    fake = FakeEngine()
+    async with one(fake, most_adapters=1) as engine, engine.adapters.held(adapter("a")):
+        await ask(engine, adapter("b"))
+        assert "a" in fake.adapters
+
+
+async def test_an_engine_that_does_not_take_it_says_so_and_a_second_one_answers():
+    sick, well = FakeEngine(loads=False), FakeEngine()
+    async with fake_engines(sick, well):
+        engines = [sick.engine(), well.engine()]
+        replicas = replicas_of(*engines)
+        await replicas.ready()
+        for _ in range(6):
+            assert await ask(replicas, adapter("a")) == "Thirty days."
+        with pytest.raises(EngineUnavailable):
+            await ask(engines[0], adapter("a"))
+        await replicas.close()
+
+
+async def test_an_idle_replica_that_has_it_is_asked_before_one_that_has_not():
+    fakes = [FakeEngine(), FakeEngine()]
+    async with fake_engines(*fakes):
+        replicas = replicas_of(*(fake.engine() for fake in fakes))
+        await asyncio.gather(*(replicas.working() for _ in range(2)))
+        for _ in range(8):
+            await ask(replicas, adapter("a"))
+        assert sorted(len(fake.chats) for fake in fakes) == [0, 8]
+        await replicas.close()
+
+
+async def test_the_list_of_models_does_not_tell_adapters_for_models():
+    fake = FakeEngine(adapters={"t1--a--v1": "/x"}, listed='{"data": [{"id": "t1--a--v1", "parent": "smollm2"}]}')
+    async with one(fake) as engine:
+        with pytest.raises(EngineUnavailable, match="it serves nothing"):
+            await engine.served()
+
+
+async def test_a_proof_is_a_difference_from_the_base_model():
+    fake = FakeEngine(said={"smollm2": {"yes": 0.9, "no": 0.1}, "same": {"yes": 0.9, "no": 0.1}, "other": {"no": 1.0}})
+    async with one(fake) as engine:
+        same, other = await prove(engine, adapter("same")), await prove(engine, adapter("other"))
+    assert (same.differs, other.differs) == (False, True)
+    assert other.difference == pytest.approx(0.9)
+
+
+def test_only_what_follows_the_same_words_is_compared():
+    one = [{"a": 0.0}, {"b": 0.0}, {"c": 0.0}]
+    assert difference(one, one) == 0
+    assert difference(one, [{"a": 0.0}, {"x": 0.0}, {"c": 0.0}]) == 1
+    assert difference([{"a": -0.1}, {"b": 0.0}], [{"x": -0.1, "a": -3.0}, {"c": 0.0}]) < 1
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """Without a database: one tenant's adapter `a` is active, `old` is deleted, and `a` is known to say yes."""
+    proof = Proof(0.9, [[{"yes": 0.0}]] * 4)
+
+    async def answer(value):
+        return value
+
+    monkeypatch.setattr("app.activations.desired", lambda _: answer([(1, "a")]))
+    monkeypatch.setattr("app.activations.retired", lambda _: answer([(1, "old")]))
+    monkeypatch.setattr("app.activations.proved", lambda _, name: answer((1, proof.as_json()) if name == "a" else None))
+
+    def make(replicas, metrics):
+        return AdapterWatch(Settings(home="/home", adapters_at="/seen"), None, replicas, metrics)
+
+    return make
+
+
+async def test_the_watch_loads_what_is_active_and_unloads_what_is_deleted(watch):
+    fake = FakeEngine(adapters={"old": "/seen/1/old", "stranger": "/x"}, said={"a": {"yes": 1.0}})
+    async with fake_engines(fake):
+        replicas = replicas_of(fake.engine())
+        await watch(replicas, Metrics()).once()
+        assert fake.adapters == {"stranger": "/x", "a": "/seen/1/a"}
+        await replicas.close()
+
+
+async def test_an_engine_whose_adapter_says_something_else_is_not_asked_until_it_says_it_again(watch):
+    fake, metrics = FakeEngine(said={"a": {"no": 1.0}}), Metrics()
+    async with fake_engines(fake):
+        replicas = replicas_of(fake.engine())
+        watching = watch(replicas, metrics)
+        await watching.once()
+        with pytest.raises(EngineUnavailable, match="does not say what it said"):
+            await ask(replicas)
+        await replicas.working()
+        with pytest.raises(EngineUnavailable, match="does not say what it said"):
+            await replicas.served()
+        fake.said["a"] = {"yes": 1.0}
+        await watching.once()
+        await replicas.working()
+        assert await ask(replicas, adapter("a")) == "Thirty days."
+        assert "strange" in metrics.render().decode()
+        await replicas.close()
