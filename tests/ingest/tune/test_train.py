@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ingest.tune import train as child
 from ingest.tune.instructions import examples
 from ingest.tune.plan import RESULT, TRAIN, Plan, read_examples
 from ingest.tune.run import train
+from tests.conftest import ROOT
 
 FEW = {"rank": 2, "batch_size": 2, "learning_rate": 1e-2, "max_length": 1500, "target_modules": ["q_proj"]}
 
@@ -116,3 +119,22 @@ async def test_too_little_memory_is_said(tmp_path, tiny_model):
     folder = write_plan(tmp_path / "job", tiny_model, memory_mb=300, max_steps=2)
     with pytest.raises(TaskFailed, match="KYUJANG_TUNE_MEMORY_MB"):
         await train(folder, lambda _: None, threads=1, memory_mb=300)
+
+
+async def test_it_ends_with_the_worker(tmp_path, tiny_model):
+    """Of a worker that is killed nothing is left but the pipe's end."""
+    folder = write_plan(tmp_path / "job", tiny_model, max_steps=100_000)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ingest.tune.train", str(folder)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if "step" in json.loads(line):
+            process.stdin.close()
+            break
+    assert await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1
