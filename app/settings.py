@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(200, ge=1)
     max_json_mb: int = Field(16, ge=1)
     max_adapter_mb: int = Field(512, ge=1)
+    tune_memory_mb: int = Field(8192, ge=512)
+    tune_threads: int | None = Field(None, ge=1, le=256)
+    tune_beside_engine: bool = False
     load_memory_mb: int = Field(2048, ge=256)
     load_timeout_s: float = Field(120, gt=0)
     load_max_chars: int = Field(50_000_000, ge=1000)
@@ -144,6 +147,11 @@ class Settings(BaseSettings):
         return self.home / "adapters"
 
     @cached_property
+    def trainings(self) -> Path:
+        """Those under way, a folder each."""
+        return self.home / "tune"
+
+    @cached_property
     def index_files(self) -> Path:
         return self.home / "index"
 
@@ -164,6 +172,11 @@ class Settings(BaseSettings):
         if self.service_database_url is not None:
             return self.service_database_url.get_secret_value()
         return _as_service_role(self.owner_url)
+
+
+def inherited_environment() -> dict[str, str]:
+    """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KYUJANG_", "DATABASE_URL"))}
 
 
 def _as_service_role(owner_url: str) -> str:

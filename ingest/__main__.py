@@ -31,6 +31,7 @@ from ingest.outcomes import Outcomes
 from ingest.ray_engine import open_for_ray
 from ingest.remote import open_remote
 from ingest.sweep import keep_swept
+from ingest.tune import command as tune
 from ingest.worker import run
 
 NICENESS = 10
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_add(commands)
     _add_reindex(commands)
+    tune.add_parser(commands)
     commands.add_parser("worker", help="carry out what was accepted").set_defaults(command=_worker)
     options = parser.parse_args(arguments)
     try:

@@ -18,6 +18,7 @@ from ingest.jobs import MAX_ATTEMPTS, LeaseLost
 from ingest.leased import Stopping, while_leased
 from ingest.settle import RETRY_DELAYS_S
 from ingest.tasks import Claimed, TaskFailed
+from ingest.tune.task import tune
 
 log = logging.getLogger("kyujang.worker")
 
@@ -25,7 +26,7 @@ POLL_S = 0.5
 
 Handler = Callable[[Services, Claimed], Coroutine[None, None, None]]
 # A handler ends its task (tasks.finish, tasks.fail). What it raises ends it, too, or tries it again.
-HANDLERS: dict[TaskKind, Handler] = {"check": pipeline.check_adapter, "evaluate": evaluate}
+HANDLERS: dict[TaskKind, Handler] = {"check": pipeline.check_adapter, "evaluate": evaluate, "tune": tune}
 LANES: tuple[tuple[TaskKind, ...], ...] = (("check", "evaluate"), ("tune",))
 
 

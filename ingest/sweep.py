@@ -14,6 +14,7 @@ from app.services import Services
 from app.tenants import tenant_numbers
 from ingest import jobs
 from ingest.adapters.publish import UNFINISHED, remove
+from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.sweep")
 
@@ -28,6 +29,7 @@ async def keep_swept(services: Services) -> None:
         try:
             await sweep(services)
             await sweep_adapters(services)
+            await sweep_trainings(services)
         except (DatabaseUnavailable, OSError) as error:
             log.warning("files could not be swept", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)

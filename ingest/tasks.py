@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_one
+from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import KyujangError
 from app.tasks import TaskKind, TaskStatus
 from ingest.jobs import LeaseLost
@@ -62,6 +62,17 @@ async def claim(database: Database, worker: str, kinds: Sequence[TaskKind], *, l
     async with database.operator() as connection:
         row = await fetch_one(connection, CLAIM, {"worker": worker, "kinds": list(kinds), "lease": lease_s})
     return Claimed(**row) if row else None
+
+
+async def under_way(database: Database, kind: TaskKind) -> set[str]:
+    """Ids of those that wait or are being carried out."""
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            "select id from tasks where kind = %(kind)s and status in ('queued', 'running')",
+            {"kind": kind},
+        )
+    return {row["id"] for row in rows}
 
 
 async def renew(database: Database, task: Claimed, *, lease_s: float) -> None:

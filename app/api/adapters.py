@@ -70,7 +70,7 @@ async def add_adapter(
     It is checked, loaded into every engine and compared with the base model. The newest version's archive again is
     that version.
     """
-    _refuse_without_engine(services)
+    refuse_without_engine(services)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
         raise UnsupportedMediaType("Send multipart/form-data with 'name' and 'file'.")
     try:
@@ -151,7 +151,7 @@ async def evaluate_adapter(
 ) -> JobOut:
     """The base model's answers beside the adapter's, case by case, as a job; its `result` is the report."""
     adapter = await adapters.get(services.database, tenant.number, name, body.version)
-    _refuse_without_engine(services)
+    refuse_without_engine(services)
     if adapter.status != "ready":
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
     spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
@@ -191,7 +191,7 @@ async def delete_adapter(name: Name, tenant: AdaptersTenant, services: ServicesD
     await services.blobs.remove(await adapters.delete(services.database, tenant.number, name, version))
 
 
-def _refuse_without_engine(services: Services) -> None:
+def refuse_without_engine(services: Services) -> None:
     if services.settings.engine == "none":
         raise Conflict(
             "This service runs without a language model (KYUJANG_ENGINE=none), which adapters belong to. Its operator "

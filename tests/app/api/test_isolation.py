@@ -25,6 +25,7 @@ BY_ID = {
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",
+    ("GET", "/jobs/{id}/loss.png"): "/jobs/{job}/loss.png",
     ("DELETE", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/prompts/{name}"): "/prompts/{prompt}",
     ("POST", "/prompts/{name}/activate"): "/prompts/{prompt}/activate",
@@ -41,8 +42,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/adapters/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
 }
-# They need an engine, or an activation to go back on: tests/app/api/test_adapters.py.
-ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback")]
+# They need an engine, or an activation to go back on: tests/app/api/test_adapters.py, test_tune.py.
+ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback"), ("POST", "/tune")]
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
     ("GET", "/jobs"): None,

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
+
+from app import tasks
+from app.adapters import MAX_NAME, NAME, refuse_name
+from app.api.adapters import IdempotencyKey, refuse_without_engine
+from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
+from app.api.jobs import JobId, job_out
+from app.api.schemas import Body, JobOut
+from app.errors import InvalidInput, NotFound
+from app.idempotency import Idempotency, payload_hash
+from app.loss_plot import plot_loss
+from app.tuning import FEWEST_ROWS, MOST_ROWS, Hyperparameters, Method, validated_rows
+
+router = APIRouter(tags=["Adapters"])
+
+
+class TuneBody(Body):
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=MAX_NAME)]
+    method: Method = "sft"
+    rows: Annotated[list[dict[str, Any]], Field(min_length=FEWEST_ROWS, max_length=MOST_ROWS)] = Field(
+        description="{instruction, input?, output} for sft, {instruction, input?, chosen, rejected} for dpo"
+    )
+    hyperparameters: Hyperparameters = Hyperparameters()
+
+
+@router.post("/tune", status_code=202)
+async def tune(
+    body: TuneBody,
+    tenant: AdaptersTenant,
+    services: ServicesDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """Has an adapter trained on these rows. The job ends in a new version of it, which is checked as an upload is."""
+    refuse_without_engine(services)
+    refuse_name(body.name)
+    spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
+    request = None
+    if idempotency_key is not None:
+        request = Idempotency(idempotency_key, await asyncio.to_thread(payload_hash, "POST /tune", [body.name, spec]))
+    task, new = await tasks.create_task(
+        services.database, tenant.number, "tune", name=body.name, spec=spec, request=request
+    )
+    if not new:
+        response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Location"] = f"/jobs/{task.id}"
+    return job_out(task)
+
+
+def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
+    if body.hyperparameters.rank > max_rank:
+        raise InvalidInput(
+            f"The engine takes a rank of at most {max_rank} (KYUJANG_MAX_LORA_RANK).", pointer="/hyperparameters/rank"
+        )
+    try:
+        rows = validated_rows(body.method, body.rows)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        raise RequestValidationError([{**each, "loc": ("body", "rows", *each["loc"])} for each in found]) from None
+    return {
+        "method": body.method,
+        "rows": [row.model_dump() for row in rows],
+        "hyperparameters": body.hyperparameters.model_dump(),
+    }
+
+
+@router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def loss_curve(id: JobId, tenant: AnyTenant, services: ServicesDep) -> Response:
+    """A training's loss over its steps, up to now. The points are the job's `progress.curve`."""
+    task = await tasks.get_task(services.database, tenant.number, id)
+    curve = (task.progress or {}).get("curve")
+    if not curve:
+        raise NotFound("This job has no loss to show: it is no training, or has made no step yet.")
+    picture = await asyncio.to_thread(plot_loss, curve)
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,178 @@
+"""A training from its rows to an adapter version, which then goes the way of an upload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tarfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app import adapters, tasks
+from app.blobs import Blob
+from app.errors import DatabaseUnavailable, NotFound
+from app.idempotency import Idempotency, payload_hash
+from app.services import Services
+from app.settings import Settings, is_loopback
+from app.tuning import Hyperparameters, validated_rows
+from app.up import preflight
+from ingest import tasks as claims
+from ingest.adapters.checking import base_model
+from ingest.tasks import Claimed, TaskFailed
+from ingest.tune.instructions import Examples, examples
+from ingest.tune.plan import PLAN, RESULT, Plan
+from ingest.tune.progress import Progress
+from ingest.tune.run import TrainingDied, require_installed, train
+
+log = logging.getLogger("kyujang.tune")
+
+PUBLISH_S = 1.0
+MOST_DEATHS = 3
+NOTICE = "It shares this machine's {} with the engine: answers and training both take longer."
+
+
+async def tune(services: Services, task: Claimed) -> None:
+    """Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
+    folder = services.settings.trainings / task.id
+    try:
+        require_installed()
+        await _tune(services, task, folder)
+    except TaskFailed:
+        await asyncio.to_thread(shutil.rmtree, folder, True)
+        raise
+    finally:
+        # Otherwise it goes on there, here or in another worker.
+        if await _is_over(services, task):
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+
+
+async def sweep_trainings(services: Services) -> int:
+    """How many folders are gone, of trainings that ended without their worker."""
+    found = await asyncio.to_thread(lambda: list(services.settings.trainings.glob("*")))
+    under_way = await claims.under_way(services.database, "tune") if found else set()
+    gone = [folder for folder in found if folder.name not in under_way]
+    for folder in gone:
+        await asyncio.to_thread(shutil.rmtree, folder, True)
+    return len(gone)
+
+
+async def _tune(services: Services, task: Claimed, folder: Path) -> None:
+    began = time.monotonic()
+    progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
+    progress.duplicates = await asyncio.to_thread(_prepare, services.settings, task, folder)
+    for deaths in range(1, MOST_DEATHS + 1):
+        try:
+            await _train(services, task, folder, progress, began)
+            break
+        except TrainingDied as died:
+            log.warning("training died", extra={"job": task.id, "cause": str(died)})
+            if deaths == MOST_DEATHS:
+                raise TaskFailed(
+                    "internal",
+                    f"The training ended {MOST_DEATHS} times before it was done; the worker's log says why. If it was "
+                    "killed, the machine is short of memory: take a smaller batch_size or max_length.",
+                ) from died
+    version = await _register(services, task, folder)
+    seconds = progress.shown(time.monotonic() - began)["seconds"]
+    result = {"adapter": {"name": version.name, "version": version.version}, **progress.outcome, "seconds": seconds}
+    await claims.finish(services.database, task, result)
+
+
+async def _train(services: Services, task: Claimed, folder: Path, progress: Progress, began: float) -> None:
+    """Publishes what it hears, and so notices within a second or two that the task is cancelled."""
+    settings = services.settings
+    child = asyncio.create_task(
+        train(folder, progress.hear, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
+    )
+    try:
+        published = 0
+        while not child.done():
+            await asyncio.wait({child}, timeout=PUBLISH_S)
+            heard = progress.heard
+            try:
+                if heard > published:
+                    await claims.progress(services.database, task, progress.shown(time.monotonic() - began))
+                    published = heard
+                else:
+                    await claims.renew(services.database, task, lease_s=settings.lease_s)
+            except DatabaseUnavailable:
+                log.warning("the progress could not be kept", extra={"job": task.id})
+        child.result()
+    finally:
+        if not child.done():
+            child.cancel()
+            await asyncio.gather(child, return_exceptions=True)
+
+
+async def _register(services: Services, task: Claimed, folder: Path) -> adapters.AdapterVersion:
+    """The same version again, if a crash comes between this and the end."""
+    blob = await _archived(services, task.tenant, folder)
+    request = Idempotency(f"tune-{task.id}", payload_hash("tune", [task.id]))
+    version, new = await adapters.create_version(services.database, task.tenant, task.name, blob, request=request)
+    if not new:
+        await services.blobs.remove([blob.path])
+    await claims.names_version(services.database, task, version.version)
+    return version
+
+
+async def _archived(services: Services, tenant: int, folder: Path) -> Blob:
+    archive = folder / "adapter.tar.gz"
+    await asyncio.to_thread(_pack, folder / RESULT, archive)
+    with archive.open("rb") as content:
+        return await services.blobs.save(tenant, content)
+
+
+def _pack(adapter: Path, archive: Path) -> None:
+    # Weights hardly get smaller.
+    with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
+        for path in sorted(adapter.iterdir()):
+            packed.add(path, path.name)
+
+
+def _prepare(settings: Settings, task: Claimed, folder: Path) -> int:
+    """Writes what the child reads, unless an earlier attempt has. Returns how many rows were there twice."""
+    method, parameters = task.spec["method"], Hyperparameters(**task.spec["hyperparameters"])
+    made: Examples = examples(
+        validated_rows(method, task.spec["rows"]), seed=parameters.seed, eval_share=parameters.eval_share
+    )
+    if not (folder / PLAN).exists():
+        base, names = base_model(settings)
+        plan = Plan(
+            method=method,
+            base=str(base),
+            base_name=names[0],
+            hyperparameters=parameters,
+            memory_mb=settings.tune_memory_mb,
+        )
+        plan.write(folder, made)
+    return made.duplicates
+
+
+def beside_the_engine(settings: Settings) -> str | None:
+    """What the job says of an engine on this machine. Raises TaskFailed where both want the GPU's memory."""
+    if settings.engine == "none" or not any(_is_local(url) for url in settings.llm_urls):
+        return None
+    if preflight.nvidia_gpu() is None:
+        return NOTICE.format("processors")
+    if not settings.tune_beside_engine:
+        raise TaskFailed(
+            "engine_busy",
+            "The engine on this machine holds its GPU. Train on another machine with a worker, or leave room "
+            "(vLLM's --gpu-memory-utilization) and set KYUJANG_TUNE_BESIDE_ENGINE=1 for the worker.",
+        )
+    return NOTICE.format("GPU")
+
+
+def _is_local(url: str) -> bool:
+    return url.startswith("unix:") or is_loopback(urlsplit(url).hostname or "")
+
+
+async def _is_over(services: Services, task: Claimed) -> bool:
+    try:
+        return (await tasks.get_task(services.database, task.tenant, task.id)).finished_at is not None
+    except NotFound:
+        return True
+    except DatabaseUnavailable:
+        return False
