@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.errors import EngineUnavailable, NotConfigured
 from app.generation import UNIX, Engine, Timeouts
-from app.settings import PACKAGED_MODEL, Settings
+from app.settings import PACKAGED_MODEL, Settings, inherited_environment
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
 from app.up.preflight import WITHOUT_ENGINE, has_bfloat16
@@ -82,13 +82,13 @@ class LocalEngine:
             return None
         target.parent.mkdir(parents=True, exist_ok=True)
         argv = [str(self._environment.python), str(CONVERTER), str(target)]
-        return ChildSpec("model conversion", argv, {**_inherited(), **ENGINE_ENVIRONMENT, "HF_HUB_OFFLINE": "1"}, log)
+        return ChildSpec("model conversion", argv, {**inherited_environment(), **ENGINE_ENVIRONMENT, "HF_HUB_OFFLINE": "1"}, log)
 
     def spec(self, log: Path) -> ChildSpec:
         return ChildSpec(
             name="engine",
             argv=[str(self._environment.python), "-m", "vllm.entrypoints.openai.api_server", *self._arguments()],
-            env={**_inherited(), **ENGINE_ENVIRONMENT, **self._own_environment()},
+            env={**inherited_environment(), **ENGINE_ENVIRONMENT, **self._own_environment()},
             log=log,
             before_start=lambda: self._socket.unlink(missing_ok=True),
             advice=f"Check KYUJANG_MODEL (a hub id or a folder) and the memory; to go on without: {WITHOUT_ENGINE}.",
@@ -130,11 +130,6 @@ class LocalEngine:
 
     def refusal(self) -> str | None:
         return engine_refusal(self.url, self.key, self.settings.model)
-
-
-def _inherited() -> dict[str, str]:
-    """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("KYUJANG_", "DATABASE_URL"))}
 
 
 def engine_cores() -> list[int]:
