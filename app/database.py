@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import psycopg
 from pgvector.psycopg import register_vector_async
@@ -16,11 +18,13 @@ from app.errors import DatabaseUnavailable, NotConfigured
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 OPERATOR = "kyujang_operator"
+TRUSTED_S = 1
 
 
 class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
+        self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs={"row_factory": dict_row, "autocommit": True},
@@ -29,7 +33,8 @@ class Database:
             timeout=10,
             open=False,
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
+            reset=self._returned,
         )
 
     async def open(self, *, wait_s: float = 30) -> None:
@@ -51,26 +56,20 @@ class Database:
     @asynccontextmanager
     async def transaction(self, tenant_id: int) -> AsyncIterator[Connection]:
         """Row-level security shows this tenant's rows alone until the block ends, which commits."""
-        async with self._transaction() as connection:
-            await connection.execute("select set_config('app.tenant', %s, true)", [str(tenant_id)])
+        async with self._transaction(f"begin; set local app.tenant = '{tenant_id:d}'") as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: int) -> AsyncIterator[Connection]:
         """Like transaction(), read only; all its statements see the same state, whatever is committed meanwhile."""
-        async with self._transaction() as connection:
-            # In one round trip, which takes statements without parameters.
-            begin = (
-                f"set transaction isolation level repeatable read, read only; set local app.tenant = '{tenant_id:d}'"
-            )
-            await connection.execute(begin.encode())
+        begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant_id:d}'"
+        async with self._transaction(begin) as connection:
             yield connection
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[Connection]:
         """For what has no tenant yet: tenants, keys by id, claiming work. Sees no document (docs/decisions/0001)."""
-        async with self._transaction() as connection:
-            await connection.execute(f"set local role {OPERATOR}")
+        async with self._transaction(f"begin; set local role {OPERATOR}") as connection:
             yield connection
 
     async def ready(self) -> None:
@@ -90,12 +89,22 @@ class Database:
         return row["name"] if row else None
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
+    async def _transaction(self, begin: str = "begin") -> AsyncIterator[Connection]:
+        """`begin` goes in one round trip, which takes statements without parameters. The pool commits or rolls back."""
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pool.connection() as connection:
+                await connection.execute(begin.encode())
                 yield connection
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise DatabaseUnavailable from error
+
+    async def _check(self, connection: Connection) -> None:
+        """A round trip, but for one that worked a moment ago."""
+        if monotonic() - self._used_at.get(connection, 0) > TRUSTED_S:
+            await AsyncConnectionPool.check_connection(connection)
+
+    async def _returned(self, connection: Connection) -> None:
+        self._used_at[connection] = monotonic()
 
     async def _refuse_a_mighty_role(self) -> None:
         async with self._transaction() as connection:

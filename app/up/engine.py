@@ -82,7 +82,8 @@ class LocalEngine:
             return None
         target.parent.mkdir(parents=True, exist_ok=True)
         argv = [str(self._environment.python), str(CONVERTER), str(target)]
-        return ChildSpec("model conversion", argv, {**inherited_environment(), **ENGINE_ENVIRONMENT, "HF_HUB_OFFLINE": "1"}, log)
+        environment = {**inherited_environment(), **ENGINE_ENVIRONMENT, "HF_HUB_OFFLINE": "1"}
+        return ChildSpec("model conversion", argv, environment, log)
 
     def spec(self, log: Path) -> ChildSpec:
         return ChildSpec(
