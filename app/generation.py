@@ -34,6 +34,7 @@ class Served:
 
 
 CHAT = "/v1/chat/completions"
+ATTEMPTS = 4
 
 
 class Engine:
@@ -122,8 +123,11 @@ class Engine:
         yield generation
 
     async def _events(self, body: dict[str, Any], pointer: str, adapter: Adapter | None) -> AsyncGenerator[Any]:
-        """With the adapter loaded; again if the engine has forgotten it, as it does when it restarts."""
-        for last in (False, True):
+        """With the adapter loaded; again if the engine has forgotten it, as it does when it restarts.
+
+        Or another process has unloaded it to make room: then it may take more than one attempt.
+        """
+        for left in reversed(range(ATTEMPTS)):
             try:
                 async with (
                     self.adapters.held(adapter) if adapter else nullcontext(),
@@ -133,7 +137,7 @@ class Engine:
                         yield event
                 return
             except NotInEngine:
-                if adapter is None or last:
+                if adapter is None or not left:
                     raise
                 self.adapters.forget(adapter.name)
 
@@ -141,19 +145,22 @@ class Engine:
         self, messages: Sequence[Message], tokens: int, adapter: Adapter | None = None
     ) -> list[dict[str, float]]:
         """For each of the `tokens` likeliest next ones, the log-probabilities of the 20 likeliest in its place."""
-        async with self.adapters.held(adapter) if adapter else nullcontext():
-            body = {
-                "model": adapter.name if adapter else (await self.served()).model,
-                "messages": list(messages),
-                "max_tokens": tokens,
-                "temperature": 0.0,
-                "logprobs": True,
-                "top_logprobs": 20,
-            }
-            answer = await self._call("POST", CHAT, body)
-        with well_formed():
-            places = answer["choices"][0]["logprobs"]["content"]
-            return [{each["token"]: float(each["logprob"]) for each in place["top_logprobs"]} for place in places]
+        body = {
+            "model": adapter.name if adapter else (await self.served()).model,
+            "messages": list(messages),
+            "max_tokens": tokens,
+            "temperature": 0.0,
+            "logprobs": True,
+            "top_logprobs": 20,
+            "stream": True,
+        }
+        places: list[dict[str, float]] = []
+        with self._forgetting():
+            async with aclosing(self._events(body, "", adapter)) as events:
+                async for event in events:
+                    with well_formed():
+                        places += [_likely(place) for choice in event["choices"] for place in _places(choice)]
+        return places
 
     async def listed_adapters(self) -> list[str]:
         """As the engine itself lists them. Raises EngineUnavailable."""
@@ -210,6 +217,14 @@ class Engine:
         except EngineUnavailable:
             self._served = None
             raise
+
+
+def _places(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    return (choice.get("logprobs") or {}).get("content") or []
+
+
+def _likely(place: dict[str, Any]) -> dict[str, float]:
+    return {str(each["token"]): float(each["logprob"]) for each in place["top_logprobs"]}
 
 
 def address(url: str) -> str:

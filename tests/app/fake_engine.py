@@ -162,7 +162,8 @@ def _error(message: str) -> str:
 
 def _probabilities(next_token: dict[str, float]) -> str:
     top = [{"token": token, "logprob": math.log(chance)} for token, chance in next_token.items()]
-    return json.dumps({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
+    event = {"choices": [{"delta": {}, "logprobs": {"content": [{"top_logprobs": top}]}}]}
+    return f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
 
 
 @asynccontextmanager

@@ -54,6 +54,14 @@ async def test_an_engine_that_has_restarted_gets_it_again():
         assert fake.calls == [("load", "a"), ("load", "a")]
 
 
+async def test_a_proof_goes_on_when_another_process_makes_room_for_its_own():
+    fake = FakeEngine(said={"a": {"yes": 1.0}, "smollm2": {"no": 1.0}})
+    async with one(fake) as engine:
+        await ask(engine, adapter("a"))
+        fake.adapters.clear()
+        assert (await prove(engine, adapter("a"))).difference == pytest.approx(1.0)
+
+
 async def test_one_that_another_process_has_loaded_is_as_good():
     fake = FakeEngine(adapters={"a": "/adapters/a"})
     async with one(fake) as engine:
