@@ -18,9 +18,7 @@ Distributions = list[dict[str, float]]
 
 QUESTIONS = (
     ("What is kept in the library?", "The library keeps 3,000 books of the royal court."),
-    ("How tall is the tower?", "The clock was repaired in the spring."),
     ("도서관에는 무엇이 보관되어 있습니까?", "도서관에는 왕실의 책 3,000권이 보관되어 있다."),
-    ("탑의 높이는 얼마입니까?", "시계는 봄에 수리되었다."),
 )
 FENCE = "source"
 TOKENS = 8

@@ -136,7 +136,7 @@ def test_only_what_follows_the_same_words_is_compared():
 @pytest.fixture
 def watch(monkeypatch):
     """Without a database: one tenant's adapter `a` is active, `old` deleted, and `a` is known to say yes."""
-    proof = Proof(0.9, [[{"yes": 0.0}]] * 4)
+    proof = Proof(0.9, [[{"yes": 0.0}]] * 2)
 
     async def answer(value):
         return value
