@@ -116,7 +116,10 @@ class LoadedAdapters:
                 raise EngineUnavailable(error.detail) from error
             outcome = "there"
         except NotInEngine as error:
-            raise EngineUnavailable(f"The engine does not find an adapter's files: {error.detail}") from error
+            raise NotInEngine(
+                "The engine takes no adapters, or does not find this one's files: start it with --enable-lora and "
+                f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, and see KYUJANG_ADAPTERS_AT. ({error.detail})"
+            ) from error
         finally:
             self._metrics.adapter_loads.labels(self._replica, outcome).inc()
         log.info("adapter %s", outcome, extra={"adapter": adapter.name, "replica": self._replica})

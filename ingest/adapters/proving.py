@@ -5,25 +5,27 @@ from __future__ import annotations
 from app import adapters
 from app.adapter_watch import adapter_of
 from app.adapters import AdapterVersion, Check
-from app.errors import EngineUnavailable
+from app.errors import EngineUnavailable, NotInEngine
 from app.proof import DIFFERS, Proof
 from app.proof import prove as prove_in
 from app.replicas import Replicas
 from app.services import Services
 from ingest.adapters.refusal import Refused
-from ingest.tasks import Claimed
+from ingest.tasks import Claimed, TaskFailed
 
 
 async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
     """Into each engine that works; one that is down gets it before it answers with it.
 
-    Raises Refused if an engine that works does not take it, or EngineUnavailable.
+    Raises Refused if an engine that works does not take it, TaskFailed if it takes none, or EngineUnavailable.
     """
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
     engines = await _engine(services).working()
     for engine in engines:
         try:
             await engine.adapters.load(handle)
+        except NotInEngine as error:
+            raise TaskFailed("engine", error.detail) from error
         except EngineUnavailable as error:
             await engine.ready()
             raise Refused("loaded", f"The engine does not load it: {error.detail}") from error

@@ -35,8 +35,8 @@ class FakeEngine:
     context_tokens: int = 4096
     listed: str | None = None
     """Instead of the list of models."""
-    loads: bool = True
-    """Whether it takes adapters."""
+    load_status: int = 200
+    """Of an attempt to load an adapter."""
     gate: asyncio.Event | None = None
     """Nothing at all is answered before it is set."""
     adapters: dict[str, str] = field(default_factory=dict)
@@ -134,8 +134,8 @@ class FakeEngine:
             return await self._answer(writer, 200 if known else 404, ["Success" if known else _error("not found")])
         if name in self.adapters:
             return await self._answer(writer, 400, [_error(f"The lora adapter '{name}' has already been loaded.")])
-        if not self.loads:
-            return await self._answer(writer, 500, [_error("Worker failed")])
+        if self.load_status != 200:
+            return await self._answer(writer, self.load_status, [_error("Worker failed")])
         self.adapters[name] = body["lora_path"]
         return await self._answer(writer, 200, ["Success"])
 

@@ -88,7 +88,7 @@ async def test_one_in_use_does_not_make_room():
 
 
 async def test_an_engine_that_does_not_take_it_says_so_and_a_second_one_answers():
-    sick, well = FakeEngine(loads=False), FakeEngine()
+    sick, well = FakeEngine(load_status=500), FakeEngine()
     async with fake_engines(sick, well):
         engines = [sick.engine(), well.engine()]
         replicas = replicas_of(*engines)
