@@ -53,7 +53,7 @@ class Traffic:
 
     def _ask(self) -> None:
         with httpx.Client(base_url=self._url, timeout=240) as client:
-            while not self._over.wait(2):
+            while not self._over.wait(8):
                 answer = client.post("/query", json={**QUESTION, "max_tokens": 4, "adapter": "none"})
                 if answer.status_code == 200 and answer.json()["answer_mode"] == "generated":
                     self.answered += 1
