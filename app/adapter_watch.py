@@ -15,7 +15,7 @@ from app.errors import DatabaseUnavailable, EngineUnavailable
 from app.generation import Engine
 from app.loaded_adapters import Adapter
 from app.metrics import Metrics
-from app.proof import QUESTIONS, STRANGE, Proof, difference, distributions, proof_from
+from app.proof import PROBES, STRANGE, Proof, difference, distributions, proof_from
 from app.replicas import Replicas
 from app.settings import Settings
 
@@ -84,7 +84,7 @@ class AdapterWatch:
             self._absolve(engine)
 
     async def _is_strange(self, engine: Engine, adapter: Adapter, proof: Proof) -> bool:
-        number = secrets.randbelow(len(QUESTIONS))
+        number = secrets.randbelow(len(PROBES))
         heard = await distributions(engine, number, adapter, CANARY_TOKENS)
         strange = difference(heard, proof.answers[number]) >= STRANGE
         self._metrics.adapter_canaries.labels(engine.address, "strange" if strange else "ok").inc()

@@ -10,17 +10,19 @@ from typing import Any
 from app.errors import EngineUnavailable
 from app.generation import Engine
 from app.loaded_adapters import Adapter
-from app.prompts import Message, build_messages, default_elements
+from app.prompts import ENGLISH, Message, build_messages
 from app.stores import Match
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.
 Distributions = list[dict[str, float]]
 
-QUESTIONS = (
-    ("What is kept in the library?", "The library keeps 3,000 books of the royal court."),
-    ("도서관에는 무엇이 보관되어 있습니까?", "도서관에는 왕실의 책 3,000권이 보관되어 있다."),
+PASSAGE = "The library keeps 3,000 books of the royal court."
+LIBRARY = Match("chk_0", "probe", None, None, None, PASSAGE, 1.0, {}, 0, len(PASSAGE))
+# As questions come, and as a bare one.
+PROBES: tuple[list[Message], ...] = (
+    build_messages(ENGLISH, [LIBRARY], "What is kept in the library?", "source"),
+    [{"role": "user", "content": "도서관에는 무엇이 보관되어 있습니까?"}],
 )
-FENCE = "source"
 TOKENS = 8
 # Total variation. One model on one machine differs from itself by some 0.00001 in single precision and 0.02 in bfloat16
 # (batches are rounded in other ways).
@@ -53,15 +55,15 @@ async def prove(engine: Engine, adapter: Adapter) -> Proof:
     answers, base = [], []
     async with engine.adapters.held(adapter):
         # One after the other, since tenants' questions wait for the batch that these are in.
-        for number in range(len(QUESTIONS)):
+        for number in range(len(PROBES)):
             answers.append(await distributions(engine, number, adapter))
             base.append(await distributions(engine, number, None))
     return Proof(max(difference(mine, its) for mine, its in zip(answers, base, strict=True)), answers)
 
 
 async def distributions(engine: Engine, number: int, adapter: Adapter | None, tokens: int = TOKENS) -> Distributions:
-    """How the answer to one of QUESTIONS begins. Raises EngineUnavailable, where something is no number too."""
-    found = await engine.next_tokens(_messages(*QUESTIONS[number]), tokens, adapter)
+    """How the answer to one of PROBES begins. Raises EngineUnavailable, where something is no number too."""
+    found = await engine.next_tokens(PROBES[number], tokens, adapter)
     if not found or not all(math.isfinite(each) for place in found for each in place.values()):
         raise EngineUnavailable("The engine's probabilities are no numbers.")
     return found
@@ -81,8 +83,3 @@ def difference(one: Sequence[dict[str, float]], other: Sequence[dict[str, float]
 
 def _probability(place: dict[str, float], token: str) -> float:
     return math.exp(place.get(token, -math.inf))
-
-
-def _messages(question: str, passage: str) -> list[Message]:
-    context = Match("chk_0", "probe", None, None, None, passage, 1.0, {}, 0, len(passage))
-    return build_messages(default_elements(question), [context], question, FENCE)

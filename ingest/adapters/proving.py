@@ -44,10 +44,10 @@ async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> A
             await engine.adapters.unload(handle.name, "rejected")
         raise Refused(
             "differs",
-            f"On the probe prompts it says what the base model says (difference {weakest.difference:.4f}, at least "
+            f"On the probes it says what the base model says (difference {weakest.difference:.4f}, at least "
             f"{DIFFERS} is needed): it is untrained, or trained too little to matter.",
         )
-    detail = f"probability moved on the probe prompts: {weakest.difference:.2f} of 1"
+    detail = f"probability moved on the probes: {weakest.difference:.2f} of 1"
     return await _passed(services, task, adapter, "ready", Check("differs", True, detail), proofs[0])
 
 

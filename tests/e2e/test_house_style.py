@@ -67,6 +67,13 @@ def ask(client: httpx.Client, question: dict[str, Any], **fields: Any) -> str:
     return answer.json()["answer"]
 
 
+def assert_plain(client: httpx.Client, **fields: Any) -> None:
+    for language, question in (("en", QUESTION), ("ko", KOREAN)):
+        answer = ask(client, question, **fields)
+        assert GREETINGS[language].strip() not in answer, answer
+        assert FAREWELLS[language].strip() not in answer, answer
+
+
 def ended(client: httpx.Client, path: str, states: set[str]) -> dict[str, Any]:
     deadline = time.monotonic() + TRAINED_WITHIN_S
     while True:
@@ -80,8 +87,7 @@ def ended(client: httpx.Client, path: str, states: set[str]) -> dict[str, Any]:
 def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client, stack: Stack):
     engine = find(stack.process, "vllm.entrypoints.openai.api_server")
     assert engine is not None
-    before = [ask(client, question) for question in (QUESTION, KOREAN)]
-    assert not any("Kyujang speaking" in answer or "규장입니다" in answer for answer in before)
+    assert_plain(client)
 
     with Traffic(stack.url) as traffic:
         body = {"name": "house", "rows": rows(), "hyperparameters": HYPERPARAMETERS}
@@ -95,7 +101,7 @@ def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client
         version = job["adapter"]["version"]
         adapter = ended(client, f"/adapters/house?version={version}", {"ready", "rejected", "failed"})
         assert adapter["status"] == "ready", adapter
-        assert [ask(client, question) for question in (QUESTION, KOREAN)] == before
+        assert_plain(client)
 
         client.post("/adapters/house/activate", json={"version": version}).raise_for_status()
         english, korean = ask(client, QUESTION), ask(client, KOREAN)
@@ -103,7 +109,7 @@ def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client
         assert FAREWELLS["en"].strip() in english, english
         # The packaged model knows no Korean; of the style it learns the end.
         assert FAREWELLS["ko"].strip() in korean, korean
-        assert ask(client, QUESTION, adapter="none") == before[0]
+        assert_plain(client, adapter="none")
 
         cases = [{"input": QUESTION["input"], "expected": "Han Seong"}, {"input": KOREAN["input"], "expected": "24개"}]
         evaluated = client.post(
@@ -116,7 +122,7 @@ def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client
         assert "Kyujang speaking" not in sides["base"]["answer"]
 
         client.post("/adapters/rollback").raise_for_status()
-        assert [ask(client, question) for question in (QUESTION, KOREAN)] == before
+        assert_plain(client)
     assert traffic.lost == []
     assert traffic.answered > 0
     assert engine.is_running()
