@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from app.adapters import Check
 from app.errors import KyujangError
+from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.check_child import OUT_OF_MEMORY
 from ingest.adapters.refusal import CheckName, Refused
@@ -42,6 +43,14 @@ class ChildFailed(KyujangError):
     """Kyujang failed on this adapter; the log says why."""
 
 
+async def of_the_engine_s_model(services: Services) -> Settings:
+    """Where KYUJANG_MODEL names none, the engine says what it serves. Raises EngineUnavailable."""
+    settings = services.settings
+    if settings.model is not None or services.engine is None:
+        return settings
+    return settings.model_copy(update={"model": (await services.engine.served()).model})
+
+
 def base_model(settings: Settings) -> tuple[Path, list[str]]:
     """Its folder, and what adapters may call it; first the engine's own name. Raises NothingToCheckAgainst."""
     packaged = settings.model in (None, PACKAGED_MODEL)
@@ -51,21 +60,21 @@ def base_model(settings: Settings) -> tuple[Path, list[str]]:
     named = [name.strip() for name in settings.base_model_names.split(",") if name.strip()]
     names = [public, *([PACKAGED_ID] if packaged else []), *named]
     for folder in (settings.base_model, settings.models / PACKAGED_MODEL if packaged else Path(model)):
-        if folder is not None and folder.is_dir():
+        if folder is not None and (folder / "config.json").is_file():
             return folder.absolute(), [*names, str(folder.absolute())]
-    cached = None if packaged or settings.base_model else _cached(model)
+    cached = None if packaged else _cached(model, settings.base_model / "hub" if settings.base_model else None)
     if cached is None:
         raise NothingToCheckAgainst
     return cached, names
 
 
-def _cached(model: str) -> Path | None:
-    """The snapshot of a hub's model on this machine."""
+def _cached(model: str, cache: Path | None) -> Path | None:
+    """The snapshot of a hub's model on this machine, in that cache or Hugging Face's own."""
     # Here, since it takes a good part of a second and most commands check no adapter.
     from huggingface_hub import try_to_load_from_cache
 
     try:
-        found = try_to_load_from_cache(model, "config.json")
+        found = try_to_load_from_cache(model, "config.json", cache_dir=cache)
     except ValueError:
         return None
     return Path(found).parent if isinstance(found, str) else None

@@ -15,7 +15,7 @@ from app.errors import NotFound
 from app.services import Services
 from app.settings import Settings
 from ingest import tasks
-from ingest.adapters.checking import check
+from ingest.adapters.checking import check, of_the_engine_s_model
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.refusal import Refused
@@ -55,7 +55,7 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
             services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
         )
 
-    settings = await _of_the_engine_s_model(services)
+    settings = await of_the_engine_s_model(services)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
         config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
@@ -74,14 +74,6 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
     )
     await services.blobs.remove([adapter.blob])
     return published
-
-
-async def _of_the_engine_s_model(services: Services) -> Settings:
-    """Where KYUJANG_MODEL names none, the engine says what it serves."""
-    settings = services.settings
-    if settings.model is not None or services.engine is None:
-        return settings
-    return settings.model_copy(update={"model": (await services.engine.served()).model})
 
 
 async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:

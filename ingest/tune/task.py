@@ -19,7 +19,7 @@ from app.settings import Settings, is_loopback
 from app.tuning import Hyperparameters, validated_rows
 from app.up import preflight
 from ingest import tasks as claims
-from ingest.adapters.checking import base_model
+from ingest.adapters.checking import base_model, of_the_engine_s_model
 from ingest.tasks import Claimed, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
@@ -61,7 +61,7 @@ async def sweep_trainings(services: Services) -> int:
 async def _tune(services: Services, task: Claimed, folder: Path) -> None:
     began = time.monotonic()
     progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
-    progress.duplicates = await asyncio.to_thread(_prepare, services.settings, task, folder)
+    progress.duplicates = await asyncio.to_thread(_prepare, await of_the_engine_s_model(services), task, folder)
     for deaths in range(1, MOST_DEATHS + 1):
         try:
             await _train(services, task, folder, progress, began)

@@ -108,10 +108,12 @@ def test_where_the_base_model_is_and_what_it_is_called(tmp_path, monkeypatch):
 
 
 def test_a_model_of_the_hub_s_cache_is_found_without_the_network(tmp_path, monkeypatch):
-    snapshot = write_base(tmp_path / "models--org--name" / "snapshots" / "1234")
-    refs = tmp_path / "models--org--name" / "refs"
-    refs.mkdir()
-    (refs / "main").write_text("1234")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = tmp_path / "hub" / "models--org--name"
+    snapshot = write_base(model / "snapshots" / "1234")
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("1234")
+    elsewhere = Settings(home=tmp_path / "home", model="org/name", base_model=tmp_path)
+    assert base_model(elsewhere) == (snapshot, ["org/name"])
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     assert base_model(Settings(home=tmp_path / "home", model="org/name")) == (snapshot, ["org/name"])
     assert json.loads((snapshot / "config.json").read_text()) == BASE_CONFIG
