@@ -53,6 +53,7 @@ needs_shared_data = pytest.mark.skipif(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=50, type=int, help="processes that tests/e2e/test_crash.py kills")
+    parser.addoption("--adapters", default=8, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
