@@ -60,8 +60,8 @@ class Blobs:
                     size += file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(target.parent)
-            _sync_folder(self._folder)
+            sync(target.parent)
+            sync(self._folder)
         except BaseException as error:
             target.unlink(missing_ok=True)
             if is_full(error):
@@ -78,8 +78,9 @@ def no_room() -> Unavailable:
     return Unavailable("The service has no disk space left for uploads. Its operator must free some.", retry_after_s=60)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """What was written to this file, or changed in this folder, outlives a loss of power from here on."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

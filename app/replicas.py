@@ -110,8 +110,8 @@ class Replicas:
                     yield part
 
     async def working(self) -> list[Engine]:
-        """Those that complete a token now, condemned or not. Raises EngineUnavailable if there is none."""
-        await asyncio.gather(*(self._trial_of(each) for each in self._replicas))
+        """Those that work, condemned or not; what is not up is tried first. Raises EngineUnavailable if none does."""
+        await asyncio.gather(*(self._trial_of(each) for each in self._replicas if each.state != "up"))
         working = [each.engine for each in self._replicas if each.state == "up" or each.condemned]
         if not working:
             raise self._unavailable()

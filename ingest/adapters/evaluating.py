@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app import adapters, pipeline
+from app.activations import NONE
 from app.errors import InvalidInput, NotFound
 from app.evaluation.overlap import contains, exact, f1
 from app.prompts import HANGUL, Overrides, Sampling
@@ -33,7 +34,7 @@ async def evaluate(services: Services, task: Claimed) -> None:
     for number in range(len(done), len(cases)):
         case = cases[number]
         both = {
-            way: await _asked(services, tenant, case, "none" if way == BASE else reference, task.spec) for way in WAYS
+            way: await _asked(services, tenant, case, NONE if way == BASE else reference, task.spec) for way in WAYS
         }
         done.append({"input": case["input"], "expected": _expected(case), **both})
         if len(done) % KEPT_EVERY == 0:

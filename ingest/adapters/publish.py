@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.blobs import sync
 from ingest.adapters.archive import CONFIG, WEIGHTS
 
 # Begins the name of what is not finished; no engine's name begins so.
@@ -33,26 +34,18 @@ def publish(unfinished: Path, final: Path, config: dict[str, Any]) -> None:
     (unfinished / CONFIG).unlink()
     (unfinished / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False))
     for name in (CONFIG, WEIGHTS):
-        _sync(unfinished / name)
+        sync(unfinished / name)
         # The engine may run as another user.
         (unfinished / name).chmod(0o444)
     remove(final)
-    _sync(unfinished)
+    sync(unfinished)
     os.rename(unfinished, final)
     final.chmod(0o555)
     for folder in (final, final.parent, final.parent.parent):
-        _sync(folder)
+        sync(folder)
 
 
 def remove(folder: Path) -> None:
     if folder.exists():
         folder.chmod(0o755)
         shutil.rmtree(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
