@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -18,7 +18,6 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.idempotency import Idempotency, first_job
 
 AdapterStatus = Literal["checking", "loading", "proving", "ready", "rejected", "failed"]
-STATUSES: tuple[AdapterStatus, ...] = get_args(AdapterStatus)
 
 # Without two hyphens in a row and none at the end: they set the parts of an engine's name apart.
 NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9_]){0,62}")

@@ -31,6 +31,7 @@ from app.settings import Settings
 from app.spaces import Space
 from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
+from tests.ingest.adapters.made import write_base
 from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
 
 EXAMPLES = ROOT / "examples"
@@ -120,6 +121,13 @@ def model_opened_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def base(models: Path) -> Iterator[Path]:
+    """What adapters are checked against, in the packaged model's place. The models are one folder for all tests."""
+    yield write_base(models / "smollm2")
+    shutil.rmtree(models / "smollm2")
+
+
 def home_with(models: Path, home: Path) -> Path:
     home.mkdir()
     (home / "models").symlink_to(models)
@@ -146,6 +154,15 @@ def settings(owner_url: str, scratch: Path, models: Path) -> Settings:
 async def services(settings: Settings) -> AsyncIterator[Services]:
     async with open_services(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def no_open_tasks(owner_url: str) -> Iterator[None]:
+    """Left to the next test."""
+    yield
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("update tasks set status = 'cancelled', lease_until = null")
 
 
 def with_encoder(services: Services, encoder: Encoder) -> Services:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import shutil
 
 import httpx
-import psycopg
 import pytest
 
 from app import adapters
@@ -16,18 +14,13 @@ from app.tenants import authenticate
 from ingest import tasks
 from tests.app.api.test_job_events import parsed
 from tests.conftest import NewTenant
-from tests.ingest.adapters.made import config, files, tar_gz, tensors, write_base, zipped
+from tests.ingest.adapters.made import config, files, tar_gz, tensors, zipped
 from tests.ingest.working import Worker
 
 SCOPES = ("query", "ingest", "adapters")
 FEW = range(2)
 
-
-@pytest.fixture(scope="module")
-def base(models):
-    """The tests' models are one folder for all of them; it must not stay."""
-    yield write_base(models / "smollm2")
-    shutil.rmtree(models / "smollm2")
+pytestmark = pytest.mark.usefixtures("no_open_tasks")
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +31,6 @@ def with_engine(services, base):
     app = create_app(own, opened)
     app.state.services = opened
     return httpx.ASGITransport(app)
-
-
-@pytest.fixture(autouse=True)
-def nothing_open(owner_url):
-    yield
-    with psycopg.connect(owner_url) as connection:
-        connection.execute("set role kyujang_operator")
-        connection.execute("update tasks set status = 'cancelled', lease_until = null")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import httpx
-import psycopg
 import pytest
 
 from app.main import create_app
@@ -17,6 +16,8 @@ from tests.conftest import NewTenant
 ROWS = [{"instruction": f"{number}번 서가에는 무엇이 있나요?", "output": "실록입니다."} for number in range(10)]
 PAIRS = [{"instruction": each["instruction"], "chosen": "실록입니다.", "rejected": "몰라요."} for each in ROWS]
 
+pytestmark = pytest.mark.usefixtures("no_open_tasks")
+
 
 @pytest.fixture(scope="module")
 def with_engine(services):
@@ -25,14 +26,6 @@ def with_engine(services):
     app = create_app(own)
     app.state.services = dataclasses.replace(services, settings=own)
     return httpx.ASGITransport(app)
-
-
-@pytest.fixture(autouse=True)
-def nothing_open(owner_url):
-    yield
-    with psycopg.connect(owner_url) as connection:
-        connection.execute("set role kyujang_operator")
-        connection.execute("update tasks set status = 'cancelled', lease_until = null")
 
 
 @pytest.fixture

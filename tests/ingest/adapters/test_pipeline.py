@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import shutil
 import time
 
 import numpy as np
@@ -18,25 +17,12 @@ from ingest.adapters import pipeline
 from ingest.adapters.archive import CONFIG, WEIGHTS
 from ingest.adapters.refusal import Refused
 from ingest.sweep import sweep, sweep_adapters
-from tests.ingest.adapters.made import files, tar_gz, tensors, write_base
+from tests.ingest.adapters.made import files, tar_gz, tensors
 from tests.ingest.working import Worker
 
 FEW = range(2)
 
-
-@pytest.fixture(scope="module")
-def base(models):
-    """The tests' models are one folder for all of them; it must not stay."""
-    yield write_base(models / "smollm2")
-    shutil.rmtree(models / "smollm2")
-
-
-@pytest.fixture(autouse=True)
-def nothing_open(base, owner_url):
-    yield
-    with psycopg.connect(owner_url) as connection:
-        connection.execute("set role kyujang_operator")
-        connection.execute("update tasks set status = 'cancelled', lease_until = null")
+pytestmark = pytest.mark.usefixtures("base", "no_open_tasks")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import shutil
 
 import pytest
 
@@ -13,15 +12,10 @@ from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.tasks import TaskFailed
 from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
-from tests.ingest.adapters.made import files, tar_gz, tensors, write_base
+from tests.ingest.adapters.made import files, tar_gz, tensors
 
+pytestmark = pytest.mark.usefixtures("base")
 BASE = {"yes": 0.9, "no": 0.1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def base(models):
-    yield write_base(models / "smollm2")
-    shutil.rmtree(models / "smollm2")
 
 
 @pytest.fixture
