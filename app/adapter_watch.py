@@ -55,14 +55,15 @@ class AdapterWatch:
                 log.warning("adapters of %s", engine.address, extra={"cause": error.detail})
 
     async def _reconcile(self, engine: Engine, active: Sequence[Adapter]) -> None:
-        listed = await engine.listed_adapters()
-        engine.adapters.know(listed)
-        ours = {name for name in listed if OURS.match(name)}
-        for name in ours - await activations.of_use(self._database, list(ours)):
+        ours = [name for name in await engine.listed_adapters() if OURS.match(name)]
+        engine.adapters.know(ours)
+        for name in set(ours) - await activations.of_use(self._database, ours):
             await engine.adapters.unload(name, "deleted")
+        await engine.adapters.make_room()
         # Not more than fit, or each would push another out; the others are loaded when they are asked for.
-        for adapter in active[: self._settings.max_cpu_loras]:
-            await engine.adapters.load(adapter)
+        for adapter in active:
+            if not engine.adapters.full and adapter.name not in engine.adapters:
+                await engine.adapters.load(adapter)
 
     async def _listen(self, engine: Engine) -> None:
         """To one adapter, each time another; to one that was strange until it is not."""

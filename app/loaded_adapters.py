@@ -48,6 +48,10 @@ class LoadedAdapters:
     def names(self) -> Sequence[str]:
         return list(self._loaded)
 
+    @property
+    def full(self) -> bool:
+        return len(self._loaded) >= self._capacity
+
     def know(self, names: Sequence[str]) -> None:
         """What the engine itself lists."""
         for name in set(self._loaded) - set(names):
@@ -81,7 +85,7 @@ class LoadedAdapters:
         # However many ask for it at once.
         async with self._locks.setdefault(adapter.name, asyncio.Lock()):
             if adapter.name not in self._loaded:
-                await self._make_room()
+                await self.make_room(1)
                 await self._load(adapter)
                 self._loaded[adapter.name] = None
                 self._count()
@@ -97,8 +101,9 @@ class LoadedAdapters:
             return
         self._metrics.adapter_unloads.labels(self._replica, why).inc()
 
-    async def _make_room(self) -> None:
-        while len(self._loaded) >= self._capacity:
+    async def make_room(self, places: int = 0) -> None:
+        """Other processes load too, so that there can be more than fit. Raises EngineUnavailable."""
+        while len(self._loaded) + places > self._capacity:
             idle = next((name for name in self._loaded if name not in self._using), None)
             if idle is None:
                 return

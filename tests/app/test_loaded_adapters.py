@@ -16,6 +16,7 @@ from app.proof import Proof, difference, prove
 from app.settings import Settings
 from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
 
+ACTIVE, DELETED = "t1--a--v1", "t1--old--v1"
 MESSAGES = [{"role": "user", "content": "How long?"}]
 
 
@@ -135,15 +136,17 @@ def test_only_what_follows_the_same_words_is_compared():
 
 @pytest.fixture
 def watch(monkeypatch):
-    """Without a database: one tenant's adapter `a` is active, `old` deleted, and `a` is known to say yes."""
+    """Without a database: one tenant's adapter is active and known to say yes, another one deleted."""
     proof = Proof(0.9, [[{"yes": 0.0}]] * 2)
 
     async def answer(value):
         return value
 
-    monkeypatch.setattr("app.activations.desired", lambda _: answer([(1, "a")]))
-    monkeypatch.setattr("app.activations.of_use", lambda _, names: answer(set(names) - {"t1--old--v1"}))
-    monkeypatch.setattr("app.activations.proved", lambda _, name: answer((1, proof.as_json()) if name == "a" else None))
+    monkeypatch.setattr("app.activations.desired", lambda _: answer([(1, ACTIVE)]))
+    monkeypatch.setattr("app.activations.of_use", lambda _, names: answer(set(names) - {DELETED}))
+    monkeypatch.setattr(
+        "app.activations.proved", lambda _, name: answer((1, proof.as_json()) if name == ACTIVE else None)
+    )
 
     def make(replicas, metrics):
         return AdapterWatch(Settings(home="/home", adapters_at="/seen"), None, replicas, metrics)
@@ -152,16 +155,28 @@ def watch(monkeypatch):
 
 
 async def test_the_watch_loads_what_is_active_and_unloads_what_is_deleted(watch):
-    fake = FakeEngine(adapters={"t1--old--v1": "/seen/1/old", "stranger": "/x"}, said={"a": {"yes": 1.0}})
+    fake = FakeEngine(adapters={DELETED: "/seen/1/old", "stranger": "/x"}, said={ACTIVE: {"yes": 1.0}})
     async with fake_engines(fake):
         replicas = replicas_of(fake.engine())
         await watch(replicas, Metrics()).once()
-        assert fake.adapters == {"stranger": "/x", "a": "/seen/1/a"}
+        assert fake.adapters == {"stranger": "/x", ACTIVE: f"/seen/1/{ACTIVE}"}
+        await replicas.close()
+
+
+async def test_the_watch_leaves_no_more_than_fit_and_those_that_others_use(watch):
+    """An operator's own adapter is neither counted nor unloaded."""
+    fake = FakeEngine(adapters={f"t1--{name}--v1": f"/seen/1/{name}" for name in "bcd"} | {"stranger": "/x"})
+    async with fake_engines(fake):
+        engine = fake.engine(most_adapters=2)
+        replicas = replicas_of(engine)
+        async with engine.adapters.held(adapter("t1--b--v1")):
+            await watch(replicas, Metrics()).once()
+            assert set(fake.adapters) == {"t1--b--v1", "t1--d--v1", "stranger"}
         await replicas.close()
 
 
 async def test_an_engine_whose_adapter_says_something_else_is_not_asked_until_it_says_it_again(watch):
-    fake, metrics = FakeEngine(said={"a": {"no": 1.0}}), Metrics()
+    fake, metrics = FakeEngine(said={ACTIVE: {"no": 1.0}}), Metrics()
     async with fake_engines(fake):
         replicas = replicas_of(fake.engine())
         watching = watch(replicas, metrics)
@@ -171,9 +186,9 @@ async def test_an_engine_whose_adapter_says_something_else_is_not_asked_until_it
         await replicas.working()
         with pytest.raises(EngineUnavailable, match="does not say what it said"):
             await replicas.served()
-        fake.said["a"] = {"yes": 1.0}
+        fake.said[ACTIVE] = {"yes": 1.0}
         await watching.once()
         await replicas.working()
-        assert await ask(replicas, adapter("a")) == "Thirty days."
+        assert await ask(replicas, adapter(ACTIVE)) == "Thirty days."
         assert "strange" in metrics.render().decode()
         await replicas.close()

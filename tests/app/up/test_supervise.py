@@ -26,7 +26,7 @@ def spec(folder: Path, name: str, program: str, grace_s: float = 5) -> ChildSpec
 
 
 def eventually(
-    condition: Callable[[], object], seconds: float = 5, pause: Callable[[float], None] = time.sleep
+    condition: Callable[[], object], seconds: float = 60, pause: Callable[[float], None] = time.sleep
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
