@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import signal
 import sys
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
+from ingest.child import ENVIRONMENT, end_of
 from ingest.formats import PLAIN
-from ingest.load_child import OUT_OF_MEMORY
 from ingest.plain import sound
 from ingest.refusals import check, too_long
 
@@ -26,9 +24,6 @@ READ_BYTES = 1 << 20
 MOST_HEAD = 16 << 20
 MOST_BYTES_A_CHARACTER = 4
 MOST_COMPLAINT = 1 << 16
-ROOT = Path(__file__).resolve().parent.parent
-# No secret of the worker's environment reaches a parser.
-CHILD_ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ async def load(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=CHILD_ENVIRONMENT,
+        env=ENVIRONMENT,
         start_new_session=True,
     )
     try:
@@ -127,14 +122,17 @@ def _result(output: bytearray, complaint: bytes, code: int, memory_mb: int) -> L
 
 
 def _crash(complaint: bytes, code: int, memory_mb: int) -> DocumentError:
-    # Python says so itself, Rust says it and aborts, and the kernel kills whoever is largest when it has none left.
-    if code in (OUT_OF_MEMORY, -signal.SIGKILL) or b"memory allocation of" in complaint:
-        return DocumentError(
-            "too_large", f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
-        )
-    if code == -signal.SIGXCPU:
-        return DocumentError("timeout", "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S).")
-    if code > 0:
-        log.error("the reader failed", extra={"code": code, "complaint": complaint[-2000:].decode(errors="replace")})
-        return DocumentError("internal", "Kyujang failed to read this document; the log says why.")
-    return DocumentError("corrupt", "The file is damaged: its reader crashed. Open it, save it anew and send that.")
+    match end_of(code, complaint):
+        case "out of memory":
+            why = f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
+            return DocumentError("too_large", why)
+        case "out of time":
+            why = "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S)."
+            return DocumentError("timeout", why)
+        case "crashed":
+            why = "The file is damaged: its reader crashed. Open it, save it anew and send that."
+            return DocumentError("corrupt", why)
+        case "failed":
+            complained = complaint[-2000:].decode(errors="replace")
+            log.error("the reader failed", extra={"code": code, "complaint": complained})
+            return DocumentError("internal", "Kyujang failed to read this document; the log says why.")

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
+from ingest.child import OUT_OF_MEMORY
 from ingest.formats import Text, detect
 from ingest.parsers import parse
 from ingest.refusals import check
-
-OUT_OF_MEMORY = 77
 
 
 def main(path: str, filename: str, media_type: str, memory_mb: str, seconds: str, max_chars: str) -> int:

@@ -18,8 +18,7 @@ from ingest.adapters.base_model import BaseUnknown, open_base, refuse_other_base
 from ingest.adapters.config import AdapterConfig, read_fields, refuse_rank, refuse_unserved, validate
 from ingest.adapters.refusal import CheckName, Refused
 from ingest.adapters.weights import Pair, measure, read_pairs, refuse_magnitude, refuse_shapes
-
-OUT_OF_MEMORY = 77
+from ingest.child import OUT_OF_MEMORY
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,9 +14,8 @@ from app.adapters import Check
 from app.errors import KyujangError
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
-from ingest.adapters.check_child import OUT_OF_MEMORY
 from ingest.adapters.refusal import CheckName, Refused
-from ingest.load import CHILD_ENVIRONMENT
+from ingest.child import ENVIRONMENT, end_of
 from ingest.tasks import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
@@ -105,7 +103,7 @@ async def check(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=MOST_LINE,
-        env=CHILD_ENVIRONMENT,
+        env=ENVIRONMENT,
         start_new_session=True,
     )
     passed: list[Check] = []
@@ -156,14 +154,16 @@ async def _complaint(process: asyncio.subprocess.Process) -> bytes:
 
 
 def _crash(code: int, complaint: bytes, check: CheckName) -> Exception:
-    if code in (OUT_OF_MEMORY, -signal.SIGKILL) or b"memory allocation of" in complaint or b"MemoryError" in complaint:
-        return Refused(check, "Checking the adapter takes more memory than this service gives it.")
-    if code == -signal.SIGXCPU:
-        return Refused(check, "Checking the adapter takes too much processor time.")
-    if code < 0:
-        return Refused(check, "The adapter is damaged: its reader crashed.")
-    log.error("the check failed", extra={"code": code, "complaint": complaint.decode(errors="replace")})
-    return ChildFailed()
+    match end_of(code, complaint):
+        case "out of memory":
+            return Refused(check, "Checking the adapter takes more memory than this service gives it.")
+        case "out of time":
+            return Refused(check, "Checking the adapter takes too much processor time.")
+        case "crashed":
+            return Refused(check, "The adapter is damaged: its reader crashed.")
+        case "failed":
+            log.error("the check failed", extra={"code": code, "complaint": complaint.decode(errors="replace")})
+            return ChildFailed()
 
 
 def _next(passed: list[Check]) -> CheckName:

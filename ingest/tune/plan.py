@@ -11,7 +11,7 @@ from app.tuning import Hyperparameters, Method
 from ingest.tune.instructions import Examples
 
 PLAN, TRAIN, HELD_OUT, CHECKPOINTS, RESULT = "plan.json", "train.jsonl", "held-out.jsonl", "checkpoints", "adapter"
-OUT_OF_MEMORY, REFUSED = 77, 78
+REFUSED = 78
 # Of a run, checkpoints and measurements on the held-out rows; in a long one every so many steps.
 SAVES, MOST_STEPS_BETWEEN_SAVES = 10, 200
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from app.settings import inherited_environment
+from ingest.child import OUT_OF_MEMORY, ROOT
 from ingest.tasks import TaskFailed
-from ingest.tune.plan import OUT_OF_MEMORY, REFUSED
+from ingest.tune.plan import REFUSED
 
 log = logging.getLogger("kyujang.tune")
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("trl", "peft", "accelerate", "datasets")
 MOST_THREADS = 8
 LOG = "log"

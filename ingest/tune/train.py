@@ -36,10 +36,10 @@ from transformers import (
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from app.up.preflight import has_bfloat16
+from ingest.child import OUT_OF_MEMORY
 from ingest.tune.plan import (
     CHECKPOINTS,
     HELD_OUT,
-    OUT_OF_MEMORY,
     REFUSED,
     RESULT,
     TRAIN,
