@@ -70,7 +70,7 @@ class Hyperparameters(BaseModel):
     alpha: int | None = Field(None, ge=1, le=2048, description="Twice the rank if left out")
     dropout: float = Field(0.0, ge=0, le=0.9)
     target_modules: Literal["all-linear"] | Annotated[list[Layer], Field(min_length=1, max_length=32)] = "all-linear"
-    base_4bit: bool = Field(False, description="QLoRA: the base model in 4 bits while training; on a GPU only")
+    base_4bit: bool = Field(False, description="QLoRA: the base model in 4 bits while training; the extra qlora")
     epochs: int = Field(3, ge=1, le=100)
     max_steps: int | None = Field(None, ge=1, le=100_000, description="Instead of epochs")
     learning_rate: float | None = Field(None, gt=0, le=1, description="2e-4 for sft and 5e-5 for dpo if left out")

@@ -195,8 +195,6 @@ def _trainer(
 def _base(plan: Plan) -> Any:
     options: dict[str, Any] = {"dtype": torch.bfloat16 if _has_bfloat16() else torch.float32}
     if plan.hyperparameters.base_4bit:
-        if not torch.cuda.is_available():
-            raise Refusal("base_4bit needs an NVIDIA GPU, and the worker has none: leave it out.")
         if importlib.util.find_spec("bitsandbytes") is None:
             raise Refusal("base_4bit needs bitsandbytes: the worker's operator installs the extra 'qlora'.")
         options["quantization_config"] = BitsAndBytesConfig(

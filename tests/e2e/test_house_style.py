@@ -126,3 +126,15 @@ def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client
     assert traffic.lost == []
     assert traffic.answered > 0
     assert engine.is_running()
+
+
+def test_an_adapter_of_a_base_model_in_four_bits_is_served(client: httpx.Client):
+    """QLoRA: too few steps to learn the style, enough to change what the engine says, whose model has all its bits."""
+    few = {**HYPERPARAMETERS, "base_4bit": True, "max_steps": 8}
+    sent = client.post("/tune", json={"name": "four-bits", "rows": rows(), "hyperparameters": few})
+    job = ended(client, sent.headers["location"], {"succeeded", "failed", "cancelled"})
+    assert job["status"] == "succeeded", job
+    adapter = ended(client, "/adapters/four-bits?version=1", {"ready", "rejected", "failed"})
+    assert adapter["status"] == "ready", adapter
+    answer = client.post("/query", json={**QUESTION, "adapter": "four-bits@1"}).json()
+    assert (answer["adapter"], answer["answer_mode"]) == ("four-bits@1", "generated")

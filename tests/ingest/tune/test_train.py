@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from app.tuning import Hyperparameters, validated_rows
@@ -100,9 +100,21 @@ def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
         trained_here(write_plan(tmp_path / "other", tiny_model, max_length=32, max_steps=1))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_four_bits_need_a_gpu(tmp_path, tiny_model):
-    with pytest.raises(child.Refusal, match="needs an NVIDIA GPU"):
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_the_base_model_is_trained_on_in_four_bits(tmp_path, tiny_model, method):
+    """QLoRA: https://arxiv.org/abs/2305.14314. What comes out is an adapter like any other."""
+    folder = write_plan(tmp_path / "job", tiny_model, method, base_4bit=True, max_steps=4)
+    layer = child._base(Plan.read(folder)).model.layers[0].self_attn.q_proj
+    assert (layer.weight.dtype, layer.weight.quant_state.quant_type) == (torch.uint8, "nf4")
+    losses = [message["loss"] for message in trained_here(folder) if "loss" in message]
+    assert losses[-1] < losses[0]
+    weights = load_file(folder / RESULT / "adapter_model.safetensors")
+    assert any(abs(tensor).max() > 0 for name, tensor in weights.items() if "lora_B" in name)
+
+
+def test_four_bits_need_a_library_that_is_an_extra(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(child.Refusal, match="the extra 'qlora'"):
         trained_here(write_plan(tmp_path / "job", tiny_model, base_4bit=True, max_steps=1))
 
 
