@@ -96,8 +96,12 @@ async def _fitted(
     return replace(prompt, dropped_contexts=len(matches) - kept, dropped_messages=first)
 
 
-async def token_counts(engine: Replicas, elements: PromptElements, prompt: Prompt, text: str) -> dict[str, int]:
+async def token_counts(
+    engine: Replicas, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event | None = None
+) -> dict[str, int]:
     """By element, without what the chat template adds; empty if the engine does not answer."""
+    if after is not None:
+        await after.wait()
     examples = example_messages(elements)
     turns = prompt.messages[1 + len(examples) : -1]
     parts = {
@@ -123,6 +127,8 @@ async def meanwhile(work: Awaitable[T]) -> AsyncIterator[asyncio.Future[T]]:
         yield task
     finally:
         task.cancel()
+        # Whatever came of it: where the block failed, nobody else asks.
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _first_turn(sizes: list[int], room: int) -> int:

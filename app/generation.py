@@ -21,6 +21,7 @@ from app.metrics import Metrics
 from app.prompts import Message, Sampling
 from app.settings import Settings
 from app.streamed import Generation, Streamed
+from app.token_counts import TokenCounts
 
 __all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
 
@@ -55,6 +56,7 @@ class Engine:
         self._salt = (key or secrets.token_hex(16)).encode()
         self._http = EngineHttp(url, key=key, timeouts=timeouts)
         self._served: Served | None = None
+        self._counts = TokenCounts(self._count_text)
         self.address = address(url)
         self.adapters = LoadedAdapters(self._http, self.address, most_adapters, metrics or Metrics())
         self.heard_at = 0.0
@@ -87,8 +89,7 @@ class Engine:
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """By the engine's own tokenizer, without special tokens."""
         model = (await self.served()).model
-        bodies = [{"model": model, "prompt": text, "add_special_tokens": False} for text in texts]
-        return list(await asyncio.gather(*(self._count(body) for body in bodies)))
+        return list(await asyncio.gather(*(self._counts.of(model, text) for text in texts)))
 
     async def count_message_tokens(self, messages: Sequence[Message]) -> int:
         """The whole prompt as the chat template makes it."""
@@ -200,6 +201,9 @@ class Engine:
             raise EngineUnavailable(f"The engine does not serve {model!r}; it serves {', '.join(models) or 'nothing'}.")
         return Served(model, models[model])
 
+    async def _count_text(self, model: str, text: str) -> int:
+        return await self._count({"model": model, "prompt": text, "add_special_tokens": False})
+
     async def _count(self, body: dict[str, Any]) -> int:
         answer = await self._call("POST", "/tokenize", body)
         with well_formed():
@@ -216,6 +220,7 @@ class Engine:
             yield
         except EngineUnavailable:
             self._served = None
+            self._counts.forget()
             raise
 
 

@@ -112,16 +112,17 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
 
 async def _prepare(services: Services, tenant: Tenant, question: Question) -> _Prepared:
     clock = Clock()
-    stored, adapter = await _chosen(services, tenant, question)
+    query = question.input
+    async with meanwhile(_chosen(services, tenant, question)) as choosing:
+        if question.turns:
+            with clock.step("condense"):
+                query = await standalone(services.engine, tenant.number, question.turns, question.input)
+        found = await retrieve(services, tenant, query, question.retrieval, clock)
+        stored, adapter = await choosing
     elements = elements_for(question.input, *([stored.elements] if stored else []), question.own)
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
-    query = question.input
-    if question.turns:
-        with clock.step("condense"):
-            query = await standalone(services.engine, tenant.number, question.turns, question.input)
-    found = await retrieve(services, tenant, query, question.retrieval, clock)
     asked = Asked(question.input, question.turns)
     return _Prepared(question, stored, adapter, elements, asked, query, found, clock)
 
@@ -168,11 +169,13 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
         prompt = await assemble(engine, ready.elements, ready.found.matches, ready.asked)
     reply = Reply(structured=ready.question.schema is not None)
     generation: Generation | None = None
-    counts = token_counts(engine, ready.elements, prompt, ready.question.input)
+    begun = asyncio.Event()
+    counts = token_counts(engine, ready.elements, prompt, ready.question.input, after=begun)
     async with meanwhile(counts) as counting:
         with ready.clock.step("generate"):
             async with aclosing(_parts(services, engine, tenant, ready, prompt)) as parts:
                 async for part in parts:
+                    begun.set()
                     if isinstance(part, Generation):
                         generation = part
                     elif (text := reply.feed(part)) and stands:

@@ -52,6 +52,10 @@ class Bench:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def search(self, question: str) -> None:
+        answer = await self.service.post("/search", json={"input": question, "top_k": self.top_k})
+        answer.raise_for_status()
+
     async def messages(self, question: str) -> list[dict[str, str]]:
         found: list[dict[str, str]] = (await self.query(question, dry_run=True))["messages"]
         return found
@@ -82,7 +86,9 @@ async def latency(bench: Bench) -> dict[str, float]:
             through.append(wall - steps["embed"] - steps["search"])
             outside.append(wall - steps["embed"] - steps["search"] - steps["generate"])
 
-        async def ask_bare(messages: list[dict[str, str]] = messages) -> None:
+        async def ask_bare(messages: list[dict[str, str]] = messages, question: str = question) -> None:
+            # On a CPU, embedding and search leave the engine a cold cache: here too, outside the time taken.
+            await bench.search(question)
             started_at = time.perf_counter()
             await bench.bare(messages)
             bare.append(1000 * (time.perf_counter() - started_at))

@@ -1,0 +1,29 @@
+"""Token counts by the engine's own tokenizer; what was counted lately is not asked again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+# Instructions and output indicators are the same in most prompts; a context comes with a fence of its own.
+KEPT = 256
+
+
+class TokenCounts:
+    def __init__(self, ask: Callable[[str, str], Awaitable[int]]) -> None:
+        """`ask` is given the model's name and the text."""
+        self._ask = ask
+        # Least recently used first.
+        self._known: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    async def of(self, model: str, text: str) -> int:
+        key = (model, text)
+        if key not in self._known:
+            self._known[key] = await self._ask(model, text)
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def forget(self) -> None:
+        self._known.clear()
