@@ -13,6 +13,7 @@ from app.adapter_watch import AdapterWatch
 from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem
+from app.lasting import lasting
 from app.metrics import Metrics
 from app.services import Services, open_services
 from app.settings import Settings
@@ -36,10 +37,13 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             return
         async with open_services(settings, metrics) as opened:
             app.state.services = opened
-            watching = [asyncio.create_task(opened.spaces.watch())]
+            watches = [opened.spaces.watch]
             if opened.engine is not None:
-                adapters = AdapterWatch(settings, opened.database, opened.engine, metrics)
-                watching += [asyncio.create_task(each) for each in (opened.engine.watch(), adapters.run())]
+                watches += [
+                    opened.engine.watch,
+                    AdapterWatch(settings, opened.database, opened.engine, metrics).run,
+                ]
+            watching = [asyncio.create_task(lasting(watch)) for watch in watches]
             yield
             for each in watching:
                 each.cancel()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from app import logs
 from app.embedding import Encoder, open_encoder, with_stored
 from app.errors import KyujangError
+from app.lasting import lasting
 from app.services import open_services
 from app.settings import Settings
 from app.tenants import DEFAULT_TENANT
@@ -69,7 +71,7 @@ async def _work(settings: Settings) -> None:
     os.nice(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
-        sweeping = asyncio.create_task(keep_swept(services))
+        sweeping = asyncio.create_task(lasting(partial(keep_swept, services)))
         await run(services, stop)
         sweeping.cancel()
 
