@@ -21,7 +21,7 @@ def reader(tmp_path, monkeypatch):
         (tmp_path / "ingest").mkdir()
         (tmp_path / "ingest" / "__init__.py").touch()
         (tmp_path / "ingest" / "load_child.py").write_text(program)
-        monkeypatch.setitem(loading.CHILD_ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+        monkeypatch.setitem(loading.ENVIRONMENT, "PYTHONPATH", str(tmp_path))
 
     return replace
 
