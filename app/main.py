@@ -39,10 +39,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.services = opened
             watches = [opened.spaces.watch]
             if opened.engine is not None:
-                watches += [
-                    opened.engine.watch,
-                    AdapterWatch(settings, opened.database, opened.engine, metrics).run,
-                ]
+                adapters = AdapterWatch(settings, opened.database, opened.engine, metrics)
+                watches += [opened.engine.watch, adapters.run]
             watching = [asyncio.create_task(lasting(watch)) for watch in watches]
             yield
             for each in watching:
