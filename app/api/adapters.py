@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
 from app import activations, adapters, tasks
 from app.adapters import MAX_NAME, NAME, AdapterVersion
+from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.adapter_schemas import (
     ActivateAdapterBody,
     ActivationOut,
@@ -17,7 +17,7 @@ from app.api.adapter_schemas import (
 )
 from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_of
 from app.api.ingest import clean_name
-from app.api.jobs import before, job_out, wait_for_task
+from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
 from app.blobs import is_full, no_room
 from app.errors import Conflict, InvalidInput, UnsupportedMediaType
@@ -26,7 +26,6 @@ from app.services import Services
 
 router = APIRouter(prefix="/adapters", tags=["Adapters"])
 
-WAIT_STEP_S = 0.1
 ENDED = frozenset({"ready", "rejected", "failed"})
 BODY = {
     "required": True,
@@ -50,10 +49,6 @@ BODY = {
 
 Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=MAX_NAME)]
 Version = Annotated[int | None, Query(ge=1, lt=2**31)]
-Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end")]
-IdempotencyKey = Annotated[
-    str | None, Header(pattern=r"^[!-~]{1,255}$", description="The same again makes nothing new")
-]
 
 
 @router.post("", status_code=202, openapi_extra={"requestBody": BODY}, responses={200: {"model": AdapterOut}})
@@ -80,11 +75,15 @@ async def add_adapter(
         if is_full(error):
             raise no_room() from None
         raise
-    if idempotency_key is not None and not new:
-        response.headers["Idempotency-Replayed"] = "true"
-    adapter = await _wait(services, tenant.number, adapter, wait)
-    response.headers["Location"] = f"/adapters/{adapter.name}?version={adapter.version}"
-    response.status_code = 200 if wait and adapter.status in ENDED else 202
+    adapter = await waited_for(
+        adapter,
+        wait,
+        ended=lambda each: each.status in ENDED,
+        again=lambda: adapters.get(services.database, tenant.number, adapter.name, adapter.version),
+    )
+    location = f"/adapters/{adapter.name}?version={adapter.version}"
+    ended = wait > 0 and adapter.status in ENDED
+    accepted(response, location, new=new or idempotency_key is None, ended=ended)
     return _shown(adapter)
 
 
@@ -162,11 +161,13 @@ async def evaluate_adapter(
     task, new = await tasks.create_task(
         services.database, tenant.number, "evaluate", name=name, version=adapter.version, spec=spec, request=repeated
     )
-    if not new:
-        response.headers["Idempotency-Replayed"] = "true"
-    task = await wait_for_task(services.database, tenant.number, task, wait)
-    response.headers["Location"] = f"/jobs/{task.id}"
-    response.status_code = 200 if wait and task.finished_at else 202
+    task = await waited_for(
+        task,
+        wait,
+        ended=lambda each: each.finished_at is not None,
+        again=lambda: tasks.get_task(services.database, tenant.number, task.id),
+    )
+    accepted(response, f"/jobs/{task.id}", new=new, ended=wait > 0 and task.finished_at is not None)
     return job_out(task)
 
 
@@ -229,14 +230,6 @@ def _checked(form: FormData) -> tuple[str, UploadFile]:
     if not isinstance(file, UploadFile):
         raise InvalidInput("Send the adapter's archive, as -F file=@PATH.", pointer="/file")
     return name, file
-
-
-async def _wait(services: Services, tenant: int, adapter: AdapterVersion, seconds: float) -> AdapterVersion:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while adapter.status not in ENDED and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(WAIT_STEP_S)
-        adapter = await adapters.get(services.database, tenant, adapter.name, adapter.version)
-    return adapter
 
 
 def _shown(adapter: AdapterVersion) -> AdapterOut:

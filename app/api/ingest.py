@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app import jobs
+from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.blobs import Blob, is_full, no_room
@@ -23,7 +23,6 @@ from app.text import Metadata, clean
 router = APIRouter(tags=["Documents"])
 
 MAX_FILES = 1000
-WAIT_STEP_S = 0.1
 FIELDS = frozenset({"file", "metadata", "id"})
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
@@ -51,10 +50,8 @@ async def ingest(
     response: Response,
     tenant: IngestTenant,
     services: ServicesDep,
-    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the job's end")] = 0,
-    idempotency_key: Annotated[
-        str | None, Header(pattern=r"^[!-~]{1,255}$", description="The same again gives the same job")
-    ] = None,
+    wait: Wait = 0,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Files (multipart/form-data) or texts (application/json). Accepted documents survive any crash from here on."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -71,19 +68,23 @@ async def ingest(
     else:
         raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
     repeated = None if idempotency_key is None else Idempotency(idempotency_key, _payload(uploads))
-    job = await _accept(services, tenant.number, uploads, repeated, response)
-    job = await _wait(services, tenant.number, job, wait)
-    response.headers["Location"] = f"/jobs/{job.id}"
-    response.status_code = 200 if wait and job.finished_at else 202
+    job, new = await _accept(services, tenant.number, uploads, repeated)
+    job = await waited_for(
+        job,
+        wait,
+        ended=lambda each: each.finished_at is not None,
+        again=lambda: jobs.get_job(services.database, tenant.number, job.id),
+    )
+    accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
     return JobOut.model_validate(job, from_attributes=True)
 
 
 async def _accept(
-    services: Services, tenant: int, uploads: list[Upload], request: Idempotency | None, response: Response
-) -> jobs.Job:
+    services: Services, tenant: int, uploads: list[Upload], request: Idempotency | None
+) -> tuple[jobs.Job, bool]:
     """On another error than this the job may be there all the same: blobs that nobody needs are swept away later."""
     if request is None:
-        return await jobs.create_job(services.database, tenant, uploads)
+        return await jobs.create_job(services.database, tenant, uploads), True
     needless = [upload.blob for upload in uploads]
     try:
         job, new = await jobs.create_job_once(services.database, tenant, uploads, request)
@@ -92,8 +93,7 @@ async def _accept(
         raise
     if not new:
         await services.blobs.remove(needless)
-        response.headers["Idempotency-Replayed"] = "true"
-    return job
+    return job, new
 
 
 def _payload(uploads: list[Upload]) -> bytes:
@@ -102,14 +102,6 @@ def _payload(uploads: list[Upload]) -> bytes:
         for each in uploads
     ]
     return payload_hash("POST /ingest", parts)
-
-
-async def _wait(services: Services, tenant: int, job: jobs.Job, seconds: float) -> jobs.Job:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while job.finished_at is None and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(WAIT_STEP_S)
-        job = await jobs.get_job(services.database, tenant, job.id)
-    return job
 
 
 async def _from_json(request: Request, services: Services, tenant: int) -> list[Upload]:

@@ -85,14 +85,6 @@ def job_out(work: Work) -> JobOut:
     return JobOut.model_validate({**body, "counts": counts, "documents": []}, from_attributes=True)
 
 
-async def wait_for_task(database: Database, tenant: int, task: tasks.Task, seconds: float) -> tasks.Task:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while task.finished_at is None and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(WATCH_S)
-        task = await tasks.get_task(database, tenant, task.id)
-    return task
-
-
 def before(values: list[str] | None) -> tuple[datetime, str] | None:
     if values is None:
         return None

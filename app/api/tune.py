@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError
 
 from app import tasks
 from app.adapters import MAX_NAME, NAME, refuse_name
-from app.api.adapters import IdempotencyKey, refuse_without_engine
+from app.api.accepted import IdempotencyKey, accepted
+from app.api.adapters import refuse_without_engine
 from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
@@ -48,9 +49,7 @@ async def tune(
     task, new = await tasks.create_task(
         services.database, tenant.number, "tune", name=body.name, spec=spec, request=request
     )
-    if not new:
-        response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/jobs/{task.id}"
+    accepted(response, f"/jobs/{task.id}", new=new, ended=False)
     return job_out(task)
 
 
