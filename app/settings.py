@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     query_prefix: str = ""
     passage_prefix: str = ""
     embed_threads: int = Field(1, ge=1, le=64)
+    embed_precision: Literal["auto", "float32"] = "auto"
     chunk_tokens: int | None = Field(None, ge=16)
     chunk_overlap: int | None = Field(None, ge=0)
 

