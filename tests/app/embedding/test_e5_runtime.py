@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from app.embedding.e5_folder import packaged_folder
 from app.embedding.e5_runtime import OnnxRuntime, OpenVino, multiplies_bfloat16, open_runtime
 from tests.conftest import ROOT
 
+HINT = "bf16" if multiplies_bfloat16() else "f32"
 CPUS = {
     "processor : 0\nflags\t\t: fpu avx2 avx512f avx512_bf16 fma\n": True,
     "processor : 0\nflags\t\t: fpu avx2 amx_tile amx_bf16\n\nprocessor : 1\nflags : fpu": True,
@@ -43,16 +45,40 @@ def test_without_openvino_or_such_a_file_it_is_float32(cpu, monkeypatch):
     assert multiplies_bfloat16() is False
 
 
-@pytest.mark.parametrize(
-    ("precision", "able", "kind"),
-    [("auto", True, OpenVino), ("auto", False, OnnxRuntime), ("float32", True, OnnxRuntime)],
-)
-def test_the_precision_and_the_cpu_choose(models, monkeypatch, precision, able, kind):
-    monkeypatch.setattr(e5_runtime, "multiplies_bfloat16", lambda: able)
+@pytest.fixture
+def able(monkeypatch):
+    """OpenVINO would be chosen, on every CPU, and computes in what the CPU can."""
+    monkeypatch.setattr(e5_runtime, "OpenVino", functools.partial(OpenVino, hint=HINT))
+    monkeypatch.setattr(e5_runtime, "multiplies_bfloat16", lambda: True)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("auto", OpenVino), ("float32", OnnxRuntime)])
+def test_the_precision_chooses(models, able, precision, kind):
     assert type(open_runtime(packaged_folder(models), threads=1, precision=precision)) is kind
 
 
-@pytest.mark.parametrize("kind", [OnnxRuntime, OpenVino])
+def test_the_cpu_chooses(models, monkeypatch):
+    monkeypatch.setattr(e5_runtime, "multiplies_bfloat16", lambda: False)
+    assert type(open_runtime(packaged_folder(models), threads=1, precision="auto")) is OnnxRuntime
+
+
+def test_a_runtime_that_computes_something_else_is_not_used(models, able, monkeypatch, caplog):
+    right = OpenVino.run
+    monkeypatch.setattr(OpenVino, "run", lambda self, ids, mask: np.roll(right(self, ids, mask), 1))
+    assert type(open_runtime(packaged_folder(models), threads=1, precision="auto")) is OnnxRuntime
+    assert "cosine" in caplog.records[0].reason
+
+
+def test_a_runtime_that_cannot_compile_the_model_is_not_used(models, able, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise RuntimeError("Supported primitive descriptors list is empty")
+
+    monkeypatch.setattr(e5_runtime, "OpenVino", refuse)
+    assert type(open_runtime(packaged_folder(models), threads=1, precision="auto")) is OnnxRuntime
+    assert "descriptors" in caplog.records[0].reason
+
+
+@pytest.mark.parametrize("kind", [OnnxRuntime, functools.partial(OpenVino, hint=HINT)], ids=["onnxruntime", "openvino"])
 def test_callers_at_once_do_not_get_each_other_s_vectors(models, kind):
     runtime = kind(packaged_folder(models), threads=1)
     runs = [np.array([[0, *range(100 * n, 100 * n + 20), 2]]) for n in range(1, 13)]
@@ -69,7 +95,7 @@ def test_openvino_tells_nobody_of_its_use(models):
         "import numpy as np\n"
         "from app.embedding.e5_runtime import OpenVino\n"
         "ids = np.array([[0, 100, 2]])\n"
-        "print(OpenVino(pathlib.Path(sys.argv[1]), threads=1).run(ids, np.ones_like(ids)).shape)\n"
+        "print(OpenVino(pathlib.Path(sys.argv[1]), threads=1, hint='f32').run(ids, np.ones_like(ids)).shape)\n"
         "print(*(name for name, module in sys.modules.items() if 'openvino_telemetry' in name and module))\n"
     )
     command = [sys.executable, "-c", code, str(packaged_folder(models))]
