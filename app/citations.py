@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.lexical import Word, content_words, terms_of
+from app.language.content_words import Word, content_words, terms_of
+from app.language.sentences import split_sentences
 from app.links import leads_elsewhere
-from app.sentences import split_sentences
 from app.stores import Match
 from app.structured import Said, claims, is_json
 

@@ -13,7 +13,7 @@ from app.citations import precision
 from app.errors import Unavailable
 from app.fencing import neutralise
 from app.generation import Generation
-from app.lexical import content_words, terms_of
+from app.language.content_words import content_words, terms_of
 from app.prompts import HANGUL, Message, Sampling
 from app.replicas import Replicas
 from app.reply import Reply

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.citations import Citation, Span, Support, precision
-from app.lexical import Word, content_words, terms_of
+from app.language.content_words import Word, content_words, terms_of
+from app.language.sentences import split_sentences
 from app.links import remote_images
-from app.sentences import split_sentences
 from app.stores import Match
 
 # Chosen on questions with and without an answer, in both languages.

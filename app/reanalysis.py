@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, dict_row
 
 from app import lexicon
 from app.database import Connection, fetch_all, fetch_one
-from app.terms import Analyzer
+from app.language.analyzer import Analyzer
 
 log = logging.getLogger("kyujang.migrate")
 

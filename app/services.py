@@ -12,6 +12,7 @@ from app.blobs import Blobs
 from app.database import Database
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
+from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.open_spaces import OpenSpace, OpenSpaces
 from app.replicas import Replicas, open_replicas
@@ -22,7 +23,6 @@ from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
 from app.tenants import tenant_numbers
-from app.terms import Analyzer
 
 log = logging.getLogger("kyujang.services")
 

@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, SchemaError
 
 from app.errors import InvalidInput
-from app.sentences import split_sentences
+from app.language.sentences import split_sentences
 
 # Where only JSON may be written, this says what the marker says elsewhere.
 DECLINED = '{"no_answer":true}'

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator, model_validator
 
-from app.text import Text
+from app.language.unicode import Text
 
 Method = Literal["sft", "dpo"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
 from app.extract import extract
-from app.lexical import content_words, terms_of
+from app.language.content_words import content_words, terms_of
 from app.prompts import Grounding
 from app.stores import Match
 

@@ -19,11 +19,11 @@ from tqdm import tqdm
 from app import logs
 from app.embedding import Encoder, open_encoder, with_stored
 from app.errors import KyujangError
+from app.language.unicode import clean_metadata
 from app.lasting import lasting
 from app.services import open_services
 from app.settings import Settings
 from app.tenants import DEFAULT_TENANT
-from app.text import clean_metadata
 from app.up.postgres import running_owner_url
 from ingest import reindex
 from ingest.add import FOLDER, Options, add

@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from app.errors import KyujangError
-from app.text import clean
+from app.language.unicode import clean
 
 # The service's rule, on its regex engine: the \w of Python's own is another one.
 FITTING: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$")])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.errors import NotConfigured
-from app.sentences import split_sentences
+from app.language.sentences import split_sentences
 from ingest.load import Loaded
 
 CountTokens = Callable[[Sequence[str]], list[int]]

@@ -11,8 +11,8 @@ from app.activations import Action
 from app.adapters import AdapterStatus
 from app.api.asking import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
+from app.language.unicode import Text
 from app.prompts import Grounding
-from app.text import Text
 
 MAX_CASES = 500
 

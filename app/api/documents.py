@@ -10,7 +10,7 @@ from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import NotFound
 from app.filters import Condition
-from app.text import clean
+from app.language.unicode import clean
 
 router = APIRouter(prefix="/documents", tags=["Documents"])
 

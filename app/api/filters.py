@@ -36,7 +36,7 @@ from app.filters import (
     Some,
     compile_filter,
 )
-from app.text import clean
+from app.language.unicode import clean
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_VALUES = 200

@@ -17,8 +17,8 @@ from app.blobs import Blob, is_full, no_room
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
 from app.idempotency import Idempotency, payload_hash
 from app.jobs import Upload
+from app.language.unicode import Metadata, clean
 from app.services import Services
-from app.text import Metadata, clean
 
 router = APIRouter(tags=["Documents"])
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.errors import KyujangError
-from app.text import Text, clean
+from app.language.unicode import Text, clean
 
 EXAMPLES_NAMED = 5
 MAX_GROUPS = 20

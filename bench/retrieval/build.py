@@ -21,13 +21,13 @@ from psycopg.types.json import Jsonb
 from app.changes import Vectors
 from app.database import Database
 from app.embedding.e5 import E5Encoder
+from app.language.analyzer import Analyzer
 from app.lexicon import impacts
 from app.migrate import migrate
 from app.spaces import table
 from app.stores.faiss import FaissIndex
 from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
 from app.tenants import create_tenant, tenant_by_id
-from app.terms import Analyzer
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database

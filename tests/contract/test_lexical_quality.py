@@ -8,8 +8,8 @@ from collections import defaultdict
 
 import pytest
 
+from app.language.analyzer import Analyzer
 from app.stores import postings
-from app.terms import Analyzer
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.contract.corpus import new_tenant
 from tests.contract.texts import load_terms

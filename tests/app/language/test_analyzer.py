@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.terms import LONGEST_TERM, Analyzer
+from app.language.analyzer import LONGEST_TERM, Analyzer
 
 BIGRAMS, KIWI = Analyzer("bigrams"), Analyzer("kiwi")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import Stemmer
 
-from app.lexical import ENGLISH_FUNCTION_WORDS, HAN, HANGUL, KOREAN_FUNCTION_WORDS, pairs, without_ending
+from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, HANGUL, KOREAN_FUNCTION_WORDS, pairs, without_ending
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.lexical import content_words
+from app.language.content_words import content_words
 
 
 def words(text: str) -> list[tuple[str, ...]]:
