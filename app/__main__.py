@@ -15,9 +15,9 @@ from app.embedding import open_encoder
 from app.errors import KyujangError, NotConfigured
 from app.evaluation import command as evaluation
 from app.main import create_app
-from app.migrate import migrate
 from app.retrieval import Mode
 from app.settings import Settings
+from app.storage.migrate import migrate
 from app.up.run import up
 
 Command = Callable[[Settings, argparse.Namespace], int]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 
 from app.adapters import MAX_NAME, REFERENCE, AdapterVersion, lock, read
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import Conflict, InvalidInput
+from app.storage.database import Connection, Database, fetch_all, fetch_one
 
 Action = Literal["activate", "deactivate", "rollback"]
 AUTO, NONE = "auto", "none"

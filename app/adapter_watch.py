@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Sequence
 
 from app import activations
-from app.database import Database
 from app.errors import DatabaseUnavailable, EngineUnavailable
 from app.generation import Engine
 from app.loaded_adapters import Adapter
@@ -18,6 +17,7 @@ from app.metrics import Metrics
 from app.proof import PROBES, STRANGE, Proof, difference, distributions, proof_from
 from app.replicas import Replicas
 from app.settings import Settings
+from app.storage.database import Database
 
 log = logging.getLogger("kyujang.adapters")
 

@@ -11,11 +11,11 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from app import tasks
-from app.blobs import Blob
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import Conflict, InvalidInput, NotFound
-from app.idempotency import Idempotency, first_job
+from app.storage import tasks
+from app.storage.blobs import Blob
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.idempotency import Idempotency, first_job
 
 AdapterStatus = Literal["checking", "loading", "proving", "ready", "rejected", "failed"]
 

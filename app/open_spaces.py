@@ -12,10 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from app.database import Database
 from app.embedding import Embedder
 from app.errors import KyujangError
-from app.spaces import Space, spaces
+from app.storage.database import Database
+from app.storage.spaces import Space, spaces
 from app.stores import VectorStore
 
 log = logging.getLogger("kyujang.spaces")

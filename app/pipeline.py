@@ -24,10 +24,10 @@ from app.reply import Reply
 from app.retrieval import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
+from app.storage.tenants import Tenant
 from app.stored_prompts import StoredPrompt
 from app.stores import Match
 from app.structured import check, or_declined
-from app.tenants import Tenant
 from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
 

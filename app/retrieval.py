@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app import documents
 from app.clock import Clock
-from app.database import Connection
 from app.embedding import Vectors
 from app.errors import InvalidInput
-from app.filters import Condition
 from app.fusion import fuse
 from app.reranking import Reranker
 from app.services import Services
-from app.spaces import active_number
+from app.storage import documents
+from app.storage.database import Connection
+from app.storage.filters import Condition
+from app.storage.spaces import active_number
+from app.storage.tenants import Tenant
 from app.stores import Hit, Match, VectorStore, postings
-from app.tenants import Tenant
 
 Mode = Literal["dense", "lexical", "hybrid"]
 

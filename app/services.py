@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from app.blobs import Blobs
-from app.database import Database
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
 from app.language.analyzer import Analyzer
@@ -18,11 +16,13 @@ from app.open_spaces import OpenSpace, OpenSpaces
 from app.replicas import Replicas, open_replicas
 from app.reranking import Reranker, open_reranker
 from app.settings import Settings
-from app.spaces import Space, other_vectors, spaces
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.storage.spaces import Space, other_vectors, spaces
+from app.storage.tenants import tenant_numbers
 from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
-from app.tenants import tenant_numbers
 
 log = logging.getLogger("kyujang.services")
 

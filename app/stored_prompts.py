@@ -10,9 +10,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import Conflict, InvalidInput, NotFound
 from app.prompts import Example, Overrides
+from app.storage.database import Connection, Database, fetch_all, fetch_one
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 REFERENCE = re.compile(rf"({NAME.pattern})(?:@([1-9][0-9]{{0,8}}))?")

@@ -23,7 +23,7 @@ from app.language.unicode import clean_metadata
 from app.lasting import lasting
 from app.services import open_services
 from app.settings import Settings
-from app.tenants import DEFAULT_TENANT
+from app.storage.tenants import DEFAULT_TENANT
 from app.up.postgres import running_owner_url
 from ingest import reindex
 from ingest.add import FOLDER, Options, add

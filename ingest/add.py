@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from tqdm import tqdm
 
 from app.errors import KyujangError
-from app.jobs import ItemStatus
+from app.storage.jobs import ItemStatus
 from ingest.folder import Source
 from ingest.outcomes import Outcomes
 

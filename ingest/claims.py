@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.database import Database, fetch_all, fetch_one
+from app.storage.database import Database, fetch_all, fetch_one
 from ingest.jobs import AS_WORK, CLAIMABLE, Work
 
 

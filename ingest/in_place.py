@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app import documents, jobs
-from app.blobs import Blob
 from app.errors import NotFound
-from app.filters import Column, Is, Metadata, compile_filter
-from app.jobs import Upload
 from app.services import Services, open_services
 from app.settings import Settings
-from app.tenants import tenant_by_id
+from app.storage import documents, jobs
+from app.storage.blobs import Blob
+from app.storage.filters import Column, Is, Metadata, compile_filter
+from app.storage.jobs import Upload
+from app.storage.tenants import tenant_by_id
 from ingest.add import FOLDER, Ended, Stored, described
 from ingest.folder import Source, file_name
 from ingest.worker import run

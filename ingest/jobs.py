@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import KyujangError
-from app.jobs import ItemStatus, Stage
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.jobs import ItemStatus, Stage
 
 MAX_ATTEMPTS = 5
 

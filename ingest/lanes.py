@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from app import logs
 from app.errors import DatabaseUnavailable, KyujangError, Unavailable
 from app.services import Services
-from app.tasks import TaskKind
+from app.storage.tasks import TaskKind
 from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.adapters.evaluating import evaluate

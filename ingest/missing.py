@@ -11,7 +11,7 @@ from pgvector import HalfVector
 
 from app.embedding import Encoder
 from app.errors import InvalidInput
-from app.spaces import Space, table
+from app.storage.spaces import Space, table
 from ingest.pipeline import heading
 
 BATCH_CHUNKS = 64

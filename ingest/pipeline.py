@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.blobs import Blobs
 from app.embedding import Encoder
 from app.language.analyzer import Analyzer
 from app.open_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
-from app.spaces import OtherSpace
+from app.storage.blobs import Blobs
+from app.storage.spaces import OtherSpace
 from ingest import jobs, staging
 from ingest.jobs import Work
 from ingest.load import Loaded, load

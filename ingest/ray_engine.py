@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services, open_services
 from app.settings import Settings
-from app.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_id
 from ingest import claims
 from ingest.claims import Held
 from ingest.folder import Source

@@ -17,11 +17,11 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from app import logs
-from app.blobs import Blobs
 from app.errors import DocumentError, DocumentErrorCode
 from app.services import Services, open_services
 from app.settings import Settings
-from app.spaces import OtherSpace
+from app.storage.blobs import Blobs
+from app.storage.spaces import OtherSpace
 from ingest.jobs import Work
 from ingest.load import Loaded
 from ingest.pipeline import current_space, embed_document, heading, load_document, split_document, store_document

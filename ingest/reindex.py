@@ -18,8 +18,8 @@ from pgvector.psycopg import register_vector
 from app.embedding import Encoder, identity_of, with_stored
 from app.errors import Conflict, NotFound
 from app.settings import Settings
-from app.space_tables import create_space, create_vector_index, drop_space, stored_spaces
-from app.spaces import SWITCH_LOCK, Space
+from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
+from app.storage.spaces import SWITCH_LOCK, Space
 from ingest import missing
 
 ONE_AT_A_TIME = 0x6B797578

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
-from app.lexicon import OtherScheme
 from app.services import Services
-from app.spaces import OtherSpace
+from app.storage.postings import OtherScheme
+from app.storage.spaces import OtherSpace
 from ingest import jobs
 from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
 

@@ -11,8 +11,8 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app import changes, lexicon, spaces
-from app.database import Connection, Database, fetch_all, fetch_one
+from app.storage import changelog, postings, spaces
+from app.storage.database import Connection, Database, fetch_all, fetch_one
 from ingest.jobs import Work, describe, end, hold, unstage_rows
 from ingest.split import Piece
 
@@ -104,10 +104,10 @@ async def publish(
         described = {**describe(work), "media_type": media_type, "title": title}
         removed, added = await _replace(connection, work, described, space)
         difference = len(added) - len(removed)
-        await changes.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
-        await lexicon.remove(connection, work.tenant, removed)
-        await lexicon.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
-        await lexicon.confirm(connection, analysis.scheme)
+        await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
+        await postings.remove(connection, work.tenant, removed)
+        await postings.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
+        await postings.confirm(connection, analysis.scheme)
     return old["blob"] if old else None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from app import activations
 from app.errors import DatabaseUnavailable
 from app.services import Services
-from app.tenants import tenant_numbers
+from app.storage.tenants import tenant_numbers
 from ingest import jobs
 from ingest.adapters.publish import UNFINISHED, remove
 from ingest.tune.task import sweep_trainings

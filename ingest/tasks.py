@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import KyujangError
-from app.tasks import TaskKind, TaskStatus
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.tasks import TaskKind, TaskStatus
 from ingest.jobs import LeaseLost
 
 # The tenant that was served longest ago, its oldest.

@@ -1,4 +1,4 @@
-"""Alembic's entry: app/migrate.py hands over an open connection."""
+"""Alembic's entry: app/storage/migrate.py hands over an open connection."""
 
 from alembic import context
 

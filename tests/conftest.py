@@ -24,11 +24,11 @@ from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
 from app.main import create_app
-from app.migrate import migrate
 from app.open_spaces import OpenSpace, OpenSpaces
 from app.services import Services, open_services
 from app.settings import Settings
-from app.spaces import Space
+from app.storage.migrate import migrate
+from app.storage.spaces import Space
 from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
 from tests.ingest.adapters.made import write_base

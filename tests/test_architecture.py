@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("app", "ingest")
-LEAVES = {"app.errors": set(), "app.settings": {"app.errors"}, "app.database": {"app.errors", "app.settings"}}
+LEAVES = {"app.errors": set(), "app.settings": {"app.errors"}, "app.storage.database": {"app.errors", "app.settings"}}
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
@@ -46,14 +46,14 @@ ONLY_IN = {
     "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.loss_plot",
     "kiwipiepy": r"app\.language\.analyzer",
     "Stemmer": r"app\.language\.analyzer",
-    "alembic": r"app\.migrate",
-    "sqlalchemy": r"app\.migrate",
+    "alembic": r"app\.storage\.migrate",
+    "sqlalchemy": r"app\.storage\.migrate",
     "pydantic_settings": r"app\.settings",
     "jsonschema": r"app\.structured",
 }
 MAY_HOLD_SQL = (
-    r"app\.(database|tenants|documents|changes|lexicon|reanalysis|spaces|space_tables|filters|jobs|idempotency|adapters|activations|tasks|stored_prompts|migrate)|app\.stores\.(pgvector|postings)|ingest\.(jobs|tasks|claims|staging|missing|reindex)"
-    r"|app\.up\.postgres"
+    r"app\.storage\..+|app\.(adapters|activations|stored_prompts)|app\.stores\.(pgvector|postings)"
+    r"|ingest\.(jobs|tasks|claims|staging|missing|reindex)|app\.up\.postgres"
 )
 SQL = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"

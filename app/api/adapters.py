@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
-from app import activations, adapters, tasks
+from app import activations, adapters
 from app.adapters import MAX_NAME, NAME, AdapterVersion
 from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.adapter_schemas import (
@@ -19,10 +19,11 @@ from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_o
 from app.api.ingest import clean_name
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
-from app.blobs import is_full, no_room
 from app.errors import Conflict, InvalidInput, UnsupportedMediaType
-from app.idempotency import Idempotency, payload_hash
 from app.services import Services
+from app.storage import tasks
+from app.storage.blobs import is_full, no_room
+from app.storage.idempotency import Idempotency, payload_hash
 
 router = APIRouter(prefix="/adapters", tags=["Adapters"])
 

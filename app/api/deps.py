@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Forbidden, InvalidInput, Unauthorized
 from app.services import Services
-from app.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_id
+from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_id
 
 bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]

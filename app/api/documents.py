@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
-from app import documents
 from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import NotFound
-from app.filters import Condition
 from app.language.unicode import clean
+from app.storage import documents
+from app.storage.filters import Condition
 
 router = APIRouter(prefix="/documents", tags=["Documents"])
 

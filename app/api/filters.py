@@ -22,7 +22,8 @@ from pydantic import (
 
 from app.api.problems import pointer
 from app.errors import InvalidInput
-from app.filters import (
+from app.language.unicode import clean
+from app.storage.filters import (
     All,
     Compares,
     Condition,
@@ -36,7 +37,6 @@ from app.filters import (
     Some,
     compile_filter,
 )
-from app.language.unicode import clean
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_VALUES = 200

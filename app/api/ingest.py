@@ -9,16 +9,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from app import jobs
 from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
-from app.blobs import Blob, is_full, no_room
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
-from app.idempotency import Idempotency, payload_hash
-from app.jobs import Upload
 from app.language.unicode import Metadata, clean
 from app.services import Services
+from app.storage import jobs
+from app.storage.blobs import Blob, is_full, no_room
+from app.storage.idempotency import Idempotency, payload_hash
+from app.storage.jobs import Upload
 
 router = APIRouter(tags=["Documents"])
 

@@ -1,4 +1,4 @@
-"""Jobs: documents on their way (app/jobs.py), and tasks, which take no document (app/tasks.py)."""
+"""Jobs: documents on their way (app/storage/jobs.py), and tasks, which take no document (app/storage/tasks.py)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from app import jobs, tasks
 from app.api.deps import AnyTenant, PageDep, ServicesDep, WorkTenant, page_of
 from app.api.events import Event, event_stream
 from app.api.schemas import JobOut, JobSummary, Page
-from app.database import Database
 from app.errors import Forbidden, InvalidInput, NotFound
-from app.tenants import Tenant
+from app.storage import jobs, tasks
+from app.storage.database import Database
+from app.storage.tenants import Tenant
 
 router = APIRouter(prefix="/jobs", tags=["Documents"])
 

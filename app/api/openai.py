@@ -37,8 +37,8 @@ from app.api.query import count
 from app.errors import InvalidInput, UnknownModel
 from app.metrics import Metrics
 from app.questions import Answer, Delta, Step
+from app.storage.tenants import Tenant
 from app.stored_prompts import DEFAULT
-from app.tenants import Tenant
 
 router = APIRouter(
     prefix="/v1",

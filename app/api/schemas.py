@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.jobs import ItemStatus, JobStatus, Stage
 from app.language.unicode import Metadata, Text
-from app.tenants import SLUG, Scope
+from app.storage.jobs import ItemStatus, JobStatus, Stage
+from app.storage.tenants import SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from app import tenants
 from app.api.deps import PageDep, ServicesDep, operator, page_of
 from app.api.schemas import KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
+from app.storage import tenants
 
 router = APIRouter(prefix="/tenants", tags=["Operator"], dependencies=[Depends(operator)])
 

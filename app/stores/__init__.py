@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.database import Connection
-from app.filters import Condition
+from app.storage.database import Connection
+from app.storage.filters import Condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.changes import Vectors
+from app.storage.changelog import Vectors
 from app.stores import Hit
 
 LEAST_PROBED_LISTS = 32

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app import changes, documents
-from app.database import Connection
-from app.filters import Condition
+from app.storage import changelog, documents
+from app.storage.database import Connection
+from app.storage.filters import Condition
 from app.stores import Hit, index_file
 from app.stores.faiss import FaissIndex
 from app.stores.pgvector import PgvectorStore, narrow
@@ -76,7 +76,7 @@ class FaissStore:
         top_k: int,
         where: Condition | None = None,
     ) -> list[Hit]:
-        stored = await changes.state(connection, tenant)
+        stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:
             return []
         if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:
@@ -130,18 +130,18 @@ class FaissStore:
             await asyncio.to_thread(self._read_file, tenant, resident, version)
         since = resident.version
         if since < version:
-            changed = await changes.since(connection, tenant, since) if resident.index is not None else None
+            changed = await changelog.since(connection, tenant, since) if resident.index is not None else None
             if changed is None:
                 await self._load(connection, tenant, resident, version)
             else:
-                added = [batch async for batch in changes.vectors(connection, tenant, self._space, changed.documents)]
+                added = [batch async for batch in changelog.vectors(connection, tenant, self._space, changed.documents)]
                 await asyncio.to_thread(resident.apply, changed.removed, added, since=since, version=version)
         self._evict(tenant)
         self._maintain(tenant, resident)
 
     async def _load(self, connection: Connection, tenant: int, resident: Resident, version: int) -> None:
         index = FaissIndex(self._dimension)
-        async for batch in changes.vectors(connection, tenant, self._space):
+        async for batch in changelog.vectors(connection, tenant, self._space):
             await asyncio.to_thread(index.add, batch)
         await asyncio.to_thread(resident.replace, index, version, unsaved=len(index))
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app import changes, documents, spaces
-from app.database import Connection, fetch_all, fetch_one
-from app.filters import Condition
+from app.storage import changelog, documents, spaces
+from app.storage.database import Connection, fetch_all, fetch_one
+from app.storage.filters import Condition
 from app.stores import Hit
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
@@ -56,7 +56,7 @@ class PgvectorStore:
         where: Condition | None = None,
     ) -> list[Hit]:
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
-        stored = await changes.state(connection, tenant)
+        stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:
             return []
         if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:

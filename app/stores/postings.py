@@ -1,4 +1,4 @@
-"""BM25 in PostgreSQL over the postings of app/lexicon.py.
+"""BM25 in PostgreSQL over the postings of app/storage/postings.py.
 
 A search reads the head of each term's list and then scores the best of what it met exactly, so that its cost does not
 grow with the tenant (docs/decisions/0005).
@@ -12,10 +12,10 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from app import documents
-from app.database import Connection, fetch_all
-from app.filters import Condition
-from app.lexicon import IMPACT_SCALE
+from app.storage import documents
+from app.storage.database import Connection, fetch_all
+from app.storage.filters import Condition
+from app.storage.postings import IMPACT_SCALE
 from app.stores import Hit
 
 HEAD = 1000

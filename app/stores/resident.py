@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.changes import Vectors
+from app.storage.changelog import Vectors
 from app.stores import Hit
 from app.stores.faiss import FaissIndex
 

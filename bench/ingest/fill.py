@@ -10,8 +10,8 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 from app.embedding.e5 import E5Encoder
-from app.migrate import migrate
-from app.spaces import table
+from app.storage.migrate import migrate
+from app.storage.spaces import table
 from bench.ingest.home import TENANT, Home
 from bench.retrieval.build import SPACE, drop_indexes
 from bench.retrieval.progress import say

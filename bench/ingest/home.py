@@ -12,12 +12,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from app.database import Database
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
-from app.migrate import migrate
 from app.settings import Settings
-from app.tenants import create_key, create_tenant
+from app.storage.database import Database
+from app.storage.migrate import migrate
+from app.storage.tenants import create_key, create_tenant
 from app.up.postgres import EmbeddedPostgres
 from bench.ingest import corpus
 from bench.retrieval.home import create_database

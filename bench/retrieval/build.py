@@ -18,16 +18,16 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg.types.json import Jsonb
 
-from app.changes import Vectors
-from app.database import Database
 from app.embedding.e5 import E5Encoder
 from app.language.analyzer import Analyzer
-from app.lexicon import impacts
-from app.migrate import migrate
-from app.spaces import table
+from app.storage.changelog import Vectors
+from app.storage.database import Database
+from app.storage.migrate import migrate
+from app.storage.postings import impacts
+from app.storage.spaces import table
+from app.storage.tenants import create_tenant, tenant_by_id
 from app.stores.faiss import FaissIndex
 from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
-from app.tenants import create_tenant, tenant_by_id
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database
@@ -183,7 +183,7 @@ def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -
 
 
 def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: int, each: int) -> None:
-    """As app/lexicon.py writes them. Each word is analysed once; a text's terms are its words' terms."""
+    """As app/storage/postings.py writes them. Each word is analysed once; a text's terms are its words' terms."""
     analyzer, held = Analyzer("bigrams"), Counter[str]()
     terms = cache(analyzer.terms)
     with (

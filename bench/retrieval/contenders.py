@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
 
-from app.database import Database
-from app.filters import Compares, Metadata, compile_filter
+from app.storage.database import Database
+from app.storage.filters import Compares, Metadata, compile_filter
 from app.stores import VectorStore
 from app.stores.pgvector import PgvectorStore, ef_search
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss

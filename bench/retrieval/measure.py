@@ -11,7 +11,7 @@ from random import Random
 from statistics import mean, median, quantiles
 from typing import Any
 
-from app.database import Database, fetch_all
+from app.storage.database import Database, fetch_all
 from bench.retrieval.contenders import Contender, Question, contenders
 from bench.retrieval.corpus import SHARES, Corpus
 from bench.retrieval.home import TENANT, Place

@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from app.database import Database, fetch_all
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_folder import packaged_folder
 from app.retrieval import Mode
-from app.tenants import create_key
+from app.storage.database import Database, fetch_all
+from app.storage.tenants import create_key
 from bench.processes import resident_mb
 from bench.retrieval.contenders import TOP_K, RawPgvector, raw_pgvector
 from bench.retrieval.home import TENANT, Place

@@ -15,7 +15,7 @@ from app.prompts import HANGUL, Overrides, Sampling
 from app.questions import Answer, Question
 from app.retrieval import Retrieval
 from app.services import Services
-from app.tenants import SCOPES, Tenant
+from app.storage.tenants import SCOPES, Tenant
 from ingest import tasks
 from ingest.tasks import Claimed
 

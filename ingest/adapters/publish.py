@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.blobs import sync
+from app.storage.blobs import sync
 from ingest.adapters.archive import CONFIG, WEIGHTS
 
 # Begins the name of what is not finished; no engine's name begins so.

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app import adapters, tasks
-from app.blobs import Blob
+from app import adapters
 from app.errors import DatabaseUnavailable, NotFound
-from app.idempotency import Idempotency, payload_hash
 from app.services import Services
 from app.settings import Settings, is_loopback
+from app.storage import tasks
+from app.storage.blobs import Blob
+from app.storage.idempotency import Idempotency, payload_hash
 from app.tuning import Hyperparameters, validated_rows
 from app.up import preflight
 from ingest import tasks as claims

@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app import activations, adapters, tasks
+from app import activations, adapters
 from app.adapters import Check
-from app.blobs import Blob
 from app.errors import Conflict, InvalidInput, NotFound
-from app.idempotency import Idempotency
-from app.tenants import create_tenant, delete_tenant, tenant_by_id
+from app.storage import tasks
+from app.storage.blobs import Blob
+from app.storage.idempotency import Idempotency
+from app.storage.tenants import create_tenant, delete_tenant, tenant_by_id
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from app import changes, spaces
-from app.database import Database, fetch_all
-from app.filters import Condition
+from app.storage import changelog, spaces
+from app.storage.database import Database, fetch_all
+from app.storage.filters import Condition
+from app.storage.tenants import create_tenant, tenant_by_id
 from app.stores import Hit, VectorStore
-from app.tenants import create_tenant, tenant_by_id
 
 DIMENSION = 384
 SPACE = 1  # of the model that a new database is set up for
@@ -93,7 +93,7 @@ async def put(database: Database, tenant: int, *documents: Document) -> dict[str
                     ],
                 )
             old = [row["id"] for row in removed]
-            await changes.record(connection, tenant, document.id, removed=old, chunks=len(chunks) - len(old))
+            await changelog.record(connection, tenant, document.id, removed=old, chunks=len(chunks) - len(old))
         put[document.id] = chunks
     return put
 

@@ -13,9 +13,9 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from app.filters import Compares, Metadata, compile_filter
-from app.migrate import migrate
-from app.spaces import table
+from app.storage.filters import Compares, Metadata, compile_filter
+from app.storage.migrate import migrate
+from app.storage.spaces import table
 from app.stores import pgvector
 from app.stores.pgvector import PgvectorStore
 from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit

@@ -10,8 +10,8 @@ import numpy as np
 import psycopg
 import pytest
 
-from app import changes, documents, tenants
-from app.filters import Compares, Is, Metadata, Not, compile_filter
+from app.storage import changelog, documents, tenants
+from app.storage.filters import Compares, Is, Metadata, Not, compile_filter
 from app.stores import VectorStore
 from app.stores.memory import FaissStore
 from app.stores.pgvector import PgvectorStore
@@ -235,7 +235,7 @@ def log_of(owner_url: str, tenant: int) -> int:
 async def test_the_log_is_pruned_and_a_process_that_is_too_far_behind_starts_again(
     new_store, database, rng, owner_url, monkeypatch
 ):
-    monkeypatch.setattr(changes, "KEPT_CHANGES", 3)
+    monkeypatch.setattr(changelog, "KEPT_CHANGES", 3)
     tenant = await new_tenant(database)
     behind = new_store()
     await put(database, tenant, Document("a", unit(rng, 5)))

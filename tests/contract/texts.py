@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app import changes, lexicon
-from app.database import Database, fetch_all
+from app.storage import changelog, postings
+from app.storage.database import Database, fetch_all
 
 # Chunk by chunk, the terms in the order of the text.
 Terms = Sequence[Sequence[str]]
@@ -43,14 +43,14 @@ async def put_terms(
                 ],
             )
         removed = [row["id"] for row in gone]
-        await changes.record(connection, tenant, document_id, removed=removed, chunks=len(added) - len(removed))
-        await lexicon.remove(connection, tenant, removed)
-        await lexicon.index(connection, tenant, zip(added, terms, strict=True))
+        await changelog.record(connection, tenant, document_id, removed=removed, chunks=len(added) - len(removed))
+        await postings.remove(connection, tenant, removed)
+        await postings.index(connection, tenant, zip(added, terms, strict=True))
     return added
 
 
 async def load_terms(database: Database, tenant: int, terms: Terms) -> None:
     """Postings alone, of chunks 0, 1, 2 …: enough for a search without a filter, and fast."""
     async with database.transaction(tenant) as connection:
-        await changes.record(connection, tenant, "all", removed=[], chunks=len(terms))
-        await lexicon.index(connection, tenant, enumerate(terms))
+        await changelog.record(connection, tenant, "all", removed=[], chunks=len(terms))
+        await postings.index(connection, tenant, enumerate(terms))

@@ -20,8 +20,8 @@ import psycopg
 from pydantic import SecretStr
 
 from app.embedding.e5 import E5Encoder
-from app.migrate import migrate
 from app.settings import Settings
+from app.storage.migrate import migrate
 from app.up.child import Child, ChildSpec
 from app.up.postgres import EmbeddedPostgres
 from tests.stack import ROOT, free_port

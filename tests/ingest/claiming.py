@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from app.jobs import get_job
+from app.storage.jobs import get_job
 from ingest import claims
 from ingest.folder import find
 from ingest.in_place import accept

@@ -7,7 +7,7 @@ import secrets
 import psycopg
 import pytest
 
-from app.tenants import Tenant, create_tenant, tenant_by_id
+from app.storage.tenants import Tenant, create_tenant, tenant_by_id
 from ingest import load as loading
 from tests.ingest.adding import FILES, write
 from tests.ingest.claiming import MANY

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from app.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_id
 from ingest import in_place
 from ingest.__main__ import main
 from ingest.folder import Source, find

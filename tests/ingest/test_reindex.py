@@ -11,11 +11,11 @@ from app.clock import Clock
 from app.embedding import open_encoder, with_stored
 from app.embedding.e5_folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
-from app.migrate import migrate
 from app.retrieval import Retrieval, retrieve
 from app.services import open_services
-from app.spaces import OtherSpace, hold, spaces, table
-from app.tenants import authenticate
+from app.storage.migrate import migrate
+from app.storage.spaces import OtherSpace, hold, spaces, table
+from app.storage.tenants import authenticate
 from ingest import reindex
 from ingest.__main__ import main
 from tests.conftest import ingest_text

@@ -8,9 +8,9 @@ import secrets
 import psycopg
 import pytest
 
-from app import tasks as shown
 from app.errors import NotFound
-from app.idempotency import Idempotency
+from app.storage import tasks as shown
+from app.storage.idempotency import Idempotency
 from ingest import tasks
 from ingest.jobs import LeaseLost
 

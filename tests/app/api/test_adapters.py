@@ -10,7 +10,7 @@ import pytest
 
 from app import adapters
 from app.main import create_app
-from app.tenants import authenticate
+from app.storage.tenants import authenticate
 from ingest import tasks
 from tests.app.api.test_job_events import parsed
 from tests.conftest import NewTenant

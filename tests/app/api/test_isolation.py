@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app import activations, adapters, tasks
-from app.blobs import Blob
+from app import activations, adapters
 from app.main import create_app
-from app.tenants import tenant_by_id
+from app.storage import tasks
+from app.storage.blobs import Blob
+from app.storage.tenants import tenant_by_id
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")

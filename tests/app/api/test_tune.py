@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from app.tenants import authenticate
+from app.storage.tenants import authenticate
 from app.tuning import NOT_SERVED
 from ingest import tasks
 from tests.conftest import NewTenant

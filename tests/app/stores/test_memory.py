@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from app import changes
+from app.storage import changelog
 from app.stores import index_file
 from app.stores.memory import FaissStore
 from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
@@ -31,13 +31,13 @@ def rng():
 def loads(monkeypatch) -> list[object]:
     """Which documents' vectors were read from the database; None stands for all."""
     seen: list[object] = []
-    original = changes.vectors
+    original = changelog.vectors
 
     def vectors(connection, tenant, space, documents=None):
         seen.append(documents)
         return original(connection, tenant, space, documents)
 
-    monkeypatch.setattr(changes, "vectors", vectors)
+    monkeypatch.setattr(changelog, "vectors", vectors)
     return seen
 
 
@@ -207,13 +207,13 @@ async def test_vectors_of_another_tenant_cannot_be_loaded(services, rng):
     tenant, *_ = await filled(services, rng, 3)
     other = await new_tenant(services.database)
     async with services.database.snapshot(other) as connection:
-        assert [batch async for batch in changes.vectors(connection, tenant, SPACE)] == []
-        assert await changes.since(connection, tenant, 0) is None
-        assert (await changes.state(connection, tenant)).chunks == 0
+        assert [batch async for batch in changelog.vectors(connection, tenant, SPACE)] == []
+        assert await changelog.since(connection, tenant, 0) is None
+        assert (await changelog.state(connection, tenant)).chunks == 0
 
 
 async def test_many_batches_make_one_index(services, rng, folder, monkeypatch):
-    monkeypatch.setattr(changes, "BATCH_CHUNKS", 7)
+    monkeypatch.setattr(changelog, "BATCH_CHUNKS", 7)
     tenant, vectors, chunks = await filled(services, rng, 50)
     hits = await search(services.database, new_store(folder), tenant, vectors[3], 100)
     assert {hit.chunk for hit in hits} == set(chunks)

@@ -10,9 +10,9 @@ import numpy as np
 import psycopg
 import pytest
 
-from app import lexicon
-from app.filters import Compares, Is, Metadata, compile_filter
-from app.stores import postings
+from app.storage import postings
+from app.storage.filters import Compares, Is, Metadata, compile_filter
+from app.stores import postings as bm25_search
 from app.stores.postings import TermHit
 from tests.contract.corpus import new_tenant
 from tests.contract.texts import Terms, load_terms, put_terms
@@ -33,7 +33,7 @@ def bm25(terms: Terms, question: list[str]) -> dict[int, TermHit]:
     idf = {term: math.log(1 + (len(terms) - held[term] + 0.5) / (held[term] + 0.5)) for term in set(question)}
     found = {}
     for chunk, words in enumerate(terms):
-        normal = lexicon.K1 * (1 - lexicon.B + lexicon.B * len(words) / lexicon.USUAL_LENGTH)
+        normal = postings.K1 * (1 - postings.B + postings.B * len(words) / postings.USUAL_LENGTH)
         counts = Counter(word for word in words if word in idf)
         if counts:
             score = sum(idf[term] * tf / (tf + normal) for term, tf in counts.items())
@@ -43,7 +43,7 @@ def bm25(terms: Terms, question: list[str]) -> dict[int, TermHit]:
 
 async def search(services, tenant: int, question: list[str], top_k: int = 10, where=None) -> list[TermHit]:
     async with services.database.snapshot(tenant) as connection:
-        return await postings.search(connection, tenant, question, top_k, where)
+        return await bm25_search.search(connection, tenant, question, top_k, where)
 
 
 def stored(owner_url: str, tenant: int) -> tuple[dict[str, int], dict[str, int], set[int], set[int], int]:
@@ -120,7 +120,7 @@ async def test_a_tenant_sees_its_own(services, owner_url):
     assert [hit.chunk for hit in await search(services, one, ["shared"])] == [chunk]
     assert await search(services, other, ["secret"]) == []
     async with services.database.snapshot(other) as connection:
-        assert await postings.search(connection, one, ["shared"], 10) == []
+        assert await bm25_search.search(connection, one, ["shared"], 10) == []
     with psycopg.connect(services.settings.service_url) as connection:
         for table in ("postings", "lexicon", *(f"postings_{n}" for n in range(16))):
             if table in ("postings", "lexicon"):
@@ -195,11 +195,11 @@ async def filtered(services) -> tuple[int, Terms, dict[int, int]]:
     ],
     ids=["half", "most", "few", "one", "none"],
 )
-@pytest.mark.parametrize("few", [postings.FEW_CHUNKS, 0], ids=["narrow", "wide"])
+@pytest.mark.parametrize("few", [bm25_search.FEW_CHUNKS, 0], ids=["narrow", "wide"])
 @pytest.mark.parametrize("question", [["w0", "w5"], ["w280", "w281", "w290"]], ids=["frequent", "rare"])
 async def test_filters_are_honoured_and_hide_nothing(services, filtered, monkeypatch, filter_, matches, few, question):
     tenant, terms, ours = filtered
-    monkeypatch.setattr(postings, "FEW_CHUNKS", few)
+    monkeypatch.setattr(bm25_search, "FEW_CHUNKS", few)
     expected = {chunk: hit for chunk, hit in bm25(terms, question).items() if matches(chunk // 10)}
     best = sorted((hit.score for hit in expected.values()), reverse=True)[:20]
     hits = await search(services, tenant, question, 20, compile_filter(filter_))

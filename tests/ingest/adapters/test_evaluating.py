@@ -8,9 +8,9 @@ import secrets
 import pytest
 
 from app import adapters
-from app.blobs import Blob
 from app.prompts import NO_ANSWER
-from app.tasks import create_task, get_task
+from app.storage.blobs import Blob
+from app.storage.tasks import create_task, get_task
 from ingest import tasks
 from ingest.adapters.evaluating import KEPT_EVERY, evaluate
 from tests.conftest import ingest_text

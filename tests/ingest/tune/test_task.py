@@ -10,8 +10,9 @@ import psutil
 import psycopg
 import pytest
 
-from app import adapters, tasks
+from app import adapters
 from app.settings import Settings
+from app.storage import tasks
 from app.tuning import Hyperparameters
 from ingest.tasks import TaskFailed
 from ingest.tune.progress import MOST_POINTS, Progress

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.database import Connection, fetch_one
 from app.errors import InvalidInput
+from app.storage.database import Connection, fetch_one
 
 KEPT = "24 hours"
 

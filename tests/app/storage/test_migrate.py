@@ -7,7 +7,7 @@ import pytest
 from pgvector.psycopg import register_vector
 from pydantic import SecretStr
 
-from app.migrate import migrate, upgrade
+from app.storage.migrate import migrate, upgrade
 from tests.conftest import with_database
 
 VECTORS = {"old": [1.0] + [0.0] * 383, "older": [0.0, 1.0] + [0.0] * 382}

@@ -13,8 +13,8 @@ from typing import Literal, get_args
 
 from psycopg.errors import UniqueViolation
 
-from app.database import Database, fetch_all, fetch_one
 from app.errors import Conflict, NotFound, Unauthorized
+from app.storage.database import Database, fetch_all, fetch_one
 
 Scope = Literal["query", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

@@ -13,10 +13,10 @@ from psycopg import sql
 from app.embedding.choice import identity_of
 from app.errors import NotConfigured
 from app.language.analyzer import Analyzer
-from app.reanalysis import adopt
 from app.settings import Settings
-from app.space_tables import create_space, create_vector_index, drop_space, stored_spaces
-from app.spaces import Space, other_vectors
+from app.storage.reanalysis import adopt
+from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
+from app.storage.spaces import Space, other_vectors
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ONE_AT_A_TIME = 0x6B797570

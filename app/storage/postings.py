@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from app.database import Connection, fetch_all, fetch_one
 from app.errors import KyujangError
+from app.storage.database import Connection, fetch_all, fetch_one
 
 K1, B, USUAL_LENGTH = 0.9, 0.6, 150
 IMPACT_SCALE = 30_000

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
-from app.idempotency import Idempotency, first_job
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.idempotency import Idempotency, first_job
 
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
-from app.idempotency import Idempotency, first_job
-from app.jobs import ItemError
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.idempotency import Idempotency, first_job
+from app.storage.jobs import ItemError
 
 TaskKind = Literal["check", "tune", "evaluate"]
 TaskStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]

@@ -9,11 +9,11 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from app import changes, lexicon
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import NotFound
-from app.filters import Condition
-from app.jobs import cancel_items
+from app.storage import changelog, postings
+from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.filters import Condition
+from app.storage.jobs import cancel_items
 from app.stores import Hit, Match
 
 
@@ -122,8 +122,8 @@ async def delete_document(database: Database, tenant: int, document_id: str) -> 
         if row is not None:
             blobs.append(row["blob"])
             removed = [chunk["id"] for chunk in chunks]
-            await changes.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
-            await lexicon.remove(connection, tenant, removed)
+            await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
+            await postings.remove(connection, tenant, removed)
     return blobs
 
 

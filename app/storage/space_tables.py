@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from app.embedding.choice import as_stored, identity_of
 from app.settings import Settings
-from app.spaces import Space, State, table
+from app.storage.spaces import Space, State, table
 
 PARTITIONS = 16
 

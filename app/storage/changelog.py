@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app import spaces
-from app.database import Connection, fetch_all, fetch_one
+from app.storage import spaces
+from app.storage.database import Connection, fetch_all, fetch_one
 
 KEPT_CHANGES = 1000
 BATCH_CHUNKS = 20_000

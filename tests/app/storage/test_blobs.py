@@ -8,8 +8,8 @@ import tempfile
 
 import pytest
 
-from app.blobs import Blobs
 from app.errors import Unavailable
+from app.storage.blobs import Blobs
 from tests.conftest import NewTenant
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.database import Connection, Database, fetch_all, fetch_one
 from app.errors import KyujangError
+from app.storage.database import Connection, Database, fetch_all, fetch_one
 
 State = Literal["building", "active", "retired"]
 

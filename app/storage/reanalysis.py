@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from app import lexicon
-from app.database import Connection, fetch_all, fetch_one
 from app.language.analyzer import Analyzer
+from app.storage import postings
+from app.storage.database import Connection, fetch_all, fetch_one
 
 log = logging.getLogger("kyujang.migrate")
 
@@ -61,7 +61,7 @@ async def _analyse(connection: Connection, tenant: int, analyzer: Analyzer) -> N
             )
             if not rows:
                 return
-            await lexicon.index(connection, tenant, await asyncio.to_thread(_terms, analyzer, rows))
+            await postings.index(connection, tenant, await asyncio.to_thread(_terms, analyzer, rows))
         key["after"] = rows[-1]["id"]
 
 

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from app.errors import NotConfigured
-from app.migrate import migrate
 from app.services import Services, open_services
 from app.settings import Settings
+from app.storage.migrate import migrate
+from app.storage.tenants import tenant_by_id
 from app.stores import postings
-from app.tenants import tenant_by_id
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")

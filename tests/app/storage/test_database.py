@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app.database import Database, fetch_all
 from app.errors import DatabaseUnavailable, NotConfigured
 from app.services import Services
 from app.settings import Settings
-from app.tenants import authenticate, create_tenant, tenant_by_id
+from app.storage.database import Database, fetch_all
+from app.storage.tenants import authenticate, create_tenant, tenant_by_id
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
