@@ -22,7 +22,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.main import create_app
 from app.open_spaces import OpenSpace, OpenSpaces
 from app.services import Services, open_services
@@ -117,7 +117,7 @@ def model_opened_once() -> Iterator[None]:
     """However often a test opens the services: each time would cost a second."""
     opened = functools.lru_cache(maxsize=1)(E5Encoder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.embedding.choice.E5Encoder", lambda folder, **options: opened(folder.resolve(), **options))
+        patch.setattr("app.embedding.factory.E5Encoder", lambda folder, **options: opened(folder.resolve(), **options))
         yield
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.embedding.e5_folder import PROMPTS
 from app.embedding.e5_runtime import Precision, open_runtime
 from app.embedding.encoder import Kind, Vectors, sound
+from app.embedding.packaged.folder import PROMPTS
 from app.settings import PACKAGED_EMBEDDER
 
 # A run costs as much as some 8 tokens do, so that only short texts gain by sharing one, and only with little padding.

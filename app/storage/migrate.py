@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
-from app.embedding.choice import identity_of
+from app.embedding.factory import identity_of
 from app.errors import NotConfigured
 from app.language.analyzer import Analyzer
 from app.settings import Settings

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from app.embedding.choice import as_stored, identity_of
+from app.embedding.factory import as_stored, identity_of
 from app.settings import Settings
 from app.storage.spaces import Space, State, table
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
-from app.embedding.choice import uses_packaged_model
-from app.embedding.e5_folder import is_written
+from app.embedding.factory import uses_packaged_model
+from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
 from app.generation import address
 from app.settings import Settings, is_loopback

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.migrate import migrate

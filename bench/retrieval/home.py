@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import psycopg
 
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import Corpus, Plan

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.retrieval import Mode
 from app.storage.database import Database, fetch_all
 from app.storage.tenants import create_key

@@ -10,7 +10,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured, RerankerUnavailable
 from app.main import create_app
 from app.reranking import CrossEncoderReranker, EndpointReranker, open_reranker

@@ -9,7 +9,7 @@ import pytest
 
 from app.clock import Clock
 from app.embedding import open_encoder, with_stored
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
 from app.retrieval import Retrieval, retrieve
 from app.services import open_services

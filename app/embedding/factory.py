@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
 from app.embedding.encoder import Encoder, identity
 from app.embedding.endpoint import EndpointEncoder
-from app.embedding.local import SentenceTransformerEncoder
+from app.embedding.packaged.folder import packaged_folder
+from app.embedding.sentence_transformer import SentenceTransformerEncoder
 from app.errors import NotConfigured
 from app.settings import PACKAGED_EMBEDDER, Settings
 

