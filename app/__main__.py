@@ -15,7 +15,7 @@ from app.embedding import open_encoder
 from app.errors import KyujangError, NotConfigured
 from app.evaluation import command as evaluation
 from app.main import create_app
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 from app.settings import Settings
 from app.storage.migrate import migrate
 from app.up.run import up

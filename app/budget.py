@@ -22,7 +22,7 @@ from app.prompts import (
     system_text,
 )
 from app.replicas import Replicas
-from app.stores import Match
+from app.retrieval.match import Match
 
 T = TypeVar("T")
 

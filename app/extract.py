@@ -19,7 +19,7 @@ from app.citations import Citation, Span, Support, precision
 from app.language.content_words import Word, content_words, terms_of
 from app.language.sentences import split_sentences
 from app.links import remote_images
-from app.stores import Match
+from app.retrieval.match import Match
 
 # Chosen on questions with and without an answer, in both languages.
 BEARS_ON = 0.42

@@ -21,12 +21,12 @@ from app.prompts import Grounding, PromptElements, elements_for
 from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
 from app.replicas import Replicas
 from app.reply import Reply
-from app.retrieval import Found, retrieve
+from app.retrieval.match import Match
+from app.retrieval.search import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
 from app.stored_prompts import StoredPrompt
-from app.stores import Match
 from app.structured import check, or_declined
 from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 

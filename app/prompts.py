@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
 from app.fencing import neutralise
-from app.stores import Match
+from app.retrieval.match import Match
 
 Grounding = Literal["mark", "extract", "refuse", "off"]
 

@@ -11,7 +11,7 @@ from app.errors import EngineUnavailable
 from app.generation import Engine
 from app.loaded_adapters import Adapter
 from app.prompts import ENGLISH, Message, build_messages
-from app.stores import Match
+from app.retrieval.match import Match
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.
 Distributions = list[dict[str, float]]

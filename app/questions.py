@@ -11,9 +11,9 @@ from app.budget import Prompt
 from app.citations import Citation
 from app.generation import Generation
 from app.prompts import Message, Overrides
-from app.retrieval import Retrieval
+from app.retrieval.match import Match
+from app.retrieval.search import Retrieval
 from app.stored_prompts import StoredPrompt
-from app.stores import Match
 from app.verdict import Verdict
 
 

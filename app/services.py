@@ -12,17 +12,17 @@ from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
-from app.open_spaces import OpenSpace, OpenSpaces
 from app.replicas import Replicas, open_replicas
-from app.reranking import Reranker, open_reranker
+from app.retrieval.live_spaces import OpenSpace, OpenSpaces
+from app.retrieval.reranking import Reranker, open_reranker
+from app.retrieval.stores import VectorStore
+from app.retrieval.stores.faiss_store import FaissStore
+from app.retrieval.stores.pgvector import PgvectorStore
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.spaces import Space, other_vectors, spaces
 from app.storage.tenants import tenant_numbers
-from app.stores import VectorStore
-from app.stores.memory import FaissStore
-from app.stores.pgvector import PgvectorStore
 
 log = logging.getLogger("kyujang.services")
 

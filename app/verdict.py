@@ -10,7 +10,7 @@ from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
 from app.extract import extract
 from app.language.content_words import content_words, terms_of
 from app.prompts import Grounding
-from app.stores import Match
+from app.retrieval.match import Match
 
 NoAnswer = Literal["nothing_retrieved", "below_min_score", "model_declined"]
 Mode = Literal["generated", "extracted"]

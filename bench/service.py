@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 120

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.embedding import Encoder
 from app.language.analyzer import Analyzer
-from app.open_spaces import OpenSpace
+from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs

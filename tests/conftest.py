@@ -24,7 +24,7 @@ from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.main import create_app
-from app.open_spaces import OpenSpace, OpenSpaces
+from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.services import Services, open_services
 from app.settings import Settings
 from app.storage.migrate import migrate

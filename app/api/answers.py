@@ -21,9 +21,9 @@ from app.budget import Prompt
 from app.citations import Citation, Span
 from app.prompts import Example, Overrides, Sampling
 from app.questions import Answer, Preview, Question
-from app.retrieval import Retrieval
+from app.retrieval.match import Match
+from app.retrieval.search import Retrieval
 from app.stored_prompts import StoredPrompt
-from app.stores import Match
 
 
 def retrieval_of(body: SearchBody | QueryBody) -> Retrieval:

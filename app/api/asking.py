@@ -11,7 +11,7 @@ from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.language.unicode import Text
 from app.prompts import Grounding
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 from app.verdict import NoAnswer
 
 # A cosine or a fused score is at most 1; BM25's has no bound of its own.

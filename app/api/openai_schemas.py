@@ -22,7 +22,7 @@ from app.api.asking import (
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.prompts import Grounding
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 from app.verdict import NoAnswer
 
 TEXT_ALONE = (

@@ -15,7 +15,7 @@ from app.citations import Citation
 from app.clock import Clock
 from app.metrics import Metrics
 from app.questions import Answer, Delta, Retrieved, Step
-from app.retrieval import retrieve
+from app.retrieval.search import retrieve
 
 router = APIRouter(tags=["Asking"])
 

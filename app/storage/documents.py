@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +10,9 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.storage import changelog, postings
-from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filters import Condition
 from app.storage.jobs import cancel_items
-from app.stores import Hit, Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,81 +123,6 @@ async def delete_document(database: Database, tenant: int, document_id: str) -> 
             await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
             await postings.remove(connection, tenant, removed)
     return blobs
-
-
-async def narrow(
-    connection: Connection, tenant: int, where: Condition, *, documents: int, chunks: int
-) -> list[str] | None:
-    """The documents that match, or None if they are more than `documents` or have more than `chunks` chunks."""
-    key: dict[str, Any] = {"tenant": tenant, "limit": documents + 1, **where.parameters}
-    among = "true"
-    if where.candidates:
-        # Each stops at the limit, so a wide one costs no more than a narrow one.
-        arrays = [
-            f"array(select document_id from ({query}) q limit %(limit)s) as of_{n}"  # noqa: S608
-            for n, query in enumerate(where.candidates)
-        ]
-        found = await fetch_one(connection, f"select {', '.join(arrays)}", key)
-        assert found is not None
-        key["candidates"] = min(found.values(), key=len)
-        if len(key["candidates"]) > documents:
-            return None
-        among = "d.id = any(%(candidates)s)"
-    rows = await fetch_all(
-        connection,
-        f"""
-        select d.id, d.chunks from documents d
-        where d.tenant_id = %(tenant)s and {among} and {where.sql} limit %(limit)s
-        """,  # noqa: S608 - a condition holds its values as parameters
-        key,
-    )
-    if len(rows) > documents or sum(row["chunks"] for row in rows) > chunks:
-        return None
-    return [row["id"] for row in rows]
-
-
-async def matching(connection: Connection, tenant: int, hits: Sequence[Hit], where: Condition) -> list[Hit]:
-    """Those whose document matches, in their order."""
-    rows = await fetch_all(
-        connection,
-        f"""
-        select c.id from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
-        where c.tenant_id = %(tenant)s and c.id = any(%(ids)s) and {where.sql}
-        """,  # noqa: S608
-        {"tenant": tenant, "ids": [hit.chunk for hit in hits], **where.parameters},
-    )
-    kept = {row["id"] for row in rows}
-    return [hit for hit in hits if hit.chunk in kept]
-
-
-async def matches(connection: Connection, tenant: int, hits: Sequence[Hit]) -> list[Match]:
-    """What the hits stand for, in their order."""
-    rows = await fetch_all(
-        connection,
-        """
-        select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata
-        from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
-        where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
-        """,
-        {"tenant": tenant, "ids": [hit.chunk for hit in hits]},
-    )
-    found = {row["id"]: row for row in rows}
-    return [_match(found[hit.chunk], hit.score) for hit in hits]
-
-
-def _match(row: DictRow, score: float) -> Match:
-    return Match(
-        chunk_id=public_chunk_id(row["id"]),
-        document_id=row["document_id"],
-        source=row["source"],
-        title=row["title"],
-        page=row["page"],
-        text=row["content"],
-        score=score,
-        metadata=row["metadata"],
-        start=row["start"],
-        stop=row["stop"],
-    )
 
 
 def _document(row: DictRow) -> Document:

@@ -13,7 +13,7 @@ from app.client import call
 from app.evaluation.overlap import contains, f1
 from app.evaluation.service import in_parallel
 from app.extract import bearing, extract
-from app.stores import Match
+from app.retrieval.match import Match
 from bench.answer.data import Question
 
 # The way without an engine; the others are values of `grounding`.

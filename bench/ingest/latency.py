@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from app.client import call
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 from bench.ingest.fill import fill
 from bench.ingest.home import Home
 from bench.ingest.pipeline import Running, running

@@ -20,14 +20,14 @@ from psycopg.types.json import Jsonb
 
 from app.embedding.e5 import E5Encoder
 from app.language.analyzer import Analyzer
+from app.retrieval.stores.faiss_index import FaissIndex
+from app.retrieval.stores.faiss_store import LISTS_FROM_VECTORS, FaissStore
 from app.storage.changelog import Vectors
 from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
 from app.storage.spaces import table
 from app.storage.tenants import create_tenant, tenant_by_id
-from app.stores.faiss import FaissIndex
-from app.stores.memory import LISTS_FROM_VECTORS, FaissStore
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database

@@ -1,4 +1,4 @@
-"""Who is asked: Kyujang's stores as app/retrieval.py asks them, and pgvector and FAISS by themselves."""
+"""Who is asked: Kyujang's stores as app/retrieval/search.py asks them, and pgvector and FAISS by themselves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
 
+from app.retrieval.stores import VectorStore
+from app.retrieval.stores.pgvector import PgvectorStore, ef_search
 from app.storage.database import Database
 from app.storage.filters import Compares, Metadata, compile_filter
-from app.stores import VectorStore
-from app.stores.pgvector import PgvectorStore, ef_search
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
-from app.retrieval import Mode
+from app.retrieval.search import Mode
 from app.storage.database import Database, fetch_all
 from app.storage.tenants import create_key
 from bench.processes import resident_mb

@@ -13,7 +13,7 @@ from app.errors import InvalidInput, NotFound
 from app.evaluation.overlap import contains, exact, f1
 from app.prompts import HANGUL, Overrides, Sampling
 from app.questions import Answer, Question
-from app.retrieval import Retrieval
+from app.retrieval.search import Retrieval
 from app.services import Services
 from app.storage.tenants import SCOPES, Tenant
 from ingest import tasks

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.errors import InvalidInput
 from app.fencing import FENCE, neutralise
 from app.prompts import Message, build_messages, elements_for
-from app.stores import Match
+from app.retrieval.match import Match
 from app.tuning import FEWEST_ROWS, MOST_ROWS, Method, Row, SftRow, validated_rows
 
 MOST_ERRORS = 20

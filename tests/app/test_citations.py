@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.citations import Span, Support, cite
 from app.fencing import neutralise
-from app.stores import Match
+from app.retrieval.match import Match
 
 
 def match(text: str, title: str | None = None) -> Match:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.citations import cite
 from app.extract import MOST_SENTENCES, extract
-from app.stores import Match
+from app.retrieval.match import Match
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -12,7 +12,7 @@ from app.prompts import (
     default_elements,
     elements_for,
 )
-from app.stores import Match
+from app.retrieval.match import Match
 
 
 def match(text: str, title: str | None = None) -> Match:

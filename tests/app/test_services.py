@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from app.main import create_app
+from app.retrieval.stores.faiss_store import FaissStore
+from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import open_services
-from app.stores.memory import FaissStore
-from app.stores.pgvector import PgvectorStore
 from tests.conftest import ADMIN_KEY, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")

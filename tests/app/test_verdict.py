@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.stores import Match
+from app.retrieval.match import Match
 from app.verdict import Case, judge
 
 SHELF = [

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
+from app.retrieval.match import Hit
+from app.retrieval.stores import VectorStore
 from app.storage import changelog, spaces
 from app.storage.database import Database, fetch_all
 from app.storage.filters import Condition
 from app.storage.tenants import create_tenant, tenant_by_id
-from app.stores import Hit, VectorStore
 
 DIMENSION = 384
 SPACE = 1  # of the model that a new database is set up for

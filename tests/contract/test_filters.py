@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from app.retrieval.stores import pgvector
 from app.storage import documents
 from app.storage.filters import All, Compares, Contains, Is, Metadata, Not, Some, compile_filter
-from app.stores import pgvector
 from tests.contract.corpus import SPACE, Document, new_tenant, put, search, unit
 from tests.contract.test_vector_store import faiss_store
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 
 from app.language.analyzer import Analyzer
-from app.stores import postings
+from app.retrieval.stores import bm25
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.contract.corpus import new_tenant
 from tests.contract.texts import load_terms
@@ -55,7 +55,7 @@ async def test_bm25_finds_the_passage(services, name, scheme, floors):
     scores = defaultdict(list)
     async with services.database.snapshot(tenant) as connection:
         for query in queries:
-            hits = await postings.search(connection, tenant, analyzer.terms(query["text"]), 10)
+            hits = await bm25.search(connection, tenant, analyzer.terms(query["text"]), 10)
             ranked = [corpus[hit.chunk]["doc_id"] for hit in hits]
             for part in floors:
                 if query["query_id"].startswith(part):

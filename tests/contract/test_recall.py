@@ -13,11 +13,11 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
+from app.retrieval.stores import pgvector
+from app.retrieval.stores.pgvector import PgvectorStore
 from app.storage.filters import Compares, Metadata, compile_filter
 from app.storage.migrate import migrate
 from app.storage.spaces import table
-from app.stores import pgvector
-from app.stores.pgvector import PgvectorStore
 from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit
 from tests.contract.test_vector_store import faiss_store
 

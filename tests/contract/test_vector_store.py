@@ -10,11 +10,12 @@ import numpy as np
 import psycopg
 import pytest
 
+from app.retrieval.chunks import read_matches
+from app.retrieval.stores import VectorStore
+from app.retrieval.stores.faiss_store import FaissStore
+from app.retrieval.stores.pgvector import PgvectorStore
 from app.storage import changelog, documents, tenants
 from app.storage.filters import Compares, Is, Metadata, Not, compile_filter
-from app.stores import VectorStore
-from app.stores.memory import FaissStore
-from app.stores.pgvector import PgvectorStore
 from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
 
 NewStore = Callable[[], VectorStore]
@@ -161,7 +162,7 @@ async def test_an_older_snapshot_sees_its_own_state(store, database, rng):
         assert len(await search(database, store, tenant, vectors[0], 100)) == 60
         hits = await store.search(connection, tenant, vectors[0], 50)
         assert {hit.chunk for hit in hits} == set(old)
-        assert len(await documents.matches(connection, tenant, hits)) == 20
+        assert len(await read_matches(connection, tenant, hits)) == 20
 
 
 async def test_searches_beside_changes_are_always_whole(store, database, rng):

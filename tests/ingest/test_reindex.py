@@ -11,7 +11,7 @@ from app.clock import Clock
 from app.embedding import open_encoder, with_stored
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
-from app.retrieval import Retrieval, retrieve
+from app.retrieval.search import Retrieval, retrieve
 from app.services import open_services
 from app.storage.migrate import migrate
 from app.storage.spaces import OtherSpace, hold, spaces, table

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from app.errors import NotConfigured
+from app.retrieval.stores import bm25
 from app.services import Services, open_services
 from app.settings import Settings
 from app.storage.migrate import migrate
 from app.storage.tenants import tenant_by_id
-from app.stores import postings
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -24,7 +24,7 @@ def migrated(settings: Settings) -> None:
 
 async def found(services: Services, tenant: int, text: str) -> int:
     async with services.database.snapshot(tenant) as connection:
-        return len(await postings.search(connection, tenant, services.analyzer.terms(text), 10))
+        return len(await bm25.search(connection, tenant, services.analyzer.terms(text), 10))
 
 
 def dump(owner_url: str, tenant: int) -> list[tuple]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.errors import InvalidInput
 from app.fencing import FENCE
 from app.prompts import ENGLISH, KOREAN, build_messages
-from app.stores import Match
+from app.retrieval.match import Match
 from app.tuning import NOT_SERVED, Hyperparameters, validated_rows
 from ingest.tune.instructions import examples, parse_rows
 from tests.conftest import SHARED_DATA, needs_shared_data

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fusion import fuse
-from app.stores import Hit
-from app.stores.postings import TermHit
+from app.retrieval.fusion import fuse
+from app.retrieval.match import Hit
+from app.retrieval.stores.bm25 import TermHit
 
 DENSE = [Hit(1, 0.9), Hit(2, 0.8), Hit(3, 0.7)]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from app.embedding import Embedder
 from app.errors import KyujangError
+from app.retrieval.stores import VectorStore
 from app.storage.database import Database
 from app.storage.spaces import Space, spaces
-from app.stores import VectorStore
 
 log = logging.getLogger("kyujang.spaces")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
-from app.storage import documents
+from app.retrieval.chunks import small_candidate_set
+from app.retrieval.match import Hit
 from app.storage.database import Connection, fetch_all
 from app.storage.filters import Condition
 from app.storage.postings import IMPACT_SCALE
-from app.stores import Hit
 
 HEAD = 1000
 CANDIDATES = 200
@@ -117,7 +117,7 @@ async def search(
     }
     if where is None:
         return _hits(await fetch_all(connection, ASKED + STRONGEST + ALL_MET + SCORED, parameters))
-    few = await documents.narrow(connection, tenant, where, documents=FEW_CHUNKS, chunks=FEW_CHUNKS)
+    few = await small_candidate_set(connection, tenant, where, documents=FEW_CHUNKS, chunks=FEW_CHUNKS)
     if few is not None:
         return _hits(await fetch_all(connection, ASKED + OF_DOCUMENTS + SCORED, {**parameters, "documents": few}))
     enough = parameters["candidates"]

@@ -13,7 +13,7 @@ import pytest
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured, RerankerUnavailable
 from app.main import create_app
-from app.reranking import CrossEncoderReranker, EndpointReranker, open_reranker
+from app.retrieval.reranking import CrossEncoderReranker, EndpointReranker, open_reranker
 from app.settings import Settings
 
 TEXTS = [

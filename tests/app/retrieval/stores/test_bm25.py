@@ -10,10 +10,10 @@ import numpy as np
 import psycopg
 import pytest
 
+from app.retrieval.stores import bm25 as bm25_search
+from app.retrieval.stores.bm25 import TermHit
 from app.storage import postings
 from app.storage.filters import Compares, Is, Metadata, compile_filter
-from app.stores import postings as bm25_search
-from app.stores.postings import TermHit
 from tests.contract.corpus import new_tenant
 from tests.contract.texts import Terms, load_terms, put_terms
 

@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.storage import changelog, documents
+from app.retrieval.chunks import keep_matching
+from app.retrieval.match import Hit
+from app.retrieval.stores import index_file
+from app.retrieval.stores.cached_index import Resident
+from app.retrieval.stores.faiss_index import FaissIndex
+from app.retrieval.stores.pgvector import PgvectorStore, narrow
+from app.storage import changelog
 from app.storage.database import Connection
 from app.storage.filters import Condition
-from app.stores import Hit, index_file
-from app.stores.faiss import FaissIndex
-from app.stores.pgvector import PgvectorStore, narrow
-from app.stores.resident import Resident
 
 log = logging.getLogger("kyujang.stores")
 
@@ -103,7 +105,7 @@ class FaissStore:
             hits = await self._of_version(connection, tenant, version, vector, fetched)
             if hits is None:
                 return None
-            kept = await documents.matching(connection, tenant, hits, where)
+            kept = await keep_matching(connection, tenant, hits, where)
             if len(kept) >= top_k or len(hits) < fetched:
                 return kept[:top_k]
             fetched *= 8

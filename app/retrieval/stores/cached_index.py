@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.retrieval.match import Hit
+from app.retrieval.stores.faiss_index import FaissIndex
 from app.storage.changelog import Vectors
-from app.stores import Hit
-from app.stores.faiss import FaissIndex
 
 
 class ReadWriteLock:

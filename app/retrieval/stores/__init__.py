@@ -1,39 +1,15 @@
-"""Vector search: what a store promises, and what it returns."""
+"""Vector search: what a store promises."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.retrieval.match import Hit
 from app.storage.database import Connection
 from app.storage.filters import Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """`chunk` is chunks.id; what `score` means depends on who found it."""
-
-    chunk: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A retrieved chunk. `start` and `stop` count code points in the document's text."""
-
-    chunk_id: str
-    document_id: str
-    source: str | None
-    title: str | None
-    page: int | None
-    text: str
-    score: float
-    metadata: dict[str, Any]
-    start: int
-    stop: int
 
 
 class VectorStore(Protocol):

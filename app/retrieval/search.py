@@ -10,15 +10,16 @@ from typing import Literal
 from app.clock import Clock
 from app.embedding import Vectors
 from app.errors import InvalidInput
-from app.fusion import fuse
-from app.reranking import Reranker
+from app.retrieval.chunks import read_matches
+from app.retrieval.fusion import fuse
+from app.retrieval.match import Hit, Match
+from app.retrieval.reranking import Reranker
+from app.retrieval.stores import VectorStore, bm25
 from app.services import Services
-from app.storage import documents
 from app.storage.database import Connection
 from app.storage.filters import Condition
 from app.storage.spaces import active_number
 from app.storage.tenants import Tenant
-from app.stores import Hit, Match, VectorStore, postings
 
 Mode = Literal["dense", "lexical", "hybrid"]
 
@@ -67,7 +68,7 @@ async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrie
                 # Another embedding model since: its vectors want its query.
                 space, vector = active, (await active.embedder.embed([text], "query"))[0]
             hits = await _hits(services, connection, tenant.number, space.store, vector, terms, wanted)
-            matches = await documents.matches(connection, tenant.number, hits)
+            matches = await read_matches(connection, tenant.number, hits)
     if wanted.rerank and services.reranker is not None:
         with clock.step("rerank"):
             matches = (await _reranked(services.reranker, text, matches))[: wanted.top_k]
@@ -86,12 +87,12 @@ async def _hits(
 ) -> Sequence[Hit]:
     top_k = max(RERANKED, wanted.top_k) if wanted.rerank else wanted.top_k
     if vector is None:
-        return await postings.search(connection, tenant, terms or [], top_k, wanted.where)
+        return await bm25.search(connection, tenant, terms or [], top_k, wanted.where)
     if terms is None:
         return await store.search(connection, tenant, vector, top_k, wanted.where)
     depth = max(DEPTH, top_k)
     dense = await store.search(connection, tenant, vector, depth, wanted.where)
-    lexical = await postings.search(connection, tenant, terms, depth, wanted.where)
+    lexical = await bm25.search(connection, tenant, terms, depth, wanted.where)
     return fuse(dense, lexical, dense_weight=services.settings.dense_weight, top_k=top_k)
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, documents, spaces
+from app.retrieval.chunks import small_candidate_set
+from app.retrieval.match import Hit
+from app.storage import changelog, spaces
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.filters import Condition
-from app.stores import Hit
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
 # tenants' in the same partition included.
@@ -152,4 +153,4 @@ def ef_search(rows: int, top_k: int, *, within: bool) -> int:
 async def narrow(connection: Connection, tenant: int, where: Condition, chunks: int, top_k: int) -> list[str] | None:
     """The documents that match, if they are few enough to be scanned exactly. `chunks` is how many the tenant has."""
     most = int(max(EXACT_UP_TO_MATCHING * math.sqrt(chunks * top_k), min(EXACT_UP_TO_SHARE * chunks, EXACT_AT_MOST)))
-    return await documents.narrow(connection, tenant, where, documents=most // CHUNKS_PER_DOCUMENT, chunks=most)
+    return await small_candidate_set(connection, tenant, where, documents=most // CHUNKS_PER_DOCUMENT, chunks=most)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.retrieval.match import Hit
 from app.storage.changelog import Vectors
-from app.stores import Hit
 
 LEAST_PROBED_LISTS = 32
 TUNED_RECALL = 0.995

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.stores import Hit
-from app.stores.postings import TermHit
+from app.retrieval.match import Hit
+from app.retrieval.stores.bm25 import TermHit
 
 
 def fuse(dense: Sequence[Hit], lexical: Sequence[TermHit], *, dense_weight: float, top_k: int) -> list[Hit]:
