@@ -22,8 +22,8 @@ from itertools import pairwise
 from app.language.content_words import Word, content_words, terms_of
 from app.language.sentences import split_sentences
 from app.links import leads_elsewhere
+from app.prompting.json_schema import Said, claims, is_json
 from app.retrieval.match import Match
-from app.structured import Said, claims, is_json
 
 # Measured on questions joined with their right answer, with another question's, and with one that is in no passage.
 SUPPORTED = 0.5

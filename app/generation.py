@@ -18,7 +18,7 @@ from app.engine_http import UNIX, EngineHttp, Timeouts, well_formed
 from app.errors import EngineUnavailable, InvalidInput, NotInEngine
 from app.loaded_adapters import Adapter, LoadedAdapters
 from app.metrics import Metrics
-from app.prompts import Message, Sampling
+from app.prompting.elements import Message, Sampling
 from app.settings import Settings
 from app.streamed import Generation, Streamed
 from app.token_counts import TokenCounts

@@ -8,26 +8,27 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from app import activations, stored_prompts
+from app import activations
 from app.activations import AUTO
 from app.adapter_watch import adapter_of
 from app.adapters import AdapterVersion
-from app.budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.clock import Clock, milliseconds
-from app.condense import standalone
 from app.errors import InvalidInput, Unavailable
 from app.generation import Generation
-from app.prompts import Grounding, PromptElements, elements_for
+from app.prompting import stored_prompts
+from app.prompting.elements import Grounding, PromptElements, elements_for
+from app.prompting.json_schema import check, or_declined
+from app.prompting.query_rewriting import standalone
+from app.prompting.reply import Reply
+from app.prompting.stored_prompts import StoredPrompt
+from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
 from app.replicas import Replicas
-from app.reply import Reply
 from app.retrieval.match import Match
 from app.retrieval.search import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
-from app.stored_prompts import StoredPrompt
-from app.structured import check, or_declined
 from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from app.errors import EngineUnavailable
 from app.generation import Engine
 from app.loaded_adapters import Adapter
-from app.prompts import ENGLISH, Message, build_messages
+from app.prompting.elements import ENGLISH, Message, build_messages
 from app.retrieval.match import Match
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.activations import AUTO
-from app.budget import Prompt
 from app.citations import Citation
 from app.generation import Generation
-from app.prompts import Message, Overrides
+from app.prompting.elements import Message, Overrides
+from app.prompting.stored_prompts import StoredPrompt
+from app.prompting.token_budget import Prompt
 from app.retrieval.match import Match
 from app.retrieval.search import Retrieval
-from app.stored_prompts import StoredPrompt
 from app.verdict import Verdict
 
 

@@ -16,7 +16,7 @@ from app.errors import EngineNotBegun, EngineUnavailable
 from app.generation import Engine, Generation, Sampling, Served, open_engines
 from app.loaded_adapters import Adapter
 from app.metrics import Metrics
-from app.prompts import Message
+from app.prompting.elements import Message
 from app.settings import Settings
 
 log = logging.getLogger("kyujang.replicas")

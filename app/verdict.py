@@ -9,7 +9,7 @@ from typing import Literal
 from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
 from app.extract import extract
 from app.language.content_words import content_words, terms_of
-from app.prompts import Grounding
+from app.prompting.elements import Grounding
 from app.retrieval.match import Match
 
 NoAnswer = Literal["nothing_retrieved", "below_min_score", "model_declined"]

@@ -51,10 +51,10 @@ ONLY_IN = {
     "alembic": r"app\.storage\.migrate",
     "sqlalchemy": r"app\.storage\.migrate",
     "pydantic_settings": r"app\.settings",
-    "jsonschema": r"app\.structured",
+    "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (
-    r"app\.storage\..+|app\.(adapters|activations|stored_prompts)|app\.retrieval\.(chunks|stores\.(pgvector|bm25))"
+    r"app\.storage\..+|app\.(adapters|activations)|app\.prompting\.stored_prompts|app\.retrieval\.(chunks|stores\.(pgvector|bm25))"
     r"|ingest\.(jobs|tasks|claims|staging|missing|reindex)|app\.up\.postgres"
 )
 SQL = re.compile(

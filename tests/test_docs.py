@@ -16,7 +16,7 @@ from app.__main__ import build_parser
 from app.api.problems import CODES
 from app.errors import DocumentErrorCode, KyujangError, NotConfigured
 from app.main import create_app
-from app.prompts import ENGLISH, KOREAN
+from app.prompting.elements import ENGLISH, KOREAN
 from app.settings import Settings
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ from app.adapters import AdapterStatus
 from app.api.asking import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
 from app.language.unicode import Text
-from app.prompts import Grounding
+from app.prompting.elements import Grounding
 
 MAX_CASES = 500
 

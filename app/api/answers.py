@@ -17,13 +17,13 @@ from app.api.asking import (
 )
 from app.api.filters import condition
 from app.api.schemas import SpanOut
-from app.budget import Prompt
 from app.citations import Citation, Span
-from app.prompts import Example, Overrides, Sampling
+from app.prompting.elements import Example, Overrides, Sampling
+from app.prompting.stored_prompts import StoredPrompt
+from app.prompting.token_budget import Prompt
 from app.questions import Answer, Preview, Question
 from app.retrieval.match import Match
 from app.retrieval.search import Retrieval
-from app.stored_prompts import StoredPrompt
 
 
 def retrieval_of(body: SearchBody | QueryBody) -> Retrieval:

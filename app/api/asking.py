@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.language.unicode import Text
-from app.prompts import Grounding
+from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 from app.verdict import NoAnswer
 

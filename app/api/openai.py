@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app import pipeline, stored_prompts
+from app import pipeline
 from app.api.answers import answer_out, question_of, usage_out
 from app.api.asking import QueryBody
 from app.api.deps import QueryTenant, ServicesDep
@@ -36,9 +36,10 @@ from app.api.openai_schemas import (
 from app.api.query import count
 from app.errors import InvalidInput, UnknownModel
 from app.metrics import Metrics
+from app.prompting import stored_prompts
+from app.prompting.stored_prompts import DEFAULT
 from app.questions import Answer, Delta, Step
 from app.storage.tenants import Tenant
-from app.stored_prompts import DEFAULT
 
 router = APIRouter(
     prefix="/v1",

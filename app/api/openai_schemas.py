@@ -21,7 +21,7 @@ from app.api.asking import (
 )
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
-from app.prompts import Grounding
+from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 from app.verdict import NoAnswer
 

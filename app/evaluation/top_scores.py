@@ -10,7 +10,7 @@ from app.client import ServiceRefused, call
 from app.evaluation.calibration import TopScore
 from app.evaluation.questions import BadFile, Query, Unanswerable
 from app.evaluation.service import SearchMode, in_parallel
-from app.prompts import HANGUL
+from app.prompting.elements import HANGUL
 
 # The cosine and the fused score mean the same from one question to the next; BM25's does not.
 DEFAULT_MODES = ("dense", "hybrid")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.citations import Span, Support, cite
-from app.fencing import neutralise
+from app.prompting.fencing import neutralise
 from app.retrieval.match import Match
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bench.canaries import Attack, CanaryReport, leave, read_attacks, run_canaries, take_in
-from tests.app.test_fencing import TOKEN
+from tests.app.prompting.test_fencing import TOKEN
 from tests.stack import Stack
 
 ATTACKS = read_attacks()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from app.prompts import NO_ANSWER
+from app.prompting.elements import NO_ANSWER
 from app.settings import PACKAGED_MODEL
 from tests.app.api.test_job_events import parsed
 from tests.conftest import ingest_text

@@ -8,7 +8,7 @@ import secrets
 import pytest
 
 from app import adapters
-from app.prompts import NO_ANSWER
+from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
 from app.storage.tasks import create_task, get_task
 from ingest import tasks

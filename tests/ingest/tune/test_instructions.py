@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.errors import InvalidInput
-from app.fencing import FENCE
-from app.prompts import ENGLISH, KOREAN, build_messages
+from app.prompting.elements import ENGLISH, KOREAN, build_messages
+from app.prompting.fencing import FENCE
 from app.retrieval.match import Match
 from app.tuning import NOT_SERVED, Hyperparameters, validated_rows
 from ingest.tune.instructions import examples, parse_rows

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fencing import FENCE, neutralise, new_fence
+from app.prompting.fencing import FENCE, neutralise, new_fence
 
-# As the families' tokenizers and templates write them, not as app/fencing.py describes them.
+# As the families' tokenizers and templates write them, not as app/prompting/fencing.py describes them.
 TOKENS = {
     "ChatML, Qwen, HyperCLOVA X": "<|im_start|> <|im_end|> <|im_sep|> <|endoftext|> <|endofturn|> <|stop|>",
     "Llama 2": "[INST] [/INST] <<SYS>> <</SYS>> <s> </s> <unk>",

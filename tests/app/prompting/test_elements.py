@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.prompts import (
+from app.prompting.elements import (
     DEFAULT_SAMPLING,
     ENGLISH,
     KOREAN,

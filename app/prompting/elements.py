@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
-from app.fencing import neutralise
+from app.prompting.fencing import neutralise
 from app.retrieval.match import Match
 
 Grounding = Literal["mark", "extract", "refuse", "off"]

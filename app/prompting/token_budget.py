@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.errors import InvalidInput, Unavailable
-from app.fencing import new_fence
-from app.prompts import (
+from app.prompting.elements import (
     Message,
     PromptElements,
     build_messages,
@@ -21,6 +20,7 @@ from app.prompts import (
     sources_text,
     system_text,
 )
+from app.prompting.fencing import new_fence
 from app.replicas import Replicas
 from app.retrieval.match import Match
 

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.prompts import Example, Overrides
+from app.prompting.elements import Example, Overrides
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

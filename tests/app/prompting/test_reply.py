@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.prompts import END_OF_THINKING, NO_ANSWER, THINK
-from app.reply import Reply
+from app.prompting.elements import END_OF_THINKING, NO_ANSWER, THINK
+from app.prompting.reply import Reply
 
 
 def read(*parts: str, structured: bool = False) -> tuple[Reply, str]:

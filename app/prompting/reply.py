@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from app.prompts import END_OF_THINKING, NO_ANSWER, THINK
-from app.structured import DECLINED
+from app.prompting.elements import END_OF_THINKING, NO_ANSWER, THINK
+from app.prompting.json_schema import DECLINED
 
 SPACE = re.compile(r"\s+")
 

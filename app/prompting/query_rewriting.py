@@ -11,12 +11,12 @@ from contextlib import aclosing
 
 from app.citations import precision
 from app.errors import Unavailable
-from app.fencing import neutralise
 from app.generation import Generation
 from app.language.content_words import content_words, terms_of
-from app.prompts import HANGUL, Message, Sampling
+from app.prompting.elements import HANGUL, Message, Sampling
+from app.prompting.fencing import neutralise
+from app.prompting.reply import Reply
 from app.replicas import Replicas
-from app.reply import Reply
 from app.settings import PACKAGED_MODEL
 
 REWRITE = {
