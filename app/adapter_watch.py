@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from app import activations
 from app.errors import DatabaseUnavailable, EngineUnavailable
-from app.generation import Engine
-from app.loaded_adapters import Adapter
+from app.generation.adapter_cache import Adapter
+from app.generation.engine import Engine
+from app.generation.replicas import Replicas
 from app.metrics import Metrics
 from app.proof import PROBES, STRANGE, Proof, difference, distributions, proof_from
-from app.replicas import Replicas
 from app.settings import Settings
 from app.storage.database import Database
 

@@ -14,7 +14,8 @@ from app.adapter_watch import adapter_of
 from app.adapters import AdapterVersion
 from app.clock import Clock, milliseconds
 from app.errors import InvalidInput, Unavailable
-from app.generation import Generation
+from app.generation.engine import Generation
+from app.generation.replicas import Replicas
 from app.prompting import stored_prompts
 from app.prompting.elements import Grounding, PromptElements, elements_for
 from app.prompting.json_schema import check, or_declined
@@ -23,7 +24,6 @@ from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
 from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
-from app.replicas import Replicas
 from app.retrieval.match import Match
 from app.retrieval.search import Found, retrieve
 from app.services import Services

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import EngineUnavailable
-from app.generation import Engine
-from app.loaded_adapters import Adapter
-from app.prompting.elements import ENGLISH, Message, build_messages
+from app.generation.adapter_cache import Adapter
+from app.generation.engine import Engine
+from app.generation.messages import Message
+from app.prompting.elements import ENGLISH, build_messages
 from app.retrieval.match import Match
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.

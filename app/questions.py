@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from app.activations import AUTO
 from app.citations import Citation
-from app.generation import Generation
-from app.prompting.elements import Message, Overrides
+from app.generation.engine import Generation
+from app.generation.messages import Message
+from app.prompting.elements import Overrides
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt
 from app.retrieval.match import Match

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
+from app.generation.replicas import Replicas, open_replicas
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
-from app.replicas import Replicas, open_replicas
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.reranking import Reranker, open_reranker
 from app.retrieval.stores import VectorStore

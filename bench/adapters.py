@@ -25,8 +25,8 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 from safetensors.numpy import save_file
 
-from app.engine_http import EngineHttp, Timeouts
-from app.loaded_adapters import Adapter, LoadedAdapters
+from app.generation.adapter_cache import Adapter, LoadedAdapters
+from app.generation.transport import EngineHttp, Timeouts
 from app.metrics import Metrics
 from app.settings import PACKAGED_MODEL
 from bench.stack import started_with_engine

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.replicas import Replicas
+from app.generation.replicas import Replicas
 from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
 
 

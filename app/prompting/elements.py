@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypedDict
+from typing import Literal
 
+from app.generation.messages import DEFAULT_SAMPLING, Message, Sampling
 from app.prompting.fencing import neutralise
 from app.retrieval.match import Match
 
@@ -18,26 +19,6 @@ NO_ANSWER = "[[NO_ANSWER]]"
 THINK, END_OF_THINKING = "<think>", "</think>"
 # An example is the same in each request, so its fence is too, and the engine's prefix cache holds it.
 EXAMPLE_FENCE = "source"
-
-
-class Message(TypedDict):
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-class Sampling(TypedDict, total=False):
-    """In vLLM's names."""
-
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    max_tokens: int
-    stop: list[str]
-    seed: int
-
-
-DEFAULT_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=256)
 
 
 @dataclass(frozen=True, slots=True)

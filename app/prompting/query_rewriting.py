@@ -11,12 +11,13 @@ from contextlib import aclosing
 
 from app.citations import precision
 from app.errors import Unavailable
-from app.generation import Generation
+from app.generation.engine import Generation
+from app.generation.messages import Message, Sampling
+from app.generation.replicas import Replicas
 from app.language.content_words import content_words, terms_of
-from app.prompting.elements import HANGUL, Message, Sampling
+from app.prompting.elements import HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
-from app.replicas import Replicas
 from app.settings import PACKAGED_MODEL
 
 REWRITE = {

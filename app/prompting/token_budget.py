@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.errors import InvalidInput, Unavailable
+from app.generation.messages import Message
+from app.generation.replicas import Replicas
 from app.prompting.elements import (
-    Message,
     PromptElements,
     build_messages,
     example_messages,
@@ -21,7 +22,6 @@ from app.prompting.elements import (
     system_text,
 )
 from app.prompting.fencing import new_fence
-from app.replicas import Replicas
 from app.retrieval.match import Match
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import EngineUnavailable, NotConfigured
-from app.generation import UNIX, Engine, Timeouts
+from app.generation.engine import UNIX, Engine, Timeouts
 from app.settings import PACKAGED_MODEL, Settings, inherited_environment
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment

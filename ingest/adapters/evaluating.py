@@ -11,7 +11,8 @@ from app import adapters, pipeline
 from app.activations import NONE
 from app.errors import InvalidInput, NotFound
 from app.evaluation.overlap import contains, exact, f1
-from app.prompting.elements import HANGUL, Overrides, Sampling
+from app.generation.messages import Sampling
+from app.prompting.elements import HANGUL, Overrides
 from app.questions import Answer, Question
 from app.retrieval.search import Retrieval
 from app.services import Services

@@ -6,9 +6,9 @@ from app import adapters
 from app.adapter_watch import adapter_of
 from app.adapters import AdapterVersion, Check
 from app.errors import EngineUnavailable, NotInEngine
+from app.generation.replicas import Replicas
 from app.proof import DIFFERS, Proof
 from app.proof import prove as prove_in
-from app.replicas import Replicas
 from app.services import Services
 from ingest.adapters.refusal import Refused
 from ingest.tasks import Claimed, TaskFailed

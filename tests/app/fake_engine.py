@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.admission import Admission
-from app.generation import Engine, Timeouts
+from app.generation.admission import Admission
+from app.generation.engine import Engine, Timeouts
+from app.generation.replicas import Replicas
 from app.metrics import Metrics
-from app.replicas import Replicas
 
 CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
 END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'

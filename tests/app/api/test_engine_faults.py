@@ -10,13 +10,13 @@ import httpx
 import pytest
 import uvicorn
 
-from app import replicas as replicas_module
+from app.generation import replicas as replicas_module
+from app.generation.replicas import Replicas
 from app.main import create_app
 from app.metrics import Metrics
-from app.replicas import Replicas
 from tests.app.api.test_job_events import parsed
 from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, fake_engines, replicas_of
-from tests.app.test_replicas import all_up, until
+from tests.app.generation.test_replicas import all_up, until
 from tests.conftest import ingest_text
 
 QUESTION = {"input": "When does the reading room open?", "grounding": "mark"}

@@ -7,7 +7,7 @@ import pytest
 
 from app.api.health import _public
 from app.errors import NotConfigured
-from app.generation import Engine
+from app.generation.engine import Engine
 from app.main import create_app
 from app.settings import Settings
 from tests.app.fake_engine import PATIENT, replicas_of

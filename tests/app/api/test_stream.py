@@ -11,7 +11,7 @@ import pytest
 from app.main import create_app
 from tests.app.api.test_job_events import parsed
 from tests.app.fake_engine import CHUNK, END, USAGE, replicas_of
-from tests.app.test_generation import engine_with
+from tests.app.generation.test_engine import engine_with
 from tests.conftest import ingest_text
 
 __all__ = ["engine_with"]

@@ -2,16 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.prompting.elements import (
-    DEFAULT_SAMPLING,
-    ENGLISH,
-    KOREAN,
-    Example,
-    Overrides,
-    build_messages,
-    default_elements,
-    elements_for,
-)
+from app.generation.messages import DEFAULT_SAMPLING
+from app.prompting.elements import ENGLISH, KOREAN, Example, Overrides, build_messages, default_elements, elements_for
 from app.retrieval.match import Match
 
 

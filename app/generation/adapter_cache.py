@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from app.engine_http import EngineHttp
 from app.errors import EngineUnavailable, InvalidInput, NotInEngine
+from app.generation.transport import EngineHttp
 from app.metrics import Metrics
 
 log = logging.getLogger("kyujang.adapters")

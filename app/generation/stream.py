@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.engine_http import BROKE_OFF, well_formed
 from app.errors import EngineUnavailable
+from app.generation.transport import BROKE_OFF, well_formed
 
 FinishReason = Literal["stop", "length"]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput
-from app.generation import Engine, Generation, Served, Timeouts, address
+from app.generation.engine import Engine, Generation, Served, Timeouts, address
 from tests.app.fake_engine import CHUNK, END, PATIENT, USAGE, FakeEngine
 
 MESSAGES = [{"role": "user", "content": "How long?"}]

@@ -9,8 +9,8 @@ import pytest
 
 from app.adapter_watch import AdapterWatch
 from app.errors import EngineUnavailable
-from app.generation import Generation
-from app.loaded_adapters import Adapter
+from app.generation.adapter_cache import Adapter
+from app.generation.engine import Generation
 from app.metrics import Metrics
 from app.proof import Proof, difference, prove
 from app.settings import Settings

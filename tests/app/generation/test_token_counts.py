@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from app import token_counts
-from app.token_counts import TokenCounts
+from app.generation import token_counts
+from app.generation.token_counts import TokenCounts
 
 
 async def test_what_was_counted_lately_is_not_asked_again(monkeypatch):

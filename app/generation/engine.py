@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.engine_http import UNIX, EngineHttp, Timeouts, well_formed
 from app.errors import EngineUnavailable, InvalidInput, NotInEngine
-from app.loaded_adapters import Adapter, LoadedAdapters
+from app.generation.adapter_cache import Adapter, LoadedAdapters
+from app.generation.messages import Message, Sampling
+from app.generation.stream import Generation, Streamed
+from app.generation.token_counts import TokenCounts
+from app.generation.transport import UNIX, EngineHttp, Timeouts, well_formed
 from app.metrics import Metrics
-from app.prompting.elements import Message, Sampling
 from app.settings import Settings
-from app.streamed import Generation, Streamed
-from app.token_counts import TokenCounts
 
 __all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
 

@@ -10,8 +10,8 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from app.admission import Admission
 from app.errors import Overloaded, TooManyRequests
+from app.generation.admission import Admission
 from app.metrics import Metrics
 
 A, B, C = 0, 1, 2

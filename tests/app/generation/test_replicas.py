@@ -7,11 +7,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from app import replicas as replicas_module
 from app.errors import EngineUnavailable, InvalidInput, NotConfigured
-from app.generation import Generation
+from app.generation import replicas as replicas_module
+from app.generation.engine import Generation
+from app.generation.replicas import Replicas, open_replicas
 from app.metrics import Metrics
-from app.replicas import Replicas, open_replicas
 from app.settings import Settings
 from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, fake_engines, replicas_of
 

@@ -11,12 +11,12 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from app.admission import Admission
 from app.errors import EngineNotBegun, EngineUnavailable
-from app.generation import Engine, Generation, Sampling, Served, open_engines
-from app.loaded_adapters import Adapter
+from app.generation.adapter_cache import Adapter
+from app.generation.admission import Admission
+from app.generation.engine import Engine, Generation, Sampling, Served, open_engines
+from app.generation.messages import Message
 from app.metrics import Metrics
-from app.prompting.elements import Message
 from app.settings import Settings
 
 log = logging.getLogger("kyujang.replicas")
