@@ -16,6 +16,7 @@ from app.clock import Clock, milliseconds
 from app.errors import InvalidInput, Unavailable
 from app.generation.engine import Generation
 from app.generation.replicas import Replicas
+from app.grounding.guard import Case, NoAnswer, Verdict, declined, judge, quoted
 from app.prompting import stored_prompts
 from app.prompting.elements import Grounding, PromptElements, elements_for
 from app.prompting.json_schema import check, or_declined
@@ -29,7 +30,6 @@ from app.retrieval.search import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
-from app.verdict import Case, NoAnswer, Verdict, declined, judge, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.activations import AUTO
-from app.citations import Citation
 from app.generation.engine import Generation
 from app.generation.messages import Message
+from app.grounding.citations import Citation
+from app.grounding.guard import Verdict
 from app.prompting.elements import Overrides
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt
 from app.retrieval.match import Match
 from app.retrieval.search import Retrieval
-from app.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

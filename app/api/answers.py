@@ -17,8 +17,8 @@ from app.api.asking import (
 )
 from app.api.filters import condition
 from app.api.schemas import SpanOut
-from app.citations import Citation, Span
 from app.generation.messages import Sampling
+from app.grounding.citations import Citation, Span
 from app.prompting.elements import Example, Overrides
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
+from app.grounding.guard import NoAnswer
 from app.language.unicode import Text
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
-from app.verdict import NoAnswer
 
 # A cosine or a fused score is at most 1; BM25's has no bound of its own.
 MinScore = Annotated[float, Field(ge=-1, le=1000, description="Of the mode's own score")]

@@ -21,9 +21,9 @@ from app.api.asking import (
 )
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
+from app.grounding.guard import NoAnswer
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
-from app.verdict import NoAnswer
 
 TEXT_ALONE = (
     "only text is understood, a string or parts {'type': 'text', 'text': …}: "

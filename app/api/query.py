@@ -11,8 +11,8 @@ from app.api.answers import answer_out, citation_out, contexts_out, dry_run_out,
 from app.api.asking import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.deps import QueryTenant, ServicesDep
 from app.api.events import Event, event_stream, while_connected
-from app.citations import Citation
 from app.clock import Clock
+from app.grounding.citations import Citation
 from app.metrics import Metrics
 from app.questions import Answer, Delta, Retrieved, Step
 from app.retrieval.search import retrieve

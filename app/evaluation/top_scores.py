@@ -10,7 +10,7 @@ from app.client import ServiceRefused, call
 from app.evaluation.calibration import TopScore
 from app.evaluation.questions import BadFile, Query, Unanswerable
 from app.evaluation.service import SearchMode, in_parallel
-from app.prompting.elements import HANGUL
+from app.language.hangul import HAS_HANGUL
 
 # The cosine and the fused score mean the same from one question to the next; BM25's does not.
 DEFAULT_MODES = ("dense", "hybrid")
@@ -27,7 +27,7 @@ def top_scores(
     def ask(question: Query | Unanswerable) -> TopScore:
         return TopScore(
             query_id=question.id,
-            language=KOREAN if HANGUL.search(question.text) else OTHER,
+            language=KOREAN if HAS_HANGUL.search(question.text) else OTHER,
             kind=question.kind if isinstance(question, Unanswerable) else None,
             scores={mode.name: _top_score(client, question, mode) for mode in modes},
         )

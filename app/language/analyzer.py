@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import Stemmer
 
-from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, HANGUL, KOREAN_FUNCTION_WORDS, pairs, without_ending
+from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, KOREAN_FUNCTION_WORDS, pairs, without_ending
+from app.language.hangul import HAS_SYLLABLE, SYLLABLES
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi
@@ -26,7 +27,7 @@ Scheme = Literal["bigrams", "kiwi"]
 # analysed anew by migrate.
 VERSION = 1
 
-WORD = re.compile(rf"(?P<hangul>[{HANGUL}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{HANGUL}{HAN}]+)")
+WORD = re.compile(rf"(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{SYLLABLES}{HAN}]+)")
 # A digit, a Latin letter or a Chinese character before Hangul: what follows is a unit, a particle or an ending.
 GLUE = re.compile(rf"[0-9A-Za-z{HAN}]")
 PARTS = re.compile(r"[0-9]+|[^\W\d_]+")
@@ -39,7 +40,6 @@ LONGEST_TERM = 64
 
 # Nouns, pronouns aside, verbs, adjectives, roots, adverbs.
 CONTENT_TAGS = frozenset({"NNG", "NNP", "NNB", "NR", "VV", "VA", "XR", "MAG"})
-HAS_HANGUL = re.compile(f"[{HANGUL}]")
 # Kiwi's time grows with the square of what has no boundary, hence pieces, at white space if there is some.
 PIECE = re.compile(r"\S.{0,999}(?=\s|$)|\S.{0,999}", re.DOTALL)
 
@@ -88,7 +88,7 @@ class Analyzer:
 
     def _morphemes(self, text: str) -> Iterator[str]:
         for piece in PIECE.findall(text):
-            if HAS_HANGUL.search(piece):
+            if HAS_SYLLABLE.search(piece):
                 with LOADING:
                     kiwi = _kiwi()
                 yield from (
@@ -123,7 +123,7 @@ def _korean(word: str, *, glued: bool) -> tuple[str, ...]:
 def _is_content(morpheme: str) -> bool:
     return (
         len(morpheme) <= LONGEST_TERM
-        and HAS_HANGUL.search(morpheme) is not None
+        and HAS_SYLLABLE.search(morpheme) is not None
         and not KOREAN_STOP.fullmatch(morpheme)
     )
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import prod
+
+from app.language.hangul import SYLLABLES
 
 # One content word, as terms: a stem, a number ("#30"), or the overlapping syllable pairs of a Korean word.
 Word = tuple[str, ...]
 
-HANGUL = "가-힣"
 HAN = "\u3040-\u30ff\u3400-\u9fff"
 TOKEN = re.compile(
     rf"(?P<number>[0-9]+(?:[.,][0-9]+)*)(?:\s?(?P<scale>[천만억]{{1,2}}|hundred\b|thousand\b|million\b|billion\b))?"
-    rf"|(?P<hangul>[{HANGUL}]+)|(?P<han>[{HAN}]+)|(?P<latin>[^\W\d_{HANGUL}{HAN}]+(?:['’][^\W\d_{HANGUL}{HAN}]+)*)"
+    rf"|(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<latin>[^\W\d_{SYLLABLES}{HAN}]+(?:['’][^\W\d_{SYLLABLES}{HAN}]+)*)"
 )
 SCALES = {"천": 10**3, "만": 10**4, "억": 10**8, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
@@ -83,6 +84,11 @@ def content_words(text: str) -> Iterator[Word]:
 def terms_of(text: str) -> frozenset[str]:
     """Those of all its content words."""
     return frozenset(term for word in content_words(text) for term in word)
+
+
+def precision(words: Sequence[Word], terms: frozenset[str]) -> float:
+    """The share of the words that the terms hold; a Korean word counts by the share of its syllable pairs."""
+    return sum(sum(term in terms for term in word) / len(word) for word in words) / len(words)
 
 
 def _numbers(digits: str, scale: str | None) -> Iterator[str]:

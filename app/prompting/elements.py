@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.generation.messages import DEFAULT_SAMPLING, Message, Sampling
+from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.retrieval.match import Match
 
 Grounding = Literal["mark", "extract", "refuse", "off"]
 
-HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
 # The model's whole reply where the sources hold no answer: a protocol, so that no phrase has to be recognised.
 NO_ANSWER = "[[NO_ANSWER]]"
 THINK, END_OF_THINKING = "<think>", "</think>"
@@ -105,7 +104,7 @@ KOREAN = PromptElements(
 
 def default_elements(text: str) -> PromptElements:
     """In the language of the input: Korean as soon as there is Hangul in it."""
-    return KOREAN if HANGUL.search(text) else ENGLISH
+    return KOREAN if HAS_HANGUL.search(text) else ENGLISH
 
 
 def elements_for(text: str, *overrides: Overrides) -> PromptElements:

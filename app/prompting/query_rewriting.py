@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from app.citations import precision
 from app.errors import Unavailable
 from app.generation.engine import Generation
 from app.generation.messages import Message, Sampling
 from app.generation.replicas import Replicas
-from app.language.content_words import content_words, terms_of
-from app.prompting.elements import HANGUL
+from app.language.content_words import content_words, precision, terms_of
+from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
 from app.settings import PACKAGED_MODEL
@@ -53,7 +52,7 @@ async def standalone(engine: Replicas | None, tenant: int, turns: Sequence[Messa
 async def _rewritten(engine: Replicas, tenant: int, turns: Sequence[Message], text: str) -> str:
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
-        {"role": "system", "content": REWRITE[bool(HANGUL.search(text))]},
+        {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},
         {"role": "user", "content": "\n".join([*lines, f"user: {neutralise(text)}"])},
     ]
     reply = Reply()

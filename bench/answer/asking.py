@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.client import call
 from app.evaluation.overlap import contains, f1
 from app.evaluation.service import in_parallel
-from app.extract import bearing, extract
+from app.grounding.extractive import bearing, extract
 from app.retrieval.match import Match
 from bench.answer.data import Question
 

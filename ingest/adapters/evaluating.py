@@ -12,7 +12,8 @@ from app.activations import NONE
 from app.errors import InvalidInput, NotFound
 from app.evaluation.overlap import contains, exact, f1
 from app.generation.messages import Sampling
-from app.prompting.elements import HANGUL, Overrides
+from app.language.hangul import HAS_HANGUL
+from app.prompting.elements import Overrides
 from app.questions import Answer, Question
 from app.retrieval.search import Retrieval
 from app.services import Services
@@ -71,7 +72,7 @@ def _outcome(answer: Answer, expected: Sequence[str], seconds: float) -> dict[st
     }
     if expected:
         said = "" if outcome["refused"] else text
-        language = "ko" if HANGUL.search("".join(expected)) else "en"
+        language = "ko" if HAS_HANGUL.search("".join(expected)) else "en"
         outcome |= {
             "exact_match": exact(said, expected, language),
             "f1": round(f1(said, expected, language), 4),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.extract import extract
+from app.grounding.extractive import extract
 from app.retrieval.match import Match
 from bench.canaries import Attack, CanaryReport, Outcome, acted, read_attacks
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.links import addresses, remote_images
+from app.grounding.links import addresses, remote_images
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.citations import cite
-from app.extract import MOST_SENTENCES, extract
+from app.grounding.citations import cite
+from app.grounding.extractive import MOST_SENTENCES, extract
 from app.retrieval.match import Match
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.citations import MARKER, SUPPORTED, Citation, Support, cite, precision
-from app.extract import extract
-from app.language.content_words import content_words, terms_of
+from app.grounding.citations import MARKER, SUPPORTED, Citation, Support, cite
+from app.grounding.extractive import extract
+from app.language.content_words import content_words, precision, terms_of
 from app.prompting.elements import Grounding
 from app.retrieval.match import Match
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.grounding.guard import Case, judge
 from app.retrieval.match import Match
-from app.verdict import Case, judge
 
 SHELF = [
     Match("chk", "doc", None, None, None, text, 0.9, {}, 0, len(text))

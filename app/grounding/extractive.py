@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.citations import Citation, Span, Support, precision
-from app.language.content_words import Word, content_words, terms_of
+from app.grounding.citations import Citation, Span, Support
+from app.grounding.links import remote_images
+from app.language.content_words import Word, content_words, precision, terms_of
+from app.language.hangul import HAS_HANGUL, SYLLABLES
 from app.language.sentences import split_sentences
-from app.links import remote_images
 from app.retrieval.match import Match
 
 # Chosen on questions with and without an answer, in both languages.
@@ -40,9 +41,8 @@ NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
 DIGIT = re.compile("[0-9]")
 NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’.-][^\W\d_]+)*)")
 NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
-HANGUL = re.compile("[가-힣]")
 NAME_INSIDE = re.compile(r"(?<=\w[ ,\"“‘(])[A-Z][^\W\d_]")
-HANGUL_END = re.compile(r"[가-힣][^\w]*\Z")
+HANGUL_END = re.compile(rf"[{SYLLABLES}][^\w]*\Z")
 HEADING = re.compile(r"#{1,6}\s")
 
 
@@ -123,7 +123,7 @@ def _share(weights: dict[Word, float], candidate: Candidate) -> float:
 def _names(question: str) -> frozenset[str]:
     """Terms of its capitalised words but the first. In a Korean question they say nothing: the document may well have
     them in Hangul; nor where every word is capitalised."""
-    if HANGUL.search(question) or not NO_NAME.search(question):
+    if HAS_HANGUL.search(question) or not NO_NAME.search(question):
         return frozenset()
     return frozenset[str]().union(*map(terms_of, NAME.findall(question)))
 

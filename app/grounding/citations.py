@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.language.content_words import Word, content_words, terms_of
+from app.grounding.links import leads_elsewhere
+from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.sentences import split_sentences
-from app.links import leads_elsewhere
 from app.prompting.json_schema import Said, claims, is_json
 from app.retrieval.match import Match
 
@@ -209,11 +209,6 @@ def _supporting(
     if named or not best:
         return named
     return [max(best.values(), key=lambda scored: (scored[0], -scored[1].marker))[1]]
-
-
-def precision(words: Sequence[Word], terms: frozenset[str]) -> float:
-    """The share of the words that the terms hold; a Korean word counts by the share of its syllable pairs."""
-    return sum(sum(term in terms for term in word) / len(word) for word in words) / len(words)
 
 
 def _agrees(claim: Claim, piece: Evidence, known: frozenset[str]) -> bool:

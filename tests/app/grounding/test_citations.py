@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.citations import Span, Support, cite
+from app.grounding.citations import Span, Support, cite
 from app.prompting.fencing import neutralise
 from app.retrieval.match import Match
 
