@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.adapter_watch import AdapterWatch
+from app.adapters.reconciler import AdapterWatch
 from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem

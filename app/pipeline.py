@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from app import activations
-from app.activations import AUTO
-from app.adapter_watch import adapter_of
-from app.adapters import AdapterVersion
+from app.adapters import activation
+from app.adapters.activation import AUTO
+from app.adapters.folders import adapter_of
+from app.adapters.registry import AdapterVersion
 from app.clock import Clock, milliseconds
 from app.errors import InvalidInput, Unavailable
 from app.generation.engine import Generation
@@ -135,7 +135,7 @@ async def _chosen(
         stored = await stored_prompts.resolve(connection, tenant.number, question.prompt)
         if services.engine is None and question.adapter == AUTO:
             return stored, None
-        adapter = await activations.resolve(connection, tenant.number, question.adapter)
+        adapter = await activation.resolve(connection, tenant.number, question.adapter)
     if services.engine is None and adapter is not None:
         raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
     return stored, adapter

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.activations import AUTO
+from app.adapters.activation import AUTO
 from app.generation.engine import Generation
 from app.generation.messages import Message
 from app.grounding.citations import Citation

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from app import activations
+from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.tenants import tenant_numbers
@@ -63,14 +63,14 @@ async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN
     settings, now = services.settings, time.time()
     grace = timedelta(hours=settings.adapter_grace_h)
     found = await asyncio.to_thread(_adapters, settings.adapters)
-    kept = await activations.kept(services.database, grace)
+    kept = await activation.kept(services.database, grace)
     gone = 0
     for folder, changed in found:
         finished = not folder.name.startswith(UNFINISHED)
         if folder.name in kept or now - changed < (grace.total_seconds() if finished else unfinished_s):
             continue
         await asyncio.to_thread(remove, folder)
-        await activations.files_removed(services.database, int(folder.parent.name), folder.name)
+        await activation.files_removed(services.database, int(folder.parent.name), folder.name)
         gone += 1
     if gone:
         log.info("adapters swept away", extra={"count": gone})

@@ -45,7 +45,7 @@ ONLY_IN = {
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.parsers(\.package)?",
     "email": r"ingest\.parsers\.mail",
-    "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.loss_plot",
+    "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.adapters\.loss_plot",
     "kiwipiepy": r"app\.language\.analyzer",
     "Stemmer": r"app\.language\.analyzer",
     "alembic": r"app\.storage\.migrate",
@@ -54,7 +54,8 @@ ONLY_IN = {
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (
-    r"app\.storage\..+|app\.(adapters|activations)|app\.prompting\.stored_prompts|app\.retrieval\.(chunks|stores\.(pgvector|bm25))"
+    r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
+    r"|app\.adapters\.(registry|activation)"
     r"|ingest\.(jobs|tasks|claims|staging|missing|reindex)|app\.up\.postgres"
 )
 SQL = re.compile(

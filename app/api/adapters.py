@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
-from app import activations, adapters
-from app.adapters import MAX_NAME, NAME, AdapterVersion
+from app.adapters import activation, registry
+from app.adapters.registry import MAX_NAME, NAME, AdapterVersion
 from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.adapter_schemas import (
     ActivateAdapterBody,
@@ -80,7 +80,7 @@ async def add_adapter(
         adapter,
         wait,
         ended=lambda each: each.status in ENDED,
-        again=lambda: adapters.get(services.database, tenant.number, adapter.name, adapter.version),
+        again=lambda: registry.get(services.database, tenant.number, adapter.name, adapter.version),
     )
     location = f"/adapters/{adapter.name}?version={adapter.version}"
     ended = wait > 0 and adapter.status in ENDED
@@ -92,7 +92,7 @@ async def add_adapter(
 async def list_adapters(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """Every version, by name, the newest of a name first."""
     after = page.after(str, int)
-    rows = await adapters.versions(
+    rows = await registry.versions(
         services.database,
         tenant.number,
         limit=page.limit + 1,
@@ -105,7 +105,7 @@ async def list_adapters(tenant: AnyTenant, services: ServicesDep, page: PageDep)
 async def list_activations(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """What was activated, deactivated and rolled back, when and by which key. Newest first."""
     after = page.after(int)
-    rows = await activations.trail(
+    rows = await activation.trail(
         services.database, tenant.number, limit=page.limit + 1, before=min(after[0], 2**63 - 1) if after else None
     )
     lines = [ActivationOut.model_validate(row, from_attributes=True) for row in rows]
@@ -115,20 +115,20 @@ async def list_activations(tenant: AnyTenant, services: ServicesDep, page: PageD
 @router.post("/deactivate", status_code=204)
 async def deactivate_adapters(tenant: AdaptersTenant, services: ServicesDep) -> None:
     """The base model answers from the next query on."""
-    await activations.deactivate(services.database, tenant.number, tenant.key_id)
+    await activation.deactivate(services.database, tenant.number, tenant.key_id)
 
 
 @router.post("/rollback")
 async def roll_back(tenant: AdaptersTenant, services: ServicesDep) -> RollbackOut:
     """To what answered before the last activation or deactivation, from the next query on."""
-    active = await activations.rollback(services.database, tenant.number, tenant.key_id)
+    active = await activation.rollback(services.database, tenant.number, tenant.key_id)
     return RollbackOut(active=_shown(active) if active else None)
 
 
 @router.get("/{name}")
 async def get_adapter(name: Name, tenant: AnyTenant, services: ServicesDep, version: Version = None) -> AdapterOut:
     """Without `version` the active one, else the newest."""
-    return _shown(await adapters.get(services.database, tenant.number, name, version))
+    return _shown(await registry.get(services.database, tenant.number, name, version))
 
 
 @router.post("/{name}/activate")
@@ -136,7 +136,7 @@ async def activate_adapter(
     name: Name, body: ActivateAdapterBody, tenant: AdaptersTenant, services: ServicesDep
 ) -> AdapterOut:
     """It answers the tenant's queries from the next one on."""
-    return _shown(await activations.activate(services.database, tenant.number, name, body.version, tenant.key_id))
+    return _shown(await activation.activate(services.database, tenant.number, name, body.version, tenant.key_id))
 
 
 @router.post("/{name}/evaluate", status_code=202, responses={200: {"model": JobOut}})
@@ -150,7 +150,7 @@ async def evaluate_adapter(
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """The base model's answers beside the adapter's, case by case, as a job; its `result` is the report."""
-    adapter = await adapters.get(services.database, tenant.number, name, body.version)
+    adapter = await registry.get(services.database, tenant.number, name, body.version)
     refuse_without_engine(services)
     if adapter.status != "ready":
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
@@ -175,7 +175,7 @@ async def evaluate_adapter(
 @router.get("/{name}/evaluations", response_model=Page[JobSummary])
 async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """Newest first. GET /jobs/{id} has the report."""
-    await adapters.get(services.database, tenant.number, name)
+    await registry.get(services.database, tenant.number, name)
     rows = await tasks.list_tasks(
         services.database,
         tenant.number,
@@ -190,7 +190,7 @@ async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep,
 @router.delete("/{name}", status_code=204)
 async def delete_adapter(name: Name, tenant: AdaptersTenant, services: ServicesDep, version: Version = None) -> None:
     """Without `version` all of them. Their numbers are not used again; an active one is refused."""
-    await services.blobs.remove(await adapters.delete(services.database, tenant.number, name, version))
+    await services.blobs.remove(await registry.delete(services.database, tenant.number, name, version))
 
 
 def refuse_without_engine(services: Services) -> None:
@@ -211,7 +211,7 @@ async def _from_form(
     if idempotency_key is not None:
         repeated = Idempotency(idempotency_key, payload_hash("POST /adapters", [name, blob.sha256.hex()]))
     try:
-        adapter, new = await adapters.create_version(services.database, tenant, name, blob, request=repeated)
+        adapter, new = await registry.create_version(services.database, tenant, name, blob, request=repeated)
     except InvalidInput:
         await services.blobs.remove([blob.path])
         raise

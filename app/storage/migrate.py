@@ -18,7 +18,7 @@ from app.storage.reanalysis import adopt
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import Space, other_vectors
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 ONE_AT_A_TIME = 0x6B797570
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from app.adapters import Check
+from app.adapters.registry import Check
 from app.errors import KyujangError
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings

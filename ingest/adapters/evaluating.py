@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app import adapters, pipeline
-from app.activations import NONE
+from app import pipeline
+from app.adapters import registry
+from app.adapters.activation import NONE
 from app.errors import InvalidInput, NotFound
 from app.evaluation.overlap import contains, exact, f1
 from app.generation.messages import Sampling
@@ -28,7 +29,7 @@ KEPT_EVERY = 5
 
 async def evaluate(services: Services, task: Claimed) -> None:
     """Its report is the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
-    adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+    adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     reference = f"{adapter.name}@{adapter.version}"
     tenant = Tenant(task.tenant, str(task.tenant), frozenset(SCOPES))
     cases: list[dict[str, Any]] = task.spec["cases"]

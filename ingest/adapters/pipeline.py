@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 
-from app import adapters
-from app.adapters import AdapterVersion, Check
+from app.adapters import registry
+from app.adapters.folders import version_folder
+from app.adapters.registry import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
-from app.settings import Settings
 from ingest import tasks
 from ingest.adapters.checking import check, of_the_engine_s_model
 from ingest.adapters.proving import load, prove
@@ -29,7 +28,7 @@ async def check_adapter(services: Services, task: Claimed) -> None:
     """Raises LeaseLost if it was deleted meanwhile."""
     assert task.version is not None
     try:
-        adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+        adapter = await registry.get(services.database, task.tenant, task.name, task.version)
         if adapter.status == "checking":
             adapter = await check_and_publish(services, task, adapter)
         if adapter.status == "loading":
@@ -51,7 +50,7 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
 
     async def report(one: Check) -> None:
         checks.append(one)
-        await adapters.set_status(
+        await registry.set_status(
             services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
         )
 
@@ -60,8 +59,8 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
         config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
         await tasks.renew(services.database, task, lease_s=settings.lease_s)
-        await asyncio.to_thread(publish, folder, final_folder(settings, task.tenant, adapter), config)
-    published = await adapters.set_status(
+        await asyncio.to_thread(publish, folder, version_folder(settings, task.tenant, adapter.engine_name), config)
+    published = await registry.set_status(
         services.database,
         task.tenant,
         adapter.name,
@@ -79,9 +78,9 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
 async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:
     """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/sweep.py)."""
     assert task.version is not None
-    adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
+    adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     passed = [each for each in adapter.checks if each.name != refused.check]
-    rejected = await adapters.set_status(
+    rejected = await registry.set_status(
         services.database,
         task.tenant,
         task.name,
@@ -98,14 +97,10 @@ async def fail(services: Services, task: Claimed, detail: str) -> None:
     """By no fault of the adapter's: the same archive may be sent again."""
     assert task.version is not None
     try:
-        adapter = await adapters.get(services.database, task.tenant, task.name, task.version)
-        await adapters.set_status(
+        adapter = await registry.get(services.database, task.tenant, task.name, task.version)
+        await registry.set_status(
             services.database, task.tenant, task.name, task.version, "failed", error_detail=detail
         )
     except NotFound:
         return
     await services.blobs.remove([adapter.blob] if adapter.blob else [])
-
-
-def final_folder(settings: Settings, tenant: int, adapter: AdapterVersion) -> Path:
-    return settings.adapters / str(tenant) / adapter.engine_name

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app import adapters
-from app.adapter_watch import adapter_of
-from app.adapters import AdapterVersion, Check
+from app.adapters import registry
+from app.adapters.folders import adapter_of
+from app.adapters.proof import DIFFERS, Proof
+from app.adapters.proof import prove as prove_in
+from app.adapters.registry import AdapterVersion, Check
 from app.errors import EngineUnavailable, NotInEngine
 from app.generation.replicas import Replicas
-from app.proof import DIFFERS, Proof
-from app.proof import prove as prove_in
 from app.services import Services
 from ingest.adapters.refusal import Refused
 from ingest.tasks import Claimed, TaskFailed
@@ -55,12 +55,12 @@ async def _passed(
     services: Services,
     task: Claimed,
     adapter: AdapterVersion,
-    status: adapters.AdapterStatus,
+    status: registry.AdapterStatus,
     check: Check,
     proof: Proof | None = None,
 ) -> AdapterVersion:
     others = [each for each in adapter.checks if each.name != check.name]
-    return await adapters.set_status(
+    return await registry.set_status(
         services.database,
         task.tenant,
         adapter.name,

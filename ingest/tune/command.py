@@ -12,10 +12,10 @@ import httpx
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from app.adapters.training_request import Hyperparameters, Method
 from app.client import FINISHED, ServiceRefused, call, open_client
 from app.errors import KyujangError
 from app.settings import Settings
-from app.tuning import Hyperparameters, Method
 from ingest.tune.instructions import parse_rows
 
 POLL_S = 1.0

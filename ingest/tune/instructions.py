@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.adapters.training_request import FEWEST_ROWS, MOST_ROWS, Method, Row, SftRow, validated_rows
 from app.errors import InvalidInput
 from app.generation.messages import Message
 from app.prompting.elements import build_messages, elements_for
 from app.prompting.fencing import FENCE, neutralise
 from app.retrieval.match import Match
-from app.tuning import FEWEST_ROWS, MOST_ROWS, Method, Row, SftRow, validated_rows
 
 MOST_ERRORS = 20
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.tuning import Hyperparameters, Method
+from app.adapters.training_request import Hyperparameters, Method
 from ingest.tune.instructions import Examples
 
 PLAN, TRAIN, HELD_OUT, CHECKPOINTS, RESULT = "plan.json", "train.jsonl", "held-out.jsonl", "checkpoints", "adapter"

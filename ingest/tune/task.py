@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app import adapters
+from app.adapters import registry
+from app.adapters.training_request import Hyperparameters, validated_rows
 from app.errors import DatabaseUnavailable, NotFound
 from app.services import Services
 from app.settings import Settings, is_loopback
 from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
-from app.tuning import Hyperparameters, validated_rows
 from app.up import preflight
 from ingest import tasks as claims
 from ingest.adapters.checking import base_model, of_the_engine_s_model
@@ -107,11 +107,11 @@ async def _train(services: Services, task: Claimed, folder: Path, progress: Prog
             await asyncio.gather(child, return_exceptions=True)
 
 
-async def _register(services: Services, task: Claimed, folder: Path) -> adapters.AdapterVersion:
+async def _register(services: Services, task: Claimed, folder: Path) -> registry.AdapterVersion:
     """The same version again, if a crash comes between this and the end."""
     blob = await _archived(services, task.tenant, folder)
     request = Idempotency(f"tune-{task.id}", payload_hash("tune", [task.id]))
-    version, new = await adapters.create_version(services.database, task.tenant, task.name, blob, request=request)
+    version, new = await registry.create_version(services.database, task.tenant, task.name, blob, request=request)
     if not new:
         await services.blobs.remove([blob.path])
     await claims.names_version(services.database, task, version.version)

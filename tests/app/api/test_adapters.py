@@ -8,7 +8,7 @@ import io
 import httpx
 import pytest
 
-from app import adapters
+from app.adapters import registry
 from app.main import create_app
 from app.storage.tenants import authenticate
 from ingest import tasks
@@ -69,8 +69,8 @@ async def ready(services, number, name="tone", versions=1):
     """Versions as they are when the engine has taken them."""
     for seed in range(versions):
         blob = await services.blobs.save(number, io.BytesIO(b"%d" % seed))
-        made, _ = await adapters.create_version(services.database, number, name, blob)
-        await adapters.set_status(services.database, number, name, made.version, "ready")
+        made, _ = await registry.create_version(services.database, number, name, blob)
+        await registry.set_status(services.database, number, name, made.version, "ready")
 
 
 async def test_an_adapter_is_accepted_and_checked(client, services):

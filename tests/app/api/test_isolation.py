@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app import activations, adapters
+from app.adapters import activation, registry
 from app.main import create_app
 from app.storage import tasks
 from app.storage.blobs import Blob
@@ -85,9 +85,9 @@ async def world(new_tenant: NewTenant, services) -> World:
     owner, stranger = [await new_tenant(name, ("query", "ingest", "adapters")) for name in ("owner", "stranger")]
     job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
     number = (await tenant_by_id(services.database, "owner")).number
-    await adapters.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
-    await adapters.set_status(services.database, number, World.adapter, 1, "ready")
-    await activations.activate(services.database, number, World.adapter, 1)
+    await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
+    await registry.set_status(services.database, number, World.adapter, 1, "ready")
+    await activation.activate(services.database, number, World.adapter, 1)
     task, _ = await tasks.create_task(services.database, number, "evaluate", name=World.adapter, version=1, spec={})
     world = World(owner, stranger, "haetae/plan 1", job["id"], task.id)
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})

@@ -7,9 +7,9 @@ import dataclasses
 import httpx
 import pytest
 
+from app.adapters.training_request import NOT_SERVED
 from app.main import create_app
 from app.storage.tenants import authenticate
-from app.tuning import NOT_SERVED
 from ingest import tasks
 from tests.conftest import NewTenant
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.adapter_watch import AdapterWatch
+from app.adapters.proof import Proof, difference, prove
+from app.adapters.reconciler import AdapterWatch
 from app.errors import EngineUnavailable
 from app.generation.adapter_cache import Adapter
 from app.generation.engine import Generation
 from app.metrics import Metrics
-from app.proof import Proof, difference, prove
 from app.settings import Settings
 from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
 
@@ -142,10 +142,10 @@ def watch(monkeypatch):
     async def answer(value):
         return value
 
-    monkeypatch.setattr("app.activations.desired", lambda _: answer([(1, ACTIVE)]))
-    monkeypatch.setattr("app.activations.of_use", lambda _, names: answer(set(names) - {DELETED}))
+    monkeypatch.setattr("app.adapters.activation.desired", lambda _: answer([(1, ACTIVE)]))
+    monkeypatch.setattr("app.adapters.activation.of_use", lambda _, names: answer(set(names) - {DELETED}))
     monkeypatch.setattr(
-        "app.activations.proved", lambda _, name: answer((1, proof.as_json()) if name == ACTIVE else None)
+        "app.adapters.activation.proved", lambda _, name: answer((1, proof.as_json()) if name == ACTIVE else None)
     )
 
     def make(replicas, metrics):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 from app.grounding.citations import cite
 from app.grounding.extractive import MOST_SENTENCES, extract
 from app.retrieval.match import Match
-
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.conftest import SHARED_DATA, needs_shared_data
 
 
 def match(text: str, title: str | None = None, chunk: str = "chk") -> Match:
@@ -112,7 +110,7 @@ def test_every_quote_is_literal(question: str, texts: list[list[str]]):
         assert support.answer[citation.answer_span.end :].startswith(f" [{citation.marker}]")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the evaluation data is not here")
+@needs_shared_data
 @pytest.mark.parametrize(("language", "floor"), [("en", 0.80), ("ko", 0.83)])
 def test_the_extract_holds_the_answer(language: str, floor: float):
     """The gold passage among others of its kind; measured: en 0.835, ko 0.865."""
@@ -129,7 +127,8 @@ def test_the_extract_holds_the_answer(language: str, floor: float):
 
 
 def _rows(language: str, name: str) -> list[dict]:
-    return [json.loads(line) for line in (DATA / language / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    text = (SHARED_DATA / language / f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_a_sentence_with_an_image_from_elsewhere_is_not_quoted():

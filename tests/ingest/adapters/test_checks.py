@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from app.adapters import Check
+from app.adapters.registry import Check
 from app.settings import Settings
 from ingest.adapters.checking import check
 from ingest.adapters.publish import publish, unfinished

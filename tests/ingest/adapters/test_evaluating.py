@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from app import adapters
+from app.adapters import registry
 from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
 from app.storage.tasks import create_task, get_task
@@ -38,8 +38,8 @@ async def number(tenant, services) -> int:
 
 async def claimed(services, number, cases):
     content = secrets.token_bytes(8)
-    version, _ = await adapters.create_version(services.database, number, "tone", Blob("1/x", 8, content * 4))
-    await adapters.set_status(services.database, number, "tone", version.version, "ready")
+    version, _ = await registry.create_version(services.database, number, "tone", Blob("1/x", 8, content * 4))
+    await registry.set_status(services.database, number, "tone", version.version, "ready")
     check = await tasks.claim(services.database, "w", ["check"], lease_s=60)
     await tasks.finish(services.database, check)
     spec = {**SPEC, "cases": cases}

@@ -11,7 +11,8 @@ import numpy as np
 import psycopg
 import pytest
 
-from app import activations, adapters
+from app.adapters import activation, registry
+from app.adapters.folders import version_folder
 from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.adapters.archive import CONFIG, WEIGHTS
@@ -32,13 +33,13 @@ async def tenant(new_number) -> int:
 
 async def send(services, tenant, archive, name="tone"):
     blob = await services.blobs.save(tenant, io.BytesIO(archive))
-    return (await adapters.create_version(services.database, tenant, name, blob))[0]
+    return (await registry.create_version(services.database, tenant, name, blob))[0]
 
 
 async def settled(services, tenant, name="tone", version=None, *, until=("loading", "rejected", "failed")):
     async with asyncio.timeout(60):
         while True:
-            found = await adapters.get(services.database, tenant, name, version)
+            found = await registry.get(services.database, tenant, name, version)
             if found.status in until:
                 return found
             await asyncio.sleep(0.05)
@@ -73,7 +74,7 @@ async def test_a_good_adapter_is_published_and_its_archive_goes(services, tenant
     assert [check.name for check in found.checks if check.ok][-1] == "magnitude"
     assert found.bytes == sent.bytes
     assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
-    folder = pipeline.final_folder(services.settings, tenant, found)
+    folder = version_folder(services.settings, tenant, found.engine_name)
     assert folder == services.settings.adapters / str(tenant) / found.engine_name
     assert folder.is_dir()
 
@@ -128,7 +129,7 @@ async def test_a_check_goes_on_after_a_worker_s_death(services, tenant):
 async def test_a_death_between_rename_and_commit_is_made_good(services, tenant, monkeypatch):
     await send(services, tenant, good())
     task = await claim(services, lease_s=0)
-    real = adapters.set_status
+    real = registry.set_status
 
     async def dies(*arguments, **values):
         if arguments[4] == "loading":
@@ -136,7 +137,7 @@ async def test_a_death_between_rename_and_commit_is_made_good(services, tenant, 
         return await real(*arguments, **values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(adapters, "set_status", dies)
+        patch.setattr(registry, "set_status", dies)
         with pytest.raises(RuntimeError):
             await pipeline.check_adapter(services, task)
     async with Worker(services):
@@ -152,7 +153,7 @@ async def test_a_version_deleted_while_it_is_checked_is_left(services, tenant, m
 
     async def slow(settings, archive, folder, report):
         found = await real(settings, archive, folder, report)
-        await services.blobs.remove(await adapters.delete(services.database, tenant, "tone"))
+        await services.blobs.remove(await registry.delete(services.database, tenant, "tone"))
         return found
 
     monkeypatch.setattr(pipeline, "check", slow)
@@ -187,7 +188,7 @@ async def test_what_an_engine_refuses_is_rejected_and_its_files_go_later(service
     assert found.checks[-1].name == "loaded"
     # An engine may have them open.
     assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
-    assert await activations.of_use(services.database, [found.engine_name]) == set()
+    assert await activation.of_use(services.database, [found.engine_name]) == set()
 
 
 async def test_an_archive_that_waits_is_not_swept_away(services, tenant):
@@ -204,7 +205,7 @@ async def test_a_deleted_adapter_s_files_go_after_the_grace_and_no_other_s(servi
     async with Worker(services):
         for version in (1, 2):
             await settled(services, tenant, version=version)
-    await adapters.delete(services.database, tenant, "tone", 1)
+    await registry.delete(services.database, tenant, "tone", 1)
     root = services.settings.adapters / str(tenant)
     old = time.time() - 25 * 3600
     for folder in root.iterdir():
@@ -221,7 +222,7 @@ async def test_a_deleted_adapter_s_files_go_after_the_grace_and_no_other_s(servi
     assert await sweep_adapters(services) == 1
     assert not gone.exists()
     assert stays.is_dir()
-    assert await activations.of_use(services.database, [gone.name, stays.name]) == {stays.name}
+    assert await activation.of_use(services.database, [gone.name, stays.name]) == {stays.name}
 
 
 async def test_a_deleted_tenant_s_files_go_after_the_grace(services):

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from app import adapters
+from app.adapters import registry
 from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.tasks import TaskFailed
@@ -23,10 +23,10 @@ async def number(new_number) -> int:
     return await new_number()
 
 
-async def checked(services, number, *fakes: FakeEngine) -> adapters.AdapterVersion:
+async def checked(services, number, *fakes: FakeEngine) -> registry.AdapterVersion:
     """What has become of a good archive."""
     blob = await services.blobs.save(number, io.BytesIO(tar_gz(files(tensors(layers=range(2))))))
-    sent, _ = await adapters.create_version(services.database, number, "tone", blob)
+    sent, _ = await registry.create_version(services.database, number, "tone", blob)
     for fake in fakes:
         fake.said = {"smollm2": BASE, sent.engine_name: fake.said.get("adapter", BASE)}
     async with fake_engines(*fakes):
@@ -38,7 +38,7 @@ async def checked(services, number, *fakes: FakeEngine) -> adapters.AdapterVersi
             await pipeline.fail(services, task, error.detail)
             await tasks.fail(services.database, task, error.task_code, error.detail)
         await engine.close()
-    return await adapters.get(services.database, number, "tone")
+    return await registry.get(services.database, number, "tone")
 
 
 def different(**options) -> FakeEngine:

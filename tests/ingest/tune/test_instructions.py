@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.adapters.training_request import NOT_SERVED, Hyperparameters, validated_rows
 from app.errors import InvalidInput
 from app.prompting.elements import ENGLISH, KOREAN, build_messages
 from app.prompting.fencing import FENCE
 from app.retrieval.match import Match
-from app.tuning import NOT_SERVED, Hyperparameters, validated_rows
 from ingest.tune.instructions import examples, parse_rows
 from tests.conftest import SHARED_DATA, needs_shared_data
 

@@ -10,10 +10,10 @@ import psutil
 import psycopg
 import pytest
 
-from app import adapters
+from app.adapters import registry
+from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
 from app.storage import tasks
-from app.tuning import Hyperparameters
 from ingest.tasks import TaskFailed
 from ingest.tune.progress import MOST_POINTS, Progress
 from ingest.tune.run import NEEDED
@@ -78,7 +78,7 @@ async def test_a_training_survives_a_kill_and_ends_in_a_checked_version(trainer,
         ended = await until(trainer, tenant, task_id, lambda task: False)
         assert ended.status == "succeeded", ended.error
         async with asyncio.timeout(60):
-            while (adapter := await adapters.get(trainer.database, tenant, "tone")).status == "checking":
+            while (adapter := await registry.get(trainer.database, tenant, "tone")).status == "checking":
                 await asyncio.sleep(0.05)
     assert ended.adapter == tasks.AdapterReference("tone", 1)
     assert ended.result is not None

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from app.tuning import Hyperparameters, validated_rows
+from app.adapters.training_request import Hyperparameters, validated_rows
 from ingest.tasks import TaskFailed
 from ingest.tune import train as child
 from ingest.tune.instructions import examples

@@ -9,13 +9,14 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from app import activations
+from app.adapters import activation
+from app.adapters.folders import adapter_of
+from app.adapters.proof import PROBES, STRANGE, Proof, difference, distributions, proof_from
 from app.errors import DatabaseUnavailable, EngineUnavailable
 from app.generation.adapter_cache import Adapter
 from app.generation.engine import Engine
 from app.generation.replicas import Replicas
 from app.metrics import Metrics
-from app.proof import PROBES, STRANGE, Proof, difference, distributions, proof_from
 from app.settings import Settings
 from app.storage.database import Database
 
@@ -23,7 +24,7 @@ log = logging.getLogger("kyujang.adapters")
 
 EVERY_S = 15
 CANARY_TOKENS = 3
-# What app/adapters.py makes; an operator may have given the engine others.
+# What app/adapters/registry.py makes; an operator may have given the engine others.
 OURS = re.compile(r"t[0-9]+--")
 
 
@@ -46,7 +47,7 @@ class AdapterWatch:
 
     async def once(self) -> None:
         """Raises DatabaseUnavailable or EngineUnavailable."""
-        active = [adapter_of(self._settings, *each) for each in await activations.desired(self._database)]
+        active = [adapter_of(self._settings, *each) for each in await activation.desired(self._database)]
         for engine in await self._replicas.working():
             try:
                 await self._reconcile(engine, active)
@@ -57,7 +58,7 @@ class AdapterWatch:
     async def _reconcile(self, engine: Engine, active: Sequence[Adapter]) -> None:
         ours = [name for name in await engine.listed_adapters() if OURS.match(name)]
         engine.adapters.know(ours)
-        for name in set(ours) - await activations.of_use(self._database, ours):
+        for name in set(ours) - await activation.of_use(self._database, ours):
             await engine.adapters.unload(name, "deleted")
         await engine.adapters.make_room()
         # Not more than fit, or each would push another out; the others are loaded when they are asked for.
@@ -68,7 +69,7 @@ class AdapterWatch:
     async def _listen(self, engine: Engine) -> None:
         """To one adapter, each time another; to one that was strange until it is not."""
         name = self._strange.get(engine) or secrets.choice(engine.adapters.names or [""])
-        stored = await activations.proved(self._database, name)
+        stored = await activation.proved(self._database, name)
         if stored is None:
             self._absolve(engine)
             return
@@ -94,8 +95,3 @@ class AdapterWatch:
     def _absolve(self, engine: Engine) -> None:
         if self._strange.pop(engine, None) is not None:
             self._replicas.condemn(engine, None)
-
-
-def adapter_of(settings: Settings, tenant: int, engine_name: str) -> Adapter:
-    folder = (settings.adapters_at or settings.adapters) / str(tenant) / engine_name
-    return Adapter(engine_name, str(folder))

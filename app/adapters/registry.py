@@ -1,4 +1,4 @@
-"""LoRA adapters that tenants keep: immutable versions, one of which may be active (app/activations.py)."""
+"""LoRA adapters that tenants keep: immutable versions, one of which may be active (app/adapters/activation.py)."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app import activations, adapters
-from app.adapters import Check
+from app.adapters import activation, registry
+from app.adapters.registry import Check
 from app.errors import Conflict, InvalidInput, NotFound
 from app.storage import tasks
 from app.storage.blobs import Blob
@@ -36,24 +36,24 @@ def blob(content: str) -> Blob:
 
 
 async def made(database, tenant, name="tone", content=None, *, status="ready"):
-    version, new = await adapters.create_version(database, tenant, name, blob(content or secrets.token_hex(8)))
+    version, new = await registry.create_version(database, tenant, name, blob(content or secrets.token_hex(8)))
     assert new
-    return await adapters.set_status(database, tenant, name, version.version, status)
+    return await registry.set_status(database, tenant, name, version.version, status)
 
 
 async def in_force(database, tenant):
     async with database.snapshot(tenant) as connection:
-        found = await activations.resolve(connection, tenant, None)
+        found = await activation.resolve(connection, tenant, None)
     return found and f"{found.name}@{found.version}"
 
 
 async def resolve(database, tenant, reference):
     async with database.snapshot(tenant) as connection:
-        return await activations.resolve(connection, tenant, reference)
+        return await activation.resolve(connection, tenant, reference)
 
 
 async def test_a_version_begins_with_its_check(database, tenant, owner_url):
-    version, new = await adapters.create_version(database, tenant, "tone", blob("a"))
+    version, new = await registry.create_version(database, tenant, "tone", blob("a"))
     assert (new, version.version, version.status, version.active) == (True, 1, "checking", False)
     assert version.engine_name == f"t{tenant}--tone--v1--{hashlib.sha256(b'a').hexdigest()[:8]}"
     with psycopg.connect(owner_url) as connection:
@@ -64,42 +64,42 @@ async def test_a_version_begins_with_its_check(database, tenant, owner_url):
 
 
 async def test_the_same_bytes_again_are_the_same_version(database, tenant):
-    first, _ = await adapters.create_version(database, tenant, "tone", blob("a"))
-    again, new = await adapters.create_version(database, tenant, "tone", blob("a"))
+    first, _ = await registry.create_version(database, tenant, "tone", blob("a"))
+    again, new = await registry.create_version(database, tenant, "tone", blob("a"))
     assert (again, new) == (first, False)
-    await adapters.set_status(database, tenant, "tone", 1, "rejected", checks=[Check("archive", False, "no")])
-    anew, new = await adapters.create_version(database, tenant, "tone", blob("a"))
+    await registry.set_status(database, tenant, "tone", 1, "rejected", checks=[Check("archive", False, "no")])
+    anew, new = await registry.create_version(database, tenant, "tone", blob("a"))
     assert (anew.version, new) == (2, True)
 
 
 async def test_the_same_request_again_gives_the_same_version(database, tenant):
     request = Idempotency("key-1", b"a")
-    first, _ = await adapters.create_version(database, tenant, "tone", blob("a"), request=request)
+    first, _ = await registry.create_version(database, tenant, "tone", blob("a"), request=request)
     await made(database, tenant)
-    again, new = await adapters.create_version(database, tenant, "tone", blob("a"), request=request)
+    again, new = await registry.create_version(database, tenant, "tone", blob("a"), request=request)
     assert (again.version, new) == (first.version, False)
     with pytest.raises(InvalidInput, match="another request"):
-        await adapters.create_version(database, tenant, "tone", blob("b"), request=Idempotency("key-1", b"b"))
+        await registry.create_version(database, tenant, "tone", blob("b"), request=Idempotency("key-1", b"b"))
     # What came without a key first and with one afterwards.
-    same, new = await adapters.create_version(database, tenant, "other", blob("c"))
+    same, new = await registry.create_version(database, tenant, "other", blob("c"))
     for _ in range(2):
-        found = await adapters.create_version(database, tenant, "other", blob("c"), request=Idempotency("key-2", b"c"))
+        found = await registry.create_version(database, tenant, "other", blob("c"), request=Idempotency("key-2", b"c"))
         assert found == (same, False)
 
 
 async def test_a_number_never_means_another_version(database, tenant):
     for _ in range(3):
         await made(database, tenant)
-    await adapters.delete(database, tenant, "tone", 3)
-    await adapters.delete(database, tenant, "tone")
+    await registry.delete(database, tenant, "tone", 3)
+    await registry.delete(database, tenant, "tone")
     assert (await made(database, tenant)).version == 4
     with pytest.raises(NotFound):
-        await adapters.get(database, tenant, "tone", 1)
+        await registry.get(database, tenant, "tone", 1)
 
 
 async def test_versions_made_at_once_count_up(database, tenant):
     made_ = await asyncio.gather(
-        *(adapters.create_version(database, tenant, "tone", blob(str(n))) for n in range(8)),
+        *(registry.create_version(database, tenant, "tone", blob(str(n))) for n in range(8)),
     )
     assert sorted(version.version for version, _ in made_) == list(range(1, 9))
 
@@ -107,20 +107,20 @@ async def test_versions_made_at_once_count_up(database, tenant):
 @pytest.mark.parametrize("name", ["", "A", "a--b", "-a", "a-", "auto", "none", "activations", "가", "a/b", "a" * 64])
 async def test_a_name_that_would_not_do_is_refused(database, tenant, name):
     with pytest.raises(InvalidInput) as refused:
-        await adapters.create_version(database, tenant, name, blob("a"))
+        await registry.create_version(database, tenant, name, blob("a"))
     assert refused.value.errors[0]["pointer"] == "/name"
 
 
 async def test_what_checks_find_is_kept_and_the_archive_is_let_go(database, tenant):
-    version, _ = await adapters.create_version(database, tenant, "tone", blob("a"))
+    version, _ = await registry.create_version(database, tenant, "tone", blob("a"))
     assert version.blob == "1/a"
     checks = [Check("archive", True, "2 files"), Check("config", True, "LoRA")]
-    checking = await adapters.set_status(database, tenant, "tone", 1, "checking", checks=checks)
+    checking = await registry.set_status(database, tenant, "tone", 1, "checking", checks=checks)
     assert (checking.blob, checking.checks) == ("1/a", checks)
-    await adapters.set_status(
+    await registry.set_status(
         database, tenant, "tone", 1, "loading", base_model="m", rank=8, target_modules=["q_proj"], published=True
     )
-    ready = await adapters.set_status(database, tenant, "tone", 1, "ready", proof={"differs": True})
+    ready = await registry.set_status(database, tenant, "tone", 1, "ready", proof={"differs": True})
     assert (ready.status, ready.checks, ready.rank, ready.target_modules) == ("ready", checks, 8, ["q_proj"])
     assert ready.proof == {"differs": True}
     assert ready.ready_at is not None
@@ -131,56 +131,56 @@ async def test_activation_is_a_stack(database, tenant):
     for name in ("a", "b", "c"):
         await made(database, tenant, name)
     with pytest.raises(Conflict, match="nothing to roll back"):
-        await activations.rollback(database, tenant)
+        await activation.rollback(database, tenant)
     for name in ("a", "b", "b", "c"):
-        assert (await activations.activate(database, tenant, name, 1, "key-7")).active
+        assert (await activation.activate(database, tenant, name, 1, "key-7")).active
     assert await in_force(database, tenant) == "c@1"
-    await activations.rollback(database, tenant)
+    await activation.rollback(database, tenant)
     assert await in_force(database, tenant) == "b@1"
-    await activations.activate(database, tenant, "c", 1)
-    assert (await activations.rollback(database, tenant)).name == "b"
-    assert (await activations.rollback(database, tenant)).name == "a"
-    assert await activations.rollback(database, tenant) is None
+    await activation.activate(database, tenant, "c", 1)
+    assert (await activation.rollback(database, tenant)).name == "b"
+    assert (await activation.rollback(database, tenant)).name == "a"
+    assert await activation.rollback(database, tenant) is None
     assert await in_force(database, tenant) is None
     with pytest.raises(Conflict, match="nothing to roll back"):
-        await activations.rollback(database, tenant)
-    trail = await activations.trail(database, tenant, limit=3)
+        await activation.rollback(database, tenant)
+    trail = await activation.trail(database, tenant, limit=3)
     assert [(line.action, line.name) for line in trail] == [("rollback", None), ("rollback", "a"), ("rollback", "b")]
-    older = await activations.trail(database, tenant, limit=10, before=trail[-1].seq)
+    older = await activation.trail(database, tenant, limit=10, before=trail[-1].seq)
     assert [(line.action, line.name, line.by) for line in older][-1] == ("activate", "a", "key-7")
     assert len(older) == 5
 
 
 async def test_deactivation_is_a_step_like_others(database, tenant):
     await made(database, tenant)
-    await activations.deactivate(database, tenant)
-    assert await activations.trail(database, tenant, limit=5) == []
-    await activations.activate(database, tenant, "tone", 1)
-    await activations.deactivate(database, tenant)
-    await activations.deactivate(database, tenant)
+    await activation.deactivate(database, tenant)
+    assert await activation.trail(database, tenant, limit=5) == []
+    await activation.activate(database, tenant, "tone", 1)
+    await activation.deactivate(database, tenant)
+    await activation.deactivate(database, tenant)
     assert await in_force(database, tenant) is None
-    assert (await activations.rollback(database, tenant)).version == 1
+    assert (await activation.rollback(database, tenant)).version == 1
     assert await in_force(database, tenant) == "tone@1"
 
 
 async def test_activations_at_once_leave_one_line_each_and_one_way_back(database, tenant):
     for _ in range(6):
         await made(database, tenant)
-    await asyncio.gather(*(activations.activate(database, tenant, "tone", number) for number in range(1, 7)))
-    trail = await activations.trail(database, tenant, limit=20)
+    await asyncio.gather(*(activation.activate(database, tenant, "tone", number) for number in range(1, 7)))
+    trail = await activation.trail(database, tenant, limit=20)
     assert sorted(line.version for line in trail) == list(range(1, 7))
     back = [f"tone@{line.version}" for line in trail[1:]]
     for expected in back:
-        await activations.rollback(database, tenant)
+        await activation.rollback(database, tenant)
         assert await in_force(database, tenant) == expected
-    assert await activations.rollback(database, tenant) is None
+    assert await activation.rollback(database, tenant) is None
 
 
 @pytest.mark.parametrize("status", ["checking", "loading", "proving", "rejected", "failed"])
 async def test_only_a_ready_version_can_be_activated(database, tenant, status):
     await made(database, tenant, status=status)
     with pytest.raises(Conflict, match=status):
-        await activations.activate(database, tenant, "tone", 1)
+        await activation.activate(database, tenant, "tone", 1)
     with pytest.raises(InvalidInput, match=status):
         await resolve(database, tenant, "tone@1")
 
@@ -188,14 +188,14 @@ async def test_only_a_ready_version_can_be_activated(database, tenant, status):
 async def test_an_active_version_is_not_deleted_and_a_deleted_one_not_rolled_back_to(database, tenant):
     await made(database, tenant)
     await made(database, tenant)
-    await activations.activate(database, tenant, "tone", 1)
-    await activations.activate(database, tenant, "tone", 2)
+    await activation.activate(database, tenant, "tone", 1)
+    await activation.activate(database, tenant, "tone", 2)
     for version in (2, None):
         with pytest.raises(Conflict, match="active"):
-            await adapters.delete(database, tenant, "tone", version)
-    await adapters.delete(database, tenant, "tone", 1)
+            await registry.delete(database, tenant, "tone", version)
+    await registry.delete(database, tenant, "tone", 1)
     with pytest.raises(Conflict, match=r"tone@1.*deleted"):
-        await activations.rollback(database, tenant)
+        await activation.rollback(database, tenant)
     assert await in_force(database, tenant) == "tone@2"
 
 
@@ -203,13 +203,13 @@ async def test_deletion_or_activation_at_once_never_leaves_a_deleted_one_active(
     for number in range(1, 9):
         await made(database, tenant)
         await asyncio.gather(
-            activations.activate(database, tenant, "tone", number),
-            adapters.delete(database, tenant, "tone", number),
+            activation.activate(database, tenant, "tone", number),
+            registry.delete(database, tenant, "tone", number),
             return_exceptions=True,
         )
         active = await in_force(database, tenant)
         assert active is None or await resolve(database, tenant, active)
-        await activations.deactivate(database, tenant)
+        await activation.deactivate(database, tenant)
 
 
 async def test_what_a_query_means(database, tenant):
@@ -218,7 +218,7 @@ async def test_what_a_query_means(database, tenant):
     await made(database, tenant)
     await made(database, tenant, status="proving")
     assert (await resolve(database, tenant, "tone")).version == 2
-    await activations.activate(database, tenant, "tone", 1)
+    await activation.activate(database, tenant, "tone", 1)
     assert (await resolve(database, tenant, "tone")).version == 1
     assert (await resolve(database, tenant, "auto")).version == 1
     assert (await resolve(database, tenant, "tone@2")).version == 2
@@ -233,14 +233,14 @@ async def test_what_a_query_means(database, tenant):
 
 async def test_anothers_adapter_is_an_unknown_one(database, tenant):
     await made(database, tenant)
-    await activations.activate(database, tenant, "tone", 1)
+    await activation.activate(database, tenant, "tone", 1)
     record = await create_tenant(database, f"s-{secrets.token_hex(4)}", "Stranger")
     stranger = (await tenant_by_id(database, record.id)).number
     calls = [
-        lambda name: adapters.get(database, stranger, name, 1),
-        lambda name: activations.activate(database, stranger, name, 1),
-        lambda name: adapters.delete(database, stranger, name),
-        lambda name: adapters.set_status(database, stranger, name, 1, "ready"),
+        lambda name: registry.get(database, stranger, name, 1),
+        lambda name: activation.activate(database, stranger, name, 1),
+        lambda name: registry.delete(database, stranger, name),
+        lambda name: registry.set_status(database, stranger, name, 1, "ready"),
         lambda name: resolve(database, stranger, name),
     ]
     for call in calls:
@@ -251,15 +251,15 @@ async def test_anothers_adapter_is_an_unknown_one(database, tenant):
             details.add(refused.value.detail)
         assert len(details) == 1
     assert await in_force(database, stranger) is None
-    assert await adapters.versions(database, stranger, limit=10) == []
-    assert await activations.trail(database, stranger, limit=10) == []
+    assert await registry.versions(database, stranger, limit=10) == []
+    assert await activation.trail(database, stranger, limit=10) == []
     assert (await made(database, stranger)).version == 1
 
 
 @pytest.mark.parametrize("table", ["adapters", "adapter_versions", "adapter_activations", "tasks"])
 async def test_row_level_security_holds_without_the_query_s_help(database, tenant, settings, table):
     await made(database, tenant)
-    await activations.activate(database, tenant, "tone", 1)
+    await activation.activate(database, tenant, "tone", 1)
     with psycopg.connect(settings.service_url) as connection:
         assert connection.execute(f"select count(*) from {table}").fetchone() == (0,)
         connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
@@ -279,35 +279,35 @@ async def test_the_trail_cannot_be_changed(database, tenant):
 async def test_pages_of_versions(database, tenant):
     for name in ("b", "a", "b", "b"):
         await made(database, tenant, name)
-    first = await adapters.versions(database, tenant, limit=2)
-    rest = await adapters.versions(database, tenant, limit=9, after=(first[-1].name, first[-1].version))
+    first = await registry.versions(database, tenant, limit=2)
+    rest = await registry.versions(database, tenant, limit=9, after=(first[-1].name, first[-1].version))
     assert [(each.name, each.version) for each in first + rest] == [("a", 1), ("b", 3), ("b", 2), ("b", 1)]
-    assert [each.version for each in await adapters.versions(database, tenant, limit=9, name="b")] == [3, 2, 1]
+    assert [each.version for each in await registry.versions(database, tenant, limit=9, name="b")] == [3, 2, 1]
 
 
 async def test_what_engines_should_have_and_what_they_should_forget(database, tenant):
     for number in (1, 2):
         await made(database, tenant)
-        await adapters.set_status(database, tenant, "tone", number, "ready", published=True)
-    await activations.activate(database, tenant, "tone", 2)
-    mine = [name for number, name in await activations.desired(database) if number == tenant]
-    assert mine == [(await adapters.get(database, tenant, "tone", 2)).engine_name]
-    gone = (await adapters.get(database, tenant, "tone", 1)).engine_name
-    await adapters.delete(database, tenant, "tone", 1)
-    assert await activations.of_use(database, [*mine, gone, "t9--unknown--v1"]) == set(mine)
-    assert gone in await activations.kept(database, timedelta(hours=24))
-    assert gone not in await activations.kept(database, timedelta(0))
-    await activations.files_removed(database, tenant, gone)
-    assert await activations.kept(database, timedelta(hours=24)) >= set(mine)
-    assert gone not in await activations.kept(database, timedelta(hours=24))
+        await registry.set_status(database, tenant, "tone", number, "ready", published=True)
+    await activation.activate(database, tenant, "tone", 2)
+    mine = [name for number, name in await activation.desired(database) if number == tenant]
+    assert mine == [(await registry.get(database, tenant, "tone", 2)).engine_name]
+    gone = (await registry.get(database, tenant, "tone", 1)).engine_name
+    await registry.delete(database, tenant, "tone", 1)
+    assert await activation.of_use(database, [*mine, gone, "t9--unknown--v1"]) == set(mine)
+    assert gone in await activation.kept(database, timedelta(hours=24))
+    assert gone not in await activation.kept(database, timedelta(0))
+    await activation.files_removed(database, tenant, gone)
+    assert await activation.kept(database, timedelta(hours=24)) >= set(mine)
+    assert gone not in await activation.kept(database, timedelta(hours=24))
 
 
 async def test_a_deleted_tenant_takes_all_along(database):
     record = await create_tenant(database, f"t-{secrets.token_hex(4)}", "Gone")
     number = (await tenant_by_id(database, record.id)).number
     await made(database, number)
-    await activations.activate(database, number, "tone", 1)
-    await activations.deactivate(database, number)
-    await activations.rollback(database, number)
+    await activation.activate(database, number, "tone", 1)
+    await activation.deactivate(database, number)
+    await activation.rollback(database, number)
     await delete_tenant(database, record.id)
-    assert number not in dict(await activations.desired(database))
+    assert number not in dict(await activation.desired(database))

@@ -1,0 +1,22 @@
+"""Where the files of an adapter's version are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.generation.adapter_cache import Adapter
+from app.settings import Settings
+
+
+def version_folder(settings: Settings, tenant: int, engine_name: str) -> Path:
+    """Return the folder as this process sees it."""
+    return _below(settings.adapters, tenant, engine_name)
+
+
+def adapter_of(settings: Settings, tenant: int, engine_name: str) -> Adapter:
+    """Return the version with its folder as the engine sees it."""
+    return Adapter(engine_name, str(_below(settings.adapters_at or settings.adapters, tenant, engine_name)))
+
+
+def _below(root: Path, tenant: int, engine_name: str) -> Path:
+    return root / str(tenant) / engine_name
