@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from app import adapter_command, logs
-from app.client import call, open_client
+from app import logs
+from app.cli import adapters
+from app.cli.client import call, open_client
 from app.embedding import open_encoder
 from app.errors import KyujangError, NotConfigured
 from app.evaluation import command as evaluation
@@ -70,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     revoke.add_argument("tenant")
     revoke.add_argument("id")
     adapter = _add(commands, "adapter", "LoRA adapters", None).add_subparsers(required=True, metavar="ACTION")
-    adapter_command.add_actions(lambda name, words, command: _remote(_add(adapter, name, words, command)))
+    adapters.add_actions(lambda name, words, command: _remote(_add(adapter, name, words, command)))
     return parser
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.client import FINISHED, ServiceRefused, call_async, open_async_client
+from app.cli.client import FINISHED, ServiceRefused, call_async, open_async_client
 from app.settings import Settings
 from ingest.add import Ended, Refused, Stored, described
 from ingest.folder import Source, file_name

@@ -41,7 +41,7 @@ ONLY_IN = {
     "olefile": r"ingest\.(formats|parsers\.hwp5)",
     "cryptography": r"ingest\.parsers\.hwp5",
     "zipfile": r"ingest\.(formats|adapters\.archive|parsers(\.\w+)?)",
-    "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task|app\.adapter_command",
+    "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task|app\.cli\.adapters",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.parsers(\.package)?",
     "email": r"ingest\.parsers\.mail",
@@ -66,7 +66,7 @@ SQL = re.compile(
 )
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
 TALKS_TO_A_TERMINAL = (
-    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.adapter_command|ingest\.tune\.command"
+    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\.adapters|ingest\.tune\.command"
 )
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 300

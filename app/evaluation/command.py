@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-from app.client import call, open_client
+from app.cli.client import call, open_client
 from app.evaluation.calibration import CalibrationReport, calibrations
 from app.evaluation.calibration_plot import plot as plot_calibration
 from app.evaluation.calibration_table import table as calibration_table

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from tqdm import tqdm
 
-from app.client import FINISHED, POLL_S, ServiceRefused, call
+from app.cli.client import FINISHED, POLL_S, ServiceRefused, call
 from app.evaluation.questions import BadFile, CorpusDocument
 
 BATCH_DOCUMENTS = 200

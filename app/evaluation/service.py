@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from tqdm import tqdm
 
-from app.client import ServiceRefused, call
+from app.cli.client import ServiceRefused, call
 from app.errors import KyujangError
 from app.evaluation.metrics import DEPTH, measure
 from app.evaluation.questions import BadFile, Query, examples_of

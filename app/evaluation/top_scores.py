@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from app.client import ServiceRefused, call
+from app.cli.client import ServiceRefused, call
 from app.evaluation.calibration import TopScore
 from app.evaluation.questions import BadFile, Query, Unanswerable
 from app.evaluation.service import SearchMode, in_parallel

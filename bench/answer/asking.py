@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from app.client import call
+from app.cli.client import call
 from app.evaluation.overlap import contains, f1
 from app.evaluation.service import in_parallel
 from app.grounding.extractive import bearing, extract

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from app.client import call
+from app.cli.client import call
 from app.evaluation.corpus import ingest_corpus
 from app.evaluation.questions import CorpusDocument
 from bench import stack

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from app.client import call
+from app.cli.client import call
 from app.retrieval.search import Mode
 from bench.ingest.fill import fill
 from bench.ingest.home import Home

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from app.client import call
+from app.cli.client import call
 from bench.ingest.fill import fill
 from bench.ingest.home import Home
 from bench.processes import Watch, cpu_seconds

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from app.adapters.training_request import Hyperparameters, Method
-from app.client import FINISHED, ServiceRefused, call, open_client
+from app.cli.client import FINISHED, ServiceRefused, call, open_client
 from app.errors import KyujangError
 from app.settings import Settings
 from ingest.tune.instructions import parse_rows

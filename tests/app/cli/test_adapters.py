@@ -7,8 +7,8 @@ import json
 import httpx
 import pytest
 
-from app import adapter_command
 from app.__main__ import main
+from app.cli import adapters
 from tests.ingest.adapters.made import tar_gz, write_peft_folder
 
 VERSION = {"name": "tone", "version": 1, "status": "ready", "active": False, "checks": [], "error_detail": None}
@@ -28,8 +28,8 @@ def service(monkeypatch):
     def open_client(*_, **__):
         return httpx.Client(base_url="http://kyujang", transport=httpx.MockTransport(answer))
 
-    monkeypatch.setattr(adapter_command, "open_client", open_client)
-    monkeypatch.setattr(adapter_command, "POLL_S", 0)
+    monkeypatch.setattr(adapters, "open_client", open_client)
+    monkeypatch.setattr(adapters, "POLL_S", 0)
     return asked, answers
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from app.client import POLL_S, call, open_client
+from app.cli.client import POLL_S, call, open_client
 from app.errors import KyujangError
 from app.settings import Settings
 
