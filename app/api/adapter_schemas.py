@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from app.adapters.activation import Action
 from app.adapters.registry import AdapterStatus
-from app.api.asking import MaxTokens
+from app.api.query_schemas import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
 from app.language.unicode import Text
 from app.prompting.elements import Grounding

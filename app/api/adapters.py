@@ -7,7 +7,6 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.adapters import activation, registry
 from app.adapters.registry import MAX_NAME, NAME, AdapterVersion
-from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
 from app.api.adapter_schemas import (
     ActivateAdapterBody,
     ActivationOut,
@@ -15,6 +14,7 @@ from app.api.adapter_schemas import (
     EvaluateBody,
     RollbackOut,
 )
+from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
 from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_of
 from app.api.ingest import clean_name
 from app.api.jobs import before, job_out

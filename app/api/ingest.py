@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
+from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
 from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType

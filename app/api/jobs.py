@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import AnyTenant, PageDep, ServicesDep, WorkTenant, page_of
-from app.api.events import Event, event_stream
 from app.api.schemas import JobOut, JobSummary, Page
+from app.api.sse import Event, event_stream
 from app.errors import Forbidden, InvalidInput, NotFound
 from app.storage import jobs, tasks
 from app.storage.database import Database

@@ -16,10 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app import pipeline
-from app.api.answers import answer_out, question_of, usage_out
-from app.api.asking import QueryBody
 from app.api.deps import QueryTenant, ServicesDep
-from app.api.events import OPENAI, Event, event_stream, while_connected
 from app.api.openai_schemas import (
     ChatBody,
     ChatOut,
@@ -34,6 +31,9 @@ from app.api.openai_schemas import (
     UsageOut,
 )
 from app.api.query import count
+from app.api.query_mapping import answer_out, question_of, usage_out
+from app.api.query_schemas import QueryBody
+from app.api.sse import OPENAI, Event, event_stream, while_connected
 from app.errors import InvalidInput, UnknownModel
 from app.metrics import Metrics
 from app.prompting import stored_prompts

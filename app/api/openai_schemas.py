@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from app.api.asking import (
+from app.api.filters import Filters
+from app.api.query_schemas import (
     MAX_TURNS,
     AdapterChoice,
     CitationOut,
@@ -19,7 +20,6 @@ from app.api.asking import (
     Temperature,
     TopP,
 )
-from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.grounding.guard import NoAnswer
 from app.prompting.elements import Grounding

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from app.api.answers import overrides_of
-from app.api.asking import ActivateBody, PromptBody, PromptSummaryOut, StoredPromptOut
 from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.query_mapping import overrides_of
+from app.api.query_schemas import ActivateBody, PromptBody, PromptSummaryOut, StoredPromptOut
 from app.api.schemas import Page
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import StoredPrompt

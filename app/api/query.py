@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from app import pipeline
-from app.api.answers import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
-from app.api.asking import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.deps import QueryTenant, ServicesDep
-from app.api.events import Event, event_stream, while_connected
+from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
+from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
+from app.api.sse import Event, event_stream, while_connected
 from app.clock import Clock
 from app.grounding.citations import Citation
 from app.metrics import Metrics

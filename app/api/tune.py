@@ -10,8 +10,8 @@ from pydantic import Field, ValidationError
 from app.adapters.loss_plot import plot_loss
 from app.adapters.registry import MAX_NAME, NAME, refuse_name
 from app.adapters.training_request import FEWEST_ROWS, MOST_ROWS, Hyperparameters, Method, validated_rows
-from app.api.accepted import IdempotencyKey, accepted
 from app.api.adapters import refuse_without_engine
+from app.api.async_work import IdempotencyKey, accepted
 from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from app.api import events
+from app.api import sse
 from tests.conftest import ADMIN_KEY, NewTenant
 from tests.ingest.working import Worker
 
@@ -59,7 +59,7 @@ async def test_only_what_has_changed_is_told(new_tenant: NewTenant, services):
 
 
 async def test_a_quiet_stream_has_a_heartbeat(new_tenant: NewTenant, monkeypatch):
-    monkeypatch.setattr(events, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.1)
     client = await new_tenant()
     job = await accept(client)
     stream = asyncio.create_task(client.get(f"/jobs/{job}/events"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.api.asking import (
+from app.api.filters import condition
+from app.api.query_schemas import (
     AnswerOut,
     CitationOut,
     ContextOut,
@@ -15,7 +16,6 @@ from app.api.asking import (
     QueryBody,
     SearchBody,
 )
-from app.api.filters import condition
 from app.api.schemas import SpanOut
 from app.generation.messages import Sampling
 from app.grounding.citations import Citation, Span

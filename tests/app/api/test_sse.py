@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from starlette.requests import Request
 
-from app.api.events import event_stream
+from app.api.sse import event_stream
 
 
 @pytest.mark.parametrize("left", ["after the first", "with one under way", "with one at hand"])
