@@ -13,9 +13,10 @@ from app.adapters.reconciler import AdapterWatch
 from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
 from app.api.middleware import BodyLimit, RequestContext
 from app.api.schemas import IngestBody, Problem
-from app.lasting import lasting
+from app.bootstrap import open_services
+from app.concurrency import run_forever
 from app.metrics import Metrics
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
@@ -41,7 +42,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             if opened.engine is not None:
                 adapters = AdapterWatch(settings, opened.database, opened.engine, metrics)
                 watches += [opened.engine.watch, adapters.run]
-            watching = [asyncio.create_task(lasting(watch)) for watch in watches]
+            watching = [asyncio.create_task(run_forever(watch)) for watch in watches]
             yield
             for each in watching:
                 each.cancel()

@@ -12,7 +12,7 @@ from app.adapters import activation
 from app.adapters.activation import AUTO
 from app.adapters.folders import adapter_of
 from app.adapters.registry import AdapterVersion
-from app.clock import Clock, milliseconds
+from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
 from app.generation.engine import Generation
 from app.generation.replicas import Replicas
@@ -23,13 +23,14 @@ from app.prompting.json_schema import check, or_declined
 from app.prompting.query_rewriting import standalone
 from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
-from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, meanwhile, token_counts
+from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, token_counts
 from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
 from app.retrieval.match import Match
 from app.retrieval.search import Found, retrieve
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
+from app.timings import StepTimer, milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Prepared:
     asked: Asked
     search_query: str
     found: Found
-    clock: Clock
+    clock: StepTimer
 
     def case(self, contexts: Sequence[Match]) -> Case:
         return Case(self.question.input, self.search_query, contexts, self.elements.no_answer_text)
@@ -112,9 +113,9 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
 
 
 async def _prepare(services: Services, tenant: Tenant, question: Question) -> _Prepared:
-    clock = Clock()
+    clock = StepTimer()
     query = question.input
-    async with meanwhile(_chosen(services, tenant, question)) as choosing:
+    async with in_background(_chosen(services, tenant, question)) as choosing:
         if question.turns:
             with clock.step("condense"):
                 query = await standalone(services.engine, tenant.number, question.turns, question.input)
@@ -172,7 +173,7 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
     generation: Generation | None = None
     begun = asyncio.Event()
     counts = token_counts(engine, ready.elements, prompt, ready.question.input, after=begun)
-    async with meanwhile(counts) as counting:
+    async with in_background(counts) as counting:
         with ready.clock.step("generate"):
             async with aclosing(_parts(services, engine, tenant, ready, prompt)) as parts:
                 async for part in parts:

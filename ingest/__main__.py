@@ -17,11 +17,11 @@ from pydantic import SecretStr, ValidationError
 from tqdm import tqdm
 
 from app import logs
+from app.bootstrap import open_services
+from app.concurrency import run_forever
 from app.embedding import Encoder, open_encoder, with_stored
 from app.errors import KyujangError
 from app.language.unicode import clean_metadata
-from app.lasting import lasting
-from app.services import open_services
 from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
 from app.up.postgres import running_owner_url
@@ -71,7 +71,7 @@ async def _work(settings: Settings) -> None:
     os.nice(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
-        sweeping = asyncio.create_task(lasting(partial(keep_swept, services)))
+        sweeping = asyncio.create_task(run_forever(partial(keep_swept, services)))
         await run(services, stop)
         sweeping.cancel()
 

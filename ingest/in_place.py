@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.bootstrap import open_services
 from app.errors import NotFound
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 from app.storage import documents, jobs
 from app.storage.blobs import Blob

@@ -19,8 +19,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.bootstrap import open_services
 from app.errors import DatabaseUnavailable, KyujangError
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 from app.storage.tenants import tenant_by_id
 from ingest import claims

@@ -17,8 +17,9 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from app import logs
+from app.bootstrap import open_services
 from app.errors import DocumentError, DocumentErrorCode
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace

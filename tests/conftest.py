@@ -20,12 +20,13 @@ import psycopg
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from app.bootstrap import open_services
 from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.main import create_app
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 from app.storage.migrate import migrate
 from app.storage.spaces import Space

@@ -11,11 +11,11 @@ from app.api.deps import QueryTenant, ServicesDep
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
-from app.clock import Clock
 from app.grounding.citations import Citation
 from app.metrics import Metrics
 from app.questions import Answer, Delta, Retrieved, Step
 from app.retrieval.search import retrieve
+from app.timings import StepTimer
 
 router = APIRouter(tags=["Asking"])
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["Asking"])
 @router.post("/search")
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Retrieval alone, without the engine."""
-    clock = Clock()
+    clock = StepTimer()
     found = await retrieve(services, tenant, body.input, retrieval_of(body), clock)
     timings = clock.stop()
     return SearchOut(

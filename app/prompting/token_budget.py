@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from app.errors import InvalidInput, Unavailable
 from app.generation.messages import Message
@@ -23,8 +21,6 @@ from app.prompting.elements import (
 )
 from app.prompting.fencing import new_fence
 from app.retrieval.match import Match
-
-T = TypeVar("T")
 
 # Of what is free, the share that the conversation may take from the contexts.
 TURNS_SHARE = 0.5
@@ -117,18 +113,6 @@ async def token_counts(
     except Unavailable:
         return {}
     return {name: next(counts) if part else 0 for name, part in parts.items()}
-
-
-@asynccontextmanager
-async def meanwhile(work: Awaitable[T]) -> AsyncIterator[asyncio.Future[T]]:
-    """Goes on beside the block, and ends with it."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        # Whatever came of it: where the block failed, nobody else asks.
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _first_turn(sizes: list[int], room: int) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.clock import Clock
 from app.embedding import Vectors
 from app.errors import InvalidInput
 from app.retrieval.chunks import read_matches
@@ -20,6 +19,7 @@ from app.storage.database import Connection
 from app.storage.filters import Condition
 from app.storage.spaces import active_number
 from app.storage.tenants import Tenant
+from app.timings import StepTimer
 
 Mode = Literal["dense", "lexical", "hybrid"]
 
@@ -45,7 +45,7 @@ class Found:
     below: bool
 
 
-async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrieval, clock: Clock) -> Found:
+async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrieval, clock: StepTimer) -> Found:
     """Best first. By meaning and by both min(top_k, matching chunks); by words only those that hold one.
 
     A score is the cosine (dense), BM25's (lexical), the fused one, at most 1 (hybrid), or the reranker's. Raises

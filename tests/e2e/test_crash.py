@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.services import open_services
+from app.bootstrap import open_services
 from ingest.sweep import sweep
 from tests.e2e.crashing import WORKERS, Ledger, Reader, Service, Writer, content, marks_in, parts_of
 

@@ -7,15 +7,15 @@ import asyncio
 import psycopg
 import pytest
 
-from app.clock import Clock
+from app.bootstrap import open_services
 from app.embedding import open_encoder, with_stored
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
 from app.retrieval.search import Retrieval, retrieve
-from app.services import open_services
 from app.storage.migrate import migrate
 from app.storage.spaces import OtherSpace, hold, spaces, table
 from app.storage.tenants import authenticate
+from app.timings import StepTimer
 from ingest import reindex
 from ingest.__main__ import main
 from tests.conftest import ingest_text
@@ -171,7 +171,7 @@ async def test_an_index_in_memory_changes_over_too(settings, wanted, new, old, n
         tenant = await authenticate(services.database, client.headers["authorization"].removeprefix("Bearer "))
 
         async def ids() -> list[str]:
-            there = await retrieve(services, tenant, tenant_question, Retrieval(mode="dense"), Clock())
+            there = await retrieve(services, tenant, tenant_question, Retrieval(mode="dense"), StepTimer())
             return sorted(match.document_id for match in there.matches)
 
         assert await ids() == ["moat"]

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from tokenizers import Tokenizer
 
+from app.bootstrap import open_services
 from app.embedding import open_encoder
 from app.embedding.e5 import E5Encoder
 from app.embedding.endpoint import count_at_most
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import EmbedderUnavailable, InvalidInput, NotConfigured
-from app.services import open_services
 from app.settings import Settings
 from tests.conftest import EXAMPLES, ingest_text, with_encoder
 from tests.ingest.test_worker import Worker, accept, until

@@ -7,9 +7,10 @@ import asyncio
 import psycopg
 import pytest
 
+from app.bootstrap import open_services
 from app.errors import NotConfigured
 from app.retrieval.stores import bm25
-from app.services import Services, open_services
+from app.services import Services
 from app.settings import Settings
 from app.storage.migrate import migrate
 from app.storage.tenants import tenant_by_id

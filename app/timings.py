@@ -9,7 +9,7 @@ from contextlib import contextmanager
 STEPS = ("embed", "search", "rerank", "prompt", "first_token", "generate", "total")
 
 
-class Clock:
+class StepTimer:
     def __init__(self) -> None:
         self._started = time.perf_counter()
         self.ms: dict[str, float] = dict.fromkeys(STEPS, 0.0)

@@ -7,10 +7,10 @@ import secrets
 import httpx
 import pytest
 
+from app.bootstrap import open_services
 from app.main import create_app
 from app.retrieval.stores.faiss_store import FaissStore
 from app.retrieval.stores.pgvector import PgvectorStore
-from app.services import open_services
 from tests.conftest import ADMIN_KEY, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")

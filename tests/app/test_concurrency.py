@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from app import lasting
-from app.lasting import lasting as last
+from app import concurrency
+from app.concurrency import run_forever
 
 
-async def test_work_that_fails_or_ends_begins_anew_until_it_is_cancelled(monkeypatch, caplog):
-    monkeypatch.setattr(lasting, "PAUSE_S", 0)
+async def test_work_that_fails_or_ends_restarts_until_it_is_cancelled(monkeypatch, caplog):
+    monkeypatch.setattr(concurrency, "PAUSE_S", 0)
     begun: list[int] = []
     third = asyncio.Event()
 
@@ -21,10 +21,10 @@ async def test_work_that_fails_or_ends_begins_anew_until_it_is_cancelled(monkeyp
             third.set()
             await asyncio.sleep(60)
 
-    task = asyncio.create_task(last(work))
+    task = asyncio.create_task(run_forever(work))
     await asyncio.wait_for(third.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert begun == [0, 1, 2]
-    assert [record.levelname for record in caplog.records if record.name == lasting.log.name] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if record.name == concurrency.log.name] == ["ERROR"]

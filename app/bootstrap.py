@@ -1,0 +1,110 @@
+"""The composition root: the only place that names concrete classes. Imported by entry points and commands alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from app.embedding import Embedder, identity_of, open_encoder, with_stored
+from app.errors import NotConfigured
+from app.generation.replicas import open_replicas
+from app.language.analyzer import Analyzer
+from app.metrics import Metrics
+from app.retrieval.live_spaces import OpenSpace, OpenSpaces
+from app.retrieval.reranking import open_reranker
+from app.retrieval.stores import VectorStore
+from app.retrieval.stores.faiss_store import FaissStore
+from app.retrieval.stores.pgvector import PgvectorStore
+from app.services import Services
+from app.settings import Settings
+from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.storage.spaces import Space, other_vectors, spaces
+from app.storage.tenants import tenant_numbers
+
+log = logging.getLogger("kyujang.bootstrap")
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Services]:
+    """Raises NotConfigured or DatabaseUnavailable with what to do about it."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.service_url, pool_size=settings.database_pool)
+        await database.open()
+        stack.push_async_callback(database.close)
+        analyzer = Analyzer(settings.lexical)
+        await _refuse_other_terms(database, analyzer)
+        open_spaces = await _open_spaces(settings, database)
+        stack.push_async_callback(open_spaces.close)
+        reranker = await asyncio.to_thread(open_reranker, settings)
+        if reranker is not None:
+            stack.push_async_callback(reranker.close)
+        metrics = metrics or Metrics()
+        engine = open_replicas(settings, metrics)
+        if engine is not None:
+            stack.push_async_callback(engine.close)
+        yield Services(
+            settings=settings,
+            database=database,
+            blobs=Blobs(settings.blobs),
+            spaces=open_spaces,
+            analyzer=analyzer,
+            reranker=reranker,
+            engine=engine,
+            metrics=metrics,
+        )
+
+
+async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:
+    stored = await spaces(database)
+    active = next((space for space in stored if space.state == "active"), None)
+    if active is None:
+        raise NotConfigured("The database is not set up: run 'python -m app migrate'.")
+    model = identity_of(settings)
+    if model != active.model:
+        if all(space.model != model or space.state != "retired" for space in stored):
+            raise NotConfigured(other_vectors(active, model))
+        log.warning("KYUJANG_EMBEDDER names the model before the last switch; set it to %s", active.model)
+
+    async def open_space(space: Space) -> OpenSpace:
+        return await _open_space(settings, database, space)
+
+    return OpenSpaces(database, open_space, await open_space(active))
+
+
+async def _open_space(settings: Settings, database: Database, space: Space) -> OpenSpace:
+    """By this process's settings where they name its model, else by those it was built with."""
+    if identity_of(settings) != space.model:
+        settings = with_stored(settings, space.settings)
+    encoder = await asyncio.to_thread(open_encoder, settings)
+    if (encoder.name, encoder.dimension) != (space.model, space.dimension):
+        raise NotConfigured(
+            f"The stored vectors were made by {space.model} ({space.dimension} dimensions), and what opens under this "
+            f"name is {encoder.name} ({encoder.dimension} dimensions). Put the old model back in its place."
+        )
+    return OpenSpace(space.number, Embedder(encoder), await _open_store(settings, database, space))
+
+
+async def _open_store(settings: Settings, database: Database, space: Space) -> VectorStore:
+    if settings.index == "pgvector":
+        return PgvectorStore(space.number)
+    store = FaissStore(
+        settings.index_files / str(space.number),
+        space=space.number,
+        model=space.model,
+        dimension=space.dimension,
+        memory_bytes=settings.index_memory_mb << 20,
+    )
+    await store.open(await tenant_numbers(database))
+    return store
+
+
+async def _refuse_other_terms(database: Database, analyzer: Analyzer) -> None:
+    stored = await database.lexical_scheme()
+    if stored != analyzer.name:
+        raise NotConfigured(
+            f"The stored texts are analysed as {stored or 'unfinished'!r} and KYUJANG_LEXICAL={analyzer.scheme} means "
+            f"{analyzer.name!r}. Set KYUJANG_LEXICAL back, or run 'python -m app migrate', which analyses them again."
+        )
