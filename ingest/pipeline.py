@@ -16,7 +16,7 @@ from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
 from ingest import jobs, staging
 from ingest.jobs import Work
-from ingest.load import Loaded, load
+from ingest.loading.load import Loaded, load
 from ingest.split import Piece, split
 from ingest.staging import Analysis
 

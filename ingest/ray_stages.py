@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
 from ingest.jobs import Work
-from ingest.load import Loaded
+from ingest.loading.load import Loaded
 from ingest.pipeline import current_space, embed_document, heading, load_document, split_document, store_document
 from ingest.settle import settle
 from ingest.split import Piece

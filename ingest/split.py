@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from app.errors import NotConfigured
 from app.language.sentences import split_sentences
-from ingest.load import Loaded
+from ingest.loading.load import Loaded
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 Span = tuple[int, int]

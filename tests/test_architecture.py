@@ -36,15 +36,15 @@ ONLY_IN = {
     "datasets": r"ingest\.tune\.train",
     "vllm": r"never",
     "ray": r"ingest\.ray_cluster",
-    "xberg": r"ingest\.parsers\.office",
-    "pypdfium2": r"ingest\.parsers\.pdf",
-    "olefile": r"ingest\.(formats|parsers\.hwp5)",
-    "cryptography": r"ingest\.parsers\.hwp5",
-    "zipfile": r"ingest\.(formats|adapters\.archive|parsers(\.\w+)?)",
+    "xberg": r"ingest\.loading\.parsers\.office",
+    "pypdfium2": r"ingest\.loading\.parsers\.pdf",
+    "olefile": r"ingest\.loading\.(formats|parsers\.hwp5)",
+    "cryptography": r"ingest\.loading\.parsers\.hwp5",
+    "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)?)|adapters\.archive)",
     "tarfile": r"ingest\.adapters\.archive|ingest\.tune\.task|app\.cli\.adapters",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
-    "xml": r"ingest\.parsers(\.package)?",
-    "email": r"ingest\.parsers\.mail",
+    "xml": r"ingest\.loading\.parsers(\.ooxml)?",
+    "email": r"ingest\.loading\.parsers\.mail",
     "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.adapters\.loss_plot",
     "kiwipiepy": r"app\.language\.analyzer",
     "Stemmer": r"app\.language\.analyzer",
@@ -143,9 +143,9 @@ def test_only_main_imports_the_routes():
 
 
 def test_only_the_child_process_reaches_for_the_parsers():
-    outside = [m for m in MODULES if not m.name.startswith("ingest.parsers")]
-    users = [m.name for m in outside if any(name.startswith("ingest.parsers") for name in m.imports)]
-    assert users == ["ingest.load_child"]
+    outside = [m for m in MODULES if not m.name.startswith("ingest.loading.parsers")]
+    users = [m.name for m in outside if any(name.startswith("ingest.loading.parsers") for name in m.imports)]
+    assert users == ["ingest.loading.child"]
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

@@ -14,9 +14,9 @@ from app.settings import Settings
 from bench.ingest.home import Home
 from bench.ingest.made import make
 from bench.retrieval.progress import say
-from ingest.formats import DOCX, EML, EPUB, HTML, HWP, HWPX, PPTX, XLSX, detect
-from ingest.load import load
-from ingest.parsers import parse
+from ingest.loading.formats import DOCX, EML, EPUB, HTML, HWP, HWPX, PPTX, XLSX, detect
+from ingest.loading.load import load
+from ingest.loading.parsers import parse
 
 FORMATS = ("pdf", "docx", "pptx", "xlsx", "html", "md", "txt", "csv", "eml", "epub", "hwp", "hwpx")
 Way = Callable[[Path], object]

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from app.storage.tenants import Tenant, create_tenant, tenant_by_id
-from ingest import load as loading
+from ingest.loading import load as loading
 from tests.ingest.adding import FILES, write
 from tests.ingest.claiming import MANY
 
@@ -18,9 +18,11 @@ def reader(tmp_path, monkeypatch):
     """Puts another program in the place of the child."""
 
     def replace(program: str) -> None:
-        (tmp_path / "ingest").mkdir()
-        (tmp_path / "ingest" / "__init__.py").touch()
-        (tmp_path / "ingest" / "load_child.py").write_text(program)
+        package = tmp_path / "ingest" / "loading"
+        package.mkdir(parents=True)
+        for folder in (package.parent, package):
+            (folder / "__init__.py").touch()
+        (package / "child.py").write_text(program)
         monkeypatch.setitem(loading.ENVIRONMENT, "PYTHONPATH", str(tmp_path))
 
     return replace

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured
-from ingest.load import Loaded, Page
+from ingest.loading.load import Loaded, Page
 from ingest.split import Piece, split
 
 ENGLISH = "The annals of King Sejong fill 163 volumes. They were kept in four archives, far apart from each other. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ingest.refusals import CORRUPT, ENCRYPTED
+from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 
 def read(path: Path) -> tuple[str | None, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DocumentError
-from ingest.load import Loaded, load
+from ingest.loading.load import Loaded, load
 
 
 async def take(path: Path, **limits) -> Loaded:

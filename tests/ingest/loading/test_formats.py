@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest import formats
+from ingest.loading import formats
 from tests.conftest import SHARED_DATA, needs_shared_data
+from tests.ingest.loading.reading import refusal, squeezed, take
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS, Content
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import compound, hwp, hwp_paragraph, hwpx, record
 from tests.ingest.made.office import docx, pptx, xlsx
 from tests.ingest.made.plain import eml, html
-from tests.ingest.reading import refusal, squeezed, take
 
 REAL = SHARED_DATA / "documents"
 TYPES = {

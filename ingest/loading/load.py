@@ -13,9 +13,9 @@ from typing import Any
 
 from app.errors import DocumentError
 from ingest.child import ENVIRONMENT, end_of
-from ingest.formats import PLAIN
-from ingest.plain import sound
-from ingest.refusals import check, too_long
+from ingest.loading.clean_text import clean_text
+from ingest.loading.formats import PLAIN
+from ingest.loading.refusals import check, too_long
 
 log = logging.getLogger("kyujang.load")
 
@@ -57,7 +57,7 @@ async def load(
     if media_type == PLAIN:
         return await asyncio.to_thread(_sent_as_text, path, max_chars)
     # -P: nothing from the folder in which the worker was started.
-    command = [sys.executable, "-P", "-m", "ingest.load_child", str(path), filename or "", media_type or ""]
+    command = [sys.executable, "-P", "-m", "ingest.loading.child", str(path), filename or "", media_type or ""]
     limits = [str(memory_mb), str(int(timeout_s) + 1), str(max_chars)]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -90,7 +90,7 @@ async def load(
 
 def _sent_as_text(path: Path, max_chars: int) -> Loaded:
     """What came as a string of JSON is text, whatever it looks like: no child, whose start takes 0.1 s."""
-    text = sound(path.read_bytes().decode())
+    text = clean_text(path.read_bytes().decode())
     check([text], PLAIN, max_chars)
     return Loaded(PLAIN, None, [Page(None, text)])
 

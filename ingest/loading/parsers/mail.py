@@ -8,8 +8,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
-from ingest.charset import decode
-from ingest.parsers import html
+from ingest.loading.charset import decode
+from ingest.loading.parsers import html
 
 SHOWN = ("From", "To", "Cc", "Date", "Subject")
 # What Korean programs mean by these is Microsoft's larger set.

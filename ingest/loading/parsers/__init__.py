@@ -1,4 +1,4 @@
-"""One module a family of formats. Runs in the child of ingest/load.py alone."""
+"""One module a family of formats. Runs in the child of ingest/loading/load.py alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
-from ingest.formats import CSV, DOCX, EML, EPUB, HTML, HWP, HWPX, JSON, JSONL, MARKDOWN, PDF, PLAIN, PPTX, XLSX, Text
-from ingest.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text
-from ingest.plain import sound
-from ingest.refusals import CORRUPT
+from ingest.loading.clean_text import clean_text
+from ingest.loading.formats import (
+    CSV,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    HWP,
+    HWPX,
+    JSON,
+    JSONL,
+    MARKDOWN,
+    PDF,
+    PLAIN,
+    PPTX,
+    XLSX,
+    Text,
+)
+from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text
+from ingest.loading.refusals import CORRUPT
 
 Pages = list[tuple[int | None, str]]
 
@@ -49,8 +65,8 @@ def parse(path: Path, found: str | Text) -> tuple[str | None, Pages]:
         title, pages = _text(found) if isinstance(found, Text) else READERS[found](path)
     except DAMAGE:
         raise CORRUPT from None
-    title = " ".join(sound(title or "").split())[:MOST_TITLE]
-    return title or None, [(number, sound(page)) for number, page in pages]
+    title = " ".join(clean_text(title or "").split())[:MOST_TITLE]
+    return title or None, [(number, clean_text(page)) for number, page in pages]
 
 
 def _text(found: Text) -> tuple[str | None, Pages]:

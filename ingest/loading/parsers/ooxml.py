@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from xml.parsers import expat
 
-from ingest.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
+from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 MOST_BYTES = 1 << 29
 READ_BYTES = 1 << 16

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.formats import DOCX, EPUB, XLSX
-from ingest.parsers.package import check_parts, open_package
-from ingest.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
+from ingest.loading.formats import DOCX, EPUB, XLSX
+from ingest.loading.parsers.ooxml import check_parts, open_package
+from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 # Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
 HTML_DEPTH = 180

@@ -1,4 +1,4 @@
-"""python -m tests.ingest.mutate KIND COUNT FOLDER: reads damaged files, and prints as JSON what became of them."""
+"""python -m tests.ingest.loading.mutate KIND COUNT FOLDER: reads damaged files, and prints as JSON what became of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import zipfile
 from pathlib import Path
 
 from app.errors import DocumentError
-from ingest.formats import detect
-from ingest.parsers import parse
+from ingest.loading.formats import detect
+from ingest.loading.parsers import parse
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import hwp

@@ -9,7 +9,7 @@ LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
 UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
-def sound(text: str) -> str:
+def clean_text(text: str) -> str:
     """NFC, line feeds alone, and no character that PostgreSQL or JSON cannot hold."""
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")

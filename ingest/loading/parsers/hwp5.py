@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.parsers.flow import Flow
-from ingest.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
+from ingest.loading.parsers.flow import Flow
+from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 COMPRESSED, DISTRIBUTION = 0x1, 0x4
 # By a password, by DRM, by a certificate, by DRM with a certificate.

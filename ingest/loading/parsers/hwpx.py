@@ -6,9 +6,9 @@ import re
 import zipfile
 from pathlib import Path
 
-from ingest.parsers.flow import Flow
-from ingest.parsers.package import Attributes, numbered, open_package, read_xml
-from ingest.refusals import CORRUPT, ENCRYPTED
+from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml
+from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 SECTION = r"Contents/section(\d+)\.xml"
 MANIFEST = "META-INF/manifest.xml"

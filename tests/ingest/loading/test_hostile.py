@@ -16,11 +16,11 @@ import pytest
 
 from app.errors import DocumentErrorCode
 from tests.conftest import ROOT
+from tests.ingest.loading.reading import refusal, take
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import compound, hwpx
 from tests.ingest.made.office import docx, epub, pptx, xlsx
-from tests.ingest.reading import refusal, take
 
 CODES = set(typing.get_args(DocumentErrorCode))
 PARTS = {
@@ -91,7 +91,7 @@ async def test_entities_do_not_multiply(tmp_path, kind):
 @pytest.mark.parametrize("kind", MAKERS)
 def test_damaged_files_are_read_or_refused(tmp_path, kind):
     """A crash would be a typed error, too (test_load); here nothing may crash, or raise what is no DocumentError."""
-    command = [sys.executable, "-m", "tests.ingest.mutate", kind, "40", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.ingest.loading.mutate", kind, "40", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes = json.loads(done.stdout)
@@ -141,7 +141,7 @@ async def test_half_an_answer_is_none(tmp_path, reader):
     ids=["processor", "memory", "disk"],
 )
 def test_the_child_limits_itself(tmp_path, busy, end):
-    program = f"import sys\nfrom ingest.load_child import _limit\n_limit(2 << 30, 1)\n{busy}"
+    program = f"import sys\nfrom ingest.loading.child import _limit\n_limit(2 << 30, 1)\n{busy}"
     environment = {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True

@@ -10,9 +10,9 @@ import posixpath
 import zipfile
 from pathlib import Path
 
-from ingest.parsers.flow import Flow
-from ingest.parsers.package import Attributes, numbered, open_package, read_xml
-from ingest.refusals import CORRUPT
+from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml
+from ingest.loading.refusals import CORRUPT
 
 PRESENTATION = "ppt/presentation.xml"
 SLIDE = r"ppt/slides/slide(\d+)\.xml"

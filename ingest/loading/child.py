@@ -1,4 +1,4 @@
-"""The child that parses: its limits, then one parser, then the result on standard output. Started by ingest/load.py.
+"""The child that parses: its limits, one parser, the result on standard output. Started by ingest/loading/load.py.
 
 The result is a line of JSON, with the length of each page in code points, and then the pages' text in UTF-8.
 """
@@ -14,9 +14,9 @@ from typing import Any
 
 from app.errors import DocumentError
 from ingest.child import OUT_OF_MEMORY
-from ingest.formats import Text, detect
-from ingest.parsers import parse
-from ingest.refusals import check
+from ingest.loading.formats import Text, detect
+from ingest.loading.parsers import parse
+from ingest.loading.refusals import check
 
 
 def main(path: str, filename: str, media_type: str, memory_mb: str, seconds: str, max_chars: str) -> int:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import DocumentError
-from ingest.charset import decode
-from ingest.refusals import CORRUPT, ENCRYPTED, UNSUPPORTED, save_as
+from ingest.loading.charset import decode
+from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNSUPPORTED, save_as
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
 PDF = "application/pdf"

@@ -11,9 +11,9 @@ import zipfile
 import psutil
 import pytest
 
-from ingest import formats
+from ingest.loading import formats
 from tests.conftest import EXAMPLES
-from tests.ingest.reading import refusal, take
+from tests.ingest.loading.reading import refusal, take
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
-from ingest.parsers.office import HTML_DEPTH, convert, without_noise
+from ingest.loading.parsers.office import HTML_DEPTH, convert, without_noise
 
 TITLE = re.compile(r"<title[^>]*>([^<]{1,300})</title>", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
