@@ -14,8 +14,9 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
-from ingest import jobs, staging
-from ingest.jobs import Work
+from ingest import staging
+from ingest.jobs import documents
+from ingest.jobs.documents import Work
 from ingest.loading.load import Loaded, load
 from ingest.split import Piece, split
 from ingest.staging import Analysis
@@ -29,7 +30,7 @@ async def ingest(services: Services, work: Work) -> None:
     if await end_unchanged(services, work):
         return
     space = await current_space(services)
-    await jobs.progress(services.database, work, "load")
+    await documents.progress(services.database, work, "load")
     loaded = await load_document(services.settings, services.blobs, work)
     title = work.title or loaded.title
     head = await asyncio.to_thread(heading, space.embedder.encoder, title)
@@ -40,9 +41,9 @@ async def ingest(services: Services, work: Work) -> None:
 
 async def end_unchanged(services: Services, work: Work) -> bool:
     """Whether the same bytes are there already, which ends it."""
-    if not await jobs.is_stored(services.database, work):
+    if not await documents.is_stored(services.database, work):
         return False
-    await jobs.finish_unchanged(services.database, work)
+    await documents.finish_unchanged(services.database, work)
     await services.blobs.remove([work.blob])
     return True
 
@@ -75,13 +76,13 @@ def heading(encoder: Encoder, title: str | None) -> str:
 
 
 async def split_document(services: Services, work: Work, encoder: Encoder, loaded: Loaded, head: str) -> list[Piece]:
-    await jobs.progress(services.database, work, "split")
+    await documents.progress(services.database, work, "split")
     limit, overlap = chunk_size(services.settings, encoder)
     limit = min(limit, encoder.max_tokens - encoder.count_tokens([head])[0])
     pieces = await asyncio.to_thread(
         split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
     )
-    await jobs.progress(services.database, work, "embed", chunks=len(pieces))
+    await documents.progress(services.database, work, "embed", chunks=len(pieces))
     return pieces
 
 
@@ -116,7 +117,7 @@ async def store_document(
     services: Services, work: Work, pieces: Sequence[Piece], *, space: int, media_type: str, title: str | None
 ) -> None:
     analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
-    await jobs.progress(services.database, work, "store")
+    await documents.progress(services.database, work, "store")
     old_blob = await staging.publish(services.database, work, analysis, space=space, media_type=media_type, title=title)
     if old_blob is not None:
         await services.blobs.remove([old_blob])

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.errors import KyujangError, NotConfigured
 from app.settings import Settings
-from ingest.jobs import Work
+from ingest.jobs.documents import Work
 from ingest.ray_stages import Embed, Passing, Split, Store, load_stage, pack, unpack
 
 # Shares of a CPU. Together they fit into one, so that a node with a single CPU has room for all of the stages.

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.errors import KyujangError
 from app.settings import Settings
-from ingest.jobs import Work
+from ingest.jobs.documents import Work
 
 CHILD = [sys.executable, "-m", "ingest.ray_child"]
 STOP_LIMIT_S = 10

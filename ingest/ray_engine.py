@@ -24,14 +24,14 @@ from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
 from app.settings import Settings
 from app.storage.tenants import tenant_by_id
-from ingest import claims
-from ingest.claims import Held
 from ingest.folder import Source
 from ingest.in_place import InPlace
-from ingest.jobs import Work
+from ingest.jobs import bulk
+from ingest.jobs.bulk import Held
+from ingest.jobs.documents import Work
+from ingest.jobs.retry import refuse_after_too_many, settle
 from ingest.pipeline import end_unchanged
 from ingest.ray_driver import Driver, DriverEnded
-from ingest.settle import refuse_after_too_many, settle
 
 log = logging.getLogger("kyujang.ray")
 
@@ -94,7 +94,7 @@ async def take_in(
     try:
         run = _Run(services, tenant, job_ids, driver)
         gathered = 0
-        while (waiting := await claims.unfinished(services.database, tenant, job_ids)) or not all_there.is_set():
+        while (waiting := await bulk.unfinished(services.database, tenant, job_ids)) or not all_there.is_set():
             still_growing = waiting != gathered and not all_there.is_set()
             gathered = waiting
             if still_growing or not waiting or not await run.round():
@@ -117,7 +117,7 @@ class _Run:
         """Claims what can be claimed and takes it in. False if there was nothing."""
         worker = f"ray-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         database, lease_s = self.services.database, self.services.settings.lease_s
-        works = await claims.claim(database, self.tenant, self.job_ids, worker, lease_s=lease_s, limit=CLAIM_AT_ONCE)
+        works = await bulk.claim(database, self.tenant, self.job_ids, worker, lease_s=lease_s, limit=CLAIM_AT_ONCE)
         if not works:
             return False
         whole = False
@@ -136,7 +136,7 @@ class _Run:
             with suppress(DatabaseUnavailable):  # else the lease runs out
                 # What the pipeline has lost on its way, such as a document whose process died again and again.
                 delay_s = RETRY_S if whole else 0
-                await claims.give_back(database, self.tenant, worker, delay_s=delay_s, blameless=not whole)
+                await bulk.give_back(database, self.tenant, worker, delay_s=delay_s, blameless=not whole)
         return True
 
     async def _while_leased(self, task: asyncio.Task[None], worker: str) -> None:
@@ -144,7 +144,7 @@ class _Run:
         seen, seen_at = Held(0, 0, 0), time.monotonic()
         while not (await asyncio.wait({task}, timeout=settings.lease_s / 3))[0]:
             try:
-                held = await claims.renew(self.services.database, self.tenant, worker, lease_s=settings.lease_s)
+                held = await bulk.renew(self.services.database, self.tenant, worker, lease_s=settings.lease_s)
             except DatabaseUnavailable:
                 log.warning("the lease could not be renewed")
                 continue

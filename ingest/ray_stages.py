@@ -23,10 +23,10 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
-from ingest.jobs import Work
+from ingest.jobs.documents import Work
+from ingest.jobs.retry import settle
 from ingest.loading.load import Loaded
 from ingest.pipeline import current_space, embed_document, heading, load_document, split_document, store_document
-from ingest.settle import settle
 from ingest.split import Piece
 
 T = TypeVar("T")

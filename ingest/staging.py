@@ -13,7 +13,7 @@ from pgvector import HalfVector
 
 from app.storage import changelog, postings, spaces
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from ingest.jobs import Work, describe, end, hold, unstage_rows
+from ingest.jobs.documents import Work, describe, end, hold, unstage_rows
 from ingest.split import Piece
 
 

@@ -12,12 +12,12 @@ import socket
 from app import logs
 from app.errors import DatabaseUnavailable
 from app.services import Services
-from ingest import jobs
-from ingest.jobs import LeaseLost, Work
-from ingest.lanes import LANES, serve
-from ingest.leased import Stopping, while_leased
+from ingest.jobs import documents
+from ingest.jobs.documents import LeaseLost, Work
+from ingest.jobs.lease import Stopping, while_leased
+from ingest.jobs.retry import give_back, refuse_after_too_many, settle
 from ingest.pipeline import ingest
-from ingest.settle import give_back, refuse_after_too_many, settle
+from ingest.task_worker import LANES, serve
 
 log = logging.getLogger("kyujang.worker")
 
@@ -42,7 +42,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
 async def _serve(services: Services, name: str, stopping: asyncio.Task[bool]) -> None:
     while not stopping.done():
         try:
-            work = await jobs.claim(services.database, name, lease_s=services.settings.lease_s)
+            work = await documents.claim(services.database, name, lease_s=services.settings.lease_s)
         except DatabaseUnavailable:
             log.warning("the database does not answer; trying again")
             work = None
@@ -58,7 +58,7 @@ async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool
     try:
         refuse_after_too_many(work)
         lease_s = services.settings.lease_s
-        renew = functools.partial(jobs.renew, services.database, work, lease_s=lease_s)
+        renew = functools.partial(documents.renew, services.database, work, lease_s=lease_s)
         await while_leased(ingest(services, work), renew, lease_s=lease_s, stopping=stopping)
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except DatabaseUnavailable:
@@ -76,7 +76,7 @@ async def _give_back_once_possible(services: Services, work: Work, stopping: asy
     """A restart of the database is nobody's fault, so it must not cost an attempt, which the end of a lease does."""
     while not stopping.done():
         try:
-            return await jobs.retry_later(services.database, work, delay_s=0, blameless=True)
+            return await documents.retry_later(services.database, work, delay_s=0, blameless=True)
         except LeaseLost:
             return None
         except DatabaseUnavailable:

@@ -56,7 +56,7 @@ ONLY_IN = {
 MAY_HOLD_SQL = (
     r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
     r"|app\.adapters\.(registry|activation)"
-    r"|ingest\.(jobs|tasks|claims|staging|missing|reindex)|app\.up\.postgres"
+    r"|ingest\.(jobs\..+|staging|missing|reindex)|app\.up\.postgres"
 )
 SQL = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"
@@ -220,9 +220,10 @@ def test_a_command_starts_without_the_heavy_libraries():
 
 def test_the_checks_see_what_they_look_for():
     bad = Module(
-        "app.bad", "import os\ndef f():\n    from ingest import jobs\n    os.getenv('A')\n    return 'select a from b'"
+        "app.bad",
+        "import os\ndef f():\n    from ingest import worker\n    os.getenv('A')\n    return 'select a from b'",
     )
-    assert bad.first_party == {"ingest.jobs"}
-    assert set(_imported(next(bad.functions()))) == {"ingest.jobs"}
+    assert bad.first_party == {"ingest.worker"}
+    assert set(_imported(next(bad.functions()))) == {"ingest.worker"}
     assert [text for text in bad.strings() if SQL.match(text)] == ["select a from b"]
     assert _reads_of_the_environment(bad.tree) == [4]

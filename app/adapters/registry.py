@@ -193,7 +193,7 @@ async def set_status(
 async def delete(database: Database, tenant: int, name: str, version: int | None = None) -> list[str]:
     """One version or all; their numbers are not used again. Returns the archives to remove.
 
-    Engines may have their files open: they go some hours later (ingest/sweep.py). Raises NotFound, or Conflict if the
+    Engines may have their files open: they go some hours later (ingest/cleanup.py). Raises NotFound, or Conflict if the
     version is active.
     """
     key = {"tenant": tenant, "name": name, "version": version}

@@ -1,4 +1,4 @@
-"""Ingest jobs as a caller sees them: accepted, read, cancelled. ingest/jobs.py carries them out."""
+"""Ingest jobs as a caller sees them: accepted, read, cancelled. ingest/jobs/documents.py carries them out."""
 
 from __future__ import annotations
 

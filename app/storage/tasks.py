@@ -1,6 +1,6 @@
 """Work that takes no document (an adapter's check, training, evaluation) as a caller sees it.
 
-ingest/tasks.py carries it out. `check` shows on its adapter and not among the jobs.
+ingest/jobs/tasks.py carries it out. `check` shows on its adapter and not among the jobs.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app.sandbox.subprocesses import OUT_OF_MEMORY
 from ingest.adapters.archive import unpack
 from ingest.adapters.base_model import BaseUnknown, open_base, refuse_other_base
 from ingest.adapters.config import AdapterConfig, read_fields, refuse_rank, refuse_unserved, validate
 from ingest.adapters.refusal import CheckName, Refused
 from ingest.adapters.weights import Pair, measure, read_pairs, refuse_magnitude, refuse_shapes
-from ingest.child import OUT_OF_MEMORY
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ from typing import Any, get_args
 
 from app.adapters.registry import Check
 from app.errors import KyujangError
+from app.sandbox.subprocesses import ENVIRONMENT, end_of
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.refusal import CheckName, Refused
-from ingest.child import ENVIRONMENT, end_of
-from ingest.tasks import TaskFailed
+from ingest.jobs.tasks import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
 

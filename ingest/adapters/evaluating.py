@@ -19,8 +19,8 @@ from app.questions import Answer, Question
 from app.retrieval.search import Retrieval
 from app.services import Services
 from app.storage.tenants import SCOPES, Tenant
-from ingest import tasks
-from ingest.tasks import Claimed
+from ingest.jobs import tasks
+from ingest.jobs.tasks import Claimed
 
 BASE, ADAPTER = WAYS = ("base", "adapter")
 # Of the cases done so far; a worker that takes over goes on from there.

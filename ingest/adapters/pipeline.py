@@ -13,13 +13,13 @@ from app.adapters.folders import version_folder
 from app.adapters.registry import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
-from ingest import tasks
 from ingest.adapters.checking import check, of_the_engine_s_model
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.refusal import Refused
-from ingest.jobs import LeaseLost
-from ingest.tasks import Claimed
+from ingest.jobs import tasks
+from ingest.jobs.documents import LeaseLost
+from ingest.jobs.tasks import Claimed
 
 log = logging.getLogger("kyujang.adapters")
 
@@ -76,7 +76,7 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
 
 
 async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:
-    """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/sweep.py)."""
+    """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/cleanup.py)."""
     assert task.version is not None
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     passed = [each for each in adapter.checks if each.name != refused.check]

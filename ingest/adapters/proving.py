@@ -11,7 +11,7 @@ from app.errors import EngineUnavailable, NotInEngine
 from app.generation.replicas import Replicas
 from app.services import Services
 from ingest.adapters.refusal import Refused
-from ingest.tasks import Claimed, TaskFailed
+from ingest.jobs.tasks import Claimed, TaskFailed
 
 
 async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:

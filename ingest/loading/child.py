@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.child import OUT_OF_MEMORY
+from app.sandbox.subprocesses import OUT_OF_MEMORY
 from ingest.loading.formats import Text, detect
 from ingest.loading.parsers import parse
 from ingest.loading.refusals import check

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.child import ENVIRONMENT, end_of
+from app.sandbox.subprocesses import ENVIRONMENT, end_of
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import PLAIN
 from ingest.loading.refusals import check, too_long

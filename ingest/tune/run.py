@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.sandbox.subprocesses import OUT_OF_MEMORY, ROOT
 from app.settings import inherited_environment
-from ingest.child import OUT_OF_MEMORY, ROOT
-from ingest.tasks import TaskFailed
+from ingest.jobs.tasks import TaskFailed
 from ingest.tune.plan import REFUSED
 
 log = logging.getLogger("kyujang.tune")

@@ -19,9 +19,9 @@ from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
 from app.up import preflight
-from ingest import tasks as claims
 from ingest.adapters.checking import base_model, of_the_engine_s_model
-from ingest.tasks import Claimed, TaskFailed
+from ingest.jobs import tasks as claims
+from ingest.jobs.tasks import Claimed, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
 from ingest.tune.progress import Progress

@@ -35,8 +35,8 @@ from transformers import (
 )
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
+from app.sandbox.subprocesses import OUT_OF_MEMORY
 from app.up.preflight import has_bfloat16
-from ingest.child import OUT_OF_MEMORY
 from ingest.tune.plan import (
     CHECKPOINTS,
     HELD_OUT,

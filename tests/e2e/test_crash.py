@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from app.bootstrap import open_services
-from ingest.sweep import sweep
+from ingest.cleanup import sweep
 from tests.e2e.crashing import WORKERS, Ledger, Reader, Service, Writer, content, marks_in, parts_of
 
 WRITERS = 5

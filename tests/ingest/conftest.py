@@ -10,7 +10,7 @@ import pytest
 from app.storage.tenants import Tenant, create_tenant, tenant_by_id
 from ingest.loading import load as loading
 from tests.ingest.adding import FILES, write
-from tests.ingest.claiming import MANY
+from tests.ingest.jobs.claiming import MANY
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ from tqdm import tqdm
 
 from app.errors import KyujangError
 from app.settings import Settings
-from ingest import jobs, ray_driver
+from ingest import ray_driver
 from ingest.add import Options, add
 from ingest.folder import find
+from ingest.jobs import documents
 from ingest.outcomes import Outcomes
 from ingest.ray_engine import AGAIN, node_settings, open_for_ray, take_in
 from ingest.ray_stages import Passing, Store, load_stage, pack, unpack
 from tests.conftest import EXAMPLES, ROOT
-from tests.ingest.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
+from tests.ingest.jobs.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
@@ -201,14 +202,14 @@ async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_
 
 
 def test_a_node_that_does_not_share_the_blob_folder_says_so(tmp_path):
-    work = jobs.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = documents.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
     home = tmp_path / "another"
     assert f"cannot read {home / 'blobs'}" in unpack(load_stage(pack(Passing(work)), Settings(home=home))).broken
 
 
 async def test_a_node_that_cannot_open_its_services_says_so(owner_url, tmp_path, many):
     settings = Settings(database_url=owner_url, home=tmp_path / "home", lexical="kiwi")
-    work = jobs.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = documents.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
     passed = await asyncio.to_thread(Store(settings), pack(Passing(work)))
     assert "KYUJANG_LEXICAL" in unpack(passed).broken
 

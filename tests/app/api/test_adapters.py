@@ -11,7 +11,7 @@ import pytest
 from app.adapters import registry
 from app.main import create_app
 from app.storage.tenants import authenticate
-from ingest import tasks
+from ingest.jobs import tasks
 from tests.app.api.test_job_events import parsed
 from tests.conftest import NewTenant
 from tests.ingest.adapters.made import config, files, tar_gz, tensors, zipped

@@ -10,7 +10,7 @@ import pytest
 from app.adapters.training_request import NOT_SERVED
 from app.main import create_app
 from app.storage.tenants import authenticate
-from ingest import tasks
+from ingest.jobs import tasks
 from tests.conftest import NewTenant
 
 ROWS = [{"instruction": f"{number}번 서가에는 무엇이 있나요?", "output": "실록입니다."} for number in range(10)]

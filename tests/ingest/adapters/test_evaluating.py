@@ -11,8 +11,8 @@ from app.adapters import registry
 from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
 from app.storage.tasks import create_task, get_task
-from ingest import tasks
 from ingest.adapters.evaluating import KEPT_EVERY, evaluate
+from ingest.jobs import tasks
 from tests.conftest import ingest_text
 from tests.ingest.working import Worker
 from tests.scripted import Script, scripted

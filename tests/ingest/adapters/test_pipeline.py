@@ -13,11 +13,11 @@ import pytest
 
 from app.adapters import activation, registry
 from app.adapters.folders import version_folder
-from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.adapters.archive import CONFIG, WEIGHTS
 from ingest.adapters.refusal import Refused
-from ingest.sweep import sweep, sweep_adapters
+from ingest.cleanup import sweep, sweep_adapters
+from ingest.jobs import tasks
 from tests.ingest.adapters.made import files, tar_gz, tensors
 from tests.ingest.working import Worker
 
@@ -167,7 +167,7 @@ async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(servi
         raise OSError("the disk has an odd moment")
 
     monkeypatch.setattr(pipeline, "check", broken)
-    monkeypatch.setattr("ingest.lanes.RETRY_DELAYS_S", (0, 0, 0, 0))
+    monkeypatch.setattr("ingest.task_worker.RETRY_DELAYS_S", (0, 0, 0, 0))
     await send(services, tenant, good())
     async with Worker(services):
         found = await settled(services, tenant)

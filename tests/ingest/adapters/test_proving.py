@@ -8,9 +8,9 @@ import io
 import pytest
 
 from app.adapters import registry
-from ingest import tasks
 from ingest.adapters import pipeline
-from ingest.tasks import TaskFailed
+from ingest.jobs import tasks
+from ingest.jobs.tasks import TaskFailed
 from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
 from tests.ingest.adapters.made import files, tar_gz, tensors
 

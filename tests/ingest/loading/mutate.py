@@ -1,4 +1,4 @@
-"""python -m tests.ingest.loading.mutate KIND COUNT FOLDER: reads damaged files, and prints as JSON what became of them."""
+"""python -m tests.ingest.loading.mutate KIND COUNT FOLDER: reads damaged files, prints as JSON what became of them."""
 
 from __future__ import annotations
 

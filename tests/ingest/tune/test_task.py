@@ -14,7 +14,7 @@ from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
 from app.storage import tasks
-from ingest.tasks import TaskFailed
+from ingest.jobs.tasks import TaskFailed
 from ingest.tune.progress import MOST_POINTS, Progress
 from ingest.tune.run import NEEDED
 from ingest.tune.task import beside_the_engine, sweep_trainings

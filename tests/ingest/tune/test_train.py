@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from app.adapters.training_request import Hyperparameters, validated_rows
-from ingest.tasks import TaskFailed
+from ingest.jobs.tasks import TaskFailed
 from ingest.tune import train as child
 from ingest.tune.instructions import examples
 from ingest.tune.plan import RESULT, TRAIN, Plan, read_examples

@@ -1,4 +1,4 @@
-"""Documents that one run claims and holds many at a time; ingest/jobs.py is the side of a worker, which has one."""
+"""Documents that one run claims and holds many at a time; a worker holds one (ingest/jobs/documents.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.storage.database import Database, fetch_all, fetch_one
-from ingest.jobs import AS_WORK, CLAIMABLE, Work
+from ingest.jobs.documents import AS_WORK, CLAIMABLE, Work
 
 
 @dataclass(frozen=True, slots=True)

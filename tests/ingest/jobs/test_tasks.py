@@ -11,8 +11,8 @@ import pytest
 from app.errors import NotFound
 from app.storage import tasks as shown
 from app.storage.idempotency import Idempotency
-from ingest import tasks
-from ingest.jobs import LeaseLost
+from ingest.jobs import tasks
+from ingest.jobs.documents import LeaseLost
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.tenants import tenant_numbers
-from ingest import jobs
 from ingest.adapters.publish import UNFINISHED, remove
+from ingest.jobs import documents
 from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.sweep")
@@ -46,7 +46,9 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
     for folder, blobs in candidates.items():
         for first in range(0, len(blobs), LOOKED_UP_AT_ONCE):
             some = blobs[first : first + LOOKED_UP_AT_ONCE]
-            needed = await jobs.needed_blobs(services.database, int(folder), some) if int(folder) in tenants else set()
+            needed = (
+                await documents.needed_blobs(services.database, int(folder), some) if int(folder) in tenants else set()
+            )
             needless = [blob for blob in some if blob not in needed]
             await services.blobs.remove(needless)
             gone += len(needless)

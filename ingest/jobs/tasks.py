@@ -1,4 +1,4 @@
-"""Tasks as a worker sees them: claimed with a lease, renewed, ended or given back; as ingest/jobs.py for documents."""
+"""Tasks as a worker sees them: claimed with a lease, renewed, ended or given back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from app.errors import KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.tasks import TaskKind, TaskStatus
-from ingest.jobs import LeaseLost
+from ingest.jobs.documents import LeaseLost
 
 # The tenant that was served longest ago, its oldest.
 CLAIM = """

@@ -8,8 +8,8 @@ from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, 
 from app.services import Services
 from app.storage.postings import OtherScheme
 from app.storage.spaces import OtherSpace
-from ingest import jobs
-from ingest.jobs import MAX_ATTEMPTS, LeaseLost, Work
+from ingest.jobs import documents
+from ingest.jobs.documents import MAX_ATTEMPTS, LeaseLost, Work
 
 log = logging.getLogger("kyujang.worker")
 
@@ -42,7 +42,7 @@ async def settle(services: Services, work: Work, error: Exception) -> None:
 async def end_badly(services: Services, work: Work, error: DocumentError) -> None:
     log.info("document refused", extra={"document": work.document_id, "code": error.document_code})
     try:
-        await jobs.fail(services.database, work, error.document_code, error.detail)
+        await documents.fail(services.database, work, error.document_code, error.detail)
     except (LeaseLost, DatabaseUnavailable):
         return
     await services.blobs.remove([work.blob])
@@ -51,7 +51,7 @@ async def end_badly(services: Services, work: Work, error: DocumentError) -> Non
 async def give_back(services: Services, work: Work, *, delay_s: float, blameless: bool = False) -> None:
     """If even this fails, the lease runs out and another worker takes the document."""
     try:
-        await jobs.retry_later(services.database, work, delay_s=delay_s, blameless=blameless)
+        await documents.retry_later(services.database, work, delay_s=delay_s, blameless=blameless)
     except (LeaseLost, DatabaseUnavailable):
         log.info("document left to its lease", extra={"document": work.document_id})
 

@@ -11,13 +11,13 @@ from app import logs
 from app.errors import DatabaseUnavailable, KyujangError, Unavailable
 from app.services import Services
 from app.storage.tasks import TaskKind
-from ingest import tasks
 from ingest.adapters import pipeline
 from ingest.adapters.evaluating import evaluate
-from ingest.jobs import MAX_ATTEMPTS, LeaseLost
-from ingest.leased import Stopping, while_leased
-from ingest.settle import RETRY_DELAYS_S
-from ingest.tasks import Claimed, TaskFailed
+from ingest.jobs import tasks
+from ingest.jobs.documents import MAX_ATTEMPTS, LeaseLost
+from ingest.jobs.lease import Stopping, while_leased
+from ingest.jobs.retry import RETRY_DELAYS_S
+from ingest.jobs.tasks import Claimed, TaskFailed
 from ingest.tune.task import tune
 
 log = logging.getLogger("kyujang.worker")

@@ -8,9 +8,9 @@ import json
 import numpy as np
 
 from app.storage.jobs import get_job
-from ingest import claims
 from ingest.folder import find
 from ingest.in_place import accept
+from ingest.jobs import bulk
 from ingest.worker import run
 
 MANY = 24
@@ -30,7 +30,7 @@ async def by_worker(services, tenant, job_ids):
     stop = asyncio.Event()
     worker = asyncio.create_task(run(services, stop))
     async with asyncio.timeout(600):
-        while await claims.unfinished(services.database, tenant, job_ids):
+        while await bulk.unfinished(services.database, tenant, job_ids):
             await asyncio.sleep(0.1)
     stop.set()
     await worker

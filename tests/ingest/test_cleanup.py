@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ingest.sweep import OLDER_THAN_S, sweep
+from ingest.cleanup import OLDER_THAN_S, sweep
 from tests.conftest import NewTenant, ingest_text
 from tests.ingest.working import accept
 
