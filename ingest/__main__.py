@@ -26,13 +26,13 @@ from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
 from app.up.postgres import running_owner_url
 from ingest import reindex
-from ingest.add import FOLDER, Options, add
 from ingest.cleanup import keep_swept
-from ingest.folder import Source, find, present
-from ingest.in_place import open_in_place
-from ingest.outcomes import Outcomes
 from ingest.ray_engine import open_for_ray
-from ingest.remote import open_remote
+from ingest.sync.folder import Source, find, present
+from ingest.sync.in_database import open_in_place
+from ingest.sync.over_http import open_remote
+from ingest.sync.report import Outcomes
+from ingest.sync.sync import FOLDER, Options, add
 from ingest.tune import command as tune
 from ingest.worker import run
 

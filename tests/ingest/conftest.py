@@ -9,8 +9,8 @@ import pytest
 
 from app.storage.tenants import Tenant, create_tenant, tenant_by_id
 from ingest.loading import load as loading
-from tests.ingest.adding import FILES, write
 from tests.ingest.jobs.claiming import MANY
+from tests.ingest.sync.adding import FILES, write
 
 
 @pytest.fixture

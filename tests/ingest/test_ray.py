@@ -18,12 +18,12 @@ from tqdm import tqdm
 from app.errors import KyujangError
 from app.settings import Settings
 from ingest import ray_driver
-from ingest.add import Options, add
-from ingest.folder import find
 from ingest.jobs import documents
-from ingest.outcomes import Outcomes
 from ingest.ray_engine import AGAIN, node_settings, open_for_ray, take_in
 from ingest.ray_stages import Passing, Store, load_stage, pack, unpack
+from ingest.sync.folder import find
+from ingest.sync.report import Outcomes
+from ingest.sync.sync import Options, add
 from tests.conftest import EXAMPLES, ROOT
 from tests.ingest.jobs.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
 

@@ -8,9 +8,9 @@ import json
 import numpy as np
 
 from app.storage.jobs import get_job
-from ingest.folder import find
-from ingest.in_place import accept
 from ingest.jobs import bulk
+from ingest.sync.folder import find
+from ingest.sync.in_database import accept
 from ingest.worker import run
 
 MANY = 24

@@ -8,10 +8,10 @@ import os
 import pytest
 
 from app.storage.tenants import tenant_by_id
-from ingest import in_place
 from ingest.__main__ import main
-from ingest.folder import Source, find
-from tests.ingest.adding import FILES, interrupted, stored, worker, write
+from ingest.sync import in_database
+from ingest.sync.folder import Source, find
+from tests.ingest.sync.adding import FILES, interrupted, stored, worker, write
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):
 
 async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf, services, monkeypatch):
     client, _, add_ = here
-    monkeypatch.setattr(in_place.InPlace, "batch", 2)
+    monkeypatch.setattr(in_database.InPlace, "batch", 2)
     status, printed, _ = await add_(shelf, "--no-wait")
     assert (status, "Accepted: 3;" in printed) == (0, True)
     assert await stored(client) == {}
@@ -78,13 +78,13 @@ async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf,
 async def test_accept_makes_jobs_and_leaves_no_file_of_what_it_could_not_read(here, shelf, services, monkeypatch):
     client, slug, _ = here
     number = (await tenant_by_id(services.database, slug)).number
-    monkeypatch.setattr(in_place, "JOB_DOCUMENTS", 2)
+    monkeypatch.setattr(in_database, "JOB_DOCUMENTS", 2)
     sources = find([shelf], include=[], exclude=[])
-    jobs = await in_place.accept(services, number, sources, None)
+    jobs = await in_database.accept(services, number, sources, None)
     sizes = [(await client.get(f"/jobs/{job}")).json()["counts"]["total"] for job in jobs]
     assert sizes == [2, 1]
     blobs = services.blobs.locate(str(number))
     held = len(list(blobs.iterdir()))
     with pytest.raises(FileNotFoundError):
-        await in_place.accept(services, number, [sources[0], Source(shelf / "gone.txt", "gone.txt")], None)
+        await in_database.accept(services, number, [sources[0], Source(shelf / "gone.txt", "gone.txt")], None)
     assert held == len(list(blobs.iterdir())) == 3

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from app.api.schemas import DocumentId
 from app.errors import KyujangError
-from ingest.folder import Source, document_id, find, present
+from ingest.sync.folder import Source, document_id, find, present
 
 SERVICE_TAKES: TypeAdapter[str] = TypeAdapter(DocumentId)
 # What a path below a folder can be on Linux: bytes that are no text, too, as lone surrogates.

@@ -9,10 +9,10 @@ import pytest
 import uvicorn
 
 from app.main import create_app
-from ingest import add, remote
 from ingest.__main__ import main
+from ingest.sync import over_http, sync
 from tests.conftest import ingest_text
-from tests.ingest.adding import FILES, Faults, busy, interrupted, stored, worker, write
+from tests.ingest.sync.adding import FILES, Faults, busy, interrupted, stored, worker, write
 from tests.stack import free_port
 
 IDS = ["returns.md", "규정/연차 휴가.txt"]
@@ -37,8 +37,8 @@ async def url(faults):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(remote, "RETRY_DELAYS_S", (0.05, 0.05, 0.05))
-    monkeypatch.setattr(add, "POLL_S", 0.05)
+    monkeypatch.setattr(over_http, "RETRY_DELAYS_S", (0.05, 0.05, 0.05))
+    monkeypatch.setattr(sync, "POLL_S", 0.05)
 
 
 @pytest.fixture
@@ -238,9 +238,9 @@ async def test_interrupted_it_says_what_goes_on_and_does_the_rest_afterwards(ser
 @pytest.mark.usefixtures("working")
 async def test_more_files_than_are_listed_at_once(command, tmp_path, monkeypatch):
     """Several pages, several filters, more jobs than one by one."""
-    monkeypatch.setattr(remote, "PAGE", 3)
-    monkeypatch.setattr(remote, "IDS_AT_ONCE", 4)
-    monkeypatch.setattr(remote, "ASKED_ONE_BY_ONE", 2)
+    monkeypatch.setattr(over_http, "PAGE", 3)
+    monkeypatch.setattr(over_http, "IDS_AT_ONCE", 4)
+    monkeypatch.setattr(over_http, "ASKED_ONE_BY_ONE", 2)
     client, _, add_ = await command()
     write(tmp_path / "many", {f"{n}/책 {n}.txt": f"Book {n}, 책 {n}." for n in range(25)})
     assert (await add_(tmp_path / "many"))[:2] == (0, "25 added, 0 replaced, 0 unchanged, 0 failed, 0 deleted.\n")

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from app.errors import KyujangError
 from app.storage.jobs import ItemStatus
-from ingest.folder import Source
-from ingest.outcomes import Outcomes
+from ingest.sync.folder import Source
+from ingest.sync.report import Outcomes
 
 FOLDER = "folder"
 POLL_S = 0.5
@@ -56,7 +56,7 @@ class Refused(KyujangError):
 
 
 class Target(Protocol):
-    """Where documents go: a service (ingest/remote.py), or its database and folder (ingest/in_place.py).
+    """Where documents go: a service (over_http.py), or its database and folder (in_database.py).
 
     `batch` documents make a job, and about `window` are under way at a time.
     """

@@ -14,8 +14,8 @@ import httpx
 
 from app.cli.client import FINISHED, ServiceRefused, call_async, open_async_client
 from app.settings import Settings
-from ingest.add import Ended, Refused, Stored, described
-from ingest.folder import Source, file_name
+from ingest.sync.folder import Source, file_name
+from ingest.sync.sync import Ended, Refused, Stored, described
 
 PAGE = 200
 ASKED_ONE_BY_ONE = 8

@@ -16,8 +16,8 @@ from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata, compile_filter
 from app.storage.jobs import Upload
 from app.storage.tenants import tenant_by_id
-from ingest.add import FOLDER, Ended, Stored, described
-from ingest.folder import Source, file_name
+from ingest.sync.folder import Source, file_name
+from ingest.sync.sync import FOLDER, Ended, Stored, described
 from ingest.worker import run
 
 JOB_DOCUMENTS = 500
