@@ -25,9 +25,9 @@ from app.language.unicode import clean_metadata
 from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
 from app.up.postgres import running_owner_url
-from ingest import reindex
 from ingest.cleanup import keep_swept
 from ingest.ray_engine import open_for_ray
+from ingest.reindexing import reindex
 from ingest.sync.folder import Source, find, present
 from ingest.sync.in_database import open_in_place
 from ingest.sync.over_http import open_remote

@@ -56,7 +56,7 @@ ONLY_IN = {
 MAY_HOLD_SQL = (
     r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
     r"|app\.adapters\.(registry|activation)"
-    r"|ingest\.(jobs\..+|staging|missing|reindex)|app\.up\.postgres"
+    r"|ingest\.(jobs\..+|staging|reindexing\..+)|app\.up\.postgres"
 )
 SQL = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"

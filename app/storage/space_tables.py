@@ -1,4 +1,4 @@
-"""The tables that hold each embedding space's vectors. Runs as the schema's owner: migrate, and ingest/reindex.py.
+"""The tables that hold each embedding space's vectors. Runs as the schema's owner: migrate, and ingest/reindexing/reindex.py.
 
 Why a table for each: docs/decisions/0008.
 """

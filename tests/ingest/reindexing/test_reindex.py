@@ -16,8 +16,8 @@ from app.storage.migrate import migrate
 from app.storage.spaces import OtherSpace, hold, spaces, table
 from app.storage.tenants import authenticate
 from app.timings import StepTimer
-from ingest import reindex
 from ingest.__main__ import main
+from ingest.reindexing import reindex
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -191,7 +191,7 @@ async def test_broken_off_it_goes_on_where_it_was(settings, wanted, new, owner_u
     client = await new_tenant()
     for n in range(5):
         await ingest_text(client, f"Shelf {n} holds {n * 7} volumes.", id=f"shelf-{n}")
-    monkeypatch.setattr("ingest.missing.BATCH_CHUNKS", 2)
+    monkeypatch.setattr("ingest.reindexing.backfill.BATCH_CHUNKS", 2)
     calls: list[str] = []
 
     class Failing:

@@ -20,7 +20,7 @@ from app.errors import Conflict, NotFound
 from app.settings import Settings
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import SWITCH_LOCK, Space
-from ingest import missing
+from ingest.reindexing import backfill
 
 ONE_AT_A_TIME = 0x6B797578
 # So few that documents which are just being published may wait for them.
@@ -53,12 +53,12 @@ def build(
     """
     with _owner(settings) as connection:
         space = _known(stored_spaces(connection), encoder)
-        missing.check(connection, space, encoder)
+        backfill.check(connection, space, encoder)
         if space is None:
             with connection.transaction():
                 space = create_space(connection, wanted, encoder.dimension, "building")
-        begin(*missing.counted(connection, space))
-        missing.fill(connection, space, encoder, advance)
+        begin(*backfill.counted(connection, space))
+        backfill.fill(connection, space, encoder, advance)
         create_vector_index(connection, space.number)
     return space
 
@@ -68,12 +68,12 @@ def switch(settings: Settings, encoder: Encoder) -> None:
     with _owner(settings) as connection:
         space = _named(connection, encoder.name)
         for _ in range(PASSES):
-            if missing.fill(connection, space, encoder) <= LAST_CHUNKS:
+            if backfill.fill(connection, space, encoder) <= LAST_CHUNKS:
                 break
         with connection.transaction():
             # From here on nobody publishes; whoever waits for this finds that searches use another space.
             connection.execute("select pg_advisory_xact_lock(%s)", [SWITCH_LOCK])
-            missing.fill(connection, space, encoder)
+            backfill.fill(connection, space, encoder)
             change = "update embedding_spaces set state = %s, changed_at = clock_timestamp() where "
             connection.execute(f"{change} state = 'active'", ["retired"])
             connection.execute(f"{change} number = %s", ["active", space.number])
@@ -113,7 +113,7 @@ def drop(settings: Settings, model: str) -> None:
 
 def listed(settings: Settings) -> list[Listed]:
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
-        return [Listed(space, *missing.counted(connection, space)) for space in stored_spaces(connection)]
+        return [Listed(space, *backfill.counted(connection, space)) for space in stored_spaces(connection)]
 
 
 @contextmanager
