@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
 from app.up.postgres import running_owner_url
 from ingest.cleanup import keep_swept
-from ingest.ray_engine import open_for_ray
+from ingest.cluster.run import open_for_ray
 from ingest.reindexing import reindex
 from ingest.sync.folder import Source, find, present
 from ingest.sync.in_database import open_in_place

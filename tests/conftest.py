@@ -39,7 +39,13 @@ EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TEMPLATE = "kyujang_template"
 
-LONG = ("tests/e2e/test_crash.py", "tests/e2e", "tests/test_docs.py", "tests/ingest/test_ray.py", "tests/bench")
+LONG = (
+    "tests/e2e/test_crash.py",
+    "tests/e2e",
+    "tests/test_docs.py",
+    "tests/ingest/cluster/test_cluster.py",
+    "tests/bench",
+)
 WITH_STACK = ("tests/e2e/", "tests/test_docs.py")
 WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 

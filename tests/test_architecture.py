@@ -35,7 +35,7 @@ ONLY_IN = {
     "trl": r"ingest\.tune\.train",
     "datasets": r"ingest\.tune\.train",
     "vllm": r"never",
-    "ray": r"ingest\.ray_cluster",
+    "ray": r"ingest\.cluster\.ray_pipeline",
     "xberg": r"ingest\.loading\.parsers\.office",
     "pypdfium2": r"ingest\.loading\.parsers\.pdf",
     "olefile": r"ingest\.loading\.(formats|parsers\.hwp5)",

@@ -1,4 +1,4 @@
-"""The tables that hold each embedding space's vectors. Runs as the schema's owner: migrate, and ingest/reindexing/reindex.py.
+"""The tables that hold each embedding space's vectors. Runs as the schema's owner, in migrate and reindex.
 
 Why a table for each: docs/decisions/0008.
 """

@@ -13,8 +13,8 @@ from typing import Any
 
 from app.errors import KyujangError, NotConfigured
 from app.settings import Settings
+from ingest.cluster.stages import Embed, Passing, Split, Store, load_stage, pack, unpack
 from ingest.jobs.documents import Work
-from ingest.ray_stages import Embed, Passing, Split, Store, load_stage, pack, unpack
 
 # Shares of a CPU. Together they fit into one, so that a node with a single CPU has room for all of the stages.
 LOAD, SPLIT, EMBED, STORE = 0.2, 0.1, 0.6, 0.1
@@ -98,7 +98,7 @@ def _pipeline(settings: Settings, works: Sequence[Work], embedders: int) -> Any:
     # A document that Ray loses goes back to the queue; the others go on.
     context.max_errored_blocks = -1
     context.max_consecutive_actor_init_deaths = START_ATTEMPTS
-    # Nothing leaves a stage while it embeds a long document; ingest/ray_engine.py looks whether that gets on.
+    # Nothing leaves a stage while it embeds a long document; ingest/cluster/run.py looks whether that gets on.
     context.execution_no_progress_timeout_s = -1
     few = -(-embedders // EMBEDDERS_A_SPLITTER)
     rows = [pack(Passing(work)) for work in works]

@@ -1,7 +1,7 @@
 """The child that uses Ray: it takes in settings and documents as often as it is sent any, until it is sent None.
 
 Each time it answers with a line of JSON: why a node could not work at all, or why the pipeline broke off. Started by
-ingest/ray_driver.py.
+ingest/cluster/driver.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from app.errors import KyujangError
-from ingest.ray_cluster import connected, run_pipeline
+from ingest.cluster.ray_pipeline import connected, run_pipeline
 
 
 def main(address: str) -> None:

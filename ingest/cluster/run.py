@@ -24,12 +24,12 @@ from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
 from app.settings import Settings
 from app.storage.tenants import tenant_by_id
+from ingest.cluster.driver import Driver, DriverEnded
 from ingest.jobs import bulk
 from ingest.jobs.bulk import Held
 from ingest.jobs.documents import Work
 from ingest.jobs.retry import refuse_after_too_many, settle
 from ingest.pipeline import end_unchanged
-from ingest.ray_driver import Driver, DriverEnded
 from ingest.sync.folder import Source
 from ingest.sync.in_database import InPlace
 

@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from app.errors import KyujangError
 from app.settings import Settings
-from ingest import ray_driver
+from ingest.cluster import driver
+from ingest.cluster.run import AGAIN, node_settings, open_for_ray, take_in
+from ingest.cluster.stages import Passing, Store, load_stage, pack, unpack
 from ingest.jobs import documents
-from ingest.ray_engine import AGAIN, node_settings, open_for_ray, take_in
-from ingest.ray_stages import Passing, Store, load_stage, pack, unpack
 from ingest.sync.folder import find
 from ingest.sync.report import Outcomes
 from ingest.sync.sync import Options, add
@@ -156,13 +156,13 @@ async def test_the_command_outlives_the_process_that_ray_is_used_in(patient, new
     job_ids = await accepted(patient, tenant, many)
     running = asyncio.create_task(by_ray(patient, tenant, job_ids, cluster.address))
     await until_some_are_done(patient, tenant, job_ids, 3)
-    (child,) = children(os.getpid(), "ingest.ray_child")
+    (child,) = children(os.getpid(), "ingest.cluster.driver_child")
     # As Ray does itself when the node that it is used from has died.
     os.kill(child, signal.SIGKILL)
     assert set((await running).values()) == {"succeeded"}
     assert [record.getMessage() for record in caplog.records if record.name == "kyujang.ray"] == [AGAIN]
     await whole(patient, tenant, MANY)
-    assert not children(os.getpid(), "ingest.ray_child")
+    assert not children(os.getpid(), "ingest.cluster.driver_child")
 
 
 async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goes_on(
@@ -170,7 +170,7 @@ async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goe
 ):
     tenant, counted = await new_tenant_row(), Outcomes()
     with monkeypatch.context() as patch:
-        patch.setattr(ray_driver, "CHILD", [sys.executable, "-c", "import os; os._exit(1)"])
+        patch.setattr(driver, "CHILD", [sys.executable, "-c", "import os; os._exit(1)"])
         with pytest.raises(KyujangError, match=r"ended the process .* 2 times.* same command again"):
             await add_with_ray(patient, tenant.id, many, cluster.address, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)
@@ -184,7 +184,7 @@ async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goe
 
 
 async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, cluster, many, monkeypatch):
-    monkeypatch.setattr(ray_driver, "CHILD", [sys.executable, "-c", WITH_LARGER_STAGES])
+    monkeypatch.setattr(driver, "CHILD", [sys.executable, "-c", WITH_LARGER_STAGES])
     tenant = await new_number()
     job_ids = await accepted(patient, tenant, many)
     with pytest.raises(KyujangError, match=r"no room .* 0\.2, 0\.1, 1\.5, 0\.1 CPUs"):

@@ -19,7 +19,7 @@ from app.errors import KyujangError
 from app.settings import Settings
 from ingest.jobs.documents import Work
 
-CHILD = [sys.executable, "-m", "ingest.ray_child"]
+CHILD = [sys.executable, "-m", "ingest.cluster.driver_child"]
 STOP_LIMIT_S = 10
 MOST_ANSWER = 16 << 20
 
