@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.jobs import ItemStatus, JobStatus, Stage
-from app.tenants import SLUG, Scope
+from app.tenants import EARLIEST_EXPIRY, LATEST_EXPIRY, SLUG, Scope
 from app.text import Metadata, Text
 
 MAX_INPUT_CHARACTERS = 20_000
@@ -28,6 +28,12 @@ def _own_id(document_id: str) -> str:
     if document_id.startswith(RESERVED_ID):
         raise ValueError(f"ids that begin with {RESERVED_ID!r} are made by the service; choose another")
     return document_id
+
+
+def _storable(time: datetime) -> datetime:
+    if not EARLIEST_EXPIRY <= (time if time.tzinfo else time.replace(tzinfo=UTC)) <= LATEST_EXPIRY:
+        raise ValueError(f"lies outside {EARLIEST_EXPIRY.date()} to {LATEST_EXPIRY.date()}; leave it out for never")
+    return time
 
 
 Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
@@ -154,7 +160,7 @@ class TenantOut(BaseModel):
 
 class KeyBody(Body):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["query", "ingest"]
-    expires_at: Annotated[datetime, Field(strict=False)] | None = None
+    expires_at: Annotated[datetime, Field(strict=False), AfterValidator(_storable)] | None = None
 
 
 class KeyOut(BaseModel):
