@@ -21,6 +21,7 @@ from itertools import pairwise
 
 from app.lexical import Word, content_words, terms_of
 from app.links import leads_elsewhere
+from app.marks import cut_runs
 from app.sentences import split_sentences
 from app.stores import Match
 from app.structured import Said, claims, is_json
@@ -170,7 +171,7 @@ def _sentences(answer: str) -> Iterator[Said]:
 
 
 def _bare(sentence: str) -> str:
-    return unicodedata.normalize("NFC", MARKER.sub(" ", sentence))
+    return unicodedata.normalize("NFC", MARKER.sub(" ", cut_runs(sentence)))
 
 
 def _names(text: str) -> frozenset[str]:

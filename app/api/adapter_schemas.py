@@ -12,7 +12,7 @@ from app.adapters import AdapterStatus
 from app.api.asking import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
 from app.prompts import Grounding
-from app.text import Text
+from app.text import CLEAN
 
 MAX_CASES = 500
 
@@ -64,7 +64,7 @@ class ActivationOut(BaseModel):
     at: datetime
 
 
-Expected = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
+Expected = Annotated[str, StringConstraints(min_length=1, max_length=20_000), CLEAN]
 
 
 class CaseBody(Body):

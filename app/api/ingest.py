@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from typing import Any, BinaryIO, cast
 
 from fastapi import APIRouter, Request, Response
@@ -17,8 +18,9 @@ from app.blobs import Blob, is_full, no_room
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
 from app.idempotency import Idempotency, payload_hash
 from app.jobs import Upload
+from app.marks import cut_runs
 from app.services import Services
-from app.text import Metadata, clean
+from app.text import Metadata
 
 router = APIRouter(tags=["Documents"])
 
@@ -201,4 +203,4 @@ def clean_name(name: str) -> str:
     sound = "".join(
         character for character in name if character.isprintable() and not "\ud800" <= character <= "\udfff"
     )
-    return clean(sound)
+    return cut_runs(unicodedata.normalize("NFC", cut_runs(sound)))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.jobs import ItemStatus, JobStatus, Stage
 from app.tenants import EARLIEST_EXPIRY, LATEST_EXPIRY, SLUG, Scope
-from app.text import Metadata, Text
+from app.text import CLEAN, Metadata, Text
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
@@ -36,9 +36,11 @@ def _storable(time: datetime) -> datetime:
     return time
 
 
-Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
+Input = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), CLEAN, AfterValidator(_not_blank)
+]
 DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
-Short = Annotated[Text, StringConstraints(max_length=500)]
+Short = Annotated[str, StringConstraints(max_length=500), CLEAN]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -148,7 +150,7 @@ class ChunkOut(BaseModel):
 
 class TenantBody(Body):
     id: Slug
-    name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), CLEAN]
 
 
 class TenantOut(BaseModel):

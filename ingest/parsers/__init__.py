@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
+from app.marks import has_long_run
 from ingest.formats import CSV, DOCX, EML, EPUB, HTML, HWP, HWPX, JSON, JSONL, MARKDOWN, PDF, PLAIN, PPTX, XLSX, Text
 from ingest.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text
 from ingest.plain import sound
@@ -43,14 +43,15 @@ TEXTS: dict[str, Callable[[str], tuple[str | None, str]]] = {
 }
 
 
-def parse(path: Path, found: str | Text) -> tuple[str | None, Pages]:
-    """(title, pages). Raises DocumentError."""
+def parse(path: Path, found: str | Text) -> tuple[str | None, Pages, bool]:
+    """(title, pages, whether a page's runs of combining marks were cut). Raises DocumentError."""
     try:
         title, pages = _text(found) if isinstance(found, Text) else READERS[found](path)
     except DAMAGE:
         raise CORRUPT from None
     title = " ".join(sound(title or "").split())[:MOST_TITLE]
-    return title or None, [(number, sound(page)) for number, page in pages]
+    marks_cut = any(has_long_run(page) for _, page in pages)
+    return title or None, [(number, sound(page)) for number, page in pages], marks_cut
 
 
 def _text(found: Text) -> tuple[str | None, Pages]:
@@ -115,7 +116,7 @@ def _numbered(texts: Sequence[str]) -> Pages:
 
 
 def _squeezed(text: str) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFC", text))
+    return re.sub(r"\s", "", sound(text))
 
 
 READERS: dict[str, Callable[[Path], tuple[str | None, Pages]]] = {
