@@ -1,0 +1,4 @@
+import os
+
+# ONNX Runtime reports the machine to its maker unless this is set before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

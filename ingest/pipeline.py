@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from app.embedding import Encoder
 from app.language.analyzer import Analyzer
+from app.language.marks import MAX_MARKS
 from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
@@ -20,6 +22,8 @@ from ingest.jobs.documents import Work
 from ingest.loading.load import Loaded, load
 from ingest.split import Piece, split
 from ingest.staging import Analysis
+
+log = logging.getLogger("kyujang.ingest")
 
 BATCH_CHUNKS = 16
 
@@ -56,7 +60,7 @@ async def current_space(services: Services) -> OpenSpace:
 
 
 async def load_document(settings: Settings, blobs: Blobs, work: Work) -> Loaded:
-    return await load(
+    loaded = await load(
         blobs.locate(work.blob),
         filename=work.source,
         media_type=work.media_type,
@@ -64,6 +68,9 @@ async def load_document(settings: Settings, blobs: Blobs, work: Work) -> Loaded:
         timeout_s=settings.load_timeout_s,
         max_chars=settings.load_max_chars,
     )
+    if loaded.marks_cut:
+        log.warning("runs of combining marks were cut", extra={"document": work.document_id, "kept": MAX_MARKS})
+    return loaded
 
 
 def heading(encoder: Encoder, title: str | None) -> str:

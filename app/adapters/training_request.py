@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator, model_validator
 
-from app.language.unicode import Text
+from app.language.unicode import CLEAN
 
 Method = Literal["sft", "dpo"]
 
@@ -27,7 +27,7 @@ NOT_SERVED = {
     "full": "a full fine-tune is a base model of its own, and all tenants share one",
 }
 
-Written = Annotated[Text, StringConstraints(min_length=1, max_length=MOST_CHARS, pattern=r"\S")]
+Written = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARS, pattern=r"\S"), CLEAN]
 Layer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
@@ -37,7 +37,7 @@ class SftRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: Written
-    input: Annotated[Text, Field(max_length=MOST_CHARS)] = ""
+    input: Annotated[str, Field(max_length=MOST_CHARS), CLEAN] = ""
     output: Written
 
 
@@ -47,7 +47,7 @@ class DpoRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: Written
-    input: Annotated[Text, Field(max_length=MOST_CHARS)] = ""
+    input: Annotated[str, Field(max_length=MOST_CHARS), CLEAN] = ""
     chosen: Written
     rejected: Written
 

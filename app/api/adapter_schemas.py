@@ -11,7 +11,7 @@ from app.adapters.activation import Action
 from app.adapters.registry import AdapterStatus
 from app.api.query_schemas import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
-from app.language.unicode import Text
+from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
 
 MAX_CASES = 500
@@ -64,7 +64,7 @@ class ActivationOut(BaseModel):
     at: datetime
 
 
-Expected = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
+Expected = Annotated[str, StringConstraints(min_length=1, max_length=20_000), CLEAN]
 
 
 class CaseBody(Body):

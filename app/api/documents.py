@@ -7,15 +7,23 @@ from fastapi import APIRouter, Depends, Path
 from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
-from app.errors import NotFound
+from app.errors import InvalidInput, NotFound
+from app.language.marks import MAX_MARKS, has_long_run
 from app.language.unicode import clean
 from app.storage import documents
 from app.storage.filters import Condition
 
 router = APIRouter(prefix="/documents", tags=["Documents"])
 
+# An id is at most 200 characters in NFC; decomposed, a Korean syllable is three.
+MAX_SENT_ID = 600
+
 
 def document_id(id: Annotated[str, Path(description="May hold slashes: it is the caller's own id")]) -> str:
+    if len(id) > MAX_SENT_ID:
+        raise NotFound
+    if has_long_run(id):
+        raise InvalidInput(f"The id holds more than {MAX_MARKS} combining marks in a row.", pointer="/id")
     try:
         return clean(id)
     except ValueError:
@@ -40,7 +48,7 @@ async def list_documents(
 
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
-async def list_chunks(id: DocumentId, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+async def list_chunks(tenant: AnyTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """In the document's order, with the span of each in the document's text."""
     after = page.after(int)
     rows = await documents.list_chunks(
@@ -61,12 +69,12 @@ async def list_chunks(id: DocumentId, tenant: AnyTenant, services: ServicesDep, 
 
 
 @router.get("/{id:path}")
-async def get_document(id: DocumentId, tenant: AnyTenant, services: ServicesDep) -> DocumentOut:
+async def get_document(tenant: AnyTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
     document = await documents.get_document(services.database, tenant.number, id)
     return DocumentOut.model_validate(document, from_attributes=True)
 
 
 @router.delete("/{id:path}", status_code=204)
-async def delete_document(id: DocumentId, tenant: IngestTenant, services: ServicesDep) -> None:
+async def delete_document(tenant: IngestTenant, id: DocumentId, services: ServicesDep) -> None:
     """Gone from the very next query."""
     await services.blobs.remove(await documents.delete_document(services.database, tenant.number, id))

@@ -85,9 +85,9 @@ class FilterBody(BaseModel):
     @field_validator("key")
     @classmethod
     def _known(cls, key: str | None) -> str:
-        name = clean(key or "")
-        if len(name) > MAX_KEY_CHARACTERS:
+        if len(key or "") > MAX_KEY_CHARACTERS:
             raise ValueError(f"is longer than {MAX_KEY_CHARACTERS} characters")
+        name = clean(key or "")
         if name == METADATA or (not name.startswith(METADATA) and name not in ("document_id", "source", "created_at")):
             raise ValueError("is one of document_id, source, created_at and metadata.<key>")
         return name

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from typing import Any, BinaryIO, cast
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,8 @@ from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
 from app.api.deps import IngestTenant, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
-from app.language.unicode import Metadata, clean
+from app.language.marks import cut_runs
+from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import jobs
 from app.storage.blobs import Blob, is_full, no_room
@@ -201,4 +203,4 @@ def clean_name(name: str) -> str:
     sound = "".join(
         character for character in name if character.isprintable() and not "\ud800" <= character <= "\udfff"
     )
-    return clean(sound)
+    return cut_runs(unicodedata.normalize("NFC", cut_runs(sound)))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.grounding.guard import NoAnswer
-from app.language.unicode import Text
+from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 
@@ -20,10 +20,10 @@ MAX_TOKENS = 8192
 MAX_TURNS = 100
 MAX_EXAMPLES = 32
 
-Instruction = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
-OutputIndicator = Annotated[Text, StringConstraints(min_length=1, max_length=5_000)]
-Label = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
-Stop = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Instruction = Annotated[str, StringConstraints(min_length=1, max_length=20_000), CLEAN]
+OutputIndicator = Annotated[str, StringConstraints(min_length=1, max_length=5_000), CLEAN]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100), CLEAN]
+Stop = Annotated[str, StringConstraints(min_length=1, max_length=100), CLEAN]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 TopP = Annotated[float, Field(gt=0, le=1)]
 TopK = Annotated[int, Field(ge=1, le=1000)]
@@ -40,8 +40,8 @@ class ExampleBody(Body):
     """Few-shot: an input, the output wished for, and the context it comes from if there is one."""
 
     input: Input
-    output: Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
-    context: Annotated[Text, StringConstraints(max_length=20_000)] | None = None
+    output: Annotated[str, StringConstraints(min_length=1, max_length=20_000), CLEAN]
+    context: Annotated[str, StringConstraints(max_length=20_000), CLEAN] | None = None
 
 
 class ElementsBody(Body):
@@ -52,9 +52,9 @@ class ElementsBody(Body):
     context_label: Label | None = None
     input_label: Label | None = None
     examples: Annotated[list[ExampleBody], Field(max_length=MAX_EXAMPLES)] | None = None
-    persona: Annotated[Text, StringConstraints(max_length=5_000)] | None = None
+    persona: Annotated[str, StringConstraints(max_length=5_000), CLEAN] | None = None
     reasoning: bool | None = None
-    no_answer_text: Annotated[Text, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    no_answer_text: Annotated[str, StringConstraints(min_length=1, max_length=2_000), CLEAN] | None = None
     grounding: Grounding | None = None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.language.unicode import Metadata, Text
+from app.language.unicode import CLEAN, Metadata, Text
 from app.storage.jobs import ItemStatus, JobStatus, Stage
-from app.storage.tenants import SLUG, Scope
+from app.storage.tenants import EARLIEST_EXPIRY, LATEST_EXPIRY, SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
@@ -30,9 +30,17 @@ def _own_id(document_id: str) -> str:
     return document_id
 
 
-Input = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), AfterValidator(_not_blank)]
+def _storable(time: datetime) -> datetime:
+    if not EARLIEST_EXPIRY <= (time if time.tzinfo else time.replace(tzinfo=UTC)) <= LATEST_EXPIRY:
+        raise ValueError(f"lies outside {EARLIEST_EXPIRY.date()} to {LATEST_EXPIRY.date()}; leave it out for never")
+    return time
+
+
+Input = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), CLEAN, AfterValidator(_not_blank)
+]
 DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
-Short = Annotated[Text, StringConstraints(max_length=500)]
+Short = Annotated[str, StringConstraints(max_length=500), CLEAN]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -142,7 +150,7 @@ class ChunkOut(BaseModel):
 
 class TenantBody(Body):
     id: Slug
-    name: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), CLEAN]
 
 
 class TenantOut(BaseModel):
@@ -154,7 +162,7 @@ class TenantOut(BaseModel):
 
 class KeyBody(Body):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["query", "ingest"]
-    expires_at: Annotated[datetime, Field(strict=False)] | None = None
+    expires_at: Annotated[datetime, Field(strict=False), AfterValidator(_storable)] | None = None
 
 
 class KeyOut(BaseModel):

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.language.marks import cut_runs
+
 Kind = Literal["query", "passage"]
 Vectors = NDArray[np.float32]
 
@@ -34,7 +36,7 @@ class Encoder(Protocol):
 
 def sound(text: str) -> str:
     """Decomposed Hangul embeds elsewhere (cosine 0.77 to itself); nothing at all would have no vector."""
-    return unicodedata.normalize("NFC", text).replace("\x00", " ") or " "
+    return unicodedata.normalize("NFC", cut_runs(text)).replace("\x00", " ") or " "
 
 
 def identity(name: str, passage_prefix: str) -> str:

@@ -21,6 +21,7 @@ from itertools import pairwise
 
 from app.grounding.links import leads_elsewhere
 from app.language.content_words import Word, content_words, precision, terms_of
+from app.language.marks import cut_runs
 from app.language.sentences import split_sentences
 from app.prompting.json_schema import Said, claims, is_json
 from app.retrieval.match import Match
@@ -170,7 +171,7 @@ def _sentences(answer: str) -> Iterator[Said]:
 
 
 def _bare(sentence: str) -> str:
-    return unicodedata.normalize("NFC", MARKER.sub(" ", sentence))
+    return unicodedata.normalize("NFC", MARKER.sub(" ", cut_runs(sentence)))
 
 
 def _names(text: str) -> frozenset[str]:

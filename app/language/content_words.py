@@ -9,6 +9,7 @@ from functools import lru_cache
 from math import prod
 
 from app.language.hangul import SYLLABLES
+from app.language.marks import cut_runs
 
 # One content word, as terms: a stem, a number ("#30"), or the overlapping syllable pairs of a Korean word.
 Word = tuple[str, ...]
@@ -65,7 +66,7 @@ KOREAN_ENDINGS = tuple(
 
 def content_words(text: str) -> Iterator[Word]:
     """Stop words are left out; case, accents, inflection, particles and the writing of numbers do not matter."""
-    normal = unicodedata.normalize("NFC", text)
+    normal = unicodedata.normalize("NFC", cut_runs(text))
     for token in TOKEN.finditer(normal):
         if digits := token["number"]:
             for number in _numbers(digits, token["scale"]):

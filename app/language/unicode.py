@@ -8,17 +8,22 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from app.language.marks import MAX_MARKS, has_long_run
+
 MAX_METADATA_DEPTH = 6
 MAX_METADATA_VALUES = 500
 
 
 def clean(text: str) -> str:
-    """NFC. Raises ValueError for NUL characters and lone surrogates."""
+    """NFC. Raises ValueError for NUL characters, lone surrogates and long runs of combining marks."""
     if "\x00" in text:
         raise ValueError("contains a NUL character (U+0000); remove it")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("contains a lone surrogate, which is no character; send valid Unicode")
-    return unicodedata.normalize("NFC", text)
+    # Some marks are several in NFC.
+    if has_long_run(text) or has_long_run(normal := unicodedata.normalize("NFC", text)):
+        raise ValueError(f"holds more than {MAX_MARKS} combining marks in a row; remove them")
+    return normal
 
 
 def clean_metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -47,5 +52,7 @@ def _clean_value(value: Any, depth: int, budget: list[int]) -> Any:
     return value
 
 
-Text = Annotated[str, AfterValidator(clean)]
+# After a limit of the length, which costs less.
+CLEAN = AfterValidator(clean)
+Text = Annotated[str, CLEAN]
 Metadata = Annotated[dict[str, Any], AfterValidator(clean_metadata)]

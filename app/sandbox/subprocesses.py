@@ -9,7 +9,13 @@ from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 # No secret of the worker's environment reaches a parser.
-ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
 # The exit status by which a child says so.
 OUT_OF_MEMORY = 77
 # Python says so itself, Rust says it and aborts.

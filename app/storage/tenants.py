@@ -20,6 +20,9 @@ Scope = Literal["query", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TENANT = "default"
 KEY_PREFIX = "kyu"
+# A day from the ends of Python's calendar, so that these are times of it in every time zone.
+EARLIEST_EXPIRY = datetime(1, 1, 2, tzinfo=UTC)
+LATEST_EXPIRY = datetime(9999, 12, 30, tzinfo=UTC)
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -67,7 +70,7 @@ async def authenticate(database: Database, key: str) -> Tenant:
         row = await fetch_one(
             connection,
             """
-            select t.id as number, t.slug, k.secret_hash, k.scopes, k.expires_at, k.revoked_at
+            select t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.expires_at <= now() as expired
             from api_keys k join tenants t on t.id = k.tenant_id where k.id = %(id)s
             """,
             {"id": key_id},
@@ -75,7 +78,7 @@ async def authenticate(database: Database, key: str) -> Tenant:
     stored = row["secret_hash"] if row else b""
     if not hmac.compare_digest(stored, _hash(secret)) or row is None or row["revoked_at"] is not None:
         raise refused
-    if row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC):
+    if row["expired"]:
         raise refused
     return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id)
 
@@ -165,10 +168,18 @@ async def list_keys(database: Database, tenant_id: str, *, limit: int, after: st
         rows = await fetch_all(
             connection,
             """
-            select id, scopes, created_at, expires_at, revoked_at from api_keys
-            where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
+            select id, scopes, created_at, revoked_at,
+                   case when expires_at is not null then greatest(least(expires_at, %(latest)s), %(earliest)s) end
+                   as expires_at
+            from api_keys where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
             """,
-            {"tenant": tenant.number, "after": after or "", "limit": limit},
+            {
+                "tenant": tenant.number,
+                "after": after or "",
+                "limit": limit,
+                "latest": LATEST_EXPIRY,
+                "earliest": EARLIEST_EXPIRY,
+            },
         )
     return [KeyRecord(**row) for row in rows]
 

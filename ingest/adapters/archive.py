@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn, cast
 
+from app.language.marks import cut_runs
 from ingest.adapters.refusal import Refused
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -169,7 +170,7 @@ def _path(name: str) -> PurePosixPath:
 
 def _refuse_twice(path: PurePosixPath, seen: set[str]) -> None:
     """Which of two would count is a matter of who reads it; also where only the form of a letter differs."""
-    name = unicodedata.normalize("NFC", str(path)).casefold()
+    name = unicodedata.normalize("NFC", cut_runs(str(path))).casefold()
     if name in seen:
         _refuse(f"{_shown(path)} is in the archive twice.")
     seen.add(name)

@@ -37,13 +37,14 @@ def main(path: str, filename: str, media_type: str, memory_mb: str, seconds: str
 
 def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[dict[str, Any], list[str]]:
     found = detect(path, filename, media_type)
-    title, pages = parse(path, found)
+    title, pages, marks_cut = parse(path, found)
     texts = [text for _, text in pages]
     check(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": title,
         "pages": [(number, len(text)) for number, text in pages],
+        "marks_cut": marks_cut,
     }
     return head, texts
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
+from app.language.marks import has_long_run
 from app.sandbox.subprocesses import ENVIRONMENT, end_of
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import PLAIN
@@ -39,6 +40,8 @@ class Loaded:
     media_type: str
     title: str | None
     pages: list[Page] = field(default_factory=list)
+    marks_cut: bool = False
+    """Whether the file held longer runs of combining marks than are kept."""
 
     @property
     def text(self) -> str:
@@ -90,9 +93,10 @@ async def load(
 
 def _sent_as_text(path: Path, max_chars: int) -> Loaded:
     """What came as a string of JSON is text, whatever it looks like: no child, whose start takes 0.1 s."""
-    text = clean_text(path.read_bytes().decode())
+    sent = path.read_bytes().decode()
+    text = clean_text(sent)
     check([text], PLAIN, max_chars)
-    return Loaded(PLAIN, None, [Page(None, text)])
+    return Loaded(PLAIN, None, [Page(None, text)], has_long_run(sent))
 
 
 async def _read(stream: asyncio.StreamReader | None, most: int) -> bytearray:
@@ -118,7 +122,7 @@ def _result(output: bytearray, complaint: bytes, code: int, memory_mb: int) -> L
         raise _crash(complaint, code, memory_mb)
     starts = [0, *ends[:-1]]
     pages = [Page(number, text[a:b]) for (number, _), a, b in zip(head["pages"], starts, ends, strict=True)]
-    return Loaded(head["media_type"], head["title"], pages)
+    return Loaded(head["media_type"], head["title"], pages, head["marks_cut"])
 
 
 def _crash(complaint: bytes, code: int, memory_mb: int) -> DocumentError:

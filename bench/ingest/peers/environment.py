@@ -21,6 +21,7 @@ FOLDER = "peers"
 QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "ORT_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

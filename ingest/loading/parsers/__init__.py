@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
+from app.language.marks import has_long_run
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import (
     CSV,
@@ -59,14 +59,15 @@ TEXTS: dict[str, Callable[[str], tuple[str | None, str]]] = {
 }
 
 
-def parse(path: Path, found: str | Text) -> tuple[str | None, Pages]:
-    """(title, pages). Raises DocumentError."""
+def parse(path: Path, found: str | Text) -> tuple[str | None, Pages, bool]:
+    """(title, pages, whether a page's runs of combining marks were cut). Raises DocumentError."""
     try:
         title, pages = _text(found) if isinstance(found, Text) else READERS[found](path)
     except DAMAGE:
         raise CORRUPT from None
     title = " ".join(clean_text(title or "").split())[:MOST_TITLE]
-    return title or None, [(number, clean_text(page)) for number, page in pages]
+    marks_cut = any(has_long_run(page) for _, page in pages)
+    return title or None, [(number, clean_text(page)) for number, page in pages], marks_cut
 
 
 def _text(found: Text) -> tuple[str | None, Pages]:
@@ -131,7 +132,7 @@ def _numbered(texts: Sequence[str]) -> Pages:
 
 
 def _squeezed(text: str) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFC", text))
+    return re.sub(r"\s", "", clean_text(text))
 
 
 READERS: dict[str, Callable[[Path], tuple[str | None, Pages]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.conftest import ingest_text
 pytestmark = pytest.mark.usefixtures("worker")
 
 JSON = {"content-type": "application/json"}
+MARKS = "e" + "\u0301" * 31
 SURROGATE = b'{"input": "lone \\ud800 surrogate"}'
 
 BAD_BODIES = {
@@ -29,6 +31,7 @@ BAD_BODIES = {
     "a lone surrogate": (SURROGATE, 422, "invalid_input"),
     "a lone surrogate as a field": (b'{"input": "x", "\\ud800": 1}', 422, "invalid_input"),
     "NUL": (b'{"input": "a\\u0000b"}', 422, "invalid_input"),
+    "a run of combining marks": (b'{"input": "e' + b"\\u0301" * 31 + b'"}', 422, "invalid_input"),
     "white space": (b'{"input": " \\n "}', 422, "invalid_input"),
     "too long": (b'{"input": "' + b"x" * 20_001 + b'"}', 422, "invalid_input"),
 }
@@ -59,6 +62,10 @@ BAD_INGESTS = {
     "no documents": {"documents": []},
     "no text": {"documents": [{"title": "x"}]},
     "NUL in the text": {"documents": [{"text": "a\x00b"}]},
+    "a run of marks in the text": {"documents": [{"text": MARKS}]},
+    "a run of marks in the title": {"documents": [{"text": "x", "title": MARKS}]},
+    "a run of marks in metadata": {"documents": [{"text": "x", "metadata": {MARKS: [MARKS]}}]},
+    "a run of marks in the id": {"documents": [{"text": "x", "id": MARKS}]},
     "NUL in metadata": {"documents": [{"text": "x", "metadata": {"a": "b\x00"}}]},
     "deep metadata": {"documents": [{"text": "x", "metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}}]},
     "metadata is a list": {"documents": [{"text": "x", "metadata": []}]},
@@ -109,6 +116,8 @@ BAD_FORMS = {
     "metadata no JSON": {"data": {"metadata": "{"}, "files": {"file": b"x"}},
     "metadata no object": {"data": {"metadata": "[1]"}, "files": {"file": b"x"}},
     "one id for two files": {"data": {"id": "x"}, "files": [("file", b"x"), ("file", b"y")]},
+    "a run of marks in the id": {"data": {"id": MARKS}, "files": {"file": b"x"}},
+    "a run of marks in metadata": {"data": {"metadata": f'{{"a": "{MARKS}"}}'}, "files": {"file": b"x"}},
     "an id of ours": {"data": {"id": "doc_x"}, "files": {"file": b"x"}},
     "unknown field": {"data": {"colour": "red"}, "files": {"file": b"x"}},
 }
@@ -149,6 +158,12 @@ async def test_too_large_names_the_limit(tenant, settings):
         ("GET", "/no/such/path", 404),
         ("PUT", "/query", 405),
         ("GET", "/documents/%00", 404),
+        ("GET", f"/documents/{MARKS}", 422),
+        ("DELETE", f"/documents/{MARKS}", 422),
+        ("GET", f"/documents/{MARKS}/chunks", 422),
+        ("GET", "/documents/" + "x" * 601, 404),
+        ("GET", f'/documents?filters={{"key":"metadata.{MARKS}","op":"eq","value":1}}', 422),
+        ("GET", f'/documents?filters={{"key":"source","op":"eq","value":"{MARKS}"}}', 422),
         ("GET", "/documents/%ED%A0%80", 404),
         ("GET", "/jobs/%00", 404),
         ("GET", "/jobs/%F0%9F%92%A9", 404),
@@ -171,6 +186,21 @@ async def test_a_bad_path_or_parameter_gets_a_problem(tenant, method, path, stat
     answer = await tenant.request(method, path)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_key_is_asked_for_before_the_id_is_looked_at(anonymous):
+    answer = await anonymous.get(f"/documents/{MARKS}")
+    assert answer.status_code == 401
+
+
+async def test_a_file_s_runs_of_marks_are_cut_and_the_log_says_so(tenant, caplog):
+    files = {"file": (f"{MARKS}.txt", f"Marked {MARKS} text.".encode())}
+    job = (await tenant.post("/ingest?wait=60", files=files, data={"id": "marked"})).json()
+    assert job["status"] == "succeeded", job
+    assert unicodedata.normalize("NFD", job["documents"][0]["source"]) == MARKS[:-1] + ".txt"
+    (chunk,) = (await tenant.get("/documents/marked/chunks")).json()["data"]
+    assert unicodedata.normalize("NFD", chunk["text"]) == f"Marked {MARKS[:-1]} text."
+    assert [record.document for record in caplog.records if "combining marks" in record.message] == ["marked"]
 
 
 async def test_a_request_id_is_taken_if_it_is_sane(tenant):

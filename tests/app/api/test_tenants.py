@@ -49,6 +49,38 @@ async def test_an_expired_key_is_refused(anonymous):
     assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "expires_at",
+    ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z", "9999-12-31T00:00:00", "0001-01-01T00:00:00+12:00"],
+)
+async def test_an_expiry_that_is_no_time_in_utc_is_refused(anonymous, expires_at):
+    await anonymous.post("/tenants", json={"id": "edge", "name": "E"}, headers=OPERATOR)
+    answer = await anonymous.post("/tenants/edge/keys", json={"expires_at": expires_at}, headers=OPERATOR)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/expires_at")
+    assert (await anonymous.get("/tenants/edge/keys", headers=OPERATOR)).json()["data"] == []
+
+
+async def test_a_stored_expiry_beyond_the_calendar_is_shown_as_its_end(anonymous, owner_url):
+    await anonymous.post("/tenants", json={"id": "far", "name": "F"}, headers=OPERATOR)
+    stored = {"10000-01-01T11:59:59Z": 200, "infinity": 200, "0001-01-01T00:00:00Z BC": 401, None: 200}
+    ids = {}
+    for expires_at, status in stored.items():
+        key = (await anonymous.post("/tenants/far/keys", json={}, headers=OPERATOR)).json()
+        with psycopg.connect(owner_url) as connection:
+            connection.execute("set role kyujang_operator")
+            connection.execute("update api_keys set expires_at = %s where id = %s", (expires_at, key["id"]))
+        asked = await anonymous.get("/documents", headers={"Authorization": f"Bearer {key['key']}"})
+        assert asked.status_code == status, expires_at
+        ids[key["id"]] = expires_at
+    listed = (await anonymous.get("/tenants/far/keys", headers=OPERATOR)).json()["data"]
+    assert {ids[key["id"]]: key["expires_at"] and key["expires_at"][:4] for key in listed} == {
+        "10000-01-01T11:59:59Z": "9999",
+        "infinity": "9999",
+        "0001-01-01T00:00:00Z BC": "0001",
+        None: None,
+    }
+
+
 def test_only_a_hash_of_the_secret_is_stored(owner_url):
     with psycopg.connect(owner_url) as connection:
         rows = connection.execute("select id, secret_hash from api_keys").fetchall()

@@ -31,9 +31,9 @@ NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
 WITH_LARGER_STAGES = """
 import sys
-from ingest import ray_child, ray_cluster
-ray_cluster.EMBED, ray_cluster.START_LIMIT_S = 1.5, 1
-ray_child.main(sys.argv[1])
+from ingest.cluster import driver_child, ray_pipeline
+ray_pipeline.EMBED, ray_pipeline.START_LIMIT_S = 1.5, 1
+driver_child.main(sys.argv[1])
 """
 
 

@@ -30,7 +30,7 @@ def outcome(kind: str, seed: int, folder: Path) -> str:
     path = folder / f"a.{kind}"
     path.write_bytes(damaged(whole, chance))
     try:
-        _, pages = parse(path, detect(path, path.name, ""))
+        _, pages, _ = parse(path, detect(path, path.name, ""))
     except DocumentError as error:
         return error.document_code
     "".join(text for _, text in pages).encode()

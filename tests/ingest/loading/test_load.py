@@ -54,6 +54,15 @@ async def test_charsets_and_controls(tmp_path, content, text):
     assert loaded == text if text else "\x07" not in loaded
 
 
+@pytest.mark.parametrize("media_type", [None, formats.PLAIN])
+async def test_runs_of_combining_marks_are_cut(tmp_path, media_type):
+    (tmp_path / "a.txt").write_text("x" + "\u0316" * 40 + "y")
+    loaded = await take(tmp_path / "a.txt", media_type=media_type)
+    assert (loaded.text, loaded.marks_cut) == ("x" + "\u0316" * 30 + "y", True)
+    (tmp_path / "b.txt").write_text("x" + "\u0316" * 30 + "y")
+    assert not (await take(tmp_path / "b.txt", media_type=media_type)).marks_cut
+
+
 async def test_the_content_decides_not_the_name(tmp_path):
     (tmp_path / "a.pdf").write_text("Just text.")
     assert (await take(tmp_path / "a.pdf")).media_type == formats.PLAIN
