@@ -15,7 +15,7 @@ from app.api.adapter_schemas import (
     EvaluateBody,
     RollbackOut,
 )
-from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_of
+from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.ingest import clean_name
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
@@ -24,7 +24,7 @@ from app.errors import Conflict, InvalidInput, UnsupportedMediaType
 from app.idempotency import Idempotency, payload_hash
 from app.services import Services
 
-router = APIRouter(prefix="/adapters", tags=["Adapters"])
+router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
 
 ENDED = frozenset({"ready", "rejected", "failed"})
 BODY = {

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 
 from app import documents
-from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import InvalidInput, NotFound
@@ -13,7 +13,7 @@ from app.filters import Condition
 from app.marks import MAX_MARKS, has_long_run
 from app.text import clean
 
-router = APIRouter(prefix="/documents", tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, prefix="/documents", tags=["Documents"])
 
 # An id is at most 200 characters in NFC; decomposed, a Korean syllable is three.
 MAX_SENT_ID = 600

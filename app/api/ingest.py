@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from app import jobs
 from app.api.accepted import IdempotencyKey, Wait, accepted, waited_for
-from app.api.deps import IngestTenant, ServicesDep
+from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.blobs import Blob, is_full, no_room
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
@@ -22,7 +22,7 @@ from app.marks import cut_runs
 from app.services import Services
 from app.text import Metadata
 
-router = APIRouter(tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
 FIELDS = frozenset({"file", "metadata", "id"})

@@ -12,14 +12,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from app import jobs, tasks
-from app.api.deps import AnyTenant, PageDep, ServicesDep, WorkTenant, page_of
+from app.api.deps import AnyTenant, KeyFirst, PageDep, ServicesDep, WorkTenant, page_of
 from app.api.events import Event, event_stream
 from app.api.schemas import JobOut, JobSummary, Page
 from app.database import Database
 from app.errors import Forbidden, InvalidInput, NotFound
 from app.tenants import Tenant
 
-router = APIRouter(prefix="/jobs", tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
 
 WATCH_S = 0.3
 COUNTS = (*jobs.ITEM_STATUSES, "total")

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from app import pipeline, stored_prompts
 from app.api.answers import answer_out, question_of, usage_out
 from app.api.asking import QueryBody
-from app.api.deps import QueryTenant, ServicesDep
+from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.events import OPENAI, Event, event_stream, while_connected
 from app.api.openai_schemas import (
     ChatBody,
@@ -41,6 +41,7 @@ from app.stored_prompts import DEFAULT
 from app.tenants import Tenant
 
 router = APIRouter(
+    route_class=KeyFirst,
     prefix="/v1",
     tags=["OpenAI"],
     responses={

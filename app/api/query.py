@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from app import pipeline
 from app.api.answers import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
 from app.api.asking import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
-from app.api.deps import QueryTenant, ServicesDep
+from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.events import Event, event_stream, while_connected
 from app.citations import Citation
 from app.clock import Clock
@@ -17,7 +17,7 @@ from app.metrics import Metrics
 from app.questions import Answer, Delta, Retrieved, Step
 from app.retrieval import retrieve
 
-router = APIRouter(tags=["Asking"])
+router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 
 @router.post("/search")

@@ -11,7 +11,7 @@ from app import tasks
 from app.adapters import MAX_NAME, NAME, refuse_name
 from app.api.accepted import IdempotencyKey, accepted
 from app.api.adapters import refuse_without_engine
-from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
+from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
@@ -19,7 +19,7 @@ from app.idempotency import Idempotency, payload_hash
 from app.loss_plot import plot_loss
 from app.tuning import FEWEST_ROWS, MOST_ROWS, Hyperparameters, Method, validated_rows
 
-router = APIRouter(tags=["Adapters"])
+router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
 
 class TuneBody(Body):
