@@ -15,7 +15,7 @@ from app.api.adapter_schemas import (
     RollbackOut,
 )
 from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
-from app.api.deps import AdaptersTenant, AnyTenant, PageDep, ServicesDep, page_of
+from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.ingest import clean_name
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
@@ -25,7 +25,7 @@ from app.storage import tasks
 from app.storage.blobs import is_full, no_room
 from app.storage.idempotency import Idempotency, payload_hash
 
-router = APIRouter(prefix="/adapters", tags=["Adapters"])
+router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
 
 ENDED = frozenset({"ready", "rejected", "failed"})
 BODY = {

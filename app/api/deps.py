@@ -6,10 +6,11 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Forbidden, InvalidInput, Unauthorized
@@ -27,39 +28,65 @@ def get_services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(get_services)]
 
 
-def tenant_with(*scopes: Scope) -> Callable[..., Awaitable[Tenant]]:
+class TenantKey:
     """A dependency: the caller's tenant, if its key has one of `scopes`."""
 
-    async def dependency(request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
+    def __init__(self, *scopes: Scope) -> None:
+        self._scopes = scopes
+
+    async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
+        tenant = await _caller(request, services, credentials)
+        if not tenant.scopes.intersection(self._scopes):
+            raise Forbidden(f"This key lacks the scope {' or '.join(self._scopes)!r}.")
+        return tenant
+
+
+class OperatorKey:
+    """A dependency: the caller is the operator."""
+
+    async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> None:
+        key = services.settings.admin_key
+        if key is None:
+            raise Forbidden("The operator's routes are closed: start the service with KYUJANG_ADMIN_KEY set.")
+        if credentials is None:
+            raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
+        if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
+            raise Unauthorized("This is not the operator's key.")
+
+
+class KeyFirst(APIRoute):
+    """Checks the key before the body is read: FastAPI itself asks the dependencies afterwards."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        calls = [dependency.call for dependency in self.dependant.dependencies]
+        checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
+
+        async def handle_with_key(request: Request) -> Response:
+            for check in checks:
+                await check(request, get_services(request), await bearer(request))
+            return await handle(request)
+
+        return handle_with_key
+
+
+async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
+    """Looked up once for each request."""
+    if not hasattr(request.state, "caller"):
         if services.settings.auth == "off":
-            tenant = await tenant_by_id(services.database, DEFAULT_TENANT)
+            request.state.caller = await tenant_by_id(services.database, DEFAULT_TENANT)
         elif credentials is None:
             raise Unauthorized
         else:
-            tenant = await authenticate(services.database, credentials.credentials)
-        request.state.tenant = tenant.id
-        if not tenant.scopes.intersection(scopes):
-            raise Forbidden(f"This key lacks the scope {' or '.join(scopes)!r}.")
-        return tenant
-
-    return dependency
+            request.state.caller = await authenticate(services.database, credentials.credentials)
+    return cast(Tenant, request.state.caller)
 
 
-QueryTenant = Annotated[Tenant, Depends(tenant_with("query"))]
-IngestTenant = Annotated[Tenant, Depends(tenant_with("ingest"))]
-AdaptersTenant = Annotated[Tenant, Depends(tenant_with("adapters"))]
-WorkTenant = Annotated[Tenant, Depends(tenant_with("ingest", "adapters"))]
-AnyTenant = Annotated[Tenant, Depends(tenant_with(*SCOPES))]
-
-
-def operator(services: ServicesDep, credentials: Credentials) -> None:
-    key = services.settings.admin_key
-    if key is None:
-        raise Forbidden("The operator's routes are closed: start the service with KYUJANG_ADMIN_KEY set.")
-    if credentials is None:
-        raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
-    if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
-        raise Unauthorized("This is not the operator's key.")
+QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]
+IngestTenant = Annotated[Tenant, Depends(TenantKey("ingest"))]
+AdaptersTenant = Annotated[Tenant, Depends(TenantKey("adapters"))]
+WorkTenant = Annotated[Tenant, Depends(TenantKey("ingest", "adapters"))]
+AnyTenant = Annotated[Tenant, Depends(TenantKey(*SCOPES))]
 
 
 class Page:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
-from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import InvalidInput, NotFound
@@ -13,7 +13,7 @@ from app.language.unicode import clean
 from app.storage import documents
 from app.storage.filters import Condition
 
-router = APIRouter(prefix="/documents", tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, prefix="/documents", tags=["Documents"])
 
 # An id is at most 200 characters in NFC; decomposed, a Korean syllable is three.
 MAX_SENT_ID = 600

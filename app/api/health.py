@@ -11,6 +11,7 @@ from app.api.adapter_schemas import MAX_CASES
 from app.api.deps import ServicesDep
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FILES
+from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
 from app.errors import KyujangError
@@ -72,6 +73,7 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
     return {
         "max_upload_bytes": settings.max_upload_mb << 20,
         "max_json_bytes": settings.max_json_mb << 20,
+        "max_question_bytes": MAX_QUESTION_BYTES,
         "max_adapter_bytes": settings.max_adapter_mb << 20,
         "max_lora_rank": settings.max_lora_rank,
         "max_evaluation_cases": MAX_CASES,

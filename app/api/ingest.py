@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
-from app.api.deps import IngestTenant, ServicesDep
+from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
 from app.language.marks import cut_runs
@@ -22,7 +22,7 @@ from app.storage.blobs import Blob, is_full, no_room
 from app.storage.idempotency import Idempotency, payload_hash
 from app.storage.jobs import Upload
 
-router = APIRouter(tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
 FIELDS = frozenset({"file", "metadata", "id"})

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import AnyTenant, PageDep, ServicesDep, WorkTenant, page_of
+from app.api.deps import AnyTenant, KeyFirst, PageDep, ServicesDep, WorkTenant, page_of
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.sse import Event, event_stream
 from app.errors import Forbidden, InvalidInput, NotFound
@@ -19,7 +19,7 @@ from app.storage import jobs, tasks
 from app.storage.database import Database
 from app.storage.tenants import Tenant
 
-router = APIRouter(prefix="/jobs", tags=["Documents"])
+router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
 
 WATCH_S = 0.3
 COUNTS = (*jobs.ITEM_STATUSES, "total")

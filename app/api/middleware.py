@@ -21,6 +21,9 @@ from app.settings import Settings
 log = logging.getLogger("kyujang.request")
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,100}")
+MAX_QUESTION_BYTES = 1 << 20
+MAX_TENANT_BYTES = 64 << 10
+EVALUATE = re.compile(r"/adapters/[^/]+/evaluate")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -63,8 +66,9 @@ class RequestContext:
         self._metrics.request_seconds.labels(route).observe(seconds)
         if route not in QUIET:
             fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
-            tenant = scope.get("state", {}).get("tenant", "")
-            log.info("request", extra={**fields, "ms": round(seconds * 1000, 1), "tenant_id": tenant})
+            caller = scope.get("state", {}).get("caller")
+            fields["tenant_id"] = caller.id if caller else ""
+            log.info("request", extra={**fields, "ms": round(seconds * 1000, 1)})
 
 
 class BodyLimit:
@@ -78,26 +82,33 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        setting = _limiting(scope)
-        limit: int = getattr(self._settings, setting)
+        limit, named = self._limit(scope)
         seen = 0
 
         async def receive_counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > limit << 20:
+            if seen > limit:
                 # HTTPException, because FastAPI turns any other error while it reads a body into a 400.
-                raise HTTPException(
-                    413, f"The body is larger than {limit} MB, the limit of this service (KYUJANG_{setting.upper()})."
-                )
+                raise HTTPException(413, f"The body is larger than {named}.")
             return message
 
         await self._app(scope, receive_counted, send)
 
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        """In bytes, and as a caller is told."""
+        path = scope["path"]
+        if path == "/ingest" and dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
+            return self._set("max_upload_mb")
+        if path == "/adapters":
+            return self._set("max_adapter_mb")
+        if path in ("/ingest", "/tune") or EVALUATE.fullmatch(path):
+            return self._set("max_json_mb")
+        if path == "/tenants" or path.startswith("/tenants/"):
+            return MAX_TENANT_BYTES, f"{MAX_TENANT_BYTES >> 10} KB, the limit of this route"
+        return MAX_QUESTION_BYTES, f"{MAX_QUESTION_BYTES >> 20} MB, the limit of this route"
 
-def _limiting(scope: Scope) -> str:
-    """The setting that limits this request's body."""
-    if not dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
-        return "max_json_mb"
-    return "max_adapter_mb" if scope["path"] == "/adapters" else "max_upload_mb"
+    def _set(self, setting: str) -> tuple[int, str]:
+        limit: int = getattr(self._settings, setting)
+        return limit << 20, f"{limit} MB, the limit of this service (KYUJANG_{setting.upper()})"

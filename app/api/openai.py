@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app import pipeline
-from app.api.deps import QueryTenant, ServicesDep
+from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.openai_schemas import (
     ChatBody,
     ChatOut,
@@ -42,6 +42,7 @@ from app.questions import Answer, Delta, Step
 from app.storage.tenants import Tenant
 
 router = APIRouter(
+    route_class=KeyFirst,
     prefix="/v1",
     tags=["OpenAI"],
     responses={

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from app.api.deps import AnyTenant, IngestTenant, PageDep, ServicesDep, page_of
+from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.query_mapping import overrides_of
 from app.api.query_schemas import ActivateBody, PromptBody, PromptSummaryOut, StoredPromptOut
 from app.api.schemas import Page
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import StoredPrompt
 
-router = APIRouter(prefix="/prompts", tags=["Prompts"])
+router = APIRouter(route_class=KeyFirst, prefix="/prompts", tags=["Prompts"])
 
 Name = Annotated[str, Path(pattern=f"^{stored_prompts.NAME.pattern}$")]
 Version = Annotated[int | None, Query(ge=1, lt=2**31)]

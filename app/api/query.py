@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from app import pipeline
-from app.api.deps import QueryTenant, ServicesDep
+from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
@@ -17,7 +17,7 @@ from app.questions import Answer, Delta, Retrieved, Step
 from app.retrieval.search import retrieve
 from app.timings import StepTimer
 
-router = APIRouter(tags=["Asking"])
+router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 
 @router.post("/search")

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from app.api.deps import PageDep, ServicesDep, operator, page_of
+from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
 from app.api.schemas import KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
 from app.storage import tenants
 
-router = APIRouter(prefix="/tenants", tags=["Operator"], dependencies=[Depends(operator)])
+router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], dependencies=[Depends(OperatorKey())])
 
 
 @router.post("", status_code=201)

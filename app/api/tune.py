@@ -12,14 +12,14 @@ from app.adapters.registry import MAX_NAME, NAME, refuse_name
 from app.adapters.training_request import FEWEST_ROWS, MOST_ROWS, Hyperparameters, Method, validated_rows
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted
-from app.api.deps import AdaptersTenant, AnyTenant, ServicesDep
+from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
 from app.storage import tasks
 from app.storage.idempotency import Idempotency, payload_hash
 
-router = APIRouter(tags=["Adapters"])
+router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
 
 class TuneBody(Body):

@@ -145,11 +145,31 @@ async def test_a_body_of_another_kind_is_refused(tenant, headers, content, statu
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_too_large_names_the_limit(tenant, settings):
-    answer = await tenant.post("/search", content=b" " * ((settings.max_json_mb << 20) + 1), headers=JSON)
+@pytest.mark.parametrize(
+    ("path", "limit", "named"),
+    [
+        ("/ingest", 16 << 20, "16 MB, the limit of this service (KYUJANG_MAX_JSON_MB)"),
+        ("/search", 1 << 20, "1 MB"),
+        ("/query", 1 << 20, "1 MB"),
+    ],
+)
+async def test_too_large_names_the_limit(tenant, path, limit, named):
+    answer = await tenant.post(path, content=b" " * (limit + 1), headers=JSON)
     assert answer.status_code == 413
-    assert "16 MB" in answer.json()["detail"]
-    assert (await tenant.get("/limits")).json()["max_json_bytes"] == settings.max_json_mb << 20
+    assert named in answer.json()["detail"]
+    assert (await tenant.post(path, content=b" " * limit, headers=JSON)).status_code in (400, 422)
+
+
+async def test_the_limits_are_published(tenant, settings):
+    limits = (await tenant.get("/limits")).json()
+    assert (limits["max_json_bytes"], limits["max_question_bytes"]) == (settings.max_json_mb << 20, 1 << 20)
+
+
+@pytest.mark.parametrize("path", ["/query", "/search", "/v1/chat/completions"])
+async def test_a_content_type_raises_no_limit(tenant, path):
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = await tenant.post(path, content=b" " * ((1 << 20) + 1), headers=headers)
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,12 @@ async def test_the_operators_routes_need_the_operators_key(anonymous, headers):
     assert (await anonymous.get("/tenants", headers=headers)).status_code == 401
 
 
+async def test_a_large_body_is_refused(anonymous):
+    answer = await anonymous.post("/tenants", content=b" " * ((64 << 10) + 1), headers=OPERATOR)
+    assert answer.status_code == 413
+    assert "64 KB" in answer.json()["detail"]
+
+
 async def test_pages_follow_each_other(anonymous):
     for number in range(3):
         await anonymous.post("/tenants", json={"id": f"page-{number}", "name": "P"}, headers=OPERATOR)
