@@ -40,37 +40,37 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m app", description="Kyujang: answers that stand on your documents")
+    parser = argparse.ArgumentParser(prog="python -m app", description="Answer questions from your documents")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, "up", "install nothing, start everything on this machine: database, engine, worker, API", _up)
-    _add(commands, "serve", "the API alone", _serve)
-    _add(commands, "migrate", "roles, schema and indexes in DATABASE_URL", _migrate)
-    for name, words, command in (("ask", "answer a question", _ask), ("search", "retrieval alone", _search)):
+    _add(commands, "up", "start everything on this machine without installing: database, engine, workers, API", _up)
+    _add(commands, "serve", "start the API alone", _serve)
+    _add(commands, "migrate", "create or update roles, schema and indexes in DATABASE_URL", _migrate)
+    for name, words, command in (("ask", "answer a question", _ask), ("search", "search for chunks only", _search)):
         question = _remote(_add(commands, name, words, command))
         question.add_argument("input", help="the question")
-        question.add_argument("--top-k", type=int, help="chunks, at most")
-        question.add_argument("--mode", choices=get_args(Mode), help="by meaning, by words, or both (hybrid)")
+        question.add_argument("--top-k", type=int, help="the most chunks to search for")
+        question.add_argument("--mode", choices=get_args(Mode), help="search by meaning, by words or by both (hybrid)")
     measure = _add(commands, "eval", "measure retrieval on questions whose documents are known", evaluation.run)
     evaluation.add_arguments(_remote(measure))
-    tenant = _add(commands, "tenant", "tenants, with the operator's key", None).add_subparsers(
+    tenant = _add(commands, "tenant", "manage tenants, with the operator's key", None).add_subparsers(
         required=True, metavar="ACTION"
     )
-    add = _remote(_add(tenant, "add", "a new tenant", _tenant_add))
+    add = _remote(_add(tenant, "add", "create a tenant", _tenant_add))
     add.add_argument("id")
     add.add_argument("--name")
-    _remote(_add(tenant, "list", "all tenants", _tenant_list))
-    _remote(_add(tenant, "delete", "a tenant with all it has", _tenant_delete)).add_argument("id")
-    key = _add(commands, "key", "a tenant's keys, with the operator's key", None).add_subparsers(
+    _remote(_add(tenant, "list", "list all tenants", _tenant_list))
+    _remote(_add(tenant, "delete", "delete a tenant with everything it has", _tenant_delete)).add_argument("id")
+    key = _add(commands, "key", "manage a tenant's keys, with the operator's key", None).add_subparsers(
         required=True, metavar="ACTION"
     )
-    new = _remote(_add(key, "add", "a new key; it is shown this once", _key_add))
+    new = _remote(_add(key, "add", "create a key and print it, this once", _key_add))
     new.add_argument("tenant")
-    new.add_argument("--scopes", default="query,ingest", help="of query, ingest, adapters")
-    _remote(_add(key, "list", "a tenant's keys", _key_list)).add_argument("tenant")
-    revoke = _remote(_add(key, "revoke", "refused from the next request on", _key_revoke))
+    new.add_argument("--scopes", default="query,ingest", help="a comma-separated list of query, ingest, adapters")
+    _remote(_add(key, "list", "list a tenant's keys", _key_list)).add_argument("tenant")
+    revoke = _remote(_add(key, "revoke", "revoke a key, from the next request on", _key_revoke))
     revoke.add_argument("tenant")
     revoke.add_argument("id")
-    adapter = _add(commands, "adapter", "LoRA adapters", None).add_subparsers(required=True, metavar="ACTION")
+    adapter = _add(commands, "adapter", "manage LoRA adapters", None).add_subparsers(required=True, metavar="ACTION")
     adapters.add_actions(lambda name, words, command: _remote(_add(adapter, name, words, command)))
     return parser
 
@@ -83,8 +83,10 @@ def _add(commands: Any, name: str, words: str, command: Command | None) -> argpa
 
 
 def _remote(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--url", help="the service (KYUJANG_URL)")
-    parser.add_argument("--key", help="the key (KYUJANG_KEY; the operator's commands take KYUJANG_ADMIN_KEY)")
+    parser.add_argument("--url", help="the service's address (KYUJANG_URL)")
+    parser.add_argument(
+        "--key", help="the tenant's key (KYUJANG_KEY), or the operator's (KYUJANG_ADMIN_KEY) for tenants and keys"
+    )
     return parser
 
 

@@ -90,7 +90,7 @@ class Conflict(KyujangError):
 
 
 class TooLarge(KyujangError):
-    """The request is larger than this service takes."""
+    """The request is larger than this service accepts."""
 
     status = 413
     code = "too_large"
@@ -104,7 +104,7 @@ class UnsupportedMediaType(KyujangError):
 
 
 class TooManyRequests(KyujangError):
-    """This tenant has too many requests under way and waiting. Wait for some of them."""
+    """This tenant has too many running and waiting requests. Wait for some of them."""
 
     status = 429
     code = "too_many_requests"
@@ -114,7 +114,7 @@ class TooManyRequests(KyujangError):
 
 
 class Unavailable(KyujangError):
-    """Something this service depends on is not there at the moment. Try again shortly."""
+    """Something this service depends on is not available at the moment. Try again shortly."""
 
     status = 503
     code = "unavailable"
@@ -124,13 +124,13 @@ class Unavailable(KyujangError):
 
 
 class EngineUnavailable(Unavailable):
-    """The language model's engine does not answer. /search and extractive answers go on working."""
+    """The language model's engine does not answer. /search and extractive answers keep working."""
 
     code = "engine_unavailable"
 
 
 class EngineNotBegun(EngineUnavailable):
-    """The engine has not begun to answer, so that another replica may be asked. For a caller no different."""
+    """The engine has not started to answer, so another replica may be asked. Callers see the same error."""
 
 
 class NotInEngine(EngineNotBegun):
@@ -150,7 +150,7 @@ class EmbedderUnavailable(Unavailable):
 
 
 class RerankerUnavailable(Unavailable):
-    """The reranker does not answer. Searches without `rerank` go on working."""
+    """The reranker does not answer. Searches without `rerank` keep working."""
 
     code = "reranker_unavailable"
 
@@ -168,7 +168,7 @@ class NotConfigured(KyujangError):
 
 
 class DocumentError(KyujangError):
-    """One document could not be taken in; the rest of its job goes on."""
+    """One document could not be ingested; the rest of its job continues."""
 
     def __init__(self, code: DocumentErrorCode, detail: str) -> None:
         super().__init__(detail)

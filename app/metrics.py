@@ -14,34 +14,43 @@ class Metrics:
             "kyujang_http_requests", "HTTP requests", ("method", "route", "status"), registry=self.registry
         )
         self.request_seconds = Histogram(
-            "kyujang_http_request_seconds", "Seconds of a request", ("route",), buckets=SECONDS, registry=self.registry
+            "kyujang_http_request_seconds", "Seconds per request", ("route",), buckets=SECONDS, registry=self.registry
         )
         self.stage_seconds = Histogram(
             "kyujang_query_stage_seconds",
-            "Seconds of a query's step",
+            "Seconds per step of a query",
             ("stage",),
             buckets=SECONDS,
             registry=self.registry,
         )
         self.answers = Counter(
-            "kyujang_answers", "Answers by mode and reason", ("mode", "outcome"), registry=self.registry
+            "kyujang_answers", "Answers, by mode and outcome", ("mode", "outcome"), registry=self.registry
         )
 
         self.engine_requests = Gauge(
-            "kyujang_engine_requests", "Answers being generated or waiting for it", ("state",), registry=self.registry
+            "kyujang_engine_requests",
+            "Answers that are being generated or are waiting",
+            ("state",),
+            registry=self.registry,
         )
         self.engine_rejected = Counter(
-            "kyujang_engine_rejected", "Answers that were not begun", ("reason",), registry=self.registry
+            "kyujang_engine_rejected", "Requests refused before generation started", ("reason",), registry=self.registry
         )
         self.engine_replica_up = Gauge(
-            "kyujang_engine_replica_up", "1: it completed a token when last tried", ("replica",), registry=self.registry
+            "kyujang_engine_replica_up",
+            "1 if the replica completed a token at the last try",
+            ("replica",),
+            registry=self.registry,
         )
 
         self._add_adapters()
 
     def _add_adapters(self) -> None:
         self.adapters_loaded = Gauge(
-            "kyujang_adapters_loaded", "LoRA adapters in a replica, as last seen", ("replica",), registry=self.registry
+            "kyujang_adapters_loaded",
+            "LoRA adapters loaded in a replica, as last seen",
+            ("replica",),
+            registry=self.registry,
         )
         self.adapter_loads = Counter(
             "kyujang_adapter_loads", "LoRA adapters loaded", ("replica", "outcome"), registry=self.registry
@@ -56,7 +65,10 @@ class Metrics:
             registry=self.registry,
         )
         self.adapter_canaries = Counter(
-            "kyujang_adapter_canaries", "Checks of a loaded adapter", ("replica", "outcome"), registry=self.registry
+            "kyujang_adapter_canaries",
+            "Comparisons of a loaded adapter with its recorded output",
+            ("replica", "outcome"),
+            registry=self.registry,
         )
 
     def render(self) -> bytes:

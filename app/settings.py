@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         for number, url in enumerate(self.llm_urls, start=1):
             # Without the address itself, which may hold a password.
             if not _is_address(url):
-                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is no http://…, https://… or unix:///….")
+                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is not http://…, https://… or unix:///….")
             if url in self.llm_urls[: number - 1]:
                 raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
         return self

@@ -41,12 +41,16 @@ MAX_PARALLEL = 64
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ingest", description="Take documents in")
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest", description="Ingest documents, and process what was accepted"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_add(commands)
     _add_reindex(commands)
     tune.add_parser(commands)
-    commands.add_parser("worker", help="carry out what was accepted").set_defaults(command=_worker)
+    commands.add_parser("worker", help="process accepted documents, adapters and trainings").set_defaults(
+        command=_worker
+    )
     options = parser.parse_args(arguments)
     try:
         return int(options.command(Settings(), options))
@@ -77,29 +81,44 @@ async def _work(settings: Settings) -> None:
 
 
 def _add_add(commands: Any) -> None:
-    words = "take files and folders in, and wait until they are searchable; again sends only what has changed"
+    words = "ingest files and folders and wait until they are searchable; a second run sends only what has changed"
     parser = commands.add_parser("add", help=words, description=words)
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a folder with all below it, or a file")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a folder with everything below it, or a file"
+    )
     glob = {"action": "append", "default": [], "metavar": "GLOB"}
-    parser.add_argument("--include", help="only such files: '*.pdf', 'reports/*'; may be repeated", **glob)
-    parser.add_argument("--exclude", help="not such files and folders; hidden ones are left out anyway", **glob)
-    parser.add_argument("--prefix", default="", help="put before the path below the folder, which is a document's id")
-    parser.add_argument("--label", help="the documents' metadata 'folder'; else the name of the folder")
-    parser.add_argument("--metadata", type=_metadata, metavar="JSON", help="an object, for all the documents")
-    parser.add_argument("--delete", action="store_true", help="delete the folder's documents whose file is gone")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
-    parser.add_argument("--parallel", type=_parallel, default=4, metavar="N", help="files on their way at a time (4)")
-    parser.add_argument("--no-wait", action="store_true", help="end as soon as all are accepted")
-    parser.add_argument("--url", help="the service (KYUJANG_URL)")
+    parser.add_argument(
+        "--include", help="include only files that match: '*.pdf', 'reports/*'; may be repeated", **glob
+    )
+    parser.add_argument("--exclude", help="skip files and folders that match; hidden ones are always skipped", **glob)
+    parser.add_argument(
+        "--prefix", default="", help="text to put before each document's id, which is its path below the folder"
+    )
+    parser.add_argument("--label", help="the metadata 'folder' of the documents; by default the folder's name")
+    parser.add_argument("--metadata", type=_metadata, metavar="JSON", help="an object to store with each document")
+    parser.add_argument("--delete", action="store_true", help="delete documents of the folder whose file is gone")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    parser.add_argument("--parallel", type=_parallel, default=4, metavar="N", help="files to send at the same time (4)")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as all are accepted")
+    parser.add_argument("--url", help="the service's address (KYUJANG_URL)")
     parser.add_argument("--key", help="the tenant's key (KYUJANG_KEY)")
     parser.add_argument(
-        "--in-place", action="store_true", help="without the service, by its database; this process works, too"
+        "--in-place",
+        action="store_true",
+        help="use the database instead of the API; this process does the worker's part too",
     )
-    parser.add_argument("--tenant", default=DEFAULT_TENANT, metavar="ID", help="with --in-place and Ray (default)")
     parser.add_argument(
-        "--engine", choices=("worker", "ray"), default="worker", help="ray: in place, by a Ray cluster (deploy/ray.md)"
+        "--tenant", default=DEFAULT_TENANT, metavar="ID", help="with --in-place or Ray: the tenant (default)"
     )
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="the cluster's head; else a Ray on this machine")
+    parser.add_argument(
+        "--engine",
+        choices=("worker", "ray"),
+        default="worker",
+        help="ray: like --in-place, on a Ray cluster (docs/operations/ray.md)",
+    )
+    parser.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="the cluster's head; by default a Ray is started on this machine"
+    )
     parser.set_defaults(command=_add)
 
 
@@ -179,18 +198,20 @@ def _parallel(text: str) -> int:
 
 
 def _add_reindex(commands: Any) -> None:
-    words = "another embedding model for what is stored, beside the old one until it is complete"
+    words = "move stored documents to another embedding model, without a pause"
     parser = commands.add_parser("reindex", help=words, description=words)
     action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--model", help="build this model's vectors and switch to them; again to go on after a break")
-    action.add_argument("--rollback", action="store_true", help="switch back to the model before")
-    action.add_argument("--drop", metavar="MODEL", help="delete a model's vectors that are not searched")
-    action.add_argument("--list", action="store_true", help="the models that have vectors here")
-    parser.add_argument("--build-only", action="store_true", help="with --model: do not switch yet")
-    parser.add_argument("--endpoint", help="with --model: an OpenAI-compatible embeddings endpoint that has it")
-    parser.add_argument("--max-tokens", type=int, help="with --endpoint: tokens its model takes")
-    parser.add_argument("--query-prefix", default="", help="with --model: put before each question")
-    parser.add_argument("--passage-prefix", default="", help="with --model: put before each chunk")
+    action.add_argument(
+        "--model", help="build this model's vectors and switch to them; run it again to resume after an interruption"
+    )
+    action.add_argument("--rollback", action="store_true", help="switch back to the previous model")
+    action.add_argument("--drop", metavar="MODEL", help="delete the vectors of a model that is not in use")
+    action.add_argument("--list", action="store_true", help="list the models that have vectors here")
+    parser.add_argument("--build-only", action="store_true", help="with --model: build, but do not switch")
+    parser.add_argument("--endpoint", help="with --model: an OpenAI-compatible embeddings endpoint that serves it")
+    parser.add_argument("--max-tokens", type=int, help="with --endpoint: the most tokens its model accepts")
+    parser.add_argument("--query-prefix", default="", help="with --model: text to put before each question")
+    parser.add_argument("--passage-prefix", default="", help="with --model: text to put before each chunk")
     parser.set_defaults(command=_reindex)
 
 

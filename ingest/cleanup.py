@@ -31,7 +31,7 @@ async def keep_swept(services: Services) -> None:
             await sweep_adapters(services)
             await sweep_trainings(services)
         except (DatabaseUnavailable, OSError) as error:
-            log.warning("files could not be swept", extra={"cause": str(error)})
+            log.warning("files could not be removed", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)
 
 
@@ -53,7 +53,7 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
             await services.blobs.remove(needless)
             gone += len(needless)
     if gone:
-        log.info("blobs swept away", extra={"count": gone})
+        log.info("blobs removed", extra={"count": gone})
     return gone
 
 
@@ -75,7 +75,7 @@ async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN
         await activation.files_removed(services.database, int(folder.parent.name), folder.name)
         gone += 1
     if gone:
-        log.info("adapters swept away", extra={"count": gone})
+        log.info("adapter files removed", extra={"count": gone})
     return gone
 
 

@@ -66,7 +66,7 @@ async def distributions(engine: Engine, number: int, adapter: Adapter | None, to
     """How the answer to one of PROBES begins. Raises EngineUnavailable, where something is no number too."""
     found = await engine.next_tokens(PROBES[number], tokens, adapter)
     if not found or not all(math.isfinite(each) for place in found for each in place.values()):
-        raise EngineUnavailable("The engine's probabilities are no numbers.")
+        raise EngineUnavailable("The engine returned NaN probabilities.")
     return found
 
 

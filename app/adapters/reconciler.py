@@ -81,7 +81,7 @@ class AdapterWatch:
             strange = await self._is_strange(engine, adapter, proof_from(proof))
         if strange:
             self._strange[engine] = name
-            self._replicas.condemn(engine, f"an adapter ({name}) does not say what it said when it was proved")
+            self._replicas.condemn(engine, f"an adapter ({name}) no longer gives the output recorded at validation")
         else:
             self._absolve(engine)
 

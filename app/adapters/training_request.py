@@ -70,18 +70,24 @@ class Hyperparameters(BaseModel):
     alpha: int | None = Field(None, ge=1, le=2048, description="Twice the rank if left out")
     dropout: float = Field(0.0, ge=0, le=0.9)
     target_modules: Literal["all-linear"] | Annotated[list[Layer], Field(min_length=1, max_length=32)] = "all-linear"
-    base_4bit: bool = Field(False, description="QLoRA: the base model in 4 bits while training; the extra qlora")
+    base_4bit: bool = Field(
+        False, description="QLoRA: load the base model in 4 bits while training; needs the extra qlora"
+    )
     epochs: int = Field(3, ge=1, le=100)
-    max_steps: int | None = Field(None, ge=1, le=100_000, description="Instead of epochs")
+    max_steps: int | None = Field(None, ge=1, le=100_000, description="Replaces epochs")
     learning_rate: float | None = Field(None, gt=0, le=1, description="2e-4 for sft and 5e-5 for dpo if left out")
     batch_size: int = Field(4, ge=1, le=256)
     gradient_accumulation: int = Field(1, ge=1, le=256)
-    max_length: int = Field(1024, ge=32, le=32_768, description="Tokens; longer rows are left out and counted")
+    max_length: int = Field(
+        1024, ge=32, le=32_768, description="The most tokens of a row; longer rows are left out and counted"
+    )
     seed: int = Field(0, ge=0, lt=2**32)
-    eval_share: float = Field(0.1, ge=0, le=0.5, description="Of the rows, held out to measure the loss on")
-    patience: int | None = Field(3, ge=1, le=100, description="Measurements without a better loss that end it early")
-    warmup: float = Field(0.03, ge=0, le=0.5, description="Share of the steps")
-    beta: float = Field(0.1, gt=0, le=10, description="For dpo: how close it stays to the base model")
+    eval_share: float = Field(0.1, ge=0, le=0.5, description="Share of the rows that is held out to measure the loss")
+    patience: int | None = Field(
+        3, ge=1, le=100, description="Measurements without a lower loss after which it stops early"
+    )
+    warmup: float = Field(0.03, ge=0, le=0.5, description="Share of the steps in which the learning rate rises")
+    beta: float = Field(0.1, gt=0, le=10, description="For dpo: how close the adapter stays to the base model")
 
     @field_validator("kind", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Work that a request has begun: repeated safely, waited for, found again."""
+"""Work that a request has started: repeated safely, waited for, found again."""
 
 from __future__ import annotations
 

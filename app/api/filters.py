@@ -148,7 +148,7 @@ def _time(value: Any) -> datetime:
     try:
         return datetime.fromisoformat(value.upper())
     except ValueError as error:
-        raise ValueError(f"is no time: {error}") from None
+        raise ValueError(f"is not a time: {error}") from None
 
 
 def _bounded(raw: Any) -> Any:

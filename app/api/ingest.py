@@ -84,7 +84,7 @@ async def ingest(
 async def _accept(
     services: Services, tenant: int, uploads: list[Upload], request: Idempotency | None
 ) -> tuple[jobs.Job, bool]:
-    """On another error than this the job may be there all the same: blobs that nobody needs are swept away later."""
+    """On any other error the job may exist nevertheless: blobs that are not needed are removed later."""
     if request is None:
         return await jobs.create_job(services.database, tenant, uploads), True
     needless = [upload.blob for upload in uploads]
@@ -112,7 +112,7 @@ async def _from_json(request: Request, services: Services, tenant: int) -> list[
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from None
     except (ValueError, RecursionError):
-        raise BadRequest("The body is no valid JSON.") from None
+        raise BadRequest("The body is not valid JSON.") from None
     return await _save_all(services, tenant, [(io.BytesIO(each.text.encode()), each) for each in body.documents])
 
 
@@ -177,7 +177,7 @@ def _metadata(form: FormData) -> dict[str, Any] | None:
     try:
         return METADATA.validate_python(json.loads(cast(str, value)), strict=True)
     except (ValueError, RecursionError, TypeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no valid JSON"
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not valid JSON"
         raise InvalidInput(f"'metadata' must be a JSON object: {reason}.", pointer="/metadata") from None
 
 

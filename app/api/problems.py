@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem bodies, whoever raised them; below /v1 in OpenAI's shape."""
+"""Errors as RFC 9457 problem bodies, wherever they were raised; below /v1 in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPENAI = "/v1/"
 
 
 class HungUp(Exception):
-    """The caller has gone: nobody reads an answer."""
+    """The caller has hung up: an answer would not be read."""
 
 
 def problem(
@@ -109,7 +109,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return problem(request, 400, "invalid_json", "The body is no valid JSON.")
+        return problem(request, 400, "invalid_json", "The body is not valid JSON.")
     errors = [{"pointer": pointer(each["loc"]), "detail": each["msg"]} for each in found]
     detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:5])
     return problem(request, 422, "invalid_input", detail, errors=errors)

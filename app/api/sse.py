@@ -80,7 +80,7 @@ async def _lines(request: Request, first: Event, events: AsyncGenerator[Event], 
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Cancelled when the caller hangs up, so that nothing is generated for nobody. Raises HungUp then."""
+    """Cancel the work when the caller hangs up, so that nothing is generated in vain. Raises HungUp then."""
     task = asyncio.ensure_future(work)
     try:
         while True:
@@ -94,7 +94,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 def _close(upcoming: asyncio.Future[Event] | None, events: AsyncGenerator[Event]) -> None:
-    """An event that has come and that nobody takes leaves `events` open, and with it the engine's request."""
+    """An event that has come and is not read leaves `events` open, and with it the engine's request."""
     if upcoming is not None and not upcoming.done():
         _cancel(upcoming)
         return
@@ -104,7 +104,7 @@ def _close(upcoming: asyncio.Future[Event] | None, events: AsyncGenerator[Event]
 
 
 def _cancel(task: asyncio.Future[Any]) -> None:
-    """Without waiting for its end: a caller's hang-up cancels whoever waits here again and again, and with it the task,
+    """Without waiting for its end: a caller's hang-up cancels what waits here again and again, and with it the task,
     which then would not come to close its connection to the engine."""
     if not task.done():
         _ending.add(task)

@@ -76,6 +76,6 @@ async def loss_curve(id: JobId, tenant: AnyTenant, services: ServicesDep) -> Res
     task = await tasks.get_task(services.database, tenant.number, id)
     curve = (task.progress or {}).get("curve")
     if not curve:
-        raise NotFound("This job has no loss to show: it is no training, or has made no step yet.")
+        raise NotFound("This job has no loss to show: it is not a training, or has made no step yet.")
     picture = await asyncio.to_thread(plot_loss, curve)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "no-cache"})

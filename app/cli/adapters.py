@@ -25,17 +25,17 @@ Add = Callable[[str, str, Callable[[Settings, argparse.Namespace], int]], argpar
 
 
 def add_actions(add: Add) -> None:
-    new = add("add", "send an adapter and wait until it is ready, or refused with the reason", _run(_add))
+    new = add("add", "upload an adapter and wait until it is ready, or rejected with the reason", _run(_add))
     new.add_argument("name")
     new.add_argument("path", type=Path, help="the folder that PEFT saved, or its .tar.gz or .zip")
-    new.add_argument("--no-wait", action="store_true", help="end as soon as it is accepted")
-    add("list", "all versions", _run(_list))
-    activate = add("activate", "it answers from the next query on", _run(_activate))
+    new.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as it is accepted")
+    add("list", "list all versions of all adapters", _run(_list))
+    activate = add("activate", "use a version from the next query on", _run(_activate))
     activate.add_argument("name")
     activate.add_argument("version", type=int)
-    add("deactivate", "the base model answers from the next query on", _run(_deactivate))
-    add("rollback", "back to what answered before the last step", _run(_rollback))
-    delete = add("delete", "one version, or all", _run(_delete))
+    add("deactivate", "use the base model from the next query on", _run(_deactivate))
+    add("rollback", "undo the last activation or deactivation", _run(_rollback))
+    delete = add("delete", "delete all versions, or one (--version)", _run(_delete))
     delete.add_argument("name")
     delete.add_argument("--version", type=int)
 
@@ -113,7 +113,7 @@ def _archive(path: Path) -> Iterator[BinaryIO]:
     missing = [name for name in FILES if not (path / name).is_file()]
     if missing:
         raise KyujangError(
-            f"{path} is no archive and no folder with {missing[0]}, which PEFT's save_pretrained writes."
+            f"{path} is neither an archive nor a folder with {missing[0]}, which PEFT's save_pretrained writes."
         )
     with tempfile.TemporaryFile() as packed:
         # Weights are as good as random: packing them tightly takes minutes for a few per cent.

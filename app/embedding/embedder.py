@@ -55,7 +55,9 @@ class Embedder:
             return np.empty((0, self.encoder.dimension), np.float32)
         waiting = self._waiting[kind]
         if len(waiting) >= self._max_waiting:
-            raise EmbedderUnavailable("Too much waits for the embedding model. Try again shortly.", retry_after_s=1)
+            raise EmbedderUnavailable(
+                "Too many texts are waiting for the embedding model. Try again shortly.", retry_after_s=1
+            )
         call = _Call(texts, asyncio.get_running_loop().create_future())
         if kind == "passage":
             call.order = sorted(range(len(texts)), key=lambda n: len(texts[n]))

@@ -57,7 +57,7 @@ class EndpointEncoder:
             )
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(vectors).all() or not norms.all():
-            raise EmbedderUnavailable("The embeddings endpoint sent numbers that are no direction.")
+            raise EmbedderUnavailable("The embeddings endpoint returned a zero or non-finite vector.")
         return np.asarray(vectors / norms, np.float32)
 
     def _vectors(self, texts: list[str]) -> Vectors:
@@ -72,7 +72,9 @@ class EndpointEncoder:
         except httpx.ConnectError as error:
             raise EmbedderUnavailable("The embeddings endpoint cannot be reached; it may be down.") from error
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise EmbedderUnavailable("The embeddings endpoint sent something that is no list of vectors.") from error
+            raise EmbedderUnavailable(
+                "The embeddings endpoint returned something other than a list of vectors."
+            ) from error
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise EmbedderUnavailable("The embeddings endpoint did not send one vector for each text.")
         return vectors

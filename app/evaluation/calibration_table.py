@@ -32,12 +32,12 @@ def _lines(report: CalibrationReport) -> Iterator[str]:
             yield from _proposed(found, report.cost, mode)
             yield ""
     yield f"In brackets {percent}% intervals (bootstrap over the questions, {report.resamples} resamples)."
-    yield "A threshold is of one embedding model, mode and language: after a change of these calibrate anew."
+    yield "A threshold holds for one embedding model, mode and language: calibrate again after changing one of them."
     calibrated = set().union(*report.modes.values())
     for language in sorted({question.language for question in report.questions} - calibrated):
         yield f"Left out, for it has questions of one sort only: {language}."
     if report.failed_documents:
-        yield f"Measured without {report.failed_documents} documents of the corpus that could not be taken in."
+        yield f"Measured without {report.failed_documents} documents of the corpus that could not be ingested."
     yield LIMIT
 
 

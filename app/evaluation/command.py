@@ -43,27 +43,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE.jsonl",
-        help='a question a line: {"text": "…", "gold_sources": ["file.pdf"]} or "gold_doc_ids": ["id"]; "query_id" if '
-        "you like",
+        help='one question per line: {"text": "…", "gold_sources": ["file.pdf"]} or "gold_doc_ids": ["id"]; optionally '
+        '"query_id"',
     )
     parser.add_argument(
-        "--gold", type=Path, metavar="QRELS.tsv", help="the documents that answer them, in BEIR's form, instead"
+        "--gold", type=Path, metavar="QRELS.tsv", help="the documents that answer them, in a file in BEIR's format"
     )
     parser.add_argument(
         "--corpus",
         type=Path,
         metavar="FILE.jsonl",
-        help='taken in first, a document a line: {"doc_id": "id", "title": "…", "text": "…"}',
+        help='documents to ingest first, one per line: {"doc_id": "id", "title": "…", "text": "…"}',
     )
     parser.add_argument(
-        "--modes", type=_names, default=[], metavar="NAME,…", help="of dense, lexical, hybrid; else the service's own"
+        "--modes",
+        type=_names,
+        default=[],
+        metavar="NAME,…",
+        help="a list of dense, lexical, hybrid (the service's own)",
     )
-    parser.add_argument("--group-by", metavar="FIELD", help="figures for each value of this field of the questions too")
-    parser.add_argument("--clients", type=_clients, default=4, metavar="N", help="searches at a time (4)")
-    parser.add_argument("--json", type=Path, metavar="FILE.json", help="all figures, query by query")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="bars with their confidence intervals")
+    parser.add_argument("--group-by", metavar="FIELD", help="also report each value of this field of the questions")
+    parser.add_argument("--clients", type=_clients, default=4, metavar="N", help="concurrent searches (4)")
+    parser.add_argument("--json", type=Path, metavar="FILE.json", help="write all figures, and those of each query")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw bars with confidence intervals")
     parser.add_argument(
-        "--compare", type=Path, metavar="OLD.json", help="what changed since the run that wrote this with --json"
+        "--compare", type=Path, metavar="OLD.json", help="show what changed since the run that wrote this --json file"
     )
     _add_calibration(parser)
 
@@ -78,10 +82,14 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
         "--unanswerable",
         type=Path,
         metavar="FILE.jsonl",
-        help='for --calibrate, a question without an answer a line: {"text": "…"}; "kind" if you like',
+        help='for --calibrate: questions without an answer, one per line: {"text": "…"}; optionally "kind"',
     )
     parser.add_argument(
-        "--cost", type=_share, default=0.02, metavar="SHARE", help="of the answerable questions to lose at most (0.02)"
+        "--cost",
+        type=_share,
+        default=0.02,
+        metavar="SHARE",
+        help="for --calibrate: the share of answerable questions that may be lost (0.02)",
     )
 
 

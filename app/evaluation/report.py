@@ -130,4 +130,4 @@ def load_report(path: Path) -> Report:
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror}.") from None
     except ValidationError:
-        raise BadFile(f"{path} is no report that 'python -m app eval --json' wrote.") from None
+        raise BadFile(f"{path} was not written by 'python -m app eval --json'.") from None

@@ -28,7 +28,7 @@ def _notes(report: Report) -> Iterator[str]:
         if cut := sum(result.cut for result in mode.queries):
             yield f"For {cut} questions all the chunks of the longest answer are of fewer than {DEPTH} documents."
     if report.failed_documents:
-        yield f"Measured without {report.failed_documents} documents of the corpus that could not be taken in."
+        yield f"Measured without {report.failed_documents} documents of the corpus that could not be ingested."
 
 
 def _compared(comparison: Comparison | None) -> Iterator[str]:

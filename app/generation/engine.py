@@ -83,7 +83,7 @@ class Engine:
             # One whose numbers have become NaN still answers 200, with an empty text.
             found = [choice.get("logprobs") or {} for choice in answer.get("choices", [])]
             if any(each is None or not math.isfinite(each) for one in found for each in one.get("token_logprobs", [])):
-                raise EngineUnavailable("The engine's probabilities are no numbers.")
+                raise EngineUnavailable("The engine returned NaN probabilities.")
         return served
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -16,8 +16,8 @@ from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput, NotInEng
 UNIX = "unix://"
 # vLLM closes a connection that was idle for 5 s; a request must not meet one that is just being closed.
 KEEP_ALIVE_S = 2
-NO_ANSWER = "The engine sent something that is no answer."
-BROKE_OFF = "The engine broke off its answer."
+NO_ANSWER = "The engine returned something other than an answer."
+BROKE_OFF = "The engine stopped in the middle of its answer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class EngineHttp:
         limits = self._timeouts
         now = asyncio.get_running_loop().time()
         if begun:
-            next_token = (now + limits.token_s, _late("fell silent for", limits.token_s, "TOKEN_TIMEOUT_S"))
+            next_token = (now + limits.token_s, _late("sent no token for", limits.token_s, "TOKEN_TIMEOUT_S"))
         else:
             next_token = (
                 started + limits.first_token_s,

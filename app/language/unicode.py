@@ -19,7 +19,7 @@ def clean(text: str) -> str:
     if "\x00" in text:
         raise ValueError("contains a NUL character (U+0000); remove it")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("contains a lone surrogate, which is no character; send valid Unicode")
+        raise ValueError("contains a lone surrogate, which is not a character; send valid Unicode")
     # Some marks are several in NFC.
     if has_long_run(text) or has_long_run(normal := unicodedata.normalize("NFC", text)):
         raise ValueError(f"holds more than {MAX_MARKS} combining marks in a row; remove them")

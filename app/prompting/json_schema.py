@@ -31,7 +31,7 @@ def check(schema: Mapping[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise InvalidInput(f"This is no JSON schema: {error.message[:300]}", pointer="/response_format") from None
+        raise InvalidInput(f"This is not a JSON schema: {error.message[:300]}", pointer="/response_format") from None
 
 
 def or_declined(schema: Mapping[str, Any]) -> dict[str, Any]:

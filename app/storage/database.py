@@ -119,7 +119,7 @@ class Database:
         if row is None or row["mighty"]:
             await self.close()
             raise NotConfigured(
-                f"The service must not connect as {row and row['name']!r}: that role steps over row-level security. "
+                f"The service must not connect as {row and row['name']!r}: that role bypasses row-level security. "
                 "Leave KYUJANG_SERVICE_DATABASE_URL unset, or name a plain login role there: 'migrate' makes it."
             )
 

@@ -70,7 +70,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int) -> Unpacked:
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        _refuse(f"The archive is damaged: {type(error).__name__}. Pack it anew as .tar.gz or .zip.")
+        _refuse(f"The archive is damaged: {type(error).__name__}. Pack it again as .tar.gz or .zip.")
     for name in (CONFIG, WEIGHTS):
         if name not in found:
             _refuse(f"There is no {name}, neither at the top nor in one folder. Send the folder that PEFT saved.")

@@ -113,9 +113,9 @@ def read_fields(file: Path) -> dict[str, Any]:
     try:
         fields = json.loads(file.read_bytes(), object_pairs_hook=_without_twins)
     except (ValueError, RecursionError):
-        raise Refused("config", "adapter_config.json is no valid JSON.") from None
+        raise Refused("config", "adapter_config.json is not valid JSON.") from None
     if not isinstance(fields, dict):
-        raise Refused("config", "adapter_config.json is no JSON object.")
+        raise Refused("config", "adapter_config.json is not a JSON object.")
     return fields
 
 
@@ -158,7 +158,7 @@ def validate(fields: dict[str, Any]) -> AdapterConfig:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError):
-            raise Refused("config", f"adapter_config.json: {pattern!r} is no valid pattern.") from None
+            raise Refused("config", f"adapter_config.json: {pattern!r} is not a valid pattern.") from None
     return AdapterConfig(
         found.base_model_name_or_path,
         found.r,

@@ -59,7 +59,7 @@ def read_pairs(file: Path) -> list[Pair]:
         if tensor.dtype not in BYTES:
             _refuse("weights", f"{_shown(tensor.name)} is of type {tensor.dtype}; only F32, F16 and BF16 are served.")
         if len(tensor.shape) != 2 or 0 in tensor.shape:
-            _refuse("shapes", f"{_shown(tensor.name)} is no matrix: its shape is {list(tensor.shape)}.")
+            _refuse("shapes", f"{_shown(tensor.name)} is not a matrix: its shape is {list(tensor.shape)}.")
         sides.setdefault((found["module"], bool(found["embedding"])), {})[found["side"]] = tensor
     for (module, _), pair in sides.items():
         if missing := {"A", "B"} - pair.keys():
@@ -73,7 +73,7 @@ def refuse_shapes(pairs: Sequence[Pair], config: AdapterConfig, base: BaseModel)
         if shape is None:
             _refuse(
                 "shapes",
-                f"{_shown(pair.module)} is no layer of the base model: the adapter was trained on another one.",
+                f"{_shown(pair.module)} is not a layer of the base model: the adapter was trained on another one.",
             )
         if not config.targets(pair.module):
             _refuse("shapes", f"{_shown(pair.module)} is not among the config's target_modules.")
@@ -130,7 +130,7 @@ def _refuse_name(name: str) -> NoReturn:
     for part, (check, advice) in ADVICE.items():
         if part in name:
             _refuse("method" if check == "method" else "weights", f"{_shown(name)} is in the weights. {advice}")
-    _refuse("weights", f"{_shown(name)} is no tensor of a LoRA adapter as PEFT saves it.")
+    _refuse("weights", f"{_shown(name)} is not a tensor of a LoRA adapter as PEFT saves it.")
 
 
 def _shown(name: str) -> str:

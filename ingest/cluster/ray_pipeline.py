@@ -85,7 +85,7 @@ def run_pipeline(settings: Settings, works: Sequence[Work]) -> str | None:
             if broken := unpack(row).broken:
                 return broken
     except (RayError, SystemException) as error:
-        raise KyujangError(f"The Ray pipeline broke off: {error}") from error
+        raise KyujangError(f"The Ray pipeline stopped: {error}") from error
     return None
 
 

@@ -151,7 +151,7 @@ class _Run:
             if held != seen:
                 seen, seen_at = held, time.monotonic()
             elif time.monotonic() - seen_at > STALL_LIMIT_S + settings.load_timeout_s:
-                raise KyujangError("The Ray pipeline stands still; 'ray status' on the cluster may say why.")
+                raise KyujangError("The Ray pipeline has stalled; 'ray status' on the cluster may say why.")
         task.result()
 
     async def _take(self, works: Sequence[Work]) -> None:
@@ -160,7 +160,7 @@ class _Run:
             return
         broken = await self.driver.take_in(node_settings(self.services.settings), fresh)
         if broken:
-            raise KyujangError(f"A Ray node cannot take documents in. {broken}")
+            raise KyujangError(f"A Ray node cannot ingest documents. {broken}")
 
     async def _ended_already(self, work: Work) -> bool:
         try:

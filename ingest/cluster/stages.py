@@ -48,7 +48,7 @@ class Passing:
     ended: bool = False
     """Its claim is settled: the stages after let it pass."""
     broken: str | None = None
-    """Why this node can take in nothing at all."""
+    """Why this node cannot ingest anything."""
 
 
 def pack(document: Passing) -> Row:

@@ -58,7 +58,7 @@ async def give_back(services: Services, work: Work, *, delay_s: float, blameless
 
 def refuse_after_too_many(work: Work) -> None:
     if work.attempt > MAX_ATTEMPTS:
-        raise DocumentError("internal", f"The worker died {MAX_ATTEMPTS} times while it took in this document.")
+        raise DocumentError("internal", f"The worker died {MAX_ATTEMPTS} times while ingesting this document.")
 
 
 async def _embedder_answers(services: Services) -> bool:

@@ -134,7 +134,7 @@ def _crash(complaint: bytes, code: int, memory_mb: int) -> DocumentError:
             why = "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S)."
             return DocumentError("timeout", why)
         case "crashed":
-            why = "The file is damaged: its reader crashed. Open it, save it anew and send that."
+            why = "The file is damaged: its reader crashed. Open it, save it again and send that."
             return DocumentError("corrupt", why)
         case "failed":
             complained = complaint[-2000:].decode(errors="replace")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from app.errors import DocumentError
 
-TAKEN = "Formats taken: txt, md, html, csv, json, jsonl, pdf, docx, pptx, xlsx, eml, epub, hwp, hwpx."
+FORMATS = "It reads txt, md, html, csv, json, jsonl, pdf, docx, pptx, xlsx, eml, epub, hwp, hwpx."
 ENCRYPTED = DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
-CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it anew and send that.")
-UNPACKS_TO_TOO_MUCH = DocumentError("too_large", "The document unpacks to more than is taken here. Split it.")
-UNSUPPORTED = DocumentError("unsupported_type", f"The content is of no type that is taken here. {TAKEN}")
+CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it again and send that.")
+UNPACKS_TO_TOO_MUCH = DocumentError("too_large", "The document unpacks to more than this service accepts. Split it.")
+UNSUPPORTED = DocumentError("unsupported_type", f"This service does not read this type of content. {FORMATS}")
 
 
 def save_as(what: str, extension: str) -> DocumentError:

@@ -40,8 +40,8 @@ def check(connection: psycopg.Connection, space: Space | None, encoder: Encoder)
     if too_long:
         raise InvalidInput(
             f"{len(too_long)} chunks are longer than the {encoder.max_tokens} tokens that {encoder.name} takes (the "
-            f"longest has {max(too_long)}). Choose a model that takes more, or set KYUJANG_CHUNK_TOKENS, take the "
-            "documents in again, and then switch."
+            f"longest has {max(too_long)}). Choose a model that takes more, or set KYUJANG_CHUNK_TOKENS, "
+            "ingest the documents again, and then switch."
         )
 
 

@@ -108,7 +108,7 @@ def drop(settings: Settings, model: str) -> None:
                 connection.execute(f"set local lock_timeout = '{DROP_WAITS}'")
                 drop_space(connection, space.number)
         except psycopg.errors.LockNotAvailable as error:
-            raise Conflict("The chunks are locked by documents that are being taken in. Try again.") from error
+            raise Conflict("The chunks are locked by documents that are being ingested. Try again.") from error
 
 
 def listed(settings: Settings) -> list[Listed]:

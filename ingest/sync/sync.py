@@ -25,7 +25,10 @@ FOLDER = "folder"
 POLL_S = 0.5
 # Of the time, at most a sixth goes into asking how far the service is.
 POLLS_APART = 5
-TAKEN = "Another folder's document, or nobody's, has the id {id!r} and other content. Give --prefix, or its --label."
+ID_IN_USE = (
+    "A document {id!r} with other content exists that was not added from this folder. "
+    "Use --prefix, or that folder's --label."
+)
 
 State = Literal["add", "replace", "unchanged", "taken"]
 
@@ -168,7 +171,7 @@ class _Run:
             self._fail(source, "unreadable", error.strerror or str(error))
             return False
         if state == "taken":
-            self._fail(source, "id_taken", TAKEN.format(id=source.id))
+            self._fail(source, "id_taken", ID_IN_USE.format(id=source.id))
         elif state == "unchanged":
             self._outcomes.counts["unchanged"] += 1
             self._bar.update()
@@ -216,7 +219,7 @@ class _Run:
 
     def _end(self, source: Source, ended: Ended) -> None:
         if ended.status in ("failed", "cancelled"):
-            return self._fail(source, ended.code or ended.status, ended.detail or "Somebody has cancelled it.")
+            return self._fail(source, ended.code or ended.status, ended.detail or "It was cancelled.")
         self._outcomes.counts["replaced" if source.id in self._stored else "added"] += 1
         self._bar.update()
 

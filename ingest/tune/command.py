@@ -24,18 +24,25 @@ MOST_FAILED_POLLS = 60
 
 
 def add_parser(commands: Any) -> None:
-    words = "have an adapter trained on instruction rows, and wait until it is made"
+    words = "train an adapter on instruction rows, and wait until it is ready"
     parser = commands.add_parser("tune", help=words, description=words)
-    parser.add_argument("file", type=Path, metavar="FILE", help="rows in Alpaca's form: a JSON array, or JSON Lines")
-    parser.add_argument("--name", required=True, help="of the adapter; each training makes its next version")
-    parser.add_argument("--method", choices=get_args(Method), default="sft", help="dpo: rows with chosen and rejected")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="rows in Alpaca's format, as a JSON array or JSON Lines"
+    )
+    parser.add_argument("--name", required=True, help="the adapter's name; each training makes its next version")
+    parser.add_argument(
+        "--method",
+        choices=get_args(Method),
+        default="sft",
+        help="sft: rows with output; dpo: rows with chosen and rejected",
+    )
     for name, field in Hyperparameters.model_fields.items():
         said = (field.description or name.replace("_", " ")).rstrip(".")
         default = "" if field.default is None else f" ({field.default})"
         parser.add_argument(_option(name), dest=f"set_{name}", metavar="VALUE", help=f"{said}{default}")
-    parser.add_argument("--check", action="store_true", help="only check the rows and the options")
-    parser.add_argument("--no-wait", action="store_true", help="end as soon as the training is accepted")
-    parser.add_argument("--url", help="the service (KYUJANG_URL)")
+    parser.add_argument("--check", action="store_true", help="only check the rows and options")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as the training is accepted")
+    parser.add_argument("--url", help="the service's address (KYUJANG_URL)")
     parser.add_argument("--key", help="the tenant's key, with the scope 'adapters' (KYUJANG_KEY)")
     parser.set_defaults(command=run)
 

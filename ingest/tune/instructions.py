@@ -34,7 +34,7 @@ def parse_rows(content: bytes, method: Method) -> list[Row]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"The file is no UTF-8: byte {error.start} is wrong. Save it as UTF-8.") from None
+        raise InvalidInput(f"The file is not UTF-8: byte {error.start} is wrong. Save it as UTF-8.") from None
     values = _array(text) if text.lstrip().startswith("[") else _lines(text)
     if not FEWEST_ROWS <= len(values) <= MOST_ROWS:
         raise InvalidInput(f"The file has {len(values)} rows; {FEWEST_ROWS} to {MOST_ROWS} can be trained on.")
@@ -50,7 +50,7 @@ def _array(text: str) -> list[Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"The file is no valid JSON: {error}") from None
+        raise InvalidInput(f"The file is not valid JSON: {error}") from None
     assert isinstance(values, list)
     return values
 
@@ -62,7 +62,7 @@ def _lines(text: str) -> list[Any]:
             try:
                 values.append(json.loads(line))
             except (ValueError, RecursionError):
-                raise InvalidInput(f"Line {number} is no valid JSON; each line holds one object.") from None
+                raise InvalidInput(f"Line {number} is not valid JSON; each line holds one object.") from None
     return values
 
 

@@ -121,7 +121,7 @@ async def test_a_question_that_the_service_does_not_take_is_named(measured, tmp_
         (["--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
         (["--plot", "no/such/folder.png"], "no folder no/such"),
         (["--plot", "plot.jpg3"], "a plot is written as .png"),
-        (["--compare", "README.md"], "README.md is no report"),
+        (["--compare", "README.md"], "README.md was not written by"),
         (["--modes", "telepathic"], "This service"),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path):
     path.write_text(written.model_dump_json(indent=1))
     assert load_report(path) == written
     path.write_text('{"modes": {}}')
-    with pytest.raises(BadFile, match="no report"):
+    with pytest.raises(BadFile, match="was not written by"):
         load_report(path)
 
 

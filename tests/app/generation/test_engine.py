@@ -67,20 +67,20 @@ DONE = "data: [DONE]\n\n"
         (503, "overloaded", False, "answered 503"),
         (401, "{}", False, "answered 401"),
         (404, '{"error": {"message": "no such model"}}', False, "answered 404: no such model"),
-        (200, "", False, "broke off"),
-        (200, "", True, "broke off"),
-        (200, DONE, False, "broke off"),
-        (200, CHUNK, False, "broke off"),
-        (200, CHUNK, True, "broke off"),
-        (200, CHUNK + DONE, False, "broke off"),
+        (200, "", False, "stopped in the middle"),
+        (200, "", True, "stopped in the middle"),
+        (200, DONE, False, "stopped in the middle"),
+        (200, CHUNK, False, "stopped in the middle"),
+        (200, CHUNK, True, "stopped in the middle"),
+        (200, CHUNK + DONE, False, "stopped in the middle"),
         (200, CHUNK + ERROR % ("EngineCore died", 500), False, "answered 500: EngineCore died"),
-        (200, CHUNK + END.replace("stop", "abort") + USAGE, False, "broke off"),
-        (200, "data: {no json\n\n", False, "no answer"),
-        (200, CHUNK + "data: \x00\n\n", False, "no answer"),
-        (200, "data: 5\n\n", False, "no answer"),
-        (200, 'data: {"choices": [{"delta": null}]}\n\n', False, "no answer"),
-        (200, 'data: {"choices": [{"delta": {"content": 5}}]}\n\n', False, "no answer"),
-        (200, "<html>It works!</html>", False, "broke off"),
+        (200, CHUNK + END.replace("stop", "abort") + USAGE, False, "stopped in the middle"),
+        (200, "data: {no json\n\n", False, "other than an answer"),
+        (200, CHUNK + "data: \x00\n\n", False, "other than an answer"),
+        (200, "data: 5\n\n", False, "other than an answer"),
+        (200, 'data: {"choices": [{"delta": null}]}\n\n', False, "other than an answer"),
+        (200, 'data: {"choices": [{"delta": {"content": 5}}]}\n\n', False, "other than an answer"),
+        (200, "<html>It works!</html>", False, "stopped in the middle"),
     ],
 )
 async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, cut, words):
@@ -164,7 +164,7 @@ async def test_after_a_fault_the_engine_is_asked_again_what_it_serves(engine_wit
 async def test_a_list_of_models_that_is_none(engine_with, listed):
     engine = await engine_with(200)
     engine_with.fakes[-1].listed = listed
-    with pytest.raises(EngineUnavailable, match=r"no answer|serves nothing"):
+    with pytest.raises(EngineUnavailable, match=r"other than an answer|serves nothing"):
         await engine.served()
 
 

@@ -99,7 +99,7 @@ async def test_the_operator_sees_no_document(services):
 
 async def test_a_role_that_could_bypass_is_refused(owner_url):
     database = Database(owner_url)
-    with pytest.raises(NotConfigured, match="steps over row-level security"):
+    with pytest.raises(NotConfigured, match="bypasses row-level security"):
         await database.open()
 
 

@@ -353,11 +353,11 @@ BAD = {
     ),
     # shapes
     "layers that are not there": (lambda: settings_of(tensors(layers=range(900, 903))), "shapes", "layers.900"),
-    "no matrix": (lambda: with_tensors(**{f"{Q}.lora_A.weight": np.ones(8, np.float32)}), "shapes", "no matrix"),
+    "no matrix": (lambda: with_tensors(**{f"{Q}.lora_A.weight": np.ones(8, np.float32)}), "shapes", "not a matrix"),
     "an empty matrix": (
         lambda: with_tensors(**{f"{Q}.lora_A.weight": np.ones((0, 576), np.float32)}),
         "shapes",
-        "no matrix",
+        "not a matrix",
     ),
     "the rank of another": (lambda: settings_of(tensors(layers=FEW, rank=8), r=4), "shapes", "rank"),
     "A and B of two ranks": (

@@ -126,9 +126,9 @@ def test_of_many_bad_rows_the_first_are_named():
         (lines(numbered(9)), "9 rows; 10 to 20000"),
         (b"", "0 rows"),
         (lines(numbered(10)) + b"\n{", "Line 11"),
-        (b"[{]", "no valid JSON"),
-        ("{}".encode("utf-16"), "no UTF-8: byte 0"),
-        (b"[" * 100_000, "no valid JSON"),
+        (b"[{]", "not valid JSON"),
+        ("{}".encode("utf-16"), "not UTF-8: byte 0"),
+        (b"[" * 100_000, "not valid JSON"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(content, complaint):
