@@ -2,11 +2,12 @@
 
 KyujangError (500)
 ├── InvalidInput (422)          ├── Unauthorized (401)
-│                               ├── Forbidden (403)
+│                               ├── Forbidden (403) ── CrossOrigin
 ├── BadRequest (400)            ├── NotFound (404) ── UnknownModel
 ├── TooLarge (413)              ├── Conflict (409)
-├── UnsupportedMediaType (415)  ├── TooManyRequests (429)
-├── NotConfigured (start-up)    └── Unavailable (503)
+├── UnsupportedMediaType (415)  ├── Misdirected (421)
+├── NotConfigured (start-up)    ├── TooManyRequests (429)
+│                               └── Unavailable (503)
 └── DocumentError (one document)    ├── EngineUnavailable
                                     │   └── EngineNotBegun ── NotInEngine
                                     ├── Overloaded
@@ -69,6 +70,12 @@ class Forbidden(KyujangError):
     code = "forbidden"
 
 
+class CrossOrigin(Forbidden):
+    """Without keys this service answers no web page of another origin. Start it with KYUJANG_AUTH=on for that."""
+
+    code = "cross_origin"
+
+
 class NotFound(KyujangError):
     """There is nothing with this id."""
 
@@ -101,6 +108,13 @@ class UnsupportedMediaType(KyujangError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class Misdirected(KyujangError):
+    """Without keys this service answers to localhost, 127.0.0.1, [::1] and KYUJANG_HOST alone."""
+
+    status = 421
+    code = "misdirected"
 
 
 class TooManyRequests(KyujangError):

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from app.adapters.reconciler import AdapterWatch
 from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
-from app.api.middleware import BodyLimit, RequestContext
+from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.schemas import IngestBody, Problem
 from app.bootstrap import open_services
 from app.concurrency import run_forever
@@ -50,6 +50,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
     problems.install(app)
     app.add_middleware(BodyLimit, settings=settings)
+    if settings.auth == "off":
+        app.add_middleware(OwnPagesOnly, host=settings.host)
     app.add_middleware(RequestContext, metrics=metrics)
     for routes in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health):
         app.include_router(routes.router)

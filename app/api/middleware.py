@@ -1,4 +1,7 @@
-"""Around every request: its id, log line and metrics, and the limit of its body. Plain ASGI, so that it streams."""
+"""Around every request: its id, log line and metrics, which pages it may come from, the limit of its body.
+
+Plain ASGI, so that it streams.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import time
 from typing import Any
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
-from app.api.problems import problem
-from app.errors import KyujangError
+from app.api.problems import failure, problem
+from app.errors import CrossOrigin, KyujangError, Misdirected
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -24,6 +28,7 @@ SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,100}")
 MAX_QUESTION_BYTES = 1 << 20
 MAX_TENANT_BYTES = 64 << 10
 EVALUATE = re.compile(r"/adapters/[^/]+/evaluate")
+PORT = re.compile(r":\d*$")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -69,6 +74,29 @@ class RequestContext:
             caller = scope.get("state", {}).get("caller")
             fields["tenant_id"] = caller.id if caller else ""
             log.info("request", extra={**fields, "ms": round(seconds * 1000, 1)})
+
+
+class OwnPagesOnly:
+    """Keeps the web pages of others out of a service without keys, DNS rebinding included."""
+
+    def __init__(self, app: ASGIApp, *, host: str) -> None:
+        self._app = app
+        self._hosts = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (refusal := self._refusal(Headers(scope=scope))):
+            await failure(Request(scope), refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> KyujangError | None:
+        host = headers.get("host", "").lower()
+        if PORT.sub("", host) not in self._hosts:
+            return Misdirected()
+        origin = headers.get("origin", f"http://{host}").lower()
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or origin.partition("://")[2] != host:
+            return CrossOrigin()
+        return None
 
 
 class BodyLimit:
