@@ -20,8 +20,8 @@ Span = tuple[int, int]
 
 WORD_END = re.compile(r"\s+")
 HEADING = re.compile(r"#{1,6}\s")
-LONGEST_TOKENS = 6
-LONGEST_CLUSTER = 32
+MAX_TOKENS = 6
+MAX_CLUSTER_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
     """A sentence longer than a chunk: at words, and where there are none, between characters."""
     units: list[Unit] = []
     while start < stop:
-        window = start + LONGEST_TOKENS * max_tokens
+        window = start + MAX_TOKENS * max_tokens
         end = stop if window >= stop else _soft_end(text, start, window)
         while (tokens := count_tokens([text[start:end]])[0]) > max_tokens and end > start + 1:
             # By proportion, which lands within a few counts and nearly fills the chunk.
@@ -91,7 +91,7 @@ def _soft_end(text: str, start: int, end: int) -> int:
     if breaks and breaks[-1] > start + (end - start) // 2:
         return breaks[-1]
     boundary = end
-    while boundary > max(start, end - LONGEST_CLUSTER) and _joined(text, boundary):
+    while boundary > max(start, end - MAX_CLUSTER_LENGTH) and _joined(text, boundary):
         boundary -= 1
     if boundary > start and not _joined(text, boundary):
         end = boundary

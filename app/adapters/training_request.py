@@ -11,8 +11,8 @@ from app.language.unicode import CLEAN
 
 Method = Literal["sft", "dpo"]
 
-FEWEST_ROWS, MOST_ROWS = 10, 20_000
-MOST_CHARS = 100_000
+MIN_ROWS, MAX_ROWS = 10, 20_000
+MAX_CHARS = 100_000
 # Only what an engine can load is worth training. The words of vLLM 0.32's own refusals, or of what it does instead.
 NOT_SERVED = {
     "dora": "vLLM does not load DoRA's magnitude vectors",
@@ -27,7 +27,7 @@ NOT_SERVED = {
     "full": "a full fine-tune is a base model of its own, and all tenants share one",
 }
 
-Written = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARS, pattern=r"\S"), CLEAN]
+Written = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARS, pattern=r"\S"), CLEAN]
 Layer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
@@ -37,7 +37,7 @@ class SftRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: Written
-    input: Annotated[str, Field(max_length=MOST_CHARS), CLEAN] = ""
+    input: Annotated[str, Field(max_length=MAX_CHARS), CLEAN] = ""
     output: Written
 
 
@@ -47,7 +47,7 @@ class DpoRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     instruction: Written
-    input: Annotated[str, Field(max_length=MOST_CHARS), CLEAN] = ""
+    input: Annotated[str, Field(max_length=MAX_CHARS), CLEAN] = ""
     chosen: Written
     rejected: Written
 

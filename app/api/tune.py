@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from app.adapters.loss_plot import plot_loss
 from app.adapters.registry import MAX_NAME, NAME, refuse_name
-from app.adapters.training_request import FEWEST_ROWS, MOST_ROWS, Hyperparameters, Method, validated_rows
+from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, Method, validated_rows
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted
 from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
@@ -25,7 +25,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 class TuneBody(Body):
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=MAX_NAME)]
     method: Method = "sft"
-    rows: Annotated[list[dict[str, Any]], Field(min_length=FEWEST_ROWS, max_length=MOST_ROWS)] = Field(
+    rows: Annotated[list[dict[str, Any]], Field(min_length=MIN_ROWS, max_length=MAX_ROWS)] = Field(
         description="{instruction, input?, output} for sft, {instruction, input?, chosen, rejected} for dpo"
     )
     hyperparameters: Hyperparameters = Hyperparameters()

@@ -25,7 +25,7 @@ from app.retrieval.match import Match
 # Chosen on questions with and without an answer, in both languages.
 BEARS_ON = 0.42
 NEARLY_AS_GOOD = 0.7
-MOST_SENTENCES = 3
+MAX_SENTENCES = 3
 NEARBY = 0.5
 RANK = 0.05
 EXPECTED = 0.15
@@ -66,7 +66,7 @@ def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON)
         return None
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
-    best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MOST_SENTENCES]
+    best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MAX_SENTENCES]
     return _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
 
 

@@ -37,7 +37,7 @@ APOSTROPHE = re.compile(r"(?<=\w)['’](?:s\b)?", re.IGNORECASE)
 ENGLISH_STOP = re.compile(ENGLISH_FUNCTION_WORDS)
 KOREAN_STOP = re.compile(KOREAN_FUNCTION_WORDS)
 
-LONGEST_TERM = 64
+MAX_TERM_LENGTH = 64
 
 # Nouns, pronouns aside, verbs, adjectives, roots, adverbs.
 CONTENT_TAGS = frozenset({"NNG", "NNP", "NNB", "NR", "VV", "VA", "XR", "MAG"})
@@ -79,7 +79,7 @@ class Analyzer:
 
     def _other(self, word: str) -> Iterator[str]:
         """`IT` and `US` are not stop words; `RTX4090` is found by `RTX 4090` and the other way round."""
-        plain = _without_accents(word[:LONGEST_TERM]).casefold()
+        plain = _without_accents(word[:MAX_TERM_LENGTH]).casefold()
         shouted = len(word) > 1 and word.isupper()
         if shouted or not ENGLISH_STOP.fullmatch(plain):
             yield self._stemmer.stemWord(plain)
@@ -123,7 +123,7 @@ def _korean(word: str, *, glued: bool) -> tuple[str, ...]:
 
 def _is_content(morpheme: str) -> bool:
     return (
-        len(morpheme) <= LONGEST_TERM
+        len(morpheme) <= MAX_TERM_LENGTH
         and HAS_SYLLABLE.search(morpheme) is not None
         and not KOREAN_STOP.fullmatch(morpheme)
     )

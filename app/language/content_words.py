@@ -21,7 +21,7 @@ TOKEN = re.compile(
 )
 SCALES = {"천": 10**3, "만": 10**4, "억": 10**8, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-LONGEST_NUMBER = 18
+MAX_DIGITS = 18
 NUMBER_WORDS = {
     word: str(number)
     for names, step, first in (
@@ -96,7 +96,7 @@ def _numbers(digits: str, scale: str | None) -> Iterator[str]:
     if THOUSANDS.fullmatch(digits):
         digits = digits.replace(",", "")
     parts = [digits] if digits.count(".") == 1 and "," not in digits else re.split("[.,]", digits)
-    if scale and len(parts) == 1 and len(digits) <= LONGEST_NUMBER:
+    if scale and len(parts) == 1 and len(digits) <= MAX_DIGITS:
         factor = SCALES[scale] if scale in SCALES else prod(SCALES[unit] for unit in scale)
         whole, _, fraction = digits.partition(".")
         parts = [str(int(whole + fraction) * factor / 10 ** len(fraction)).removesuffix(".0")]

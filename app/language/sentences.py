@@ -24,7 +24,7 @@ STOP = re.compile(r"[.?!…。｡．？！]+[\"'”’)\]）」』】》〉»*_`
 WIDE_STOPS = frozenset("。｡？！")
 WORD = re.compile(r"[^\W_]")
 OPENERS = "\"'“‘([（「『【《〈«*_`~"
-LONGEST_TOKEN = 24
+MAX_TOKEN_LENGTH = 24
 
 ACRONYM = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]|Ph\.D")
 INITIAL = re.compile(r"[A-Z](?:-[A-Z])?")
@@ -151,13 +151,13 @@ def _period_ends(text: str, begin: int, dot: int, end: int, stop: int) -> bool:
 
 
 def _token_before(text: str, begin: int, dot: int) -> str:
-    window = text[max(begin, dot - LONGEST_TOKEN) : dot]
+    window = text[max(begin, dot - MAX_TOKEN_LENGTH) : dot]
     words = window.split()
     return words[-1].lstrip(OPENERS) if words and not window[-1].isspace() else ""
 
 
 def _next_word(text: str, end: int, stop: int) -> str:
-    words = text[end : min(stop, end + LONGEST_TOKEN)].split(maxsplit=1)
+    words = text[end : min(stop, end + MAX_TOKEN_LENGTH)].split(maxsplit=1)
     return words[0].strip(OPENERS + ",.:;") if words else ""
 
 

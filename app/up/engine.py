@@ -18,7 +18,7 @@ from app.up.preflight import WITHOUT_ENGINE, has_bfloat16
 GUARD = ROOT / "deploy"
 CONVERTER = Path(__file__).with_name("convert_smollm2.py")
 CONTEXT_TOKENS = 4096
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 # Not its usage statistics, not its plug-ins, no spinning threads beside the embedder's.
 ENGINE_ENVIRONMENT = {
@@ -136,7 +136,7 @@ class LocalEngine:
 def engine_cores() -> list[int]:
     """All but one, so that API, worker and database have somewhere to run."""
     cores = sorted(os.sched_getaffinity(0))
-    return cores[: max(1, min(MOST_THREADS, len(cores) - 1))]
+    return cores[: max(1, min(MAX_THREADS, len(cores) - 1))]
 
 
 def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:

@@ -30,7 +30,7 @@ from app.up.progress import Progress
 from app.up.supervise import StopRequested, Supervisor
 
 INSTALL_STAGES = 2
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 
 
 def up(settings: Settings) -> int:
@@ -165,7 +165,7 @@ class _Start:
 
 def default_workers(cores: int) -> int:
     """The API, PostgreSQL and perhaps an engine want cores too, and each worker takes 0.6 GB."""
-    return min(MOST_WORKERS, max(1, cores // 4))
+    return min(MAX_WORKERS, max(1, cores // 4))
 
 
 def _urls(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Self
 from app.errors import KyujangError
 from app.up.child import Child, ChildSpec
 
-LONGEST_BACKOFF_S = 30
+MAX_BACKOFF_S = 30
 SOUND_AFTER_S = 60
 STEP_S = 0.1
 
@@ -49,7 +49,7 @@ class Watched:
     def schedule_restart(self) -> float:
         now = time.monotonic()
         sound = now - self.started > SOUND_AFTER_S
-        self.backoff_s = 1 if sound else min(self.backoff_s * 2, LONGEST_BACKOFF_S)
+        self.backoff_s = 1 if sound else min(self.backoff_s * 2, MAX_BACKOFF_S)
         self.restart_at = now + self.backoff_s
         return self.backoff_s
 

@@ -21,7 +21,7 @@ from ingest.loading.parsers import parse
 FORMATS = ("pdf", "docx", "pptx", "xlsx", "html", "md", "txt", "csv", "eml", "epub", "hwp", "hwpx")
 Way = Callable[[Path], object]
 
-LEAST_S, LEAST_TIMES = 0.5, 2
+MIN_S, MIN_TIMES = 0.5, 2
 XBERG = {"docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "html": HTML, "eml": EML, "epub": EPUB, "hwp": HWP, "hwpx": HWPX}
 
 
@@ -56,7 +56,7 @@ def _measured(files: Sequence[Path], kind: str, settings: Settings) -> dict[str,
 def _seconds(action: Callable[[], object]) -> float:
     """For one time; of what is quick, the mean of several."""
     times, started = 0, time.perf_counter()
-    while times < LEAST_TIMES or time.perf_counter() - started < LEAST_S:
+    while times < MIN_TIMES or time.perf_counter() - started < MIN_S:
         action()
         times += 1
     return (time.perf_counter() - started) / times

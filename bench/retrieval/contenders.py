@@ -23,7 +23,7 @@ from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place
 
 TOP_K = 10
-MOST_CLIENTS = 16
+MAX_CLIENTS = 16
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class RawFaiss:
 @asynccontextmanager
 async def contenders(where: Place, corpus: Corpus, places: set[int]) -> AsyncIterator[dict[str, Contender]]:
     async with AsyncExitStack() as stack:
-        bound = Database(where.settings.service_url, pool_size=MOST_CLIENTS)
-        unbound = UnboundDatabase(where.owner_url, pool_size=MOST_CLIENTS)
+        bound = Database(where.settings.service_url, pool_size=MAX_CLIENTS)
+        unbound = UnboundDatabase(where.owner_url, pool_size=MAX_CLIENTS)
         for database in (bound, unbound):
             await database.open()
             stack.push_async_callback(database.close)
@@ -136,7 +136,7 @@ async def contenders(where: Place, corpus: Corpus, places: set[int]) -> AsyncIte
 async def raw_pgvector(where: Place) -> AsyncIterator[RawPgvector]:
     async with AsyncExitStack() as stack:
         connections = []
-        for _ in range(MOST_CLIENTS):
+        for _ in range(MAX_CLIENTS):
             opened = await psycopg.AsyncConnection.connect(where.owner_url, autocommit=True)
             connection = await stack.enter_async_context(opened)
             await register_vector_async(connection)

@@ -22,7 +22,7 @@ log = logging.getLogger("kyujang.adapters")
 
 PACKAGED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TIMEOUT_S = 300
-MOST_LINE = 1 << 20
+MAX_LINE = 1 << 20
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
 
@@ -102,7 +102,7 @@ async def check(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        limit=MOST_LINE,
+        limit=MAX_LINE,
         env=ENVIRONMENT,
         start_new_session=True,
     )

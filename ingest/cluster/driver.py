@@ -21,7 +21,7 @@ from ingest.jobs.documents import Work
 
 CHILD = [sys.executable, "-m", "ingest.cluster.driver_child"]
 STOP_LIMIT_S = 10
-MOST_ANSWER = 16 << 20
+MAX_ANSWER = 16 << 20
 
 
 class DriverEnded(Exception):
@@ -62,7 +62,7 @@ class Driver:
     async def _start(self) -> Process:
         # A session of its own: Ctrl+C is ours alone to answer.
         return await asyncio.create_subprocess_exec(
-            *CHILD, self._address or "", stdin=PIPE, stdout=PIPE, limit=MOST_ANSWER, start_new_session=True
+            *CHILD, self._address or "", stdin=PIPE, stdout=PIPE, limit=MAX_ANSWER, start_new_session=True
         )
 
     async def _kill(self) -> None:

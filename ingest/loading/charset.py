@@ -26,9 +26,9 @@ ALIASES = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff]{2,}")
-LEAST_IN_SCRIPT = {"cp949": 0.6, "cp932": 0.8}
-MOST_CONTROLS = 0.03
-MOST_BROKEN = 0.1
+MIN_IN_SCRIPT = {"cp949": 0.6, "cp932": 0.8}
+MAX_CONTROLS = 0.03
+MAX_BROKEN = 0.1
 
 
 def decode(content: bytes, named: str | None = None) -> str | None:
@@ -75,7 +75,7 @@ def _nearly(content: bytes, charset: str) -> str | None:
     if text is None:
         return None
     wide = len(text) - len(text.encode("ascii", "ignore"))
-    return text if text.count("\ufffd") <= MOST_BROKEN * wide else None
+    return text if text.count("\ufffd") <= MAX_BROKEN * wide else None
 
 
 def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
@@ -90,11 +90,11 @@ def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
 
 def _reads_well(text: str, charset: str) -> bool:
     """Binary decodes under one-byte charsets too, but is full of control characters."""
-    if len(CONTROL.findall(text)) > MOST_CONTROLS * len(text):
+    if len(CONTROL.findall(text)) > MAX_CONTROLS * len(text):
         return False
     if charset in ("cp949", "cp932"):
         wide = "".join(character for character in text if ord(character) > 127)
-        return _in_its_script(text, wide, charset) >= LEAST_IN_SCRIPT[charset] * len(wide)
+        return _in_its_script(text, wide, charset) >= MIN_IN_SCRIPT[charset] * len(wide)
     return True
 
 

@@ -22,9 +22,9 @@ log = logging.getLogger("kyujang.load")
 
 PAGE_BREAK = "\n\n"
 READ_BYTES = 1 << 20
-MOST_HEAD = 16 << 20
-MOST_BYTES_A_CHARACTER = 4
-MOST_COMPLAINT = 1 << 16
+MAX_HEAD = 16 << 20
+MAX_BYTES_A_CHARACTER = 4
+MAX_COMPLAINT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ async def load(
     try:
         async with asyncio.timeout(timeout_s):
             output, complaint = await asyncio.gather(
-                _read(process.stdout, MOST_HEAD + MOST_BYTES_A_CHARACTER * max_chars),
-                _read(process.stderr, MOST_COMPLAINT),
+                _read(process.stdout, MAX_HEAD + MAX_BYTES_A_CHARACTER * max_chars),
+                _read(process.stderr, MAX_COMPLAINT),
             )
             await process.wait()
     except TimeoutError:
@@ -86,7 +86,7 @@ async def load(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if len(output) > MOST_HEAD + MOST_BYTES_A_CHARACTER * max_chars:
+    if len(output) > MAX_HEAD + MAX_BYTES_A_CHARACTER * max_chars:
         raise too_long(None, max_chars)
     return _result(output, bytes(complaint), process.returncode or 0, memory_mb)
 

@@ -20,7 +20,7 @@ from ingest.tune.instructions import parse_rows
 
 POLL_S = 1.0
 # A service that restarts meanwhile is waited for.
-MOST_FAILED_POLLS = 60
+MAX_FAILED_POLLS = 60
 
 
 def add_parser(commands: Any) -> None:
@@ -103,7 +103,7 @@ def _followed(client: httpx.Client, job_id: str) -> dict[str, Any]:
                 failed = 0
             except ServiceRefused as refused:
                 failed += 1
-                if failed > MOST_FAILED_POLLS or refused.status_code not in (None, 429, 502, 503, 504):
+                if failed > MAX_FAILED_POLLS or refused.status_code not in (None, 429, 502, 503, 504):
                     raise
                 time.sleep(POLL_S)
                 continue

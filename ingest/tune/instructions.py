@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.adapters.training_request import FEWEST_ROWS, MOST_ROWS, Method, Row, SftRow, validated_rows
+from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Method, Row, SftRow, validated_rows
 from app.errors import InvalidInput
 from app.generation.messages import Message
 from app.prompting.elements import build_messages, elements_for
 from app.prompting.fencing import FENCE, neutralise
 from app.retrieval.match import Match
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ def parse_rows(content: bytes, method: Method) -> list[Row]:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"The file is not UTF-8: byte {error.start} is wrong. Save it as UTF-8.") from None
     values = _array(text) if text.lstrip().startswith("[") else _lines(text)
-    if not FEWEST_ROWS <= len(values) <= MOST_ROWS:
-        raise InvalidInput(f"The file has {len(values)} rows; {FEWEST_ROWS} to {MOST_ROWS} can be trained on.")
+    if not MIN_ROWS <= len(values) <= MAX_ROWS:
+        raise InvalidInput(f"The file has {len(values)} rows; {MIN_ROWS} to {MAX_ROWS} can be trained on.")
     try:
         return validated_rows(method, values)
     except ValidationError as error:
         found = [_complaint(each["loc"], each["msg"]) for each in error.errors()]
-    more = [f"and {len(found) - MOST_ERRORS} more"] if len(found) > MOST_ERRORS else []
-    raise InvalidInput("\n".join([*found[:MOST_ERRORS], *more]))
+    more = [f"and {len(found) - MAX_ERRORS} more"] if len(found) > MAX_ERRORS else []
+    raise InvalidInput("\n".join([*found[:MAX_ERRORS], *more]))
 
 
 def _array(text: str) -> list[Any]:

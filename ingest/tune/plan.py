@@ -13,7 +13,7 @@ from ingest.tune.instructions import Examples
 PLAN, TRAIN, HELD_OUT, CHECKPOINTS, RESULT = "plan.json", "train.jsonl", "held-out.jsonl", "checkpoints", "adapter"
 REFUSED = 78
 # Of a run, checkpoints and measurements on the held-out rows; in a long one every so many steps.
-SAVES, MOST_STEPS_BETWEEN_SAVES = 10, 200
+SAVES, MAX_STEPS_BETWEEN_SAVES = 10, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ def steps_of(parameters: Hyperparameters, rows: int) -> int:
 
 
 def steps_between_saves(steps: int) -> int:
-    return max(1, min(MOST_STEPS_BETWEEN_SAVES, steps // SAVES))
+    return max(1, min(MAX_STEPS_BETWEEN_SAVES, steps // SAVES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_POINTS = 500
+MAX_POINTS = 500
 SHOWN = ("step", "steps", "loss", "eval_loss", "learning_rate", "seconds_left", "rows", "resumed_at", "notice")
 
 
@@ -46,6 +46,6 @@ class Progress:
         self.curve = [
             point for point in self.curve if point["step"] < step or (point["step"] == step and name not in point)
         ]
-        every = -(-message["steps"] // MOST_POINTS)
+        every = -(-message["steps"] // MAX_POINTS)
         if name == "eval_loss" or step % every == 0 or step == 1:
             self.curve.append({"step": step, name: message[name]})

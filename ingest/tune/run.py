@@ -21,7 +21,7 @@ from ingest.tune.plan import REFUSED
 log = logging.getLogger("kyujang.tune")
 
 NEEDED = ("trl", "peft", "accelerate", "datasets")
-MOST_THREADS = 8
+MAX_THREADS = 8
 LOG = "log"
 TAIL_BYTES = 4000
 
@@ -80,7 +80,7 @@ def _environment(folder: Path, threads: int | None) -> dict[str, str]:
     return {
         **inherited_environment(),
         "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": str(threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))),
+        "OMP_NUM_THREADS": str(threads or min(MAX_THREADS, len(os.sched_getaffinity(0)))),
         # Spinning threads would take the engine's time.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",

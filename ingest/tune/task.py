@@ -30,7 +30,7 @@ from ingest.tune.run import TrainingDied, require_installed, train
 log = logging.getLogger("kyujang.tune")
 
 PUBLISH_S = 1.0
-MOST_DEATHS = 3
+MAX_DEATHS = 3
 NOTICE = "It shares this machine's {} with the engine: answers and training both take longer."
 
 
@@ -63,16 +63,16 @@ async def _tune(services: Services, task: Claimed, folder: Path) -> None:
     began = time.monotonic()
     progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
     progress.duplicates = await asyncio.to_thread(_prepare, await of_the_engine_s_model(services), task, folder)
-    for deaths in range(1, MOST_DEATHS + 1):
+    for deaths in range(1, MAX_DEATHS + 1):
         try:
             await _train(services, task, folder, progress, began)
             break
         except TrainingDied as died:
             log.warning("training died", extra={"job": task.id, "cause": str(died)})
-            if deaths == MOST_DEATHS:
+            if deaths == MAX_DEATHS:
                 raise TaskFailed(
                     "internal",
-                    f"The training ended {MOST_DEATHS} times before it was done; the worker's log says why. If it was "
+                    f"The training ended {MAX_DEATHS} times before it was done; the worker's log says why. If it was "
                     "killed, the machine is short of memory: take a smaller batch_size or max_length.",
                 ) from died
     version = await _register(services, task, folder)

@@ -41,8 +41,8 @@ def results(scratch, models, sources):
     small = ["--chunks", "6", "--rounds", "1", "--sizes", "20", "--growth-chunks", "2", "--upload-mb", "2"]
     small += ["--questions", "4", "--documents", str(documents)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.ingest.loaders.LEAST_S", 0)
-        patch.setattr("bench.ingest.loaders.LEAST_TIMES", 1)
+        patch.setattr("bench.ingest.loaders.MIN_S", 0)
+        patch.setattr("bench.ingest.loaders.MIN_TIMES", 1)
         assert main([*common, *small, "--parts", "pipeline"]) == 0
         assert main([*common, *small, "--parts", "loaders,upload,latency", "--json", str(home / "results.json")]) == 0
     return json.loads((home / "results.json").read_text())

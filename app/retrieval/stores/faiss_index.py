@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.retrieval.match import Hit
 from app.storage.changelog import Vectors
 
-LEAST_PROBED_LISTS = 32
+MIN_PROBED_LISTS = 32
 TUNED_RECALL = 0.995
 TUNED_ON = 64
 TUNED_NEIGHBOURS = 11  # the nearest is the vector itself
@@ -98,7 +98,7 @@ class FaissIndex:
 
     def _enough_lists(self, vectors: NDArray[np.float32]) -> int:
         """It depends on how clustered the vectors are: 32 of 1,000 found 0.6 to 1.0 of the nearest ten."""
-        lists = LEAST_PROBED_LISTS
+        lists = MIN_PROBED_LISTS
         exact, _ = self._scores(vectors, self._index.nlist)
         while lists < self._index.nlist:
             found, _ = self._scores(vectors, lists)

@@ -31,7 +31,7 @@ log = logging.getLogger("kyujang.stores")
 LISTS_FROM_VECTORS = 200_000
 FILE_FROM_VECTORS = 20_000
 FETCHED_FOR_A_FILTER = 4
-FETCHED_AT_MOST = 20_000
+MAX_FETCHED = 20_000
 
 
 class FaissStore:
@@ -101,7 +101,7 @@ class FaissStore:
         if where is None:
             return await self._of_version(connection, tenant, version, vector, top_k)
         fetched = top_k * FETCHED_FOR_A_FILTER
-        while fetched <= FETCHED_AT_MOST:
+        while fetched <= MAX_FETCHED:
             hits = await self._of_version(connection, tenant, version, vector, fetched)
             if hits is None:
                 return None

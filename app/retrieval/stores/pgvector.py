@@ -30,7 +30,7 @@ ALONE = 1.1
 # one, through the documents' index, up to this times the root of chunks and hits wanted, where both cost as much; and
 # up to a tenth of the chunks, where HNSW costs no less and found 0.97 to 0.99 of the nearest ten among a million.
 EXACT_UP_TO_MATCHING = 6
-EXACT_UP_TO_SHARE, EXACT_AT_MOST = 0.1, 100_000
+EXACT_UP_TO_SHARE, MAX_EXACT = 0.1, 100_000
 CHUNKS_PER_DOCUMENT = 4
 EF_SEARCH = 100
 # A larger graph needs a wider search: recall@10 at a million was 0.96 with 100, 0.98 with 200, 0.998 with 400.
@@ -152,5 +152,5 @@ def ef_search(rows: int, top_k: int, *, within: bool) -> int:
 
 async def narrow(connection: Connection, tenant: int, where: Condition, chunks: int, top_k: int) -> list[str] | None:
     """The documents that match, if they are few enough to be scanned exactly. `chunks` is how many the tenant has."""
-    most = int(max(EXACT_UP_TO_MATCHING * math.sqrt(chunks * top_k), min(EXACT_UP_TO_SHARE * chunks, EXACT_AT_MOST)))
+    most = int(max(EXACT_UP_TO_MATCHING * math.sqrt(chunks * top_k), min(EXACT_UP_TO_SHARE * chunks, MAX_EXACT)))
     return await small_candidate_set(connection, tenant, where, documents=most // CHUNKS_PER_DOCUMENT, chunks=most)

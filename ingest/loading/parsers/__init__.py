@@ -41,8 +41,8 @@ NO_TITLE = re.compile(
     r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|html?|txt|indd))",
     re.IGNORECASE,
 )
-MOST_TITLE = 300
-LEAST_OWN_TITLE = 4
+MAX_TITLE = 300
+MIN_OWN_TITLE = 4
 # What readers of damaged bytes raise. Anything else is a fault of ours and goes to the log.
 DAMAGE = (
     ValueError, LookupError, EOFError, OSError, OverflowError, RecursionError, NotImplementedError,
@@ -65,7 +65,7 @@ def parse(path: Path, found: str | Text) -> tuple[str | None, Pages, bool]:
         title, pages = _text(found) if isinstance(found, Text) else READERS[found](path)
     except DAMAGE:
         raise CORRUPT from None
-    title = " ".join(clean_text(title or "").split())[:MOST_TITLE]
+    title = " ".join(clean_text(title or "").split())[:MAX_TITLE]
     marks_cut = any(has_long_run(page) for _, page in pages)
     return title or None, [(number, clean_text(page)) for number, page in pages], marks_cut
 
@@ -98,7 +98,7 @@ def _hwpx(path: Path) -> tuple[str | None, Pages]:
 
 def _hancom(title: str | None, content: str) -> tuple[str | None, Pages]:
     """Their title is mostly that of the document this one began as: taken only if it is said in the text, too."""
-    own = title is not None and len(title.strip()) >= LEAST_OWN_TITLE and _squeezed(title) in _squeezed(content)
+    own = title is not None and len(title.strip()) >= MIN_OWN_TITLE and _squeezed(title) in _squeezed(content)
     return title if own and not (title or "").strip().isdigit() else None, [(None, content)]
 
 

@@ -20,7 +20,7 @@ COMPRESSED, DISTRIBUTION = 0x1, 0x4
 LOCKED = 0x2 | 0x10 | 0x100 | 0x400
 DISTRIBUTION_DATA, PARAGRAPH_TEXT, CONTROL, LIST, TABLE, FORMULA = 28, 67, 71, 72, 77, 88
 LONG_RECORD = 0xFFF
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 # These take eight code units, most of which are no text.
 TAB = re.compile("\t.{7}", re.DOTALL)
 CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x17].{7}", re.DOTALL)
@@ -66,7 +66,7 @@ def _unpacked(stream: bytes, flags: int) -> bytes:
     if not flags & COMPRESSED:
         return stream
     inflater = zlib.decompressobj(wbits=-15)
-    content = inflater.decompress(stream, MOST_BYTES)
+    content = inflater.decompress(stream, MAX_BYTES)
     if inflater.unconsumed_tail:
         raise UNPACKS_TO_TOO_MUCH
     if not inflater.eof:

@@ -16,7 +16,7 @@ MANIFEST = "META-INF/manifest.xml"
 TEXT = {"t", "script", "mainText", "subText"}
 INSIDE_TEXT = {"lineBreak": "\n", "tab": "\t", "nbSpace": " ", "fwSpace": " ", "hyphen": "-"}
 TITLE = re.compile(rb"<opf:title\b[^>]*>([^<]{1,300})</opf:title>")
-MOST_DIGITS = 6
+MAX_DIGITS = 6
 
 
 def read(path: Path) -> tuple[str | None, str]:
@@ -91,4 +91,4 @@ class SectionReader:
 
 
 def _number(attributes: Attributes, name: str) -> int:
-    return int(attributes.get(name, "0")[:MOST_DIGITS])
+    return int(attributes.get(name, "0")[:MAX_DIGITS])

@@ -14,7 +14,7 @@ from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 # Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
 HTML_DEPTH = 180
-MOST_CELLS = 20_000_000
+MAX_CELLS = 20_000_000
 # With something of an address inside the parentheses: `cells[i](j)` is none.
 LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)""")
 BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
@@ -63,7 +63,7 @@ def convert(content: bytes, media_type: str) -> tuple[str, Any]:
         escape_markdown=False,
         max_archive_depth=0,
         pages=xberg.PageConfig(extract_pages=True),
-        security_limits=xberg.SecurityLimits(max_table_cells=MOST_CELLS),
+        security_limits=xberg.SecurityLimits(max_table_cells=MAX_CELLS),
     )
     source = xberg.ExtractInput(kind="bytes", bytes=content, mime_type=media_type)
     try:

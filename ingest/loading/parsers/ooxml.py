@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
-MOST_BYTES = 1 << 29
+MAX_BYTES = 1 << 29
 READ_BYTES = 1 << 16
 ENCRYPTED_MEMBER = 0x1
 READABLE = (".xml", ".rels", ".opf", ".xhtml", ".html", ".htm")
@@ -38,7 +38,7 @@ def open_package(path: Path) -> Iterator[zipfile.ZipFile]:
         if any(member.flag_bits & ENCRYPTED_MEMBER for member in members):
             raise ENCRYPTED
         # zipfile gives no more of a member than it declares.
-        if sum(member.file_size for member in members) > MOST_BYTES:
+        if sum(member.file_size for member in members) > MAX_BYTES:
             raise UNPACKS_TO_TOO_MUCH
         yield archive
 

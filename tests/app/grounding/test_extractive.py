@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.grounding.citations import cite
-from app.grounding.extractive import MOST_SENTENCES, extract
+from app.grounding.extractive import MAX_SENTENCES, extract
 from app.retrieval.match import Match
 from tests.conftest import SHARED_DATA, needs_shared_data
 
@@ -102,7 +102,7 @@ def test_every_quote_is_literal(question: str, texts: list[list[str]]):
     support = extract(question, matches)
     if support is None:
         return
-    assert 1 <= len(support.citations) <= MOST_SENTENCES
+    assert 1 <= len(support.citations) <= MAX_SENTENCES
     for citation in support.citations:
         assert citation.match is matches[citation.marker - 1]
         assert citation.quote == citation.match.text[citation.chunk_span.start : citation.chunk_span.end]

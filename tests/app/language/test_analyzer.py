@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.language.analyzer import LONGEST_TERM, Analyzer
+from app.language.analyzer import MAX_TERM_LENGTH, Analyzer
 
 BIGRAMS, KIWI = Analyzer("bigrams"), Analyzer("kiwi")
 
@@ -75,12 +75,12 @@ def test_the_name_tells_the_scheme():
 def test_the_normal_form_does_not_matter(analyzer: Analyzer, text: str):
     terms = analyzer.terms(unicodedata.normalize("NFC", text))
     assert analyzer.terms(unicodedata.normalize("NFD", text)) == terms
-    assert all(0 < len(term) <= 2 * LONGEST_TERM for term in terms)
+    assert all(0 < len(term) <= 2 * MAX_TERM_LENGTH for term in terms)
 
 
 @pytest.mark.parametrize("piece", ["a", "1", "a1", "'", "1,", "가나", "가http://", "\u0301", "한 ", "\n", "ㅋ"])
 def test_a_megabyte_without_a_word_boundary(piece: str):
-    assert all(len(term) <= 2 * LONGEST_TERM for term in BIGRAMS.terms(piece * (1_000_000 // len(piece))))
+    assert all(len(term) <= 2 * MAX_TERM_LENGTH for term in BIGRAMS.terms(piece * (1_000_000 // len(piece))))
 
 
 @pytest.mark.parametrize("piece", ["가", "하다가나는데고이지만", "가http://aaaa", "나a"])
