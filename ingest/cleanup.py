@@ -12,6 +12,7 @@ from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.tenants import tenant_numbers
+from app.tenancy import TenantNumber
 from ingest.adapters.publish import UNFINISHED, remove
 from ingest.jobs import documents
 from ingest.tune.task import sweep_trainings
@@ -47,7 +48,9 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
         for first in range(0, len(blobs), LOOKED_UP_AT_ONCE):
             some = blobs[first : first + LOOKED_UP_AT_ONCE]
             needed = (
-                await documents.needed_blobs(services.database, int(folder), some) if int(folder) in tenants else set()
+                await documents.needed_blobs(services.database, TenantNumber(int(folder)), some)
+                if int(folder) in tenants
+                else set()
             )
             needless = [blob for blob in some if blob not in needed]
             await services.blobs.remove(needless)
@@ -72,7 +75,7 @@ async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN
         if folder.name in kept or now - changed < (grace.total_seconds() if finished else unfinished_s):
             continue
         await asyncio.to_thread(remove, folder)
-        await activation.files_removed(services.database, int(folder.parent.name), folder.name)
+        await activation.files_removed(services.database, TenantNumber(int(folder.parent.name)), folder.name)
         gone += 1
     if gone:
         log.info("adapter files removed", extra={"count": gone})

@@ -15,7 +15,12 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("app", "ingest")
-LEAVES = {"app.errors": set(), "app.settings": {"app.errors"}, "app.storage.database": {"app.errors", "app.settings"}}
+LEAVES = {
+    "app.errors": set(),
+    "app.tenancy": set(),
+    "app.settings": {"app.errors"},
+    "app.storage.database": {"app.errors", "app.settings", "app.tenancy"},
+}
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 from app.adapters.registry import MAX_NAME, REFERENCE, AdapterVersion, lock, read
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 Action = Literal["activate", "deactivate", "rollback"]
 AUTO, NONE = "auto", "none"
@@ -29,7 +30,7 @@ class Activation:
     at: datetime
 
 
-async def resolve(connection: Connection, tenant: int, reference: str | None) -> AdapterVersion | None:
+async def resolve(connection: Connection, tenant: TenantNumber, reference: str | None) -> AdapterVersion | None:
     """The adapter a query means; None: the base model. `connection` is of the tenant, such as a snapshot's.
 
     None or `auto` is the active one, `name` its active or else its newest ready version. Raises NotFound, or
@@ -47,7 +48,7 @@ async def resolve(connection: Connection, tenant: int, reference: str | None) ->
 
 
 async def activate(
-    database: Database, tenant: int, name: str, version: int, key_id: str | None = None
+    database: Database, tenant: TenantNumber, name: str, version: int, key_id: str | None = None
 ) -> AdapterVersion:
     """From the next query on. The active one again changes nothing. Raises NotFound, or Conflict unless it is ready."""
     async with database.transaction(tenant) as connection:
@@ -61,7 +62,7 @@ async def activate(
         return await read(connection, tenant, name, version)
 
 
-async def deactivate(database: Database, tenant: int, key_id: str | None = None) -> None:
+async def deactivate(database: Database, tenant: TenantNumber, key_id: str | None = None) -> None:
     """The base model answers from the next query on. Nothing to do if it does already."""
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
@@ -70,7 +71,7 @@ async def deactivate(database: Database, tenant: int, key_id: str | None = None)
             await _write(connection, tenant, "deactivate", None, None, current["seq"], key_id)
 
 
-async def rollback(database: Database, tenant: int, key_id: str | None = None) -> AdapterVersion | None:
+async def rollback(database: Database, tenant: TenantNumber, key_id: str | None = None) -> AdapterVersion | None:
     """To what was in force before the last step, again and again; None: to the base model. Raises Conflict."""
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
@@ -88,7 +89,7 @@ async def rollback(database: Database, tenant: int, key_id: str | None = None) -
         return await read(connection, tenant, name, version) if name else None
 
 
-async def trail(database: Database, tenant: int, *, limit: int, before: int | None = None) -> list[Activation]:
+async def trail(database: Database, tenant: TenantNumber, *, limit: int, before: int | None = None) -> list[Activation]:
     """Newest first. `before` is the last line of the page before this one."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -103,7 +104,7 @@ async def trail(database: Database, tenant: int, *, limit: int, before: int | No
     return [Activation(**row) for row in rows]
 
 
-async def desired(database: Database) -> list[tuple[int, str]]:
+async def desired(database: Database) -> list[tuple[TenantNumber, str]]:
     """Of all tenants, by number: the adapters that are active now, as engines name them."""
     async with database.operator() as connection:
         rows = await fetch_all(
@@ -119,7 +120,7 @@ async def desired(database: Database) -> list[tuple[int, str]]:
     return [(row["tenant_id"], row["engine_name"]) for row in rows]
 
 
-async def proved(database: Database, engine_name: str) -> tuple[int, dict[str, Any]] | None:
+async def proved(database: Database, engine_name: str) -> tuple[TenantNumber, dict[str, Any]] | None:
     """Tenant and proof of a ready version."""
     async with database.operator() as connection:
         row = await fetch_one(
@@ -162,7 +163,7 @@ async def of_use(database: Database, names: Sequence[str]) -> set[str]:
     return {row["engine_name"] for row in rows}
 
 
-async def files_removed(database: Database, tenant: int, engine_name: str) -> None:
+async def files_removed(database: Database, tenant: TenantNumber, engine_name: str) -> None:
     async with database.transaction(tenant) as connection:
         await connection.execute(
             """
@@ -174,7 +175,7 @@ async def files_removed(database: Database, tenant: int, engine_name: str) -> No
         )
 
 
-async def _ready(connection: Connection, tenant: int, name: str, version: int | None) -> AdapterVersion:
+async def _ready(connection: Connection, tenant: TenantNumber, name: str, version: int | None) -> AdapterVersion:
     row = await fetch_one(
         connection,
         """
@@ -194,7 +195,7 @@ async def _ready(connection: Connection, tenant: int, name: str, version: int | 
     return adapter
 
 
-async def _in_force(connection: Connection, tenant: int) -> DictRow | None:
+async def _in_force(connection: Connection, tenant: TenantNumber) -> DictRow | None:
     return await fetch_one(
         connection,
         """
@@ -205,7 +206,7 @@ async def _in_force(connection: Connection, tenant: int) -> DictRow | None:
     )
 
 
-async def _row(connection: Connection, tenant: int, seq: int | None) -> DictRow | None:
+async def _row(connection: Connection, tenant: TenantNumber, seq: int | None) -> DictRow | None:
     return await fetch_one(
         connection,
         """
@@ -219,7 +220,7 @@ async def _row(connection: Connection, tenant: int, seq: int | None) -> DictRow 
 
 async def _write(
     connection: Connection,
-    tenant: int,
+    tenant: TenantNumber,
     action: Action,
     name: str | None,
     version: int | None,

@@ -16,6 +16,7 @@ from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
+from app.tenancy import TenantNumber
 
 AdapterStatus = Literal["checking", "loading", "proving", "ready", "rejected", "failed"]
 
@@ -77,7 +78,7 @@ def refuse_name(name: str) -> None:
 
 
 async def create_version(
-    database: Database, tenant: int, name: str, blob: Blob, *, request: Idempotency | None = None
+    database: Database, tenant: TenantNumber, name: str, blob: Blob, *, request: Idempotency | None = None
 ) -> tuple[AdapterVersion, bool]:
     """A new version and its check, and True; or the newest one, and False, if it was made of these very bytes.
 
@@ -113,13 +114,13 @@ async def create_version(
         return version, True
 
 
-async def get(database: Database, tenant: int, name: str, version: int | None = None) -> AdapterVersion:
+async def get(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> AdapterVersion:
     """Without `version` the active one, else the newest. Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await read(connection, tenant, name, version)
 
 
-async def read(connection: Connection, tenant: int, name: str, version: int | None) -> AdapterVersion:
+async def read(connection: Connection, tenant: TenantNumber, name: str, version: int | None) -> AdapterVersion:
     row = await fetch_one(
         connection,
         f"""
@@ -134,7 +135,12 @@ async def read(connection: Connection, tenant: int, name: str, version: int | No
 
 
 async def versions(
-    database: Database, tenant: int, *, limit: int, after: tuple[str, int] | None = None, name: str | None = None
+    database: Database,
+    tenant: TenantNumber,
+    *,
+    limit: int,
+    after: tuple[str, int] | None = None,
+    name: str | None = None,
 ) -> list[AdapterVersion]:
     """By name, the newest of a name first. `after` is the last one of the page before this one."""
     at, below = after or (None, None)
@@ -153,7 +159,7 @@ async def versions(
 
 async def set_status(
     database: Database,
-    tenant: int,
+    tenant: TenantNumber,
     name: str,
     version: int,
     status: AdapterStatus,
@@ -190,7 +196,7 @@ async def set_status(
         return await read(connection, tenant, name, version)
 
 
-async def delete(database: Database, tenant: int, name: str, version: int | None = None) -> list[str]:
+async def delete(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> list[str]:
     """One version or all; their numbers are not used again. Returns the archives to remove.
 
     Engines may have their files open: they go some hours later (ingest/cleanup.py). Raises NotFound, or Conflict if the
@@ -222,7 +228,7 @@ async def delete(database: Database, tenant: int, name: str, version: int | None
     return [row["blob"] for row in rows if row["blob"]]
 
 
-async def lock(connection: Connection, tenant: int) -> None:
+async def lock(connection: Connection, tenant: TenantNumber) -> None:
     """One at a time among what activates and deletes a tenant's adapters."""
     await connection.execute(
         "select from adapters where tenant_id = %(tenant)s order by name for update", {"tenant": tenant}
@@ -268,7 +274,7 @@ async def _insert(connection: Connection, key: dict[str, Any], blob: Blob) -> Ad
     return await read(connection, key["tenant"], key["name"], key["version"])
 
 
-async def _of_task(connection: Connection, tenant: int, task_id: str) -> AdapterVersion:
+async def _of_task(connection: Connection, tenant: TenantNumber, task_id: str) -> AdapterVersion:
     row = await fetch_one(
         connection,
         "select name, version from tasks where tenant_id = %(tenant)s and id = %(id)s and kind = 'check'",

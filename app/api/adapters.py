@@ -24,6 +24,7 @@ from app.services import Services
 from app.storage import tasks
 from app.storage.blobs import is_full, no_room
 from app.storage.idempotency import Idempotency, payload_hash
+from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
 
@@ -202,7 +203,7 @@ def refuse_without_engine(services: Services) -> None:
 
 
 async def _from_form(
-    request: Request, services: Services, tenant: int, idempotency_key: str | None
+    request: Request, services: Services, tenant: TenantNumber, idempotency_key: str | None
 ) -> tuple[AdapterVersion, bool]:
     async with request.form(max_files=1, max_fields=1, max_part_size=1 << 10) as form:
         name, file = _checked(form)

@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Forbidden, InvalidInput, Unauthorized
 from app.services import Services
-from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_id
+from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
 
 bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -74,7 +74,7 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
     """Looked up once for each request."""
     if not hasattr(request.state, "caller"):
         if services.settings.auth == "off":
-            request.state.caller = await tenant_by_id(services.database, DEFAULT_TENANT)
+            request.state.caller = await tenant_by_slug(services.database, DEFAULT_TENANT)
         elif credentials is None:
             raise Unauthorized
         else:

@@ -21,6 +21,7 @@ from app.storage import jobs
 from app.storage.blobs import Blob, is_full, no_room
 from app.storage.idempotency import Idempotency, payload_hash
 from app.storage.jobs import Upload
+from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
@@ -82,7 +83,7 @@ async def ingest(
 
 
 async def _accept(
-    services: Services, tenant: int, uploads: list[Upload], request: Idempotency | None
+    services: Services, tenant: TenantNumber, uploads: list[Upload], request: Idempotency | None
 ) -> tuple[jobs.Job, bool]:
     """On any other error the job may exist nevertheless: blobs that are not needed are removed later."""
     if request is None:
@@ -106,7 +107,7 @@ def _payload(uploads: list[Upload]) -> bytes:
     return payload_hash("POST /ingest", parts)
 
 
-async def _from_json(request: Request, services: Services, tenant: int) -> list[Upload]:
+async def _from_json(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
     try:
         body = IngestBody.model_validate(json.loads(await request.body()))
     except ValidationError as error:
@@ -116,7 +117,7 @@ async def _from_json(request: Request, services: Services, tenant: int) -> list[
     return await _save_all(services, tenant, [(io.BytesIO(each.text.encode()), each) for each in body.documents])
 
 
-async def _from_form(request: Request, services: Services, tenant: int) -> list[Upload]:
+async def _from_form(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
     async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=1 << 20) as form:
         files = _checked_files(form)
         metadata = _metadata(form)
@@ -131,7 +132,11 @@ async def _from_form(request: Request, services: Services, tenant: int) -> list[
 
 
 async def _save_all(
-    services: Services, tenant: int, documents: list[tuple[BinaryIO, TextDocument]], *, from_files: bool = False
+    services: Services,
+    tenant: TenantNumber,
+    documents: list[tuple[BinaryIO, TextDocument]],
+    *,
+    from_files: bool = False,
 ) -> list[Upload]:
     saved: list[Blob] = []
     try:

@@ -18,6 +18,7 @@ from app.errors import Forbidden, InvalidInput, NotFound
 from app.storage import jobs, tasks
 from app.storage.database import Database
 from app.storage.tenants import Tenant
+from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
 
@@ -94,7 +95,7 @@ def before(values: list[str] | None) -> tuple[datetime, str] | None:
         raise InvalidInput("This cursor is not one that this service gave out.", pointer="/cursor") from None
 
 
-async def _find(database: Database, tenant: int, job_id: str) -> Work:
+async def _find(database: Database, tenant: TenantNumber, job_id: str) -> Work:
     try:
         return await jobs.get_job(database, tenant, job_id)
     except NotFound:
@@ -106,7 +107,7 @@ def _require(tenant: Tenant, scope: str) -> None:
         raise Forbidden(f"This key lacks the scope {scope!r}.")
 
 
-async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncGenerator[Event]:
+async def _progress(database: Database, tenant: TenantNumber, job: jobs.Job) -> AsyncGenerator[Event]:
     known: list[jobs.Item | None] = [None] * len(job.documents)
     while True:
         if job.finished_at is not None:
@@ -119,7 +120,7 @@ async def _progress(database: Database, tenant: int, job: jobs.Job) -> AsyncGene
         job = await jobs.get_job(database, tenant, job.id)
 
 
-async def _task_progress(database: Database, tenant: int, task: tasks.Task) -> AsyncGenerator[Event]:
+async def _task_progress(database: Database, tenant: TenantNumber, task: tasks.Task) -> AsyncGenerator[Event]:
     known: tasks.Task | None = None
     while task.finished_at is None:
         if task != known:

@@ -72,7 +72,7 @@ class RequestContext:
         if route not in QUIET:
             fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
             caller = scope.get("state", {}).get("caller")
-            fields["tenant_id"] = caller.id if caller else ""
+            fields["tenant_id"] = caller.slug if caller else ""
             log.info("request", extra={**fields, "ms": round(seconds * 1000, 1)})
 
 

@@ -181,7 +181,7 @@ async def _default(tenant: Tenant, services: ServicesDep) -> ModelOut:
 
 
 def _model(name: str, created: float, tenant: Tenant) -> ModelOut:
-    return ModelOut(id=name, created=int(created), owned_by=tenant.id)
+    return ModelOut(id=name, created=int(created), owned_by=tenant.slug)
 
 
 def _query(body: ChatBody) -> QueryBody:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 from app.errors import Overloaded, TooManyRequests
 from app.metrics import Metrics
+from app.tenancy import TenantNumber
 
 
 class Admission:
@@ -22,9 +23,9 @@ class Admission:
         self._per_tenant = per_tenant
         self._queue = queue
         self._timeout_s = timeout_s
-        self._running: Counter[int] = Counter()
+        self._running: Counter[TenantNumber] = Counter()
         # In the order of their turns.
-        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[TenantNumber, deque[asyncio.Future[None]]] = {}
 
     @property
     def running(self) -> int:
@@ -35,7 +36,7 @@ class Admission:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def place(self, tenant: int) -> AsyncIterator[None]:
+    async def place(self, tenant: TenantNumber) -> AsyncIterator[None]:
         """Held until the end of the block. Raises TooManyRequests at once, or Overloaded after the wait."""
         await self._enter(tenant)
         try:
@@ -44,7 +45,7 @@ class Admission:
             self._running[tenant] -= 1
             self._next()
 
-    def refuse_if_full(self, tenant: int) -> None:
+    def refuse_if_full(self, tenant: TenantNumber) -> None:
         """Raises TooManyRequests if this tenant's queue is: worth asking before any work is done for a request."""
         if not self._free(tenant) and len(self._waiting.get(tenant, ())) >= self._queue:
             self._metrics.engine_rejected.labels("queue_full").inc()
@@ -53,7 +54,7 @@ class Admission:
                 "(KYUJANG_TENANT_CONCURRENCY, KYUJANG_TENANT_QUEUE). Wait for some of them."
             )
 
-    async def _enter(self, tenant: int) -> None:
+    async def _enter(self, tenant: TenantNumber) -> None:
         if self._free(tenant):
             self._running[tenant] += 1
             self._publish()
@@ -61,7 +62,7 @@ class Admission:
         self.refuse_if_full(tenant)
         await self._wait(tenant)
 
-    async def _wait(self, tenant: int) -> None:
+    async def _wait(self, tenant: TenantNumber) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         self._publish()
@@ -82,11 +83,11 @@ class Admission:
                 ) from error
             raise
 
-    def _free(self, tenant: int) -> bool:
+    def _free(self, tenant: TenantNumber) -> bool:
         """Without going before somebody of the same tenant."""
         return tenant not in self._waiting and self._has_room(tenant)
 
-    def _has_room(self, tenant: int) -> bool:
+    def _has_room(self, tenant: TenantNumber) -> bool:
         return self.running < self._concurrency and self._running[tenant] < self._per_tenant
 
     def _next(self) -> None:
@@ -101,7 +102,7 @@ class Admission:
                 self._running[tenant] += 1
         self._publish()
 
-    def _leave_queue(self, tenant: int, turn: asyncio.Future[None]) -> None:
+    def _leave_queue(self, tenant: TenantNumber, turn: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(tenant)
         if waiting is not None and turn in waiting:
             waiting.remove(turn)

@@ -22,6 +22,7 @@ from app.generation.token_counts import TokenCounts
 from app.generation.transport import UNIX, EngineHttp, Timeouts, well_formed
 from app.metrics import Metrics
 from app.settings import Settings
+from app.tenancy import TenantNumber
 
 __all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
 
@@ -101,7 +102,7 @@ class Engine:
         messages: Sequence[Message],
         sampling: Sampling,
         *,
-        tenant: int,
+        tenant: TenantNumber,
         schema: dict[str, Any] | None = None,
         adapter: Adapter | None = None,
     ) -> AsyncGenerator[str | Generation]:
@@ -174,7 +175,7 @@ class Engine:
         model: str,
         messages: Sequence[Message],
         sampling: Sampling,
-        tenant: int,
+        tenant: TenantNumber,
         schema: dict[str, Any] | None,
     ) -> dict[str, Any]:
         body = {

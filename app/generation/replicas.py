@@ -18,6 +18,7 @@ from app.generation.engine import Engine, Generation, Sampling, Served, open_eng
 from app.generation.messages import Message
 from app.metrics import Metrics
 from app.settings import Settings
+from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.replicas")
 
@@ -63,7 +64,7 @@ class Replicas:
         several = self._replicas if len(self._replicas) > 1 else []
         return {each.name: each.reason for each in several}
 
-    def refuse_if_full(self, tenant: int) -> None:
+    def refuse_if_full(self, tenant: TenantNumber) -> None:
         """Raises TooManyRequests if generate() would."""
         self._admission.refuse_if_full(tenant)
 
@@ -82,7 +83,7 @@ class Replicas:
         messages: Sequence[Message],
         sampling: Sampling,
         *,
-        tenant: int,
+        tenant: TenantNumber,
         schema: dict[str, Any] | None = None,
         adapter: Adapter | None = None,
     ) -> AsyncGenerator[str | Generation]:

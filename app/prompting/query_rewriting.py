@@ -18,6 +18,7 @@ from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
 from app.settings import PACKAGED_MODEL
+from app.tenancy import TenantNumber
 
 REWRITE = {
     False: (
@@ -36,7 +37,7 @@ TURNS = 6
 TURN_CHARACTERS = 1500
 
 
-async def standalone(engine: Replicas | None, tenant: int, turns: Sequence[Message], text: str) -> str:
+async def standalone(engine: Replicas | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     """Never raises because of the engine: without it, the question goes with the one before it."""
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
@@ -49,7 +50,7 @@ async def standalone(engine: Replicas | None, tenant: int, turns: Sequence[Messa
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
 
 
-async def _rewritten(engine: Replicas, tenant: int, turns: Sequence[Message], text: str) -> str:
+async def _rewritten(engine: Replicas, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},

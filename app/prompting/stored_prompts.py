@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from app.errors import Conflict, InvalidInput, NotFound
 from app.prompting.elements import Example, Overrides
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 REFERENCE = re.compile(rf"({NAME.pattern})(?:@([1-9][0-9]{{0,8}}))?")
@@ -53,7 +54,7 @@ where p.tenant_id = %(tenant)s
 MEANT = "and v.version = coalesce(%(version)s, p.active, p.newest)"
 
 
-async def resolve(connection: Connection, tenant: int, reference: str | None) -> StoredPrompt | None:
+async def resolve(connection: Connection, tenant: TenantNumber, reference: str | None) -> StoredPrompt | None:
     """`name` or `name@3`; `default` or none: the tenant's default, None if it has none.
 
     `connection` is of the tenant, such as a snapshot's. Raises InvalidInput if it is unknown.
@@ -72,7 +73,7 @@ async def resolve(connection: Connection, tenant: int, reference: str | None) ->
     return _prompt(row) if row else None
 
 
-async def put(database: Database, tenant: int, name: str, elements: Overrides) -> tuple[StoredPrompt, bool]:
+async def put(database: Database, tenant: TenantNumber, name: str, elements: Overrides) -> tuple[StoredPrompt, bool]:
     """A new version, and True; or the newest one, and False, if it says the same already. Raises InvalidInput."""
     if name == DEFAULT:
         raise InvalidInput("'default' is what questions without a prompt get: choose another name.", pointer="/name")
@@ -105,13 +106,13 @@ async def put(database: Database, tenant: int, name: str, elements: Overrides) -
         return await _get(connection, key), True
 
 
-async def get(database: Database, tenant: int, name: str, version: int | None = None) -> StoredPrompt:
+async def get(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> StoredPrompt:
     """Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await _get(connection, {"tenant": tenant, "name": name, "version": version})
 
 
-async def activate(database: Database, tenant: int, name: str, version: int) -> StoredPrompt:
+async def activate(database: Database, tenant: TenantNumber, name: str, version: int) -> StoredPrompt:
     """The tenant's default from the next question on. Raises NotFound."""
     key = {"tenant": tenant, "name": name, "version": version}
     async with database.transaction(tenant) as connection:
@@ -127,13 +128,13 @@ async def activate(database: Database, tenant: int, name: str, version: int) -> 
         return await _get(connection, key)
 
 
-async def deactivate(database: Database, tenant: int) -> None:
+async def deactivate(database: Database, tenant: TenantNumber) -> None:
     """Back to the built-in prompt. Each name goes on meaning what it meant."""
     async with database.transaction(tenant) as connection:
         await _no_default(connection, tenant)
 
 
-async def delete(database: Database, tenant: int, name: str) -> None:
+async def delete(database: Database, tenant: TenantNumber, name: str) -> None:
     """Every version. Raises NotFound, or Conflict if questions are answered with it."""
     key = {"tenant": tenant, "name": name, "version": None}
     async with database.transaction(tenant) as connection:
@@ -147,7 +148,7 @@ async def delete(database: Database, tenant: int, name: str) -> None:
         await connection.execute("delete from prompt_versions where tenant_id = %(tenant)s and name = %(name)s", key)
 
 
-async def summaries(database: Database, tenant: int, *, limit: int, after: str | None) -> list[PromptSummary]:
+async def summaries(database: Database, tenant: TenantNumber, *, limit: int, after: str | None) -> list[PromptSummary]:
     """In the order of their names."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -171,7 +172,7 @@ async def _get(connection: Connection, key: dict[str, Any]) -> StoredPrompt:
     return _prompt(row)
 
 
-async def _no_default(connection: Connection, tenant: int) -> None:
+async def _no_default(connection: Connection, tenant: TenantNumber) -> None:
     await connection.execute(
         "update prompts set is_default = false where tenant_id = %(tenant)s and is_default", {"tenant": tenant}
     )

@@ -11,10 +11,11 @@ from app.retrieval.match import Hit, Match
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.documents import public_chunk_id
 from app.storage.filters import Condition
+from app.tenancy import TenantNumber
 
 
 async def small_candidate_set(
-    connection: Connection, tenant: int, where: Condition, *, documents: int, chunks: int
+    connection: Connection, tenant: TenantNumber, where: Condition, *, documents: int, chunks: int
 ) -> list[str] | None:
     """The documents that match, or None if they are more than `documents` or have more than `chunks` chunks."""
     key: dict[str, Any] = {"tenant": tenant, "limit": documents + 1, **where.parameters}
@@ -44,7 +45,9 @@ async def small_candidate_set(
     return [row["id"] for row in rows]
 
 
-async def keep_matching(connection: Connection, tenant: int, hits: Sequence[Hit], where: Condition) -> list[Hit]:
+async def keep_matching(
+    connection: Connection, tenant: TenantNumber, hits: Sequence[Hit], where: Condition
+) -> list[Hit]:
     """Those whose document matches, in their order."""
     rows = await fetch_all(
         connection,
@@ -58,7 +61,7 @@ async def keep_matching(connection: Connection, tenant: int, hits: Sequence[Hit]
     return [hit for hit in hits if hit.chunk in kept]
 
 
-async def read_matches(connection: Connection, tenant: int, hits: Sequence[Hit]) -> list[Match]:
+async def read_matches(connection: Connection, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]:
     """What the hits stand for, in their order."""
     rows = await fetch_all(
         connection,

@@ -17,6 +17,7 @@ from app.errors import KyujangError
 from app.retrieval.stores import VectorStore
 from app.storage.database import Database
 from app.storage.spaces import Space, spaces
+from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.spaces")
 
@@ -83,7 +84,7 @@ class OpenSpaces:
             except KyujangError as error:
                 log.warning("the embedding spaces could not be read", extra={"cause": error.detail})
 
-    async def forget(self, tenant: int) -> None:
+    async def forget(self, tenant: TenantNumber) -> None:
         """What is kept of a deleted tenant outside the database."""
         for space in self._open.values():
             await space.store.forget(tenant)

@@ -19,6 +19,7 @@ from app.storage.database import Connection
 from app.storage.filters import Condition
 from app.storage.spaces import active_number
 from app.storage.tenants import Tenant
+from app.tenancy import TenantNumber
 from app.timings import StepTimer
 
 Mode = Literal["dense", "lexical", "hybrid"]
@@ -79,7 +80,7 @@ async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrie
 async def _hits(
     services: Services,
     connection: Connection,
-    tenant: int,
+    tenant: TenantNumber,
     store: VectorStore,
     vector: Vectors | None,
     terms: Sequence[str] | None,

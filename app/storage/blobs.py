@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import Unavailable
+from app.tenancy import TenantNumber
 
 READ_BYTES = 1 << 20
 
@@ -34,21 +35,21 @@ class Blobs:
     def locate(self, path: str) -> Path:
         return self._folder / path
 
-    async def save(self, tenant: int, content: BinaryIO) -> Blob:
+    async def save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
         """Hashed while written, and on the disk (fsync) when this returns. Raises Unavailable if the disk is full."""
         return await asyncio.to_thread(self._save, tenant, content)
 
     async def remove(self, paths: Iterable[str]) -> None:
         await asyncio.to_thread(self._remove, list(paths))
 
-    async def remove_tenant(self, tenant: int) -> None:
+    async def remove_tenant(self, tenant: TenantNumber) -> None:
         await asyncio.to_thread(shutil.rmtree, self._folder / str(tenant), True)
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
             self.locate(path).unlink(missing_ok=True)
 
-    def _save(self, tenant: int, content: BinaryIO) -> Blob:
+    def _save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
         path = f"{tenant}/{secrets.token_hex(16)}"
         target = self.locate(path)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

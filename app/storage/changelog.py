@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.storage import spaces
 from app.storage.database import Connection, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 KEPT_CHANGES = 1000
 BATCH_CHUNKS = 20_000
@@ -39,7 +40,9 @@ class Changes:
     documents: Sequence[str]
 
 
-async def record(connection: Connection, tenant: int, document_id: str, *, removed: Sequence[int], chunks: int) -> None:
+async def record(
+    connection: Connection, tenant: TenantNumber, document_id: str, *, removed: Sequence[int], chunks: int
+) -> None:
     """`chunks` is how many more there are now. Holds the tenant's row, so that versions are committed in order."""
     key = {"tenant": tenant, "document": document_id, "removed": list(removed), "chunks": chunks, "kept": KEPT_CHANGES}
     row = await fetch_one(connection, "select version from tenants where id = %(tenant)s for no key update", key)
@@ -67,14 +70,14 @@ async def record(connection: Connection, tenant: int, document_id: str, *, remov
     )
 
 
-async def state(connection: Connection, tenant: int) -> State:
+async def state(connection: Connection, tenant: TenantNumber) -> State:
     row = await fetch_one(
         connection, "select version, chunk_count from tenants where id = %(tenant)s", {"tenant": tenant}
     )
     return State(row["version"], row["chunk_count"]) if row else State(0, 0)
 
 
-async def since(connection: Connection, tenant: int, version: int) -> Changes | None:
+async def since(connection: Connection, tenant: TenantNumber, version: int) -> Changes | None:
     """None if that version is not in the log: pruned, or of another history."""
     rows = await fetch_all(
         connection,
@@ -91,7 +94,7 @@ async def since(connection: Connection, tenant: int, version: int) -> Changes | 
 
 
 async def vectors(
-    connection: Connection, tenant: int, space: int, documents: Sequence[str] | None = None
+    connection: Connection, tenant: TenantNumber, space: int, documents: Sequence[str] | None = None
 ) -> AsyncIterator[Vectors]:
     """Of these documents or of all, batch by batch."""
     key = {"tenant": tenant, "documents": documents, "after": -1, "batch": BATCH_CHUNKS}

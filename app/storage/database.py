@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured
+from app.tenancy import TenantNumber
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
@@ -54,15 +55,15 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: int) -> AsyncIterator[Connection]:
+    async def transaction(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
         """Row-level security shows this tenant's rows alone until the block ends, which commits."""
-        async with self._transaction(f"begin; set local app.tenant = '{tenant_id:d}'") as connection:
+        async with self._transaction(f"begin; set local app.tenant = '{tenant:d}'") as connection:
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self, tenant_id: int) -> AsyncIterator[Connection]:
+    async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
         """Like transaction(), read only; all its statements see the same state, whatever is committed meanwhile."""
-        begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant_id:d}'"
+        begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant:d}'"
         async with self._transaction(begin) as connection:
             yield connection
 

@@ -13,6 +13,7 @@ from app.storage import changelog, postings
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filters import Condition
 from app.storage.jobs import cancel_items
+from app.tenancy import TenantNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def public_chunk_id(number: int) -> str:
 
 
 async def list_documents(
-    database: Database, tenant: int, *, limit: int, after: str | None, where: Condition | None = None
+    database: Database, tenant: TenantNumber, *, limit: int, after: str | None, where: Condition | None = None
 ) -> list[Document]:
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -62,7 +63,7 @@ async def list_documents(
     return [_document(row) for row in rows]
 
 
-async def get_document(database: Database, tenant: int, document_id: str) -> Document:
+async def get_document(database: Database, tenant: TenantNumber, document_id: str) -> Document:
     async with database.transaction(tenant) as connection:
         row = await fetch_one(
             connection,
@@ -75,7 +76,7 @@ async def get_document(database: Database, tenant: int, document_id: str) -> Doc
 
 
 async def list_chunks(
-    database: Database, tenant: int, document_id: str, *, limit: int, after: int | None
+    database: Database, tenant: TenantNumber, document_id: str, *, limit: int, after: int | None
 ) -> list[Chunk]:
     await get_document(database, tenant, document_id)
     async with database.transaction(tenant) as connection:
@@ -101,7 +102,7 @@ async def list_chunks(
     ]
 
 
-async def delete_document(database: Database, tenant: int, document_id: str) -> list[str]:
+async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> list[str]:
     """Gone from the very next query, and uploads of it that were accepted before are cancelled.
 
     Returns the blobs to remove. Raises NotFound.

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.storage.database import Connection, fetch_one
+from app.tenancy import TenantNumber
 
 KEPT = "24 hours"
 
@@ -30,7 +31,7 @@ def payload_hash(route: str, parts: Sequence[Any]) -> bytes:
     return hashlib.sha256(json.dumps([route, parts], sort_keys=True).encode()).digest()
 
 
-async def first_job(connection: Connection, tenant: int, request: Idempotency, job_id: str) -> str:
+async def first_job(connection: Connection, tenant: TenantNumber, request: Idempotency, job_id: str) -> str:
     """`job_id`, or the job that this key has made already. Two at once: the second waits for the first's end.
 
     Raises InvalidInput if the key came with another payload.

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
+from app.tenancy import TenantNumber
 
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]
@@ -68,7 +69,7 @@ class Job:
     documents: list[Item] = field(default_factory=list)
 
 
-async def create_job(database: Database, tenant: int, uploads: Sequence[Upload]) -> Job:
+async def create_job(database: Database, tenant: TenantNumber, uploads: Sequence[Upload]) -> Job:
     """Once this returns the documents are accepted: a crash from here on loses none of them."""
     job_id = _new_id()
     async with database.transaction(tenant) as connection:
@@ -77,7 +78,7 @@ async def create_job(database: Database, tenant: int, uploads: Sequence[Upload])
 
 
 async def create_job_once(
-    database: Database, tenant: int, uploads: Sequence[Upload], request: Idempotency
+    database: Database, tenant: TenantNumber, uploads: Sequence[Upload], request: Idempotency
 ) -> tuple[Job, bool]:
     """The second value is False if the same request has made this job before."""
     job_id = _new_id()
@@ -92,7 +93,7 @@ def _new_id() -> str:
     return f"job_{secrets.token_hex(12)}"
 
 
-async def _insert(connection: Connection, tenant: int, job_id: str, uploads: Sequence[Upload]) -> None:
+async def _insert(connection: Connection, tenant: TenantNumber, job_id: str, uploads: Sequence[Upload]) -> None:
     await connection.execute("insert into jobs (tenant_id, id) values (%s, %s)", [tenant, job_id])
     async with connection.cursor() as cursor:
         await cursor.executemany(
@@ -105,13 +106,13 @@ async def _insert(connection: Connection, tenant: int, job_id: str, uploads: Seq
         )
 
 
-async def get_job(database: Database, tenant: int, job_id: str) -> Job:
+async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
     async with database.transaction(tenant) as connection:
         return await _read(connection, tenant, job_id)
 
 
 async def list_jobs(
-    database: Database, tenant: int, *, limit: int, before: tuple[datetime, str] | None = None
+    database: Database, tenant: TenantNumber, *, limit: int, before: tuple[datetime, str] | None = None
 ) -> list[Job]:
     """Newest first, without their documents. `before` is the last job of the page before this one."""
     at, job_id = before or (None, None)
@@ -132,7 +133,7 @@ async def list_jobs(
     return [_job(row) for row in rows]
 
 
-async def cancel_job(database: Database, tenant: int, job_id: str) -> tuple[Job, list[str]]:
+async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> tuple[Job, list[str]]:
     """What is queued or running ends here; what is done stays. Also returns the blobs to remove."""
     async with database.transaction(tenant) as connection:
         blobs = await cancel_items(connection, tenant, job_id=job_id)
@@ -140,7 +141,7 @@ async def cancel_job(database: Database, tenant: int, job_id: str) -> tuple[Job,
 
 
 async def cancel_items(
-    connection: Connection, tenant: int, *, job_id: str | None = None, document_id: str | None = None
+    connection: Connection, tenant: TenantNumber, *, job_id: str | None = None, document_id: str | None = None
 ) -> list[str]:
     """Of a job or of a document. A worker that holds one of them notices when it next writes."""
     rows = await fetch_all(
@@ -170,7 +171,7 @@ def _columns(upload: Upload) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _read(connection: Connection, tenant: int, job_id: str) -> Job:
+async def _read(connection: Connection, tenant: TenantNumber, job_id: str) -> Job:
     key = {"tenant": tenant, "job": job_id}
     row = await fetch_one(
         connection,

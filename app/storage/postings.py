@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from app.errors import KyujangError
 from app.storage.database import Connection, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 K1, B, USUAL_LENGTH = 0.9, 0.6, 150
 IMPACT_SCALE = 30_000
@@ -21,7 +22,7 @@ class OtherScheme(KyujangError):
     """The stored texts are analysed by another scheme than this process's."""
 
 
-async def index(connection: Connection, tenant: int, chunks: Iterable[tuple[int, Sequence[str]]]) -> None:
+async def index(connection: Connection, tenant: TenantNumber, chunks: Iterable[tuple[int, Sequence[str]]]) -> None:
     """Chunk ids with their terms.
 
     The caller holds the tenant's row (changes.record), so that two writers never wait for each other's terms.
@@ -61,7 +62,7 @@ async def confirm(connection: Connection, scheme: str) -> None:
         raise OtherScheme
 
 
-async def remove(connection: Connection, tenant: int, chunks: Sequence[int]) -> None:
+async def remove(connection: Connection, tenant: TenantNumber, chunks: Sequence[int]) -> None:
     """The caller holds the tenant's row, as for index()."""
     rows = await fetch_all(
         connection,

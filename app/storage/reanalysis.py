@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from app.language.analyzer import Analyzer
 from app.storage import postings
 from app.storage.database import Connection, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.migrate")
 
@@ -33,7 +34,7 @@ async def adopt(owner_url: str, analyzer: Analyzer) -> None:
         await connection.execute("insert into lexical_scheme (name) values (%s)", [analyzer.name])
 
 
-async def _tenants(connection: Connection) -> list[int]:
+async def _tenants(connection: Connection) -> list[TenantNumber]:
     async with connection.transaction():
         await connection.execute("set local role kyujang_operator")
         rows = await fetch_all(connection, "select id, chunk_count from tenants order by id")
@@ -43,7 +44,7 @@ async def _tenants(connection: Connection) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def _analyse(connection: Connection, tenant: int, analyzer: Analyzer) -> None:
+async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyzer) -> None:
     key = {"tenant": tenant, "after": -1, "batch": BATCH_CHUNKS}
     while True:
         async with connection.transaction():

@@ -18,6 +18,7 @@ from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
 from app.storage.jobs import ItemError
+from app.tenancy import TenantNumber
 
 TaskKind = Literal["check", "tune", "evaluate"]
 TaskStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -55,7 +56,7 @@ def new_id() -> str:
 
 async def create_task(
     database: Database,
-    tenant: int,
+    tenant: TenantNumber,
     kind: TaskKind,
     *,
     name: str,
@@ -74,7 +75,7 @@ async def create_task(
 
 async def insert(
     connection: Connection,
-    tenant: int,
+    tenant: TenantNumber,
     task_id: str,
     kind: TaskKind,
     *,
@@ -102,7 +103,7 @@ async def insert(
     )
 
 
-async def get_task(database: Database, tenant: int, task_id: str) -> Task:
+async def get_task(database: Database, tenant: TenantNumber, task_id: str) -> Task:
     """Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await _read(connection, tenant, task_id)
@@ -110,7 +111,7 @@ async def get_task(database: Database, tenant: int, task_id: str) -> Task:
 
 async def list_tasks(
     database: Database,
-    tenant: int,
+    tenant: TenantNumber,
     *,
     limit: int,
     before: tuple[datetime, str] | None = None,
@@ -132,7 +133,7 @@ async def list_tasks(
     return [_task(row) for row in rows]
 
 
-async def cancel_task(database: Database, tenant: int, task_id: str) -> Task:
+async def cancel_task(database: Database, tenant: TenantNumber, task_id: str) -> Task:
     """Ended ones stay as they are. A worker that holds it notices when it next writes. Raises NotFound."""
     async with database.transaction(tenant) as connection:
         await connection.execute(
@@ -145,7 +146,7 @@ async def cancel_task(database: Database, tenant: int, task_id: str) -> Task:
         return await _read(connection, tenant, task_id)
 
 
-async def cancel_of(connection: Connection, tenant: int, name: str, versions: Sequence[int]) -> None:
+async def cancel_of(connection: Connection, tenant: TenantNumber, name: str, versions: Sequence[int]) -> None:
     """Whatever is under way with these versions of an adapter."""
     await connection.execute(
         """
@@ -157,7 +158,7 @@ async def cancel_of(connection: Connection, tenant: int, name: str, versions: Se
     )
 
 
-async def _read(connection: Connection, tenant: int, task_id: str) -> Task:
+async def _read(connection: Connection, tenant: TenantNumber, task_id: str) -> Task:
     row = await fetch_one(connection, f"{SHOWN} and id = %(id)s", {"tenant": tenant, "id": task_id})
     if row is None:
         raise NotFound

@@ -15,6 +15,7 @@ from psycopg.errors import UniqueViolation
 
 from app.errors import Conflict, NotFound, Unauthorized
 from app.storage.database import Database, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 
 Scope = Literal["query", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -28,10 +29,10 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who a request acts for, and by which key. `number` is the database's id, `id` the public one."""
+    """Who a request acts for, and by which key. `slug` is the tenant's public id."""
 
-    number: int
-    id: str
+    number: TenantNumber
+    slug: str
     scopes: frozenset[Scope]
     key_id: str | None = None
 
@@ -83,29 +84,29 @@ async def authenticate(database: Database, key: str) -> Tenant:
     return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id)
 
 
-async def tenant_by_id(database: Database, tenant_id: str) -> Tenant:
+async def tenant_by_slug(database: Database, slug: str) -> Tenant:
     """With every scope: for the loopback default and for commands. Raises NotFound."""
-    if not SLUG.fullmatch(tenant_id):
+    if not SLUG.fullmatch(slug):
         raise NotFound
     async with database.operator() as connection:
-        row = await fetch_one(connection, "select id from tenants where slug = %(slug)s", {"slug": tenant_id})
+        row = await fetch_one(connection, "select id from tenants where slug = %(slug)s", {"slug": slug})
     if row is None:
-        raise NotFound(f"There is no tenant {tenant_id!r}.")
-    return Tenant(row["id"], tenant_id, frozenset(SCOPES))
+        raise NotFound(f"There is no tenant {slug!r}.")
+    return Tenant(row["id"], slug, frozenset(SCOPES))
 
 
-async def create_tenant(database: Database, tenant_id: str, name: str) -> TenantRecord:
+async def create_tenant(database: Database, slug: str, name: str) -> TenantRecord:
     try:
         async with database.operator() as connection:
             row = await fetch_one(
                 connection,
                 "insert into tenants (slug, name) values (%(slug)s, %(name)s) returning created_at",
-                {"slug": tenant_id, "name": name},
+                {"slug": slug, "name": name},
             )
     except UniqueViolation:
-        raise Conflict(f"There is a tenant {tenant_id!r} already.") from None
+        raise Conflict(f"There is a tenant {slug!r} already.") from None
     assert row is not None
-    return TenantRecord(tenant_id, name, 0, row["created_at"])
+    return TenantRecord(slug, name, 0, row["created_at"])
 
 
 async def list_tenants(database: Database, *, limit: int, after: str | None) -> list[TenantRecord]:
@@ -121,27 +122,27 @@ async def list_tenants(database: Database, *, limit: int, after: str | None) -> 
     return [TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]) for row in rows]
 
 
-async def tenant_numbers(database: Database) -> set[int]:
+async def tenant_numbers(database: Database) -> set[TenantNumber]:
     async with database.operator() as connection:
         return {row["id"] for row in await fetch_all(connection, "select id from tenants")}
 
 
-async def delete_tenant(database: Database, tenant_id: str) -> int:
+async def delete_tenant(database: Database, slug: str) -> TenantNumber:
     """Every row of the tenant goes with it. Returns its number, which names its blob folder. Raises NotFound."""
-    await tenant_by_id(database, tenant_id)
+    await tenant_by_slug(database, slug)
     async with database.operator() as connection:
-        row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": tenant_id})
+        row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": slug})
     if row is None:
         raise NotFound
-    number: int = row["id"]
+    number: TenantNumber = row["id"]
     return number
 
 
 async def create_key(
-    database: Database, tenant_id: str, scopes: Sequence[Scope], expires_at: datetime | None = None
+    database: Database, slug: str, scopes: Sequence[Scope], expires_at: datetime | None = None
 ) -> NewKey:
     """The secret is in the answer and nowhere else: only its SHA-256 is kept, which suffices for 256 random bits."""
-    tenant = await tenant_by_id(database, tenant_id)
+    tenant = await tenant_by_slug(database, slug)
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     async with database.operator() as connection:
         row = await fetch_one(
@@ -162,8 +163,8 @@ async def create_key(
     return NewKey(KeyRecord(key_id, scopes, row["created_at"], expires_at, None), f"{KEY_PREFIX}_{key_id}_{secret}")
 
 
-async def list_keys(database: Database, tenant_id: str, *, limit: int, after: str | None) -> list[KeyRecord]:
-    tenant = await tenant_by_id(database, tenant_id)
+async def list_keys(database: Database, slug: str, *, limit: int, after: str | None) -> list[KeyRecord]:
+    tenant = await tenant_by_slug(database, slug)
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
@@ -184,8 +185,8 @@ async def list_keys(database: Database, tenant_id: str, *, limit: int, after: st
     return [KeyRecord(**row) for row in rows]
 
 
-async def revoke_key(database: Database, tenant_id: str, key_id: str) -> None:
-    tenant = await tenant_by_id(database, tenant_id)
+async def revoke_key(database: Database, slug: str, key_id: str) -> None:
+    tenant = await tenant_by_slug(database, slug)
     if not key_id.isalnum():
         raise NotFound
     async with database.operator() as connection:

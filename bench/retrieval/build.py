@@ -27,7 +27,8 @@ from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
 from app.storage.spaces import table
-from app.storage.tenants import create_tenant, tenant_by_id
+from app.storage.tenants import create_tenant, tenant_by_slug
+from app.tenancy import TenantNumber
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database
@@ -82,7 +83,7 @@ def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
     where.save(corpus, {"words": words_each, "seconds": watch.seconds, "bytes": sizes(where)})
 
 
-def _indexes(where: Place, corpus: Corpus, numbers: list[int], watch: Stopwatch) -> None:
+def _indexes(where: Place, corpus: Corpus, numbers: list[TenantNumber], watch: Stopwatch) -> None:
     with psycopg.connect(where.owner_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
     with watch.step("pgvector"):
@@ -104,13 +105,13 @@ def _indexes(where: Place, corpus: Corpus, numbers: list[int], watch: Stopwatch)
             faiss.write_index(raw_faiss(corpus.vectors), str(where.raw_index))
 
 
-async def _tenants(where: Place, count: int) -> list[int]:
+async def _tenants(where: Place, count: int) -> list[TenantNumber]:
     database = Database(where.settings.service_url)
     await database.open()
     numbers = []
     for n in range(count):
         await create_tenant(database, TENANT.format(n), f"Tenant {n}")
-        numbers.append((await tenant_by_id(database, TENANT.format(n))).number)
+        numbers.append((await tenant_by_slug(database, TENANT.format(n))).number)
     await database.close()
     return numbers
 
@@ -127,7 +128,7 @@ def drop_indexes(connection: psycopg.Connection) -> list[str]:
     return definitions
 
 
-def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:
     columns = "tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob"
     types = ["int4", "text", "text", "text", "text", "int8", "bytea", "jsonb", "int4", "text"]
     with connection.cursor() as cursor, cursor.copy(f"copy documents ({columns}) from stdin binary".encode()) as copy:
@@ -142,7 +143,7 @@ def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[int
                 copy.write_row((number, name, source, f"Document {n}", "text/plain", 9, b"", metadata, chunks, ""))
 
 
-def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[int], each: int) -> None:
+def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber], each: int) -> None:
     columns = "tenant_id, id, document_id, ord, start, stop, tokens, content"
     types = ["int4", "int8", "text", "int4", "int4", "int4", "int4", "text"]
     texts = _texts(len(corpus.chunks), each)
@@ -156,7 +157,7 @@ def _chunks(connection: psycopg.Connection, corpus: Corpus, numbers: list[int], 
                 copy.write_row((number, chunk, f"d{document}", place, 0, len(text), 2 * each, text))
 
 
-def _vectors(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+def _vectors(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:
     columns = "tenant_id, chunk_id, document_id, embedding"
     query = f"copy {table(SPACE)} ({columns}) from stdin binary"
     with connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
@@ -174,7 +175,7 @@ def _texts(count: int, each: int) -> Iterator[list[str]]:
             yield [known[n] for n in its]
 
 
-def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             "update tenants set chunk_count = %s, version = version + 1 where id = %s",
@@ -182,7 +183,7 @@ def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -
         )
 
 
-def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: int, each: int) -> None:
+def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: TenantNumber, each: int) -> None:
     """As app/storage/postings.py writes them. Each word is analysed once; a text's terms are its words' terms."""
     analyzer, held = Analyzer("bigrams"), Counter[str]()
     terms = cache(analyzer.terms)
@@ -203,7 +204,7 @@ def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: int, each:
             copy.write_row((tenant, term, count))
 
 
-def _raw(connection: psycopg.Connection, corpus: Corpus, numbers: list[int]) -> None:
+def _raw(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:
     with connection.cursor() as cursor, cursor.copy(b"copy raw from stdin binary") as copy:
         copy.set_types(["int8", "int4", "int4", "halfvec"])
         for number, rows in zip(numbers, corpus.rows(), strict=True):
@@ -219,7 +220,7 @@ def _raw_view(connection: psycopg.Connection) -> None:
     connection.execute(f"create view raw as select chunk_id as id, embedding from {row[0]}".encode())  # noqa: S608
 
 
-async def _faiss(where: Place, vector: Any, tenant: int, watch: Stopwatch) -> None:
+async def _faiss(where: Place, vector: Any, tenant: TenantNumber, watch: Stopwatch) -> None:
     """The first search loads the index; closing waits for the lists and the file."""
     database = Database(where.settings.service_url)
     await database.open()

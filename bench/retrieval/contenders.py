@@ -18,6 +18,7 @@ from app.retrieval.stores import VectorStore
 from app.retrieval.stores.pgvector import PgvectorStore, ef_search
 from app.storage.database import Database
 from app.storage.filters import Compares, Metadata, compile_filter
+from app.tenancy import TenantNumber
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place
@@ -30,7 +31,7 @@ MAX_CLIENTS = 16
 class Question:
     """`limit`: only documents whose share is less. `least`: the cosine of the last of the true hits."""
 
-    tenant: int
+    tenant: TenantNumber
     place: int
     vector: NDArray[np.float32]
     row: int

@@ -12,6 +12,7 @@ from statistics import mean, median, quantiles
 from typing import Any
 
 from app.storage.database import Database, fetch_all
+from app.tenancy import TenantNumber
 from bench.retrieval.contenders import Contender, Question, contenders
 from bench.retrieval.corpus import SHARES, Corpus
 from bench.retrieval.home import TENANT, Place
@@ -62,7 +63,7 @@ async def measure(where: Place, corpus: Corpus, effort: Effort) -> dict[str, Any
     return results
 
 
-async def tenant_numbers(where: Place, count: int) -> list[int]:
+async def tenant_numbers(where: Place, count: int) -> list[TenantNumber]:
     database = Database(where.settings.service_url)
     await database.open()
     async with database.operator() as connection:

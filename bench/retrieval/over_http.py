@@ -14,6 +14,7 @@ from app.embedding.packaged.folder import packaged_folder
 from app.retrieval.search import Mode
 from app.storage.database import Database, fetch_all
 from app.storage.tenants import create_key
+from app.tenancy import TenantNumber
 from bench.processes import resident_mb
 from bench.retrieval.contenders import TOP_K, RawPgvector, raw_pgvector
 from bench.retrieval.home import TENANT, Place
@@ -73,7 +74,7 @@ async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: li
     return {"modes": modes, "raw": {**times(taken["raw"]), "embed": round(median(taken["raw embed"]), 3)}}
 
 
-async def _texts(database: Database, tenant: int, count: int) -> list[str]:
+async def _texts(database: Database, tenant: TenantNumber, count: int) -> list[str]:
     """Some words of a chunk each."""
     rng = np.random.default_rng(23)
     async with database.snapshot(tenant) as connection:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from app.tenancy import TenantNumber
 from bench.retrieval.contenders import TOP_K, Question
 from bench.retrieval.corpus import BATCH, Corpus, queries
 
@@ -14,7 +15,7 @@ TIE = 1e-6
 
 
 def questions(
-    corpus: Corpus, tenants: Sequence[int], count: int, limits: Sequence[int | None], seed: int
+    corpus: Corpus, tenants: Sequence[TenantNumber], count: int, limits: Sequence[int | None], seed: int
 ) -> dict[int | None, list[Question]]:
     """For each limit the same, each tenant as likely as any other. `tenants` are the database's numbers."""
     rng = np.random.default_rng([seed, len(corpus.chunks)])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.storage.blobs import sync
+from app.tenancy import TenantNumber
 from ingest.adapters.archive import CONFIG, WEIGHTS
 
 # Begins the name of what is not finished; no engine's name begins so.
@@ -18,7 +19,7 @@ UNFINISHED = "."
 
 
 @contextmanager
-def unfinished(adapters: Path, tenant: int, engine_name: str, attempt: str) -> Iterator[Path]:
+def unfinished(adapters: Path, tenant: TenantNumber, engine_name: str, attempt: str) -> Iterator[Path]:
     """An empty folder beside the final one. Gone at the end, whatever happens."""
     folder = adapters / str(tenant) / f"{UNFINISHED}{engine_name}.{attempt}"
     remove(folder)

@@ -23,7 +23,8 @@ from app.bootstrap import open_services
 from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
 from app.settings import Settings
-from app.storage.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_slug
+from app.tenancy import TenantNumber
 from ingest.cluster.driver import Driver, DriverEnded
 from ingest.jobs import bulk
 from ingest.jobs.bulk import Held
@@ -54,7 +55,7 @@ class ForRay(InPlace):
     batch = 500
     window = CLAIM_AT_ONCE
 
-    def __init__(self, services: Services, tenant: int) -> None:
+    def __init__(self, services: Services, tenant: TenantNumber) -> None:
         super().__init__(services, tenant, None)
         self.accepted: list[str] = []
 
@@ -70,7 +71,7 @@ async def open_for_ray(settings: Settings, tenant: str, *, address: str | None, 
     # Neither ranks nor generates.
     settings = settings.model_copy(update={"reranker": None, "engine": "none"})
     async with open_services(settings) as services:
-        number = (await tenant_by_id(services.database, tenant)).number
+        number = (await tenant_by_slug(services.database, tenant)).number
         target, all_there = ForRay(services, number), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -84,7 +85,7 @@ async def open_for_ray(settings: Settings, tenant: str, *, address: str | None, 
 
 
 async def take_in(
-    services: Services, tenant: int, job_ids: Sequence[str], *, address: str | None, all_there: asyncio.Event
+    services: Services, tenant: TenantNumber, job_ids: Sequence[str], *, address: str | None, all_there: asyncio.Event
 ) -> None:
     """Until each document of these jobs has ended; until `all_there`, jobs may still be added.
 
@@ -107,7 +108,7 @@ async def take_in(
 @dataclass
 class _Run:
     services: Services
-    tenant: int
+    tenant: TenantNumber
     job_ids: Sequence[str]
     driver: Driver
     ended: int = 0

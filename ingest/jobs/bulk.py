@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.storage.database import Database, fetch_all, fetch_one
+from app.tenancy import TenantNumber
 from ingest.jobs.documents import AS_WORK, CLAIMABLE, Work
 
 
@@ -19,7 +20,7 @@ class Held:
 
 
 async def claim(
-    database: Database, tenant: int, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
+    database: Database, tenant: TenantNumber, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
 ) -> list[Work]:
     """What these jobs wait for: their documents, and before those what was uploaded earlier under the same ids.
 
@@ -52,7 +53,7 @@ async def claim(
     return [Work(**row) for row in rows]
 
 
-async def renew(database: Database, tenant: int, worker: str, *, lease_s: float) -> Held:
+async def renew(database: Database, tenant: TenantNumber, worker: str, *, lease_s: float) -> Held:
     async with database.transaction(tenant) as connection:
         row = await fetch_one(
             connection,
@@ -70,7 +71,7 @@ async def renew(database: Database, tenant: int, worker: str, *, lease_s: float)
     return Held(**row) if row else Held(0, 0, 0)
 
 
-async def give_back(database: Database, tenant: int, worker: str, *, delay_s: float, blameless: bool) -> None:
+async def give_back(database: Database, tenant: TenantNumber, worker: str, *, delay_s: float, blameless: bool) -> None:
     """All that this run still holds. `blameless` does not count as an attempt: it was the run that ended."""
     async with database.transaction(tenant) as connection:
         await connection.execute(
@@ -83,7 +84,7 @@ async def give_back(database: Database, tenant: int, worker: str, *, delay_s: fl
         )
 
 
-async def unfinished(database: Database, tenant: int, job_ids: Sequence[str]) -> int:
+async def unfinished(database: Database, tenant: TenantNumber, job_ids: Sequence[str]) -> int:
     async with database.transaction(tenant) as connection:
         row = await fetch_one(
             connection,

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from app.errors import KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.jobs import ItemStatus, Stage
+from app.tenancy import TenantNumber
 
 MAX_ATTEMPTS = 5
 
@@ -66,7 +67,7 @@ class LeaseLost(KyujangError):
 class Work:
     """One claimed document. `attempt` tells this claim from a later one of the same item."""
 
-    tenant: int
+    tenant: TenantNumber
     job_id: str
     n: int
     attempt: int
@@ -162,7 +163,7 @@ async def retry_later(database: Database, work: Work, *, delay_s: float, blamele
         )
 
 
-async def needed_blobs(database: Database, tenant: int, blobs: Sequence[str]) -> set[str]:
+async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> set[str]:
     """Those that a document has, or an upload or an unchecked adapter waits with."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(

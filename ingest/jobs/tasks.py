@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from app.errors import KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.tasks import TaskKind, TaskStatus
+from app.tenancy import TenantNumber
 from ingest.jobs.documents import LeaseLost
 
 # The tenant that was served longest ago, its oldest.
@@ -43,7 +44,7 @@ class TaskFailed(KyujangError):
 class Claimed:
     """One claimed task. `attempt` tells this claim from a later one; `progress` is what an earlier one has left."""
 
-    tenant: int
+    tenant: TenantNumber
     id: str
     kind: TaskKind
     name: str

@@ -12,6 +12,7 @@ from pgvector import HalfVector
 from app.embedding import Encoder
 from app.errors import InvalidInput
 from app.storage.spaces import Space, table
+from app.tenancy import TenantNumber
 from ingest.pipeline import heading
 
 BATCH_CHUNKS = 64
@@ -79,7 +80,7 @@ def counted(connection: psycopg.Connection, space: Space) -> tuple[int, int]:
     return vectors, chunks
 
 
-def tenants(connection: psycopg.Connection) -> list[int]:
+def tenants(connection: psycopg.Connection) -> list[TenantNumber]:
     with connection.transaction():
         connection.execute("set local role kyujang_operator")
         rows = connection.execute("select id from tenants where chunk_count > 0 order by id").fetchall()
@@ -89,7 +90,7 @@ def tenants(connection: psycopg.Connection) -> list[int]:
 
 
 def _missing(
-    connection: psycopg.Connection, space: Space | None, tenant: int, count: int, encoder: Encoder
+    connection: psycopg.Connection, space: Space | None, tenant: TenantNumber, count: int, encoder: Encoder
 ) -> Iterator[list[Chunk]]:
     """Without a space all are missing."""
     lacking = "true"
@@ -131,7 +132,9 @@ def _embedded(batch: Sequence[Chunk], encoder: Encoder) -> Iterator[tuple[Chunk,
         yield from zip(together, map(HalfVector, vectors), strict=True)
 
 
-def _store(connection: psycopg.Connection, space: Space, tenant: int, made: Iterator[tuple[Chunk, HalfVector]]) -> None:
+def _store(
+    connection: psycopg.Connection, space: Space, tenant: TenantNumber, made: Iterator[tuple[Chunk, HalfVector]]
+) -> None:
     rows = [(tenant, chunk.document_id, vector, tenant, chunk.id) for chunk, vector in made]
     with _of_tenant(connection, tenant), connection.cursor() as cursor:
         # Locked, since a chunk may be deleted while its vector is on the way.
@@ -144,7 +147,7 @@ def _store(connection: psycopg.Connection, space: Space, tenant: int, made: Iter
 
 
 @contextmanager
-def _of_tenant(connection: psycopg.Connection, tenant: int) -> Iterator[None]:
+def _of_tenant(connection: psycopg.Connection, tenant: TenantNumber) -> Iterator[None]:
     """The owner is bound by row-level security too."""
     with connection.transaction():
         connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])

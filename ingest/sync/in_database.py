@@ -15,7 +15,8 @@ from app.storage import documents, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata, compile_filter
 from app.storage.jobs import Upload
-from app.storage.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_slug
+from app.tenancy import TenantNumber
 from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import FOLDER, Ended, Stored, described
 from ingest.worker import run
@@ -31,7 +32,7 @@ async def open_in_place(settings: Settings, tenant: str, *, work: bool) -> Async
     # Neither ranks nor generates.
     settings = settings.model_copy(update={"reranker": None, "engine": "none"})
     async with open_services(settings) as services:
-        number = (await tenant_by_id(services.database, tenant)).number
+        number = (await tenant_by_slug(services.database, tenant)).number
         stop = asyncio.Event()
         worker = asyncio.create_task(run(services, stop)) if work else None
         try:
@@ -43,7 +44,7 @@ async def open_in_place(settings: Settings, tenant: str, *, work: bool) -> Async
 
 
 async def accept(
-    services: Services, tenant: int, sources: Sequence[Source], metadata: dict[str, Any] | None
+    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None
 ) -> list[str]:
     """As POST /ingest does; the ids of the jobs. Raises OSError for a file that cannot be read, and then what comes
     before its job's documents is accepted, and nothing else."""
@@ -57,7 +58,7 @@ async def accept(
 
 
 async def _save(
-    services: Services, tenant: int, sources: Sequence[Source], metadata: dict[str, Any] | None
+    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None
 ) -> list[Upload]:
     saved: list[Blob] = []
     try:
@@ -84,7 +85,7 @@ class InPlace:
     batch = 50
     window = 500
 
-    def __init__(self, services: Services, tenant: int, worker: asyncio.Task[None] | None) -> None:
+    def __init__(self, services: Services, tenant: TenantNumber, worker: asyncio.Task[None] | None) -> None:
         self._services = services
         self._tenant = tenant
         self._worker = worker

@@ -18,6 +18,7 @@ from app.settings import Settings, is_loopback
 from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
+from app.tenancy import TenantNumber
 from app.up import preflight
 from ingest.adapters.checking import base_model, of_the_engine_s_model
 from ingest.jobs import tasks as claims
@@ -118,7 +119,7 @@ async def _register(services: Services, task: Claimed, folder: Path) -> registry
     return version
 
 
-async def _archived(services: Services, tenant: int, folder: Path) -> Blob:
+async def _archived(services: Services, tenant: TenantNumber, folder: Path) -> Blob:
     archive = folder / "adapter.tar.gz"
     await asyncio.to_thread(_pack, folder / RESULT, archive)
     with archive.open("rb") as content:

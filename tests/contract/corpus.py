@@ -17,7 +17,7 @@ from app.retrieval.stores import VectorStore
 from app.storage import changelog, spaces
 from app.storage.database import Database, fetch_all
 from app.storage.filters import Condition
-from app.storage.tenants import create_tenant, tenant_by_id
+from app.storage.tenants import create_tenant, tenant_by_slug
 
 DIMENSION = 384
 SPACE = 1  # of the model that a new database is set up for
@@ -50,7 +50,7 @@ def clustered(generator: np.random.Generator, count: int, clusters: int = 40) ->
 async def new_tenant(database: Database) -> int:
     name = f"t-{secrets.token_hex(4)}"
     await create_tenant(database, name, name)
-    return (await tenant_by_id(database, name)).number
+    return (await tenant_by_slug(database, name)).number
 
 
 async def put(database: Database, tenant: int, *documents: Document) -> dict[str, list[int]]:

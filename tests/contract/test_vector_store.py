@@ -80,7 +80,7 @@ async def test_min_of_k_and_chunks_come_back(store, database, rng, top_k):
 async def test_an_empty_an_unknown_and_a_deleted_tenant_have_no_hits(store, database, rng, tmp_path):
     name = "to-be-deleted"
     await tenants.create_tenant(database, name, name)
-    tenant = (await tenants.tenant_by_id(database, name)).number
+    tenant = (await tenants.tenant_by_slug(database, name)).number
     query = unit(rng, 1)[0]
     assert await search(database, store, tenant, query, 5) == []
     await put(database, tenant, Document("a", unit(rng, 4)))

@@ -7,7 +7,7 @@ import secrets
 import psycopg
 import pytest
 
-from app.storage.tenants import Tenant, create_tenant, tenant_by_id
+from app.storage.tenants import Tenant, create_tenant, tenant_by_slug
 from ingest.loading import load as loading
 from tests.ingest.jobs.claiming import MANY
 from tests.ingest.sync.adding import FILES, write
@@ -48,7 +48,7 @@ def shelf(tmp_path):
 def new_tenant_row(services):
     async def make() -> Tenant:
         record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Ray")
-        return await tenant_by_id(services.database, record.id)
+        return await tenant_by_slug(services.database, record.id)
 
     return make
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from app.retrieval.match import Hit
 from app.storage.database import Connection
 from app.storage.filters import Condition
+from app.tenancy import TenantNumber
 
 
 class VectorStore(Protocol):
     async def search(
         self,
         connection: Connection,
-        tenant: int,
+        tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Condition | None = None,
@@ -27,7 +28,7 @@ class VectorStore(Protocol):
         """
         ...
 
-    async def forget(self, tenant: int) -> None:
+    async def forget(self, tenant: TenantNumber) -> None:
         """What is kept of a deleted tenant outside the database."""
         ...
 

@@ -17,6 +17,7 @@ from app.retrieval.match import Hit
 from app.storage.database import Connection, fetch_all
 from app.storage.filters import Condition
 from app.storage.postings import IMPACT_SCALE
+from app.tenancy import TenantNumber
 
 HEAD = 1000
 CANDIDATES = 200
@@ -103,7 +104,7 @@ class TermHit(Hit):
 
 
 async def search(
-    connection: Connection, tenant: int, terms: Sequence[str], top_k: int, where: Condition | None = None
+    connection: Connection, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Condition | None = None
 ) -> list[TermHit]:
     """min(top_k, matching chunks that hold one of the terms) hits, best first. Inside the caller's snapshot."""
     parameters: dict[str, Any] = {

@@ -25,6 +25,7 @@ from app.retrieval.stores.pgvector import PgvectorStore, narrow
 from app.storage import changelog
 from app.storage.database import Connection
 from app.storage.filters import Condition
+from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.stores")
 
@@ -54,17 +55,17 @@ class FaissStore:
         self._lists_from = lists_from
         self._file_from = file_from
         self._residents: OrderedDict[int, Resident] = OrderedDict()
-        self._background: dict[int, asyncio.Task[None]] = {}
+        self._background: dict[TenantNumber, asyncio.Task[None]] = {}
         self._database = PgvectorStore(space)
 
-    async def open(self, tenants: set[int]) -> None:
+    async def open(self, tenants: set[TenantNumber]) -> None:
         """Removes the files of tenants that are no more."""
         await asyncio.to_thread(index_file.remove_all_but, self._folder, tenants)
 
     async def close(self) -> None:
         await asyncio.gather(*self._background.values(), return_exceptions=True)
 
-    async def forget(self, tenant: int) -> None:
+    async def forget(self, tenant: TenantNumber) -> None:
         self._residents.pop(tenant, None)
         if tenant in self._background:
             await asyncio.wait([self._background[tenant]])
@@ -73,7 +74,7 @@ class FaissStore:
     async def search(
         self,
         connection: Connection,
-        tenant: int,
+        tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Condition | None = None,
@@ -91,7 +92,7 @@ class FaissStore:
     async def _nearest(
         self,
         connection: Connection,
-        tenant: int,
+        tenant: TenantNumber,
         version: int,
         vector: NDArray[np.float32],
         top_k: int,
@@ -112,7 +113,7 @@ class FaissStore:
         return None
 
     async def _of_version(
-        self, connection: Connection, tenant: int, version: int, vector: NDArray[np.float32], top_k: int
+        self, connection: Connection, tenant: TenantNumber, version: int, vector: NDArray[np.float32], top_k: int
     ) -> list[Hit] | None:
         resident = self._residents.setdefault(tenant, Resident())
         self._residents.move_to_end(tenant)
@@ -126,7 +127,7 @@ class FaissStore:
                 if resident.version < version:
                     await self._advance(connection, tenant, resident, version)
 
-    async def _advance(self, connection: Connection, tenant: int, resident: Resident, version: int) -> None:
+    async def _advance(self, connection: Connection, tenant: TenantNumber, resident: Resident, version: int) -> None:
         """To the snapshot's version: from the file if there is one, by what has changed since, or from the start."""
         if resident.index is None:
             await asyncio.to_thread(self._read_file, tenant, resident, version)
@@ -141,13 +142,13 @@ class FaissStore:
         self._evict(tenant)
         self._maintain(tenant, resident)
 
-    async def _load(self, connection: Connection, tenant: int, resident: Resident, version: int) -> None:
+    async def _load(self, connection: Connection, tenant: TenantNumber, resident: Resident, version: int) -> None:
         index = FaissIndex(self._dimension)
         async for batch in changelog.vectors(connection, tenant, self._space):
             await asyncio.to_thread(index.add, batch)
         await asyncio.to_thread(resident.replace, index, version, unsaved=len(index))
 
-    def _read_file(self, tenant: int, resident: Resident, version: int) -> None:
+    def _read_file(self, tenant: TenantNumber, resident: Resident, version: int) -> None:
         found = index_file.read(self._folder, tenant, model=self._model, dimension=self._dimension)
         if found is None or found[0] > version:
             return
@@ -158,7 +159,7 @@ class FaissStore:
             return
         resident.replace(index, found[0], unsaved=0)
 
-    def _evict(self, tenant: int) -> None:
+    def _evict(self, tenant: TenantNumber) -> None:
         """The least recently asked go first; `tenant` stays."""
         used = {
             number: self._bytes(len(each.index)) for number, each in self._residents.items() if each.index is not None
@@ -169,11 +170,11 @@ class FaissStore:
             if number != tenant:
                 del used[number], self._residents[number]
 
-    def _maintain(self, tenant: int, resident: Resident) -> None:
+    def _maintain(self, tenant: TenantNumber, resident: Resident) -> None:
         if tenant not in self._background and (self._wants_lists(resident) or self._wants_saving(resident)):
             self._background[tenant] = asyncio.create_task(self._maintained(tenant, resident))
 
-    async def _maintained(self, tenant: int, resident: Resident) -> None:
+    async def _maintained(self, tenant: TenantNumber, resident: Resident) -> None:
         try:
             if self._wants_lists(resident):
                 await asyncio.to_thread(resident.cluster)
@@ -185,7 +186,7 @@ class FaissStore:
         finally:
             del self._background[tenant]
 
-    def _save(self, tenant: int, resident: Resident) -> None:
+    def _save(self, tenant: TenantNumber, resident: Resident) -> None:
         version, content = resident.contents()
         stamp = index_file.Stamp(tenant, version, self._model, self._dimension)
         index_file.write(self._folder, stamp, content)

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.tenancy import TenantNumber
+
 WRITTEN_WITHIN_S = 3600
 FORMAT = b"kyujang-index-2\n"
 
@@ -22,13 +24,13 @@ FORMAT = b"kyujang-index-2\n"
 class Stamp:
     """What an index was made of."""
 
-    tenant: int
+    tenant: TenantNumber
     version: int
     model: str
     dimension: int
 
 
-def path_of(folder: Path, tenant: int) -> Path:
+def path_of(folder: Path, tenant: TenantNumber) -> Path:
     return folder / f"{tenant}.faiss"
 
 
@@ -50,7 +52,7 @@ def write(folder: Path, stamp: Stamp, content: NDArray[np.uint8]) -> None:
         raise
 
 
-def read(folder: Path, tenant: int, *, model: str, dimension: int) -> tuple[int, NDArray[np.uint8]] | None:
+def read(folder: Path, tenant: TenantNumber, *, model: str, dimension: int) -> tuple[int, NDArray[np.uint8]] | None:
     """(version, content); None if it is missing, damaged or of another tenant or model."""
     try:
         with path_of(folder, tenant).open("rb") as file:
@@ -73,11 +75,11 @@ def read(folder: Path, tenant: int, *, model: str, dimension: int) -> tuple[int,
     return head["version"], content
 
 
-def remove(folder: Path, tenant: int) -> None:
+def remove(folder: Path, tenant: TenantNumber) -> None:
     path_of(folder, tenant).unlink(missing_ok=True)
 
 
-def remove_all_but(folder: Path, tenants: set[int]) -> None:
+def remove_all_but(folder: Path, tenants: set[TenantNumber]) -> None:
     """Files of tenants that are gone, and what a crash left half written."""
     kept = {path_of(folder, tenant) for tenant in tenants}
     left = [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > WRITTEN_WITHIN_S]

@@ -19,6 +19,7 @@ from app.retrieval.match import Hit
 from app.storage import changelog, spaces
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.filters import Condition
+from app.tenancy import TenantNumber
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
 # tenants' in the same partition included.
@@ -46,12 +47,12 @@ DISTANCE = "v.embedding <=> %(vector)s"
 class PgvectorStore:
     def __init__(self, space: int) -> None:
         self._table = spaces.table(space)
-        self._partitions: dict[int, tuple[float, float]] = {}
+        self._partitions: dict[TenantNumber, tuple[float, float]] = {}
 
     async def search(
         self,
         connection: Connection,
-        tenant: int,
+        tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Condition | None = None,
@@ -73,7 +74,7 @@ class PgvectorStore:
         matching = f"v.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {where.sql})"  # noqa: S608
         return await self._exact(connection, parameters | where.parameters, matching)
 
-    async def forget(self, tenant: int) -> None:
+    async def forget(self, tenant: TenantNumber) -> None:
         """All else is in the database."""
         self._partitions.pop(tenant, None)
 
@@ -81,7 +82,7 @@ class PgvectorStore:
         """The database outlives it."""
 
     async def among(
-        self, connection: Connection, tenant: int, vector: NDArray[np.float32], top_k: int, few: list[str]
+        self, connection: Connection, tenant: TenantNumber, vector: NDArray[np.float32], top_k: int, few: list[str]
     ) -> list[Hit]:
         """Exactly, over the chunks of these documents."""
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
@@ -94,7 +95,7 @@ class PgvectorStore:
         # The sum keeps the planner off the HNSW index.
         return await self._ranked(connection, parameters, f"({DISTANCE}) + 0.0, v.chunk_id", matching)
 
-    async def _partition_rows(self, connection: Connection, tenant: int) -> float:
+    async def _partition_rows(self, connection: Connection, tenant: TenantNumber) -> float:
         """As the last ANALYZE has counted them; a few minutes old at most."""
         rows, until = self._partitions.get(tenant, (0.0, 0.0))
         if until < time.monotonic():
@@ -150,7 +151,9 @@ def ef_search(rows: int, top_k: int, *, within: bool) -> int:
     return min(1000, max(EF_SEARCH, 2 * top_k, int(for_root * math.sqrt(rows))))
 
 
-async def narrow(connection: Connection, tenant: int, where: Condition, chunks: int, top_k: int) -> list[str] | None:
+async def narrow(
+    connection: Connection, tenant: TenantNumber, where: Condition, chunks: int, top_k: int
+) -> list[str] | None:
     """The documents that match, if they are few enough to be scanned exactly. `chunks` is how many the tenant has."""
     most = int(max(EXACT_UP_TO_MATCHING * math.sqrt(chunks * top_k), min(EXACT_UP_TO_SHARE * chunks, MAX_EXACT)))
     return await small_candidate_set(connection, tenant, where, documents=most // CHUNKS_PER_DOCUMENT, chunks=most)

@@ -17,13 +17,13 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency
-from app.storage.tenants import create_tenant, delete_tenant, tenant_by_id
+from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
 
 
 @pytest.fixture
 async def tenant(services) -> int:
     record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Adapters")
-    return (await tenant_by_id(services.database, record.id)).number
+    return (await tenant_by_slug(services.database, record.id)).number
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ async def test_anothers_adapter_is_an_unknown_one(database, tenant):
     await made(database, tenant)
     await activation.activate(database, tenant, "tone", 1)
     record = await create_tenant(database, f"s-{secrets.token_hex(4)}", "Stranger")
-    stranger = (await tenant_by_id(database, record.id)).number
+    stranger = (await tenant_by_slug(database, record.id)).number
     calls = [
         lambda name: registry.get(database, stranger, name, 1),
         lambda name: activation.activate(database, stranger, name, 1),
@@ -304,7 +304,7 @@ async def test_what_engines_should_have_and_what_they_should_forget(database, te
 
 async def test_a_deleted_tenant_takes_all_along(database):
     record = await create_tenant(database, f"t-{secrets.token_hex(4)}", "Gone")
-    number = (await tenant_by_id(database, record.id)).number
+    number = (await tenant_by_slug(database, record.id)).number
     await made(database, number)
     await activation.activate(database, number, "tone", 1)
     await activation.deactivate(database, number)

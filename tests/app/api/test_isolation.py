@@ -12,7 +12,7 @@ from app.adapters import activation, registry
 from app.main import create_app
 from app.storage import tasks
 from app.storage.blobs import Blob
-from app.storage.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_slug
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -84,7 +84,7 @@ class World:
 async def world(new_tenant: NewTenant, services) -> World:
     owner, stranger = [await new_tenant(name, ("query", "ingest", "adapters")) for name in ("owner", "stranger")]
     job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
-    number = (await tenant_by_id(services.database, "owner")).number
+    number = (await tenant_by_slug(services.database, "owner")).number
     await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
     await registry.set_status(services.database, number, World.adapter, 1, "ready")
     await activation.activate(services.database, number, World.adapter, 1)

@@ -10,7 +10,7 @@ from app.errors import DatabaseUnavailable, NotConfigured
 from app.services import Services
 from app.settings import Settings
 from app.storage.database import Database, fetch_all
-from app.storage.tenants import authenticate, create_tenant, tenant_by_id
+from app.storage.tenants import authenticate, create_tenant, tenant_by_slug
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -25,7 +25,7 @@ async def numbers(services: Services, tenant) -> tuple[int, int]:
     await create_tenant(services.database, "stranger", "Stranger")
     owner = tenant.headers["authorization"].removeprefix("Bearer ")
     first = await authenticate(services.database, owner)
-    return first.number, (await tenant_by_id(services.database, "stranger")).number
+    return first.number, (await tenant_by_slug(services.database, "stranger")).number
 
 
 def service_rows(settings: Settings, table: str, tenant: int | None) -> int:

@@ -13,7 +13,7 @@ from app.retrieval.stores import bm25
 from app.services import Services
 from app.settings import Settings
 from app.storage.migrate import migrate
-from app.storage.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_slug
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -39,7 +39,7 @@ def dump(owner_url: str, tenant: int) -> list[tuple]:
 
 async def test_another_scheme_refuses_and_migrate_analyses_again(services, settings, owner_url, new_tenant):
     client = await new_tenant("reader")
-    tenant = (await tenant_by_id(services.database, "reader")).number
+    tenant = (await tenant_by_slug(services.database, "reader")).number
     await ingest_text(client, "날씨가 더워요.", id="weather", title="Forecast")
     before = dump(owner_url, tenant)
     assert [await found(services, tenant, text) for text in ("더운 날", "forecasts")] == [0, 1]
@@ -70,7 +70,7 @@ async def test_another_scheme_refuses_and_migrate_analyses_again(services, setti
 
 async def test_a_database_from_before_is_filled(services, settings, owner_url, new_tenant):
     client = await new_tenant("old")
-    tenant = (await tenant_by_id(services.database, "old")).number
+    tenant = (await tenant_by_slug(services.database, "old")).number
     await ingest_text(client, "The shelf of old annals.", id="annals")
     before = dump(owner_url, tenant)
     with psycopg.connect(owner_url) as connection:

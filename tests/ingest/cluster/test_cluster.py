@@ -172,13 +172,13 @@ async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goe
     with monkeypatch.context() as patch:
         patch.setattr(driver, "CHILD", [sys.executable, "-c", "import os; os._exit(1)"])
         with pytest.raises(KyujangError, match=r"ended the process .* 2 times.* same command again"):
-            await add_with_ray(patient, tenant.id, many, cluster.address, counted)
+            await add_with_ray(patient, tenant.slug, many, cluster.address, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)
     rows = await query(patient, tenant.number, "select status, attempt from job_items")
     assert [(row["status"], row["attempt"]) for row in rows] == [("queued", 0)] * MANY
 
     again = Outcomes()
-    await add_with_ray(patient, tenant.id, many, cluster.address, again)
+    await add_with_ray(patient, tenant.slug, many, cluster.address, again)
     assert again.counts["failed"] == 0
     await whole(patient, tenant.number, MANY)
 
@@ -195,7 +195,7 @@ async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, clus
 async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_lost(patient, new_tenant_row, many):
     tenant, counted = await new_tenant_row(), Outcomes()
     with pytest.raises(KyujangError, match=f"No Ray cluster answers at {NOWHERE}"):
-        await add_with_ray(patient, tenant.id, many, NOWHERE, counted)
+        await add_with_ray(patient, tenant.slug, many, NOWHERE, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)
     rows = await query(patient, tenant.number, "select status, attempt from job_items")
     assert [(row["status"], row["attempt"]) for row in rows] == [("queued", 0)] * MANY

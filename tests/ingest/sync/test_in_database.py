@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from app.storage.tenants import tenant_by_id
+from app.storage.tenants import tenant_by_slug
 from ingest.__main__ import main
 from ingest.sync import in_database
 from ingest.sync.folder import Source, find
@@ -77,7 +77,7 @@ async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf,
 
 async def test_accept_makes_jobs_and_leaves_no_file_of_what_it_could_not_read(here, shelf, services, monkeypatch):
     client, slug, _ = here
-    number = (await tenant_by_id(services.database, slug)).number
+    number = (await tenant_by_slug(services.database, slug)).number
     monkeypatch.setattr(in_database, "JOB_DOCUMENTS", 2)
     sources = find([shelf], include=[], exclude=[])
     jobs = await in_database.accept(services, number, sources, None)
