@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: up test lint clean
+.PHONY: up test lint docs clean
 
 up: python
 	@$(PYTHON) -m app.up.install
@@ -16,8 +16,13 @@ lint: python
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
+docs: python
+	@$(PYTHON) -m app.up.install --test
+	.venv/bin/python -m zensical build --strict --clean
+	@echo "Open site/index.html."
+
 clean:
-	rm -rf .venv .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
+	rm -rf site .cache .venv .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
 	find app ingest migrations tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: python
