@@ -66,13 +66,15 @@ def test_the_cost_grows_with_the_text_and_no_faster(place, shape):
     text = SHAPES[shape] * (100_000 // len(SHAPES[shape]))
 
     def seconds(content: str) -> float:
-        taken = []
-        for _ in range(5):
-            started = time.process_time()
-            with suppress(ValueError):
-                NORMALISING[place](content)
-            taken.append(time.process_time() - started)
-        return min(taken)
+        started = time.process_time()
+        with suppress(ValueError):
+            NORMALISING[place](content)
+        return time.process_time() - started
 
     once, twice = seconds(text), seconds(text * 2)
-    assert twice <= 2.5 * once + 0.002, (once, twice)
+    # Other processes disturb a measurement; the least of several is that of the text.
+    for _ in range(20):
+        if twice <= 2.5 * once or twice > 5:
+            break
+        once, twice = min(once, seconds(text)), min(twice, seconds(text * 2))
+    assert twice <= 2.5 * once, (once, twice)
