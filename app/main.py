@@ -10,7 +10,20 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.adapters.reconciler import AdapterWatch
-from app.api import adapters, documents, health, ingest, jobs, openai, problems, prompts, query, tenants, tune
+from app.api import (
+    adapters,
+    documents,
+    health,
+    ingest,
+    jobs,
+    openai,
+    problems,
+    prompts,
+    query,
+    reference_pages,
+    tenants,
+    tune,
+)
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.schemas import IngestBody, Problem
 from app.bootstrap import open_services
@@ -47,8 +60,11 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             for each in watching:
                 each.cancel()
 
-    app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES)
+    app = FastAPI(
+        title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, docs_url=None, redoc_url=None
+    )
     problems.install(app)
+    reference_pages.install(app)
     app.add_middleware(BodyLimit, settings=settings)
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host)
