@@ -14,6 +14,7 @@ from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.reranking import open_reranker
+from app.retrieval.search import Retriever
 from app.retrieval.stores import VectorStore
 from app.retrieval.stores.faiss_store import FaissStore
 from app.retrieval.stores.pgvector import PgvectorStore
@@ -51,7 +52,7 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
             blobs=Blobs(settings.blobs),
             spaces=open_spaces,
             analyzer=analyzer,
-            reranker=reranker,
+            retriever=Retriever(database, open_spaces, analyzer, reranker, settings.dense_weight),
             engine=engine,
             metrics=metrics,
         )

@@ -26,7 +26,7 @@ from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, token_counts
 from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
 from app.retrieval.match import Match
-from app.retrieval.search import Found, retrieve
+from app.retrieval.search import Found
 from app.services import Services
 from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
@@ -86,7 +86,7 @@ async def answer_in_steps(services: Services, tenant: Tenant, question: Question
     matches = ready.found.matches
     yield Retrieved(matches)
     if not matches:
-        reason: NoAnswer = "below_min_score" if ready.found.below else "nothing_retrieved"
+        reason: NoAnswer = "below_min_score" if ready.found.dropped_by_min_score else "nothing_retrieved"
         whole = ready.answer([], declined(ready.case([]), reason))
     elif services.engine is None:
         whole = await ready.extracted()
@@ -119,7 +119,7 @@ async def _prepare(services: Services, tenant: Tenant, question: Question) -> _P
         if question.turns:
             with clock.step("condense"):
                 query = await standalone(services.engine, tenant.number, question.turns, question.input)
-        found = await retrieve(services, tenant, query, question.retrieval, clock)
+        found = await services.retriever.search(tenant.number, query, question.retrieval, clock)
         stored, adapter = await choosing
     elements = elements_for(question.input, *([stored.elements] if stored else []), question.own)
     if question.schema is not None:

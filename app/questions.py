@@ -15,7 +15,7 @@ from app.prompting.elements import Overrides
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt
 from app.retrieval.match import Match
-from app.retrieval.search import Retrieval
+from app.retrieval.search import SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Question:
     active one), `none`, `name` or `name@3`."""
 
     input: str
-    retrieval: Retrieval = field(default_factory=Retrieval)
+    retrieval: SearchOptions = field(default_factory=SearchOptions)
     prompt: str | None = None
     own: Overrides = field(default_factory=Overrides)
     turns: Sequence[Message] = ()

@@ -8,7 +8,7 @@ from app.generation.replicas import Replicas
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.live_spaces import OpenSpaces
-from app.retrieval.reranking import Reranker
+from app.retrieval.search import Retriever
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database
@@ -21,6 +21,6 @@ class Services:
     blobs: Blobs
     spaces: OpenSpaces
     analyzer: Analyzer
-    reranker: Reranker | None
+    retriever: Retriever
     engine: Replicas | None
     metrics: Metrics

@@ -8,13 +8,12 @@ from fastapi.responses import StreamingResponse
 
 from app import pipeline
 from app.api.deps import KeyFirst, QueryTenant, ServicesDep
-from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, retrieval_of
+from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, search_options_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
 from app.grounding.citations import Citation
 from app.metrics import Metrics
 from app.questions import Answer, Delta, Retrieved, Step
-from app.retrieval.search import retrieve
 from app.timings import StepTimer
 
 router = APIRouter(route_class=KeyFirst, tags=["Asking"])
@@ -23,9 +22,9 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 @router.post("/search")
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Retrieval alone, without the engine."""
-    clock = StepTimer()
-    found = await retrieve(services, tenant, body.input, retrieval_of(body), clock)
-    timings = clock.stop()
+    timer = StepTimer()
+    found = await services.retriever.search(tenant.number, body.input, search_options_of(body), timer)
+    timings = timer.stop()
     return SearchOut(
         contexts=contexts_out(found.matches),
         timings_ms={step: timings[step] for step in ("embed", "search", "rerank", "total")},

@@ -24,18 +24,18 @@ from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt
 from app.questions import Answer, Preview, Question
 from app.retrieval.match import Match
-from app.retrieval.search import Retrieval
+from app.retrieval.search import SearchOptions
 
 
-def retrieval_of(body: SearchBody | QueryBody) -> Retrieval:
-    return Retrieval(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
+def search_options_of(body: SearchBody | QueryBody) -> SearchOptions:
+    return SearchOptions(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
 
 
 def question_of(body: QueryBody) -> Question:
     sampling = {name: getattr(body, name) for name in ("temperature", "top_p", "min_p", "max_tokens", "stop", "seed")}
     return Question(
         input=body.input,
-        retrieval=retrieval_of(body),
+        retrieval=search_options_of(body),
         prompt=body.prompt,
         own=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],

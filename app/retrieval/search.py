@@ -1,4 +1,4 @@
-"""Which chunks bear on a question: by meaning, by words, or by both."""
+"""Find the chunks that bear on a question: by meaning, by words, or by both."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Literal
 
 from app.embedding import Vectors
 from app.errors import InvalidInput
+from app.language.analyzer import Analyzer
 from app.retrieval.chunks import read_matches
 from app.retrieval.fusion import fuse
+from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match
 from app.retrieval.reranking import Reranker
-from app.retrieval.stores import VectorStore, bm25
-from app.services import Services
-from app.storage.database import Connection
+from app.retrieval.stores import bm25
+from app.storage.database import Connection, Database
 from app.storage.filters import Condition
 from app.storage.spaces import active_number
-from app.storage.tenants import Tenant
 from app.tenancy import TenantNumber
 from app.timings import StepTimer
 
@@ -30,7 +30,7 @@ RERANKED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
+class SearchOptions:
     top_k: int = 5
     mode: Mode = "hybrid"
     where: Condition | None = None
@@ -40,61 +40,79 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`below` tells that `min_score` took matches away."""
-
     matches: list[Match]
-    below: bool
+    dropped_by_min_score: bool
 
 
-async def retrieve(services: Services, tenant: Tenant, text: str, wanted: Retrieval, clock: StepTimer) -> Found:
-    """Best first. By meaning and by both min(top_k, matching chunks); by words only those that hold one.
+class Retriever:
+    def __init__(
+        self,
+        database: Database,
+        spaces: OpenSpaces,
+        analyzer: Analyzer,
+        reranker: Reranker | None,
+        dense_weight: float,
+    ) -> None:
+        self._database = database
+        self._spaces = spaces
+        self._analyzer = analyzer
+        self._reranker = reranker
+        self._dense_weight = dense_weight
 
-    A score is the cosine (dense), BM25's (lexical), the fused one, at most 1 (hybrid), or the reranker's. Raises
-    InvalidInput if reranking is asked for and there is nothing to do it.
-    """
-    if wanted.rerank and services.reranker is None:
-        raise InvalidInput(
-            "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
-            pointer="/rerank",
-        )
-    space, vector, terms = services.spaces.current, None, None
-    with clock.step("embed"):
-        if wanted.mode != "lexical":
-            vector = (await space.embedder.embed([text], "query"))[0]
-    with clock.step("search"):
-        if wanted.mode != "dense":
-            terms = await asyncio.to_thread(services.analyzer.terms, text)
-        async with services.database.snapshot(tenant.number) as connection:
-            if vector is not None and (active := services.spaces.at(await active_number(connection))) is not space:
-                # Another embedding model since: its vectors want its query.
-                space, vector = active, (await active.embedder.embed([text], "query"))[0]
-            hits = await _hits(services, connection, tenant.number, space.store, vector, terms, wanted)
-            matches = await read_matches(connection, tenant.number, hits)
-    if wanted.rerank and services.reranker is not None:
-        with clock.step("rerank"):
-            matches = (await _reranked(services.reranker, text, matches))[: wanted.top_k]
-    kept = [match for match in matches if wanted.min_score is None or match.score >= wanted.min_score]
-    return Found(kept, below=len(kept) < len(matches))
+    async def search(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> Found:
+        """Return matches, best first.
+
+        Dense and hybrid return min(top_k, matching chunks); lexical returns only chunks that contain a query term.
+        A score is the cosine (dense), BM25's (lexical), the fused one, at most 1 (hybrid), or the reranker's. Raises
+        InvalidInput if reranking is asked for and no reranker is configured.
+        """
+        if options.rerank and self._reranker is None:
+            raise InvalidInput(
+                "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
+                pointer="/rerank",
+            )
+        space, vector, terms = self._spaces.current, None, None
+        with timer.step("embed"):
+            if options.mode != "lexical":
+                vector = await _embed(space, text)
+        with timer.step("search"):
+            if options.mode != "dense":
+                terms = await asyncio.to_thread(self._analyzer.terms, text)
+            async with self._database.snapshot(tenant) as connection:
+                if vector is not None and (active := self._spaces.at(await active_number(connection))) is not space:
+                    # Another embedding model since: its vectors want its query.
+                    space, vector = active, await _embed(active, text)
+                hits = await self._hits(connection, tenant, space, vector, terms, options)
+                matches = await read_matches(connection, tenant, hits)
+        if options.rerank and self._reranker is not None:
+            with timer.step("rerank"):
+                matches = (await _reranked(self._reranker, text, matches))[: options.top_k]
+        kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
+        return Found(kept, dropped_by_min_score=len(kept) < len(matches))
+
+    async def _hits(
+        self,
+        connection: Connection,
+        tenant: TenantNumber,
+        space: OpenSpace,
+        vector: Vectors | None,
+        terms: Sequence[str] | None,
+        options: SearchOptions,
+    ) -> Sequence[Hit]:
+        top_k = max(RERANKED, options.top_k) if options.rerank else options.top_k
+        if vector is None:
+            return await bm25.search(connection, tenant, terms or [], top_k, options.where)
+        if terms is None:
+            return await space.store.search(connection, tenant, vector, top_k, options.where)
+        depth = max(DEPTH, top_k)
+        dense = await space.store.search(connection, tenant, vector, depth, options.where)
+        lexical = await bm25.search(connection, tenant, terms, depth, options.where)
+        return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=top_k)
 
 
-async def _hits(
-    services: Services,
-    connection: Connection,
-    tenant: TenantNumber,
-    store: VectorStore,
-    vector: Vectors | None,
-    terms: Sequence[str] | None,
-    wanted: Retrieval,
-) -> Sequence[Hit]:
-    top_k = max(RERANKED, wanted.top_k) if wanted.rerank else wanted.top_k
-    if vector is None:
-        return await bm25.search(connection, tenant, terms or [], top_k, wanted.where)
-    if terms is None:
-        return await store.search(connection, tenant, vector, top_k, wanted.where)
-    depth = max(DEPTH, top_k)
-    dense = await store.search(connection, tenant, vector, depth, wanted.where)
-    lexical = await bm25.search(connection, tenant, terms, depth, wanted.where)
-    return fuse(dense, lexical, dense_weight=services.settings.dense_weight, top_k=top_k)
+async def _embed(space: OpenSpace, text: str) -> Vectors:
+    vector: Vectors = (await space.embedder.embed([text], "query"))[0]
+    return vector
 
 
 async def _reranked(reranker: Reranker, text: str, matches: Sequence[Match]) -> list[Match]:

@@ -16,7 +16,7 @@ from app.generation.messages import Sampling
 from app.language.hangul import HAS_HANGUL
 from app.prompting.elements import Overrides
 from app.questions import Answer, Question
-from app.retrieval.search import Retrieval
+from app.retrieval.search import SearchOptions
 from app.services import Services
 from app.storage.tenants import SCOPES, Tenant
 from ingest.jobs import tasks
@@ -51,7 +51,7 @@ async def _asked(
 ) -> dict[str, Any]:
     sampling = Sampling(max_tokens=spec["max_tokens"]) if spec["max_tokens"] else Sampling()
     own = Overrides(grounding=spec["grounding"], sampling=sampling)
-    question = Question(case["input"], Retrieval(top_k=spec["top_k"]), own=own, adapter=adapter)
+    question = Question(case["input"], SearchOptions(top_k=spec["top_k"]), own=own, adapter=adapter)
     started = time.perf_counter()
     try:
         answer = await pipeline.answer(services, tenant, question)

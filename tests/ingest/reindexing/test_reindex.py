@@ -11,7 +11,7 @@ from app.bootstrap import open_services
 from app.embedding import open_encoder, with_stored
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
-from app.retrieval.search import Retrieval, retrieve
+from app.retrieval.search import SearchOptions
 from app.storage.migrate import migrate
 from app.storage.spaces import OtherSpace, hold, spaces, table
 from app.storage.tenants import authenticate
@@ -171,7 +171,8 @@ async def test_an_index_in_memory_changes_over_too(settings, wanted, new, old, n
         tenant = await authenticate(services.database, client.headers["authorization"].removeprefix("Bearer "))
 
         async def ids() -> list[str]:
-            there = await retrieve(services, tenant, tenant_question, Retrieval(mode="dense"), StepTimer())
+            options = SearchOptions(mode="dense")
+            there = await services.retriever.search(tenant.number, tenant_question, options, StepTimer())
             return sorted(match.document_id for match in there.matches)
 
         assert await ids() == ["moat"]
