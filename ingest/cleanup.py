@@ -11,10 +11,10 @@ from pathlib import Path
 from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
+from app.storage import documents
 from app.storage.tenants import tenant_numbers
 from app.tenancy import TenantNumber
 from ingest.adapters.publish import UNFINISHED, remove
-from ingest.jobs import documents
 from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.sweep")

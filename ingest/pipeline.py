@@ -17,8 +17,8 @@ from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
 from ingest import staging
-from ingest.jobs import documents
-from ingest.jobs.documents import Work
+from ingest.jobs import queue
+from ingest.jobs.queue import ClaimedDocument
 from ingest.loading.load import Loaded, load
 from ingest.split import Piece, split
 from ingest.staging import Analysis
@@ -28,13 +28,13 @@ log = logging.getLogger("kyujang.ingest")
 BATCH_CHUNKS = 16
 
 
-async def ingest(services: Services, work: Work) -> None:
+async def ingest(services: Services, work: ClaimedDocument) -> None:
     """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours, OtherSpace if the
     embedding model is being switched."""
     if await end_unchanged(services, work):
         return
     space = await current_space(services)
-    await documents.progress(services.database, work, "load")
+    await queue.progress(services.database, work, stage="load")
     loaded = await load_document(services.settings, services.blobs, work)
     title = work.title or loaded.title
     head = await asyncio.to_thread(heading, space.embedder.encoder, title)
@@ -43,11 +43,11 @@ async def ingest(services: Services, work: Work) -> None:
     await store_document(services, work, pieces, space=space.number, media_type=loaded.media_type, title=title)
 
 
-async def end_unchanged(services: Services, work: Work) -> bool:
+async def end_unchanged(services: Services, work: ClaimedDocument) -> bool:
     """Whether the same bytes are there already, which ends it."""
-    if not await documents.is_stored(services.database, work):
+    if not await staging.is_stored(services.database, work):
         return False
-    await documents.finish_unchanged(services.database, work)
+    await staging.finish_unchanged(services.database, work)
     await services.blobs.remove([work.blob])
     return True
 
@@ -59,7 +59,7 @@ async def current_space(services: Services) -> OpenSpace:
     return services.spaces.current
 
 
-async def load_document(settings: Settings, blobs: Blobs, work: Work) -> Loaded:
+async def load_document(settings: Settings, blobs: Blobs, work: ClaimedDocument) -> Loaded:
     loaded = await load(
         blobs.locate(work.blob),
         filename=work.source,
@@ -82,19 +82,27 @@ def heading(encoder: Encoder, title: str | None) -> str:
     return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""
 
 
-async def split_document(services: Services, work: Work, encoder: Encoder, loaded: Loaded, head: str) -> list[Piece]:
-    await documents.progress(services.database, work, "split")
+async def split_document(
+    services: Services, work: ClaimedDocument, encoder: Encoder, loaded: Loaded, head: str
+) -> list[Piece]:
+    await queue.progress(services.database, work, stage="split")
     limit, overlap = chunk_size(services.settings, encoder)
     limit = min(limit, encoder.max_tokens - encoder.count_tokens([head])[0])
     pieces = await asyncio.to_thread(
         split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
     )
-    await documents.progress(services.database, work, "embed", chunks=len(pieces))
+    await queue.progress(services.database, work, stage="embed", chunks=len(pieces))
     return pieces
 
 
 async def embed_document(
-    services: Services, work: Work, space: OpenSpace, pieces: Sequence[Piece], *, title: str | None, head: str
+    services: Services,
+    work: ClaimedDocument,
+    space: OpenSpace,
+    pieces: Sequence[Piece],
+    *,
+    title: str | None,
+    head: str,
 ) -> None:
     """Batches of like length, each committed, so that a restart resumes after the last one.
 
@@ -121,10 +129,16 @@ async def embed_document(
 
 
 async def store_document(
-    services: Services, work: Work, pieces: Sequence[Piece], *, space: int, media_type: str, title: str | None
+    services: Services,
+    work: ClaimedDocument,
+    pieces: Sequence[Piece],
+    *,
+    space: int,
+    media_type: str,
+    title: str | None,
 ) -> None:
     analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
-    await documents.progress(services.database, work, "store")
+    await queue.progress(services.database, work, stage="store")
     old_blob = await staging.publish(services.database, work, analysis, space=space, media_type=media_type, title=title)
     if old_blob is not None:
         await services.blobs.remove([old_blob])

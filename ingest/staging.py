@@ -10,14 +10,47 @@ from typing import Any
 from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
+from psycopg.types.json import Jsonb
 
 from app.storage import changelog, postings, spaces
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from ingest.jobs.documents import Work, describe, end, hold, unstage_rows
+from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
 from ingest.split import Piece
 
 
-async def staged(database: Database, work: Work) -> list[tuple[int, int, int, int]]:
+async def is_stored(database: Database, work: ClaimedDocument) -> bool:
+    """Tell whether the same bytes are stored already, under the same title: that is embedded with every chunk."""
+    async with database.transaction(work.tenant) as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select 1 from documents where tenant_id = %(tenant)s and id = %(id)s and sha256 = %(sha256)s
+              and title is not distinct from coalesce(%(title)s::text, title)
+            """,
+            _described(work),
+        )
+    return row is not None
+
+
+async def finish_unchanged(database: Database, work: ClaimedDocument) -> None:
+    """Finish it without new chunks; its source and metadata may still have changed."""
+    async with database.transaction(work.tenant) as connection:
+        await finish_claimed(connection, work, "unchanged")
+        await connection.execute(
+            """
+            with new as (
+                select coalesce(%(source)s::text, source) as source, coalesce(%(metadata)s::jsonb, metadata) as metadata
+                from documents where tenant_id = %(tenant)s and id = %(id)s
+            )
+            update documents d set source = new.source, metadata = new.metadata, updated_at = now()
+            from new where d.tenant_id = %(tenant)s and d.id = %(id)s
+              and (new.source, new.metadata) is distinct from (d.source, d.metadata)
+            """,
+            _described(work),
+        )
+
+
+async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, int, int]]:
     """(ord, start, stop, embedding space) of what an earlier attempt has embedded."""
     async with database.transaction(work.tenant) as connection:
         rows = await fetch_all(
@@ -32,11 +65,13 @@ async def staged(database: Database, work: Work) -> list[tuple[int, int, int, in
 
 
 async def stage(
-    database: Database, work: Work, pieces: Sequence[Piece], vectors: NDArray[float32], *, space: int
+    database: Database, work: ClaimedDocument, pieces: Sequence[Piece], vectors: NDArray[float32], *, space: int
 ) -> None:
     """One batch, committed: a restart goes on after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
-        await hold(connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(pieces)})
+        await update_claimed(
+            connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(pieces)}
+        )
         async with connection.cursor() as cursor:
             await cursor.executemany(
                 """
@@ -45,15 +80,15 @@ async def stage(
                 values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
-                    (work.tenant, work.job_id, work.n, piece.ord, piece.page, piece.start, piece.stop, piece.tokens,
-                     piece.text, space, HalfVector(vector))
+                    (work.tenant, work.job_id, work.item_number, piece.ord, piece.page, piece.start, piece.stop,
+                     piece.tokens, piece.text, space, HalfVector(vector))
                     for piece, vector in zip(pieces, vectors, strict=True)
                 ],
             )  # fmt: skip
 
 
 async def stored_vectors(
-    database: Database, work: Work, *, space: int, title: str | None
+    database: Database, work: ClaimedDocument, *, space: int, title: str | None
 ) -> dict[str, NDArray[float32]]:
     """Of the version that is there now, by the chunk's text; none if it was embedded under another title."""
     async with database.transaction(work.tenant) as connection:
@@ -71,9 +106,9 @@ async def stored_vectors(
     return {row["content"]: row["embedding"].to_numpy().astype(float32) for row in rows}
 
 
-async def unstage(database: Database, work: Work) -> None:
+async def unstage(database: Database, work: ClaimedDocument) -> None:
     async with database.transaction(work.tenant) as connection:
-        await hold(connection, work, "chunks_done = 0", {})
+        await update_claimed(connection, work, "chunks_done = 0", {})
         await unstage_rows(connection, work)
 
 
@@ -86,7 +121,7 @@ class Analysis:
 
 
 async def publish(
-    database: Database, work: Work, analysis: Analysis, *, space: int, media_type: str, title: str | None
+    database: Database, work: ClaimedDocument, analysis: Analysis, *, space: int, media_type: str, title: str | None
 ) -> str | None:
     """The new version becomes visible and the old one goes, in one transaction: readers see either.
 
@@ -95,13 +130,13 @@ async def publish(
     """
     async with database.transaction(work.tenant) as connection:
         await spaces.hold(connection, space)
-        await end(connection, work, "succeeded")
+        await finish_claimed(connection, work, "succeeded")
         old = await fetch_one(
             connection,
             "select blob from documents where tenant_id = %(tenant)s and id = %(id)s for update",
             {"tenant": work.tenant, "id": work.document_id},
         )
-        described = {**describe(work), "media_type": media_type, "title": title}
+        described = {**_described(work), "media_type": media_type, "title": title}
         removed, added = await _replace(connection, work, described, space)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
@@ -112,10 +147,10 @@ async def publish(
 
 
 async def _replace(
-    connection: Connection, work: Work, described: dict[str, Any], space: int
+    connection: Connection, work: ClaimedDocument, described: dict[str, Any], space: int
 ) -> tuple[list[int], list[int]]:
     """The document's row and chunks, from what is staged. Returns the old chunks and the new ones, in order."""
-    key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.n}
+    key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.item_number}
     removed = await fetch_all(
         connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
     )
@@ -164,3 +199,16 @@ async def _publish_chunks(connection: Connection, key: dict[str, Any], space: in
         """.encode(),
         key,
     )
+
+
+def _described(work: ClaimedDocument) -> dict[str, Any]:
+    return {
+        "tenant": work.tenant,
+        "id": work.document_id,
+        "source": work.source,
+        "title": work.title,
+        "bytes": work.size,
+        "sha256": work.sha256,
+        "blob": work.blob,
+        "metadata": None if work.metadata is None else Jsonb(work.metadata),
+    }

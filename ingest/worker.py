@@ -12,12 +12,12 @@ import socket
 from app import logs
 from app.errors import DatabaseUnavailable
 from app.services import Services
-from ingest.jobs import documents
-from ingest.jobs.documents import LeaseLost, Work
-from ingest.jobs.lease import Stopping, while_leased
-from ingest.jobs.retry import give_back, refuse_after_too_many, settle
+from ingest.jobs import queue
+from ingest.jobs.lease import Stopping, run_under_lease
+from ingest.jobs.queue import ClaimedDocument, LeaseLost
+from ingest.jobs.retry import handle_failure, refuse_after_too_many, requeue
 from ingest.pipeline import ingest
-from ingest.task_worker import LANES, serve
+from ingest.task_worker import TASK_POOLS, serve
 
 log = logging.getLogger("kyujang.worker")
 
@@ -32,9 +32,9 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
-        for lane in range(services.settings.documents_at_once):
-            group.create_task(_serve(services, f"{name}-{lane}", stopping))
-        for kinds in LANES:
+        for number in range(services.settings.documents_at_once):
+            group.create_task(_serve(services, f"{name}-{number}", stopping))
+        for kinds in TASK_POOLS:
             group.create_task(serve(services, kinds, f"{name}-{kinds[0]}", stopping))
     stopping.cancel()
 
@@ -42,7 +42,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
 async def _serve(services: Services, name: str, stopping: asyncio.Task[bool]) -> None:
     while not stopping.done():
         try:
-            work = await documents.claim(services.database, name, lease_s=services.settings.lease_s)
+            work = await queue.claim(services.database, name, lease_s=services.settings.lease_s)
         except DatabaseUnavailable:
             log.warning("the database does not answer; trying again")
             work = None
@@ -52,31 +52,31 @@ async def _serve(services: Services, name: str, stopping: asyncio.Task[bool]) ->
         await _carry_out(services, work, stopping)
 
 
-async def _carry_out(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
+async def _carry_out(services: Services, work: ClaimedDocument, stopping: asyncio.Task[bool]) -> None:
     logs.request_id.set(work.job_id)
     logs.tenant_id.set(str(work.tenant))
     try:
         refuse_after_too_many(work)
         lease_s = services.settings.lease_s
-        renew = functools.partial(documents.renew, services.database, work, lease_s=lease_s)
-        await while_leased(ingest(services, work), renew, lease_s=lease_s, stopping=stopping)
+        renew = functools.partial(queue.renew, services.database, work, lease_s=lease_s)
+        await run_under_lease(ingest(services, work), renew, lease_s=lease_s, stopping=stopping)
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except DatabaseUnavailable:
         log.warning("document waits for the database", extra={"document": work.document_id})
-        await _give_back_once_possible(services, work, stopping)
+        await _requeue_once_possible(services, work, stopping)
     except (Stopping, asyncio.CancelledError) as error:
-        await give_back(services, work, delay_s=0, blameless=True)
+        await requeue(services, work, delay_s=0, count_attempt=False)
         if isinstance(error, asyncio.CancelledError):
             raise
     except Exception as error:
-        await settle(services, work, error)
+        await handle_failure(services, work, error)
 
 
-async def _give_back_once_possible(services: Services, work: Work, stopping: asyncio.Task[bool]) -> None:
+async def _requeue_once_possible(services: Services, work: ClaimedDocument, stopping: asyncio.Task[bool]) -> None:
     """A restart of the database is nobody's fault, so it must not cost an attempt, which the end of a lease does."""
     while not stopping.done():
         try:
-            return await documents.retry_later(services.database, work, delay_s=0, blameless=True)
+            return await queue.requeue(services.database, work, delay_s=0, count_attempt=False)
         except LeaseLost:
             return None
         except DatabaseUnavailable:

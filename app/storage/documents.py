@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -139,3 +140,21 @@ def _document(row: DictRow) -> Document:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> set[str]:
+    """Return those of `blobs` that a document has, or that an unfinished upload or an unchecked adapter needs."""
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select blob from documents where tenant_id = %(tenant)s and blob = any(%(blobs)s)
+            union all
+            select blob from job_items
+            where tenant_id = %(tenant)s and blob = any(%(blobs)s) and status in ('queued', 'running')
+            union all
+            select blob from adapter_versions where tenant_id = %(tenant)s and blob = any(%(blobs)s)
+            """,
+            {"tenant": tenant, "blobs": list(blobs)},
+        )
+    return {row["blob"] for row in rows}

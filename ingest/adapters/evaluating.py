@@ -20,14 +20,14 @@ from app.retrieval.search import SearchOptions
 from app.services import Services
 from app.storage.tenants import SCOPES, Tenant
 from ingest.jobs import tasks
-from ingest.jobs.tasks import Claimed
+from ingest.jobs.tasks import ClaimedTask
 
 BASE, ADAPTER = WAYS = ("base", "adapter")
 # Of the cases done so far; a worker that takes over goes on from there.
 KEPT_EVERY = 5
 
 
-async def evaluate(services: Services, task: Claimed) -> None:
+async def evaluate(services: Services, task: ClaimedTask) -> None:
     """Its report is the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     reference = f"{adapter.name}@{adapter.version}"

@@ -18,13 +18,13 @@ from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.refusal import Refused
 from ingest.jobs import tasks
-from ingest.jobs.documents import LeaseLost
-from ingest.jobs.tasks import Claimed
+from ingest.jobs.queue import LeaseLost
+from ingest.jobs.tasks import ClaimedTask
 
 log = logging.getLogger("kyujang.adapters")
 
 
-async def check_adapter(services: Services, task: Claimed) -> None:
+async def check_adapter(services: Services, task: ClaimedTask) -> None:
     """Raises LeaseLost if it was deleted meanwhile."""
     assert task.version is not None
     try:
@@ -43,7 +43,7 @@ async def check_adapter(services: Services, task: Claimed) -> None:
     log.info("adapter checked", extra={"adapter": adapter.engine_name, "status": adapter.status})
 
 
-async def check_and_publish(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+async def check_and_publish(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
     """Raises Refused."""
     assert adapter.blob is not None
     checks: list[Check] = []
@@ -75,7 +75,7 @@ async def check_and_publish(services: Services, task: Claimed, adapter: AdapterV
     return published
 
 
-async def reject(services: Services, task: Claimed, refused: Refused) -> AdapterVersion:
+async def reject(services: Services, task: ClaimedTask, refused: Refused) -> AdapterVersion:
     """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/cleanup.py)."""
     assert task.version is not None
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
@@ -93,7 +93,7 @@ async def reject(services: Services, task: Claimed, refused: Refused) -> Adapter
     return rejected
 
 
-async def fail(services: Services, task: Claimed, detail: str) -> None:
+async def fail(services: Services, task: ClaimedTask, detail: str) -> None:
     """By no fault of the adapter's: the same archive may be sent again."""
     assert task.version is not None
     try:

@@ -11,10 +11,10 @@ from app.errors import EngineUnavailable, NotInEngine
 from app.generation.replicas import Replicas
 from app.services import Services
 from ingest.adapters.refusal import Refused
-from ingest.jobs.tasks import Claimed, TaskFailed
+from ingest.jobs.tasks import ClaimedTask, TaskFailed
 
 
-async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
     """Into each engine that works; one that is down gets it before it answers with it.
 
     Raises Refused if an engine that works does not take it, TaskFailed if it takes none, or EngineUnavailable.
@@ -33,7 +33,7 @@ async def load(services: Services, task: Claimed, adapter: AdapterVersion) -> Ad
     return await _passed(services, task, adapter, "proving", Check("loaded", True, f"into {where}"))
 
 
-async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> AdapterVersion:
+async def prove(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
     """Raises Refused if some engine says with it what it says without it, or EngineUnavailable."""
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
     engines = await _engine(services).working()
@@ -53,7 +53,7 @@ async def prove(services: Services, task: Claimed, adapter: AdapterVersion) -> A
 
 async def _passed(
     services: Services,
-    task: Claimed,
+    task: ClaimedTask,
     adapter: AdapterVersion,
     status: registry.AdapterStatus,
     check: Check,

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.errors import KyujangError
 from app.settings import Settings
-from ingest.jobs.documents import Work
+from ingest.jobs.queue import ClaimedDocument
 
 CHILD = [sys.executable, "-m", "ingest.cluster.driver_child"]
 STOP_LIMIT_S = 10
@@ -33,7 +33,7 @@ class Driver:
         self._address = address
         self._process: Process | None = None
 
-    async def take_in(self, settings: Settings, works: Sequence[Work]) -> str | None:
+    async def take_in(self, settings: Settings, works: Sequence[ClaimedDocument]) -> str | None:
         """Why a node could not work at all, if one said so. Raises KyujangError, DriverEnded."""
         if self._process is None:
             self._process = await self._start()

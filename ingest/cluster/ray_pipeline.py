@@ -14,7 +14,7 @@ from typing import Any
 from app.errors import KyujangError, NotConfigured
 from app.settings import Settings
 from ingest.cluster.stages import Embed, Passing, Split, Store, load_stage, pack, unpack
-from ingest.jobs.documents import Work
+from ingest.jobs.queue import ClaimedDocument
 
 # Shares of a CPU. Together they fit into one, so that a node with a single CPU has room for all of the stages.
 LOAD, SPLIT, EMBED, STORE = 0.2, 0.1, 0.6, 0.1
@@ -72,7 +72,7 @@ def _knock(address: str) -> None:
         raise KyujangError(f"No Ray cluster answers at {address}: {error}") from error
 
 
-def run_pipeline(settings: Settings, works: Sequence[Work]) -> str | None:
+def run_pipeline(settings: Settings, works: Sequence[ClaimedDocument]) -> str | None:
     """Blocks until the documents have passed. Returns why a node could not work at all, if one said so."""
     import ray
     from ray.data.exceptions import SystemException
@@ -89,7 +89,7 @@ def run_pipeline(settings: Settings, works: Sequence[Work]) -> str | None:
     return None
 
 
-def _pipeline(settings: Settings, works: Sequence[Work], embedders: int) -> Any:
+def _pipeline(settings: Settings, works: Sequence[ClaimedDocument], embedders: int) -> Any:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 

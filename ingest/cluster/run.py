@@ -27,9 +27,9 @@ from app.storage.tenants import tenant_by_slug
 from app.tenancy import TenantNumber
 from ingest.cluster.driver import Driver, DriverEnded
 from ingest.jobs import bulk
-from ingest.jobs.bulk import Held
-from ingest.jobs.documents import Work
-from ingest.jobs.retry import refuse_after_too_many, settle
+from ingest.jobs.bulk import RunProgress
+from ingest.jobs.queue import ClaimedDocument
+from ingest.jobs.retry import handle_failure, refuse_after_too_many
 from ingest.pipeline import end_unchanged
 from ingest.sync.folder import Source
 from ingest.sync.in_database import InPlace
@@ -124,7 +124,7 @@ class _Run:
         whole = False
         task = asyncio.create_task(self._take(works))
         try:
-            await self._while_leased(task, worker)
+            await self._run_under_lease(task, worker)
             whole = True
         except DriverEnded:
             self.ended += 1
@@ -137,12 +137,12 @@ class _Run:
             with suppress(DatabaseUnavailable):  # else the lease runs out
                 # What the pipeline has lost on its way, such as a document whose process died again and again.
                 delay_s = RETRY_S if whole else 0
-                await bulk.give_back(database, self.tenant, worker, delay_s=delay_s, blameless=not whole)
+                await bulk.requeue(database, self.tenant, worker, delay_s=delay_s, count_attempt=whole)
         return True
 
-    async def _while_leased(self, task: asyncio.Task[None], worker: str) -> None:
+    async def _run_under_lease(self, task: asyncio.Task[None], worker: str) -> None:
         settings = self.services.settings
-        seen, seen_at = Held(0, 0, 0), time.monotonic()
+        seen, seen_at = RunProgress(0, 0, 0), time.monotonic()
         while not (await asyncio.wait({task}, timeout=settings.lease_s / 3))[0]:
             try:
                 held = await bulk.renew(self.services.database, self.tenant, worker, lease_s=settings.lease_s)
@@ -155,7 +155,7 @@ class _Run:
                 raise KyujangError("The Ray pipeline has stalled; 'ray status' on the cluster may say why.")
         task.result()
 
-    async def _take(self, works: Sequence[Work]) -> None:
+    async def _take(self, works: Sequence[ClaimedDocument]) -> None:
         fresh = [work for work in works if not await self._ended_already(work)]
         if not fresh:
             return
@@ -163,12 +163,12 @@ class _Run:
         if broken:
             raise KyujangError(f"A Ray node cannot ingest documents. {broken}")
 
-    async def _ended_already(self, work: Work) -> bool:
+    async def _ended_already(self, work: ClaimedDocument) -> bool:
         try:
             refuse_after_too_many(work)
             return await end_unchanged(self.services, work)
         except Exception as error:
-            await settle(self.services, work, error)
+            await handle_failure(self.services, work, error)
             return True
 
 

@@ -23,8 +23,8 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.spaces import OtherSpace
-from ingest.jobs.documents import Work
-from ingest.jobs.retry import settle
+from ingest.jobs.queue import ClaimedDocument
+from ingest.jobs.retry import handle_failure
 from ingest.loading.load import Loaded
 from ingest.pipeline import current_space, embed_document, heading, load_document, split_document, store_document
 from ingest.split import Piece
@@ -37,7 +37,7 @@ Row = dict[str, bytes]
 class Passing:
     """A document between two stages, and what they have made of it so far."""
 
-    work: Work
+    work: ClaimedDocument
     loaded: Loaded | None = None
     title: str | None = None
     media_type: str = ""
@@ -108,7 +108,7 @@ class Stage:
             await self.take(services, document)
         except Exception as error:
             document.loaded, document.pieces, document.ended = None, [], True
-            await settle(services, document.work, error)
+            await handle_failure(services, document.work, error)
 
     async def _open(self) -> Services:
         if self._services is None:

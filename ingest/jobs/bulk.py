@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from app.storage.database import Database, fetch_all, fetch_one
 from app.tenancy import TenantNumber
-from ingest.jobs.documents import AS_WORK, CLAIMABLE, Work
+from ingest.jobs.queue import AS_CLAIMED, CLAIMABLE, ClaimedDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a run holds and how far that is: the same again after a while, and nothing moves."""
+class RunProgress:
+    """Progress of a bulk run: two equal snapshots some time apart mean that it has stalled."""
 
     documents: int
     begun: int
@@ -21,7 +21,7 @@ class Held:
 
 async def claim(
     database: Database, tenant: TenantNumber, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
-) -> list[Work]:
+) -> list[ClaimedDocument]:
     """What these jobs wait for: their documents, and before those what was uploaded earlier under the same ids.
 
     Of each document one upload at a time. `worker` must be new, for it is what tells this claim from others: to take
@@ -46,14 +46,14 @@ async def claim(
             set status = 'running', attempt = i.attempt + (i.status = 'queued')::integer, worker = %(worker)s,
                 lease_until = now() + make_interval(secs => %(lease)s)
             from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
-            returning {AS_WORK}
+            returning {AS_CLAIMED}
             """,  # noqa: S608 - constants
             {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit},
         )
-    return [Work(**row) for row in rows]
+    return [ClaimedDocument(**row) for row in rows]
 
 
-async def renew(database: Database, tenant: TenantNumber, worker: str, *, lease_s: float) -> Held:
+async def renew(database: Database, tenant: TenantNumber, worker: str, *, lease_s: float) -> RunProgress:
     async with database.transaction(tenant) as connection:
         row = await fetch_one(
             connection,
@@ -68,19 +68,22 @@ async def renew(database: Database, tenant: TenantNumber, worker: str, *, lease_
             """,
             {"tenant": tenant, "worker": worker, "lease": lease_s},
         )
-    return Held(**row) if row else Held(0, 0, 0)
+    return RunProgress(**row) if row else RunProgress(0, 0, 0)
 
 
-async def give_back(database: Database, tenant: TenantNumber, worker: str, *, delay_s: float, blameless: bool) -> None:
-    """All that this run still holds. `blameless` does not count as an attempt: it was the run that ended."""
+async def requeue(
+    database: Database, tenant: TenantNumber, worker: str, *, delay_s: float, count_attempt: bool
+) -> None:
+    """All that this run still holds. Without `count_attempt` this was not an attempt: the run ended."""
     async with database.transaction(tenant) as connection:
         await connection.execute(
             """
             update job_items set status = 'queued', lease_until = null,
-                not_before = now() + make_interval(secs => %(delay)s), attempt = attempt - %(blameless)s::integer
+                not_before = now() + make_interval(secs => %(delay)s),
+                attempt = attempt - (not %(count_attempt)s)::integer
             where tenant_id = %(tenant)s and status = 'running' and worker = %(worker)s
             """,
-            {"tenant": tenant, "worker": worker, "delay": delay_s, "blameless": blameless},
+            {"tenant": tenant, "worker": worker, "delay": delay_s, "count_attempt": count_attempt},
         )
 
 

@@ -15,7 +15,7 @@ class Stopping(KyujangError):
     """The worker was told to stop: the work goes back."""
 
 
-async def while_leased(
+async def run_under_lease(
     work: Coroutine[None, None, None],
     renew: Callable[[], Awaitable[None]],
     *,

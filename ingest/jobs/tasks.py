@@ -12,7 +12,7 @@ from app.errors import KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.tasks import TaskKind, TaskStatus
 from app.tenancy import TenantNumber
-from ingest.jobs.documents import LeaseLost
+from ingest.jobs.queue import LeaseLost
 
 # The tenant that was served longest ago, its oldest.
 CLAIM = """
@@ -41,7 +41,7 @@ class TaskFailed(KyujangError):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedTask:
     """One claimed task. `attempt` tells this claim from a later one; `progress` is what an earlier one has left."""
 
     tenant: TenantNumber
@@ -59,10 +59,10 @@ class Claimed:
         return {"tenant": self.tenant, "id": self.id, "worker": self.worker, "attempt": self.attempt}
 
 
-async def claim(database: Database, worker: str, kinds: Sequence[TaskKind], *, lease_s: float) -> Claimed | None:
+async def claim(database: Database, worker: str, kinds: Sequence[TaskKind], *, lease_s: float) -> ClaimedTask | None:
     async with database.operator() as connection:
         row = await fetch_one(connection, CLAIM, {"worker": worker, "kinds": list(kinds), "lease": lease_s})
-    return Claimed(**row) if row else None
+    return ClaimedTask(**row) if row else None
 
 
 async def under_way(database: Database, kind: TaskKind) -> set[str]:
@@ -76,49 +76,51 @@ async def under_way(database: Database, kind: TaskKind) -> set[str]:
     return {row["id"] for row in rows}
 
 
-async def renew(database: Database, task: Claimed, *, lease_s: float) -> None:
+async def renew(database: Database, task: ClaimedTask, *, lease_s: float) -> None:
     """Raises LeaseLost."""
     async with database.transaction(task.tenant) as connection:
-        await hold(connection, task, "lease_until = now() + make_interval(secs => %(lease)s)", {"lease": lease_s})
+        await update_claimed(
+            connection, task, "lease_until = now() + make_interval(secs => %(lease)s)", {"lease": lease_s}
+        )
 
 
-async def progress(database: Database, task: Claimed, progress: dict[str, Any]) -> None:
+async def progress(database: Database, task: ClaimedTask, progress: dict[str, Any]) -> None:
     """In the place of what was there. Raises LeaseLost."""
     async with database.transaction(task.tenant) as connection:
-        await hold(connection, task, "progress = %(progress)s", {"progress": Jsonb(progress)})
+        await update_claimed(connection, task, "progress = %(progress)s", {"progress": Jsonb(progress)})
 
 
-async def names_version(database: Database, task: Claimed, version: int) -> None:
+async def names_version(database: Database, task: ClaimedTask, version: int) -> None:
     """A training has made this version of its adapter. Raises LeaseLost."""
     async with database.transaction(task.tenant) as connection:
-        await hold(connection, task, "version = %(version)s", {"version": version})
+        await update_claimed(connection, task, "version = %(version)s", {"version": version})
 
 
-async def finish(database: Database, task: Claimed, result: dict[str, Any] | None = None) -> None:
+async def finish(database: Database, task: ClaimedTask, result: dict[str, Any] | None = None) -> None:
     """Raises LeaseLost."""
     await _end(database, task, "succeeded", {"result": Jsonb(result) if result is not None else None})
 
 
-async def fail(database: Database, task: Claimed, code: str, detail: str) -> None:
+async def fail(database: Database, task: ClaimedTask, code: str, detail: str) -> None:
     """Raises LeaseLost."""
     await _end(database, task, "failed", {"code": code, "detail": detail})
 
 
-async def retry_later(database: Database, task: Claimed, *, delay_s: float, blameless: bool = False) -> None:
-    """For faults that pass. `blameless` does not count as an attempt: the worker was told to stop. Raises LeaseLost."""
+async def requeue(database: Database, task: ClaimedTask, *, delay_s: float, count_attempt: bool = True) -> None:
+    """Let it be claimed again in `delay_s`. Without `count_attempt` this attempt was not one. Raises LeaseLost."""
     async with database.transaction(task.tenant) as connection:
-        await hold(
+        await update_claimed(
             connection,
             task,
             """
             status = 'queued', lease_until = null, not_before = now() + make_interval(secs => %(delay)s),
-            attempt = attempt - %(blameless)s::integer
+            attempt = attempt - (not %(count_attempt)s)::integer
             """,
-            {"delay": delay_s, "blameless": blameless},
+            {"delay": delay_s, "count_attempt": count_attempt},
         )
 
 
-async def hold(connection: Connection, task: Claimed, change: str, values: dict[str, Any]) -> None:
+async def update_claimed(connection: Connection, task: ClaimedTask, change: str, values: dict[str, Any]) -> None:
     """Change the task, provided that it is still this worker's; the row stays locked until the commit."""
     row = await fetch_one(
         connection,
@@ -134,9 +136,9 @@ async def hold(connection: Connection, task: Claimed, change: str, values: dict[
         raise LeaseLost
 
 
-async def _end(database: Database, task: Claimed, status: TaskStatus, values: dict[str, Any]) -> None:
+async def _end(database: Database, task: ClaimedTask, status: TaskStatus, values: dict[str, Any]) -> None:
     async with database.transaction(task.tenant) as connection:
-        await hold(
+        await update_claimed(
             connection,
             task,
             """

@@ -22,7 +22,7 @@ from app.tenancy import TenantNumber
 from app.up import preflight
 from ingest.adapters.checking import base_model, of_the_engine_s_model
 from ingest.jobs import tasks as claims
-from ingest.jobs.tasks import Claimed, TaskFailed
+from ingest.jobs.tasks import ClaimedTask, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
 from ingest.tune.progress import Progress
@@ -35,7 +35,7 @@ MAX_DEATHS = 3
 NOTICE = "It shares this machine's {} with the engine: answers and training both take longer."
 
 
-async def tune(services: Services, task: Claimed) -> None:
+async def tune(services: Services, task: ClaimedTask) -> None:
     """Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
     folder = services.settings.trainings / task.id
     try:
@@ -60,7 +60,7 @@ async def sweep_trainings(services: Services) -> int:
     return len(gone)
 
 
-async def _tune(services: Services, task: Claimed, folder: Path) -> None:
+async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
     progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
     progress.duplicates = await asyncio.to_thread(_prepare, await of_the_engine_s_model(services), task, folder)
@@ -82,7 +82,7 @@ async def _tune(services: Services, task: Claimed, folder: Path) -> None:
     await claims.finish(services.database, task, result)
 
 
-async def _train(services: Services, task: Claimed, folder: Path, progress: Progress, began: float) -> None:
+async def _train(services: Services, task: ClaimedTask, folder: Path, progress: Progress, began: float) -> None:
     """Publishes what it hears, and so notices within a second or two that the task is cancelled."""
     settings = services.settings
     child = asyncio.create_task(
@@ -108,7 +108,7 @@ async def _train(services: Services, task: Claimed, folder: Path, progress: Prog
             await asyncio.gather(child, return_exceptions=True)
 
 
-async def _register(services: Services, task: Claimed, folder: Path) -> registry.AdapterVersion:
+async def _register(services: Services, task: ClaimedTask, folder: Path) -> registry.AdapterVersion:
     """The same version again, if a crash comes between this and the end."""
     blob = await _archived(services, task.tenant, folder)
     request = Idempotency(f"tune-{task.id}", payload_hash("tune", [task.id]))
@@ -133,7 +133,7 @@ def _pack(adapter: Path, archive: Path) -> None:
             packed.add(path, path.name)
 
 
-def _prepare(settings: Settings, task: Claimed, folder: Path) -> int:
+def _prepare(settings: Settings, task: ClaimedTask, folder: Path) -> int:
     """Writes what the child reads, unless an earlier attempt has. Returns how many rows were there twice."""
     method, parameters = task.spec["method"], Hyperparameters(**task.spec["hyperparameters"])
     made: Examples = examples(
@@ -171,7 +171,7 @@ def _is_local(url: str) -> bool:
     return url.startswith("unix:") or is_loopback(urlsplit(url).hostname or "")
 
 
-async def _is_over(services: Services, task: Claimed) -> bool:
+async def _is_over(services: Services, task: ClaimedTask) -> bool:
     try:
         return (await tasks.get_task(services.database, task.tenant, task.id)).finished_at is not None
     except NotFound:

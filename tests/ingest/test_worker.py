@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from ingest import staging
-from ingest.jobs.documents import MAX_ATTEMPTS, LeaseLost, claim
+from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis
 from tests.conftest import ingest_text, with_encoder
 from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until

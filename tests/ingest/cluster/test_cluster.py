@@ -20,7 +20,7 @@ from app.settings import Settings
 from ingest.cluster import driver
 from ingest.cluster.run import AGAIN, node_settings, open_for_ray, take_in
 from ingest.cluster.stages import Passing, Store, load_stage, pack, unpack
-from ingest.jobs import documents
+from ingest.jobs import queue
 from ingest.sync.folder import find
 from ingest.sync.report import Outcomes
 from ingest.sync.sync import Options, add
@@ -112,7 +112,7 @@ def children(parent, named):
 async def test_the_same_chunks_as_the_worker_and_the_second_time_unchanged(patient, new_tenant_row, cluster, folder):
     by_command, other = await new_tenant_row(), (await new_tenant_row()).number
     one, counted = by_command.number, Outcomes()
-    await add_with_ray(patient, by_command.id, folder, cluster.address, counted)
+    await add_with_ray(patient, by_command.slug, folder, cluster.address, counted)
     first = await by_worker(patient, other, await accepted(patient, other, folder))
     assert first.pop("broken.pdf") == "corrupt"
     assert set(first.values()) == {"succeeded"}
@@ -202,14 +202,14 @@ async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_
 
 
 def test_a_node_that_does_not_share_the_blob_folder_says_so(tmp_path):
-    work = documents.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
     home = tmp_path / "another"
     assert f"cannot read {home / 'blobs'}" in unpack(load_stage(pack(Passing(work)), Settings(home=home))).broken
 
 
 async def test_a_node_that_cannot_open_its_services_says_so(owner_url, tmp_path, many):
     settings = Settings(database_url=owner_url, home=tmp_path / "home", lexical="kiwi")
-    work = documents.Work(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
     passed = await asyncio.to_thread(Store(settings), pack(Passing(work)))
     assert "KYUJANG_LEXICAL" in unpack(passed).broken
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.jobs import bulk, documents
-from ingest.jobs.documents import LeaseLost
+from ingest.jobs import bulk, queue
+from ingest.jobs.queue import LeaseLost
 from tests.ingest.jobs.claiming import MANY, accepted
 
 
@@ -21,9 +21,9 @@ async def test_the_next_run_resumes_what_the_one_before_has_left(services, new_n
     # A dead run is no attempt of its documents.
     assert {work.attempt for work in again} == {1}
     with pytest.raises(LeaseLost):
-        await documents.progress(services.database, first[0], "split")
+        await queue.progress(services.database, first[0], stage="split")
     for work in again:
-        await documents.fail(services.database, work, "corrupt", "as good as any end")
+        await queue.fail(services.database, work, "corrupt", "as good as any end")
     assert len(await bulk.claim(services.database, tenant, now, "ray-3", lease_s=30, limit=100)) == MANY
 
 
@@ -32,6 +32,6 @@ async def test_a_claim_is_of_the_jobs_named_alone_and_is_given_back_whole(servic
     named, other = await accepted(services, tenant, many), await accepted(services, await new_number(), many)
     assert len(await bulk.claim(services.database, tenant, named, "ray-1", lease_s=30, limit=100)) == MANY
     assert await bulk.claim(services.database, tenant, named + other, "ray-2", lease_s=30, limit=100) == []
-    await bulk.give_back(services.database, tenant, "ray-1", delay_s=0, blameless=True)
+    await bulk.requeue(services.database, tenant, "ray-1", delay_s=0, count_attempt=False)
     again = await bulk.claim(services.database, tenant, named, "ray-3", lease_s=30, limit=100)
     assert [work.attempt for work in again] == [1] * MANY

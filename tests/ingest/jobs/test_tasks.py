@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.storage import tasks as shown
 from app.storage.idempotency import Idempotency
 from ingest.jobs import tasks
-from ingest.jobs.documents import LeaseLost
+from ingest.jobs.queue import LeaseLost
 
 
 @pytest.fixture
@@ -90,13 +90,13 @@ async def test_a_dead_worker_s_task_goes_to_the_next_with_what_it_had_done(servi
 async def test_a_passing_fault_is_tried_again(services, tenant):
     await queue(services, tenant)
     first = await claim(services)
-    await tasks.retry_later(services.database, first, delay_s=0)
+    await tasks.requeue(services.database, first, delay_s=0)
     second = await claim(services)
     assert second.attempt == 2
-    await tasks.retry_later(services.database, second, delay_s=0, blameless=True)
+    await tasks.requeue(services.database, second, delay_s=0, count_attempt=False)
     third = await claim(services)
     assert third.attempt == 2
-    await tasks.retry_later(services.database, third, delay_s=60)
+    await tasks.requeue(services.database, third, delay_s=60)
     assert await claim(services) is None
 
 
