@@ -122,7 +122,7 @@ def take_in(client: httpx.Client, rows: Iterable[Attack]) -> None:
         time.sleep(0.5)
         job = _json(client.get(f"/jobs/{job['id']}"))
     if job["counts"]["failed"]:
-        raise SystemExit(f"Not all attacks were taken in: {job}")
+        raise SystemExit(f"Not all attacks were ingested: {job}")
 
 
 def leave(client: httpx.Client, rows: Iterable[Attack]) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -20,20 +21,51 @@ from app.prompting.elements import ENGLISH, KOREAN
 from app.settings import Settings
 from tests.conftest import ROOT
 
+DOCS = ROOT / "docs"
 READMES = {name: (ROOT / name).read_text() for name in ("README.md", "README.ko.md")}
-DEFAULTS = {"README.md": ENGLISH, "README.ko.md": KOREAN}
+# Not translated: what operators of a GPU or a cluster read, and records of measurements.
+ENGLISH_ONLY = {"operations/gpu-vm.md", "operations/ray.md", "operations/measurements.md"}
+WRITTEN = ("guides", "operations")
+# In the order in which a reader would try them.
+EXECUTED = [
+    "README.md",
+    *(
+        f"docs/guides/{name}.md"
+        for name in ("documents", "search-and-filters", "prompts", "grounding", "openai", "evaluate")
+    ),
+]
 FENCE = re.compile(r"(<!-- test -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
+
+def english_pages() -> list[str]:
+    """The pages below docs/ that are written by hand, by their path there."""
+    return sorted(str(path.relative_to(DOCS)) for folder in WRITTEN for path in (DOCS / folder).glob("*.md")) + sorted(
+        path.name for path in DOCS.glob("*.md") if path.name in {"architecture.md", "glossary.md"}
+    )
+
+
+PAIRS = [
+    (Path("README.md"), Path("README.ko.md")),
+    *((Path("docs", page), Path("docs/ko", page)) for page in english_pages() if page not in ENGLISH_ONLY),
+]
+PAGES = sorted({*(page for pair in PAIRS for page in pair), *(Path("docs", page) for page in english_pages())})
+
 each_readme = pytest.mark.parametrize("readme", READMES)
+each_pair = pytest.mark.parametrize(("english", "korean"), PAIRS, ids=lambda path: str(path))
+each_page = pytest.mark.parametrize("page", PAGES, ids=str)
+
+
+def read(page: str | Path) -> str:
+    return (ROOT / page).read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
     return [body for _, kind, body in FENCE.findall(text) if kind == language]
 
 
-def readme_commands(name: str = "README.md") -> list[str]:
+def executed(page: str | Path) -> list[str]:
     """The bash blocks marked `<!-- test -->`, in order."""
-    return [body for marked, kind, body in FENCE.findall(READMES[name]) if marked and kind == "bash"]
+    return [body for marked, kind, body in FENCE.findall(read(page)) if marked and kind == "bash"]
 
 
 def first_cells(text: str) -> list[str]:
@@ -110,57 +142,85 @@ def test_every_error_code_is_in_the_table(readme):
     assert set(get_args(DocumentErrorCode)) <= cells
 
 
-@each_readme
-def test_the_prompt_s_defaults_are_quoted(readme):
-    assert f'"{DEFAULTS[readme].instruction}"' in READMES[readme]
-    assert f'"{DEFAULTS[readme].output_indicator}"' in READMES[readme]
+@pytest.mark.parametrize(("page", "defaults"), [("docs", ENGLISH), ("docs/ko", KOREAN)])
+def test_the_prompt_s_defaults_are_quoted(page, defaults):
+    text = read(f"{page}/guides/prompts.md")
+    assert f'"{defaults.instruction}"' in text
+    assert f'"{defaults.output_indicator}"' in text
 
 
-def test_both_languages_say_the_same():
-    english, korean = READMES["README.md"], READMES["README.ko.md"]
+@each_pair
+def test_both_languages_say_the_same(english, korean):
     for pattern in (r"^#+ ", r"^\| ", r"^- ", r"^```"):
-        found = [len(re.findall(pattern, text, re.MULTILINE)) for text in (english, korean)]
+        found = [re.findall(pattern, read(page), re.MULTILINE) for page in (english, korean)]
         assert found[0] == found[1], pattern
-    assert readme_commands("README.md") == readme_commands("README.ko.md")
-    assert first_cells(english) == first_cells(korean)
+    assert executed(english) == executed(korean)
+    assert blocks(read(english), "console") == blocks(read(korean), "console")
+    assert first_cells(read(english)) == first_cells(read(korean))
 
 
-@each_readme
-def test_links_lead_somewhere(readme):
-    targets = re.findall(r"\]\(([^)]+)\)", READMES[readme])
-    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+def test_every_korean_page_is_of_an_english_one():
+    korean = {str(path.relative_to(DOCS / "ko")) for folder in WRITTEN for path in (DOCS / "ko" / folder).glob("*.md")}
+    assert korean <= set(english_pages()) - ENGLISH_ONLY
+
+
+@pytest.mark.parametrize("page", [korean for _, korean in PAIRS], ids=str)
+def test_korean_is_in_one_register(page):
+    """합니다체 in every sentence, quotations aside."""
+    prose = re.sub(r'^```.*?^```$|"[^"\n]*"|`[^`\n]*`', "", read(page), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"[^.|]*(?<![니])다\.(?=\s|$)", prose) == []
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", read(page))]
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (ROOT / page.parent / target).exists()] == []
+    if page.parts[0] == "docs":
+        # The site holds nothing from outside of docs/.
+        assert [target for target in local if DOCS not in (ROOT / page.parent / target).resolve().parents] == []
 
 
 def test_the_secrets_are_made_the_same_way_everywhere():
     loop = "for name in OWNER_PASSWORD SERVICE_PASSWORD ENGINE_KEY ADMIN_KEY; do"
-    texts = [*READMES.values(), (ROOT / "deploy" / "gpu-vm.md").read_text()]
-    made = {block for text in texts for block in blocks(text, "bash") if loop in block}
+    made = [block for page in PAGES for block in blocks(read(page), "bash") if loop in block]
+    assert len(made) == 3
     assert {block[block.index("cp ") : block.index("done")] for block in made} == {
         "\n".join(re.findall(r"^#   (.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)).removesuffix("done")
     }
 
 
+def test_the_readme_executes_six_curls():
+    assert sum(block.count("curl ") for block in executed("README.md")) == 6
+
+
+def test_every_executed_page_is_in_the_order():
+    assert {str(english) for english, _ in PAIRS if executed(english)} == set(EXECUTED)
+
+
 def test_the_examples_run(live_server):
-    """In the order of the page, each as it stands, with the address of the test's server."""
-    assert len(readme_commands()) >= 5
+    """In the order of the pages, each as it stands, with the address of the test's server."""
     strict = 'curl() { command curl --fail-with-body -sS "$@"; echo; }\n'
     environment = {**os.environ, "KYUJANG_URL": live_server}
-    printed = []
-    for block in readme_commands():
-        script = block.replace("http://127.0.0.1:8000", live_server).replace(".venv/bin/python", sys.executable)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", strict + script],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-        printed.append(done.stdout)
-    first, dry = printed[0], printed[1]
+    printed: dict[str, list[str]] = {}
+    for page in EXECUTED:
+        printed[page] = []
+        for block in executed(page):
+            script = block.replace("http://127.0.0.1:8000", live_server).replace(".venv/bin/python", sys.executable)
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", strict + script],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert done.returncode == 0, f"{page}: {block}\n{done.stdout}\n{done.stderr}"
+            printed[page].append(done.stdout)
+    first, *_, invented = printed["README.md"]
     assert '"status":"succeeded"' in first
     assert '"citations":[{' in first
-    assert '"role":"system"' in dry
-    (invented,) = [out for block, out in zip(readme_commands(), printed, strict=True) if "맥북프로" in block]
     assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in invented
+    assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in printed["docs/guides/grounding.md"][-1]
+    assert '"role":"system"' in printed["docs/guides/prompts.md"][0]
+    assert '"document_id":"opening-hours"' in printed["docs/guides/search-and-filters.md"][1]

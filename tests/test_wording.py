@@ -28,7 +28,7 @@ PLAIN = {
 UNPLAIN = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in PLAIN.items()}
 
 PAGES = [
-    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md") if (ROOT / name).exists()),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md") if (ROOT / name).exists()),
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "decisions" not in path.parts),
 ]
 CODE = sorted(path for folder in ("app", "ingest") for path in (ROOT / folder).rglob("*.py"))

@@ -1,7 +1,7 @@
 """Retrieved text is data: nothing in it may pass for a turn, a source or a sign of the prompt's own. Pure.
 
 Only what goes into the prompt is changed; citations quote the stored text. Plain words stay, in whatever language or
-encoding: that a model does not obey them, no spelling can ensure (README, "Instructions inside documents").
+encoding: that a model does not obey them, no spelling can ensure (docs/guides/prompt-injection.md).
 """
 
 from __future__ import annotations

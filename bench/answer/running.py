@@ -27,7 +27,7 @@ def running(url: str, key: str | None, documents: Sequence[CorpusDocument]) -> I
     with httpx.Client(base_url=url, headers=headers, timeout=600) as client:
         failures = ingest_corpus(client, documents, call(client, "GET", "/limits"))
         if failures:
-            raise SystemExit(f"{len(failures)} documents were not taken in, such as {': '.join(failures[0])}")
+            raise SystemExit(f"{len(failures)} documents were not ingested, such as {': '.join(failures[0])}")
         yield client
 
 

@@ -85,26 +85,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.ingest", description="Ingest measured")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     peers = actions.add_parser("peers", help="install the other frameworks in an environment of their own (3 GB)")
-    measure = actions.add_parser("measure", help="take documents in, ask, and print tables")
+    measure = actions.add_parser("measure", help="ingest documents, ask, and print tables")
     for each in (peers, measure):
         each.add_argument("--home", type=Path, required=True, help="a folder of their own")
     add = measure.add_argument
     add("--corpus", type=_paths, required=True, help=".jsonl files with a field 'text', or folders of texts; by commas")
     add("--documents", type=Path, help="a folder of real files for the loaders")
     add("--parts", type=lambda text: text.split(","), help=f"of {','.join(PARTS)}; those not done yet")
-    add("--chunks", type=int, default=300, help="taken in from an empty database on")
-    add("--rounds", type=int, default=2, help="in which those are taken in")
+    add("--chunks", type=int, default=300, help="to ingest into an empty database")
+    add("--rounds", type=int, default=2, help="of ingesting those")
     add(
         "--sizes",
         type=_numbers,
         default=[1_000, 10_000],
         help="chunks in the database when growth is measured; up to 100000",
     )
-    add("--growth-chunks", type=int, default=80, help="taken in at each of the sizes")
+    add("--growth-chunks", type=int, default=80, help="to ingest at each of the sizes")
     add("--peers", type=lambda text: text.split(","), help="which of the frameworks; all that are installed")
-    add("--peer-chunks", type=int, default=120, help="that each of the frameworks takes in")
+    add("--peer-chunks", type=int, default=120, help="that each of the frameworks ingests")
     add("--upload-mb", type=int, default=200)
-    add("--questions", type=int, default=150, help="asked idle, and as many while documents are taken in")
+    add("--questions", type=int, default=150, help="asked idle, and as many while documents are ingested")
     add("--workers", type=int, default=1)
     add("--json", type=Path)
     return parser

@@ -67,7 +67,7 @@ def _upload(figures: dict[str, Any]) -> Rows:
 
 
 def _latency(figures: dict[str, Any]) -> Rows:
-    rows = [["mode", "idle p50 ms", "p95", "while documents are taken in p50", "p95", "p95 ×"]]
+    rows = [["mode", "idle p50 ms", "p95", "while documents are ingested p50", "p95", "p95 ×"]]
     for mode, each in figures["modes"].items():
         idle, loaded = each["idle"], each["loaded"]
         row = [mode, *(f"{value:.1f}" for value in (idle["p50"], idle["p95"], loaded["p50"], loaded["p95"]))]
@@ -82,5 +82,5 @@ SECTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], Rows]], ...] = (
     ("peers", "Beside other frameworks", _peers),
     ("loaders", "Loaders", _loaders),
     ("upload", "The API's memory while a file passes", _upload),
-    ("latency", "Searches while documents are taken in", _latency),
+    ("latency", "Searches while documents are ingested", _latency),
 )
