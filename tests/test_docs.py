@@ -40,7 +40,7 @@ FENCE = re.compile(r"(<!-- test -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MU
 def english_pages() -> list[str]:
     """The pages below docs/ that are written by hand, by their path there."""
     return sorted(str(path.relative_to(DOCS)) for folder in WRITTEN for path in (DOCS / folder).glob("*.md")) + sorted(
-        path.name for path in DOCS.glob("*.md") if path.name in {"architecture.md", "glossary.md"}
+        path.name for path in DOCS.glob("*.md") if path.name in {"index.md", "architecture.md", "glossary.md"}
     )
 
 
