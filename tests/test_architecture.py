@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,25 @@ LEAVES = {
     "app.settings": {"app.errors"},
     "app.storage.database": {"app.errors", "app.settings", "app.tenancy"},
 }
+# From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
+LAYERS = (
+    ("app.__main__",),
+    ("app.main", "app.up", "app.evaluation"),
+    ("app.cli", "app.bootstrap"),
+    ("app.api",),
+    ("app.pipeline",),
+    ("app.questions",),
+    ("app.services",),
+    ("app.grounding", "app.adapters"),
+    ("app.prompting",),
+    ("app.retrieval",),
+    ("app.storage", "app.generation"),
+    ("app.embedding",),
+    ("app.language", "app.sandbox", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
+    ("app.settings",),
+    ("app.tenancy", "app.errors"),
+)
+BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|cli\..+|sync\.in_database|cluster\..+)"
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
@@ -142,6 +161,31 @@ def test_app_never_imports_ingest():
     assert not [(name, found) for name, names in backwards.items() for found in names if found.startswith("ingest")]
 
 
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def upward(modules: Iterable[Module]) -> list[tuple[str, str]]:
+    level = {name: number for number, names in enumerate(LAYERS) for name in names}
+    return [
+        (module.name, found)
+        for module in modules
+        if module.name.startswith("app.")
+        for found in sorted(module.first_party - {"app"})
+        if room(found) != room(module.name) and level[room(found)] <= level[room(module.name)]
+    ]
+
+
+def test_a_room_imports_only_what_stands_below_it():
+    assert {room(name) for name in NAMES if name.startswith("app.")} == {name for names in LAYERS for name in names}
+    assert upward(MODULES) == []
+
+
+def test_only_the_edge_opens_the_services():
+    users = [m.name for m in MODULES if "app.bootstrap" in m.imports]
+    assert [name for name in users if not re.fullmatch(BOOTSTRAPS, name)] == []
+
+
 def test_only_main_imports_the_routes():
     others = [m for m in MODULES if m.name != "app.main" and not m.name.startswith("app.api")]
     assert not [(m.name, found) for m in others for found in m.first_party if found.startswith("app.api")]
@@ -229,6 +273,9 @@ def test_the_checks_see_what_they_look_for():
         "import os\ndef f():\n    from ingest import worker\n    os.getenv('A')\n    return 'select a from b'",
     )
     assert bad.first_party == {"ingest.worker"}
+    assert upward([Module("app.language.bad", "from app.storage import blobs")]) == [
+        ("app.language.bad", "app.storage.blobs")
+    ]
     assert set(_imported(next(bad.functions()))) == {"ingest.worker"}
     assert [text for text in bad.strings() if SQL.match(text)] == ["select a from b"]
     assert _reads_of_the_environment(bad.tree) == [4]
