@@ -11,7 +11,7 @@ from app.errors import InvalidInput, NotFound
 from app.language.marks import MAX_MARKS, has_long_run
 from app.language.unicode import clean
 from app.storage import documents
-from app.storage.filters import Condition
+from app.storage.filters import Filter
 
 router = APIRouter(route_class=KeyFirst, prefix="/documents", tags=["Documents"])
 
@@ -30,7 +30,7 @@ def document_id(id: Annotated[str, Path(description="May hold slashes: it is the
         raise NotFound from None
 
 
-FiltersInQuery = Annotated[Condition | None, Depends(filters_in_query)]
+FiltersInQuery = Annotated[Filter | None, Depends(filters_in_query)]
 DocumentId = Annotated[str, Depends(document_id)]
 
 

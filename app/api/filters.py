@@ -1,4 +1,4 @@
-"""Filters as they are sent, checked, and turned into app.filters."""
+"""Check filters as they are sent, and turn them into the tree of app/storage/filters.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from app.language.unicode import clean
 from app.storage.filters import (
     All,
     Compares,
-    Condition,
     Contains,
     Filter,
     Is,
@@ -35,7 +34,6 @@ from app.storage.filters import (
     Not,
     Scalar,
     Some,
-    compile_filter,
 )
 
 MAX_FILTER_DEPTH = 5
@@ -175,17 +173,13 @@ Filters: TypeAlias = Annotated[FilterBody, BeforeValidator(_bounded)]
 FILTERS: TypeAdapter[FilterBody] = TypeAdapter(Filters)
 
 
-def condition(body: FilterBody | None) -> Condition | None:
-    return compile_filter(_filter(body)) if body else None
-
-
-def _filter(body: FilterBody) -> Filter:
+def filter_of(body: FilterBody) -> Filter:
     if body.and_ is not None:
-        return All([_filter(part) for part in body.and_])
+        return All([filter_of(part) for part in body.and_])
     if body.or_ is not None:
-        return Some([_filter(part) for part in body.or_])
+        return Some([filter_of(part) for part in body.or_])
     if body.not_ is not None:
-        return Not(_filter(body.not_))
+        return Not(filter_of(body.not_))
     assert body.key is not None
     key: Key = Metadata(body.key.removeprefix(METADATA)) if body.key.startswith(METADATA) else body.key  # type: ignore[assignment]
     match body.op:
@@ -206,11 +200,11 @@ def filters_in_query(
     filters: Annotated[
         str | None, Query(max_length=MAX_JSON_CHARACTERS, description="A filter as in POST /search, as JSON")
     ] = None,
-) -> Condition | None:
+) -> Filter | None:
     if filters is None:
         return None
     try:
-        return condition(FILTERS.validate_json(filters))
+        return filter_of(FILTERS.validate_json(filters))
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidInput(first["msg"], pointer=pointer(("filters", *first["loc"]))) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.api.filters import condition
+from app.api.filters import filter_of
 from app.api.query_schemas import (
     AnswerOut,
     CitationOut,
@@ -28,7 +28,8 @@ from app.retrieval.search import SearchOptions
 
 
 def search_options_of(body: SearchBody | QueryBody) -> SearchOptions:
-    return SearchOptions(body.top_k, body.mode, condition(body.filters), body.min_score, body.rerank)
+    where = filter_of(body.filters) if body.filters else None
+    return SearchOptions(body.top_k, body.mode, where, body.min_score, body.rerank)
 
 
 def question_of(body: QueryBody) -> Question:

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from app.retrieval.match import Hit, Match
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.documents import public_chunk_id
-from app.storage.filters import Condition
+from app.storage.filter_sql import Condition
 from app.tenancy import TenantNumber
 
 

@@ -17,7 +17,7 @@ from app.retrieval.match import Hit, Match
 from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
 from app.storage.database import Connection, Database
-from app.storage.filters import Condition
+from app.storage.filters import Filter
 from app.storage.spaces import active_number
 from app.tenancy import TenantNumber
 from app.timings import StepTimer
@@ -33,7 +33,7 @@ RERANKED = 50
 class SearchOptions:
     top_k: int = 5
     mode: Mode = "hybrid"
-    where: Condition | None = None
+    where: Filter | None = None
     min_score: float | None = None
     rerank: bool = False
 

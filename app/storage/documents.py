@@ -12,7 +12,8 @@ from psycopg.rows import DictRow
 from app.errors import NotFound
 from app.storage import changelog, postings
 from app.storage.database import Database, fetch_all, fetch_one
-from app.storage.filters import Condition
+from app.storage.filter_sql import compile_filter
+from app.storage.filters import Filter
 from app.storage.jobs import cancel_items
 from app.tenancy import TenantNumber
 
@@ -49,17 +50,18 @@ def public_chunk_id(number: int) -> str:
 
 
 async def list_documents(
-    database: Database, tenant: TenantNumber, *, limit: int, after: str | None, where: Condition | None = None
+    database: Database, tenant: TenantNumber, *, limit: int, after: str | None, where: Filter | None = None
 ) -> list[Document]:
+    condition = compile_filter(where) if where else None
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
             f"""
             select * from documents d
-            where d.tenant_id = %(tenant)s and d.id > %(after)s and {where.sql if where else "true"}
+            where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
             order by d.id limit %(limit)s
             """,  # noqa: S608 - a condition holds its values as parameters
-            {"tenant": tenant, "after": after or "", "limit": limit} | (where.parameters if where else {}),
+            {"tenant": tenant, "after": after or "", "limit": limit} | (condition.parameters if condition else {}),
         )
     return [_document(row) for row in rows]
 

@@ -17,7 +17,7 @@ from pgvector.psycopg import register_vector_async
 from app.retrieval.stores import VectorStore
 from app.retrieval.stores.pgvector import PgvectorStore, ef_search
 from app.storage.database import Database
-from app.storage.filters import Compares, Metadata, compile_filter
+from app.storage.filters import Compares, Metadata
 from app.tenancy import TenantNumber
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
@@ -58,7 +58,7 @@ class Ours:
     async def search(self, question: Question) -> Sequence[int]:
         where = None
         if question.limit is not None:
-            where = compile_filter(Compares(Metadata("share"), "lt", question.limit))
+            where = Compares(Metadata("share"), "lt", question.limit)
         async with self._database.snapshot(question.tenant) as connection:
             hits = await self._store.search(connection, question.tenant, question.vector, TOP_K, where)
         return [hit.chunk for hit in hits]

@@ -13,7 +13,7 @@ from app.services import Services
 from app.settings import Settings
 from app.storage import documents, jobs
 from app.storage.blobs import Blob
-from app.storage.filters import Column, Is, Metadata, compile_filter
+from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
 from app.storage.tenants import tenant_by_slug
 from app.tenancy import TenantNumber
@@ -124,7 +124,7 @@ class InPlace:
     async def _documents_where(
         self, key: Column | Metadata, values: Sequence[str]
     ) -> AsyncIterator[tuple[str, Stored]]:
-        where, after = compile_filter(Is(key, values)), None
+        where, after = Is(key, values), None
         while True:
             rows = await documents.list_documents(
                 self._services.database, self._tenant, limit=PAGE, after=after, where=where

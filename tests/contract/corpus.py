@@ -16,7 +16,7 @@ from app.retrieval.match import Hit
 from app.retrieval.stores import VectorStore
 from app.storage import changelog, spaces
 from app.storage.database import Database, fetch_all
-from app.storage.filters import Condition
+from app.storage.filters import Filter
 from app.storage.tenants import create_tenant, tenant_by_slug
 
 DIMENSION = 384
@@ -100,7 +100,7 @@ async def put(database: Database, tenant: int, *documents: Document) -> dict[str
 
 
 async def search(
-    database: Database, store: VectorStore, tenant: int, vector: Array, top_k: int, where: Condition | None = None
+    database: Database, store: VectorStore, tenant: int, vector: Array, top_k: int, where: Filter | None = None
 ) -> list[Hit]:
     async with database.snapshot(tenant) as connection:
         return await store.search(connection, tenant, vector, top_k, where)

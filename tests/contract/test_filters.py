@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.retrieval.stores import pgvector
 from app.storage import documents
-from app.storage.filters import All, Compares, Contains, Is, Metadata, Not, Some, compile_filter
+from app.storage.filter_sql import compile_filter
+from app.storage.filters import All, Compares, Contains, Is, Metadata, Not, Some
 from tests.contract.corpus import SPACE, Document, new_tenant, put, search, unit
 from tests.contract.test_vector_store import faiss_store
 
@@ -111,15 +112,14 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
     ]
     chunks = await put(database, tenant, *there)
     expected = [document.id for document in there if holds(filter_, document)]
-    condition = compile_filter(filter_)
-    listed = await documents.list_documents(database, tenant, limit=50, after=None, where=condition)
+    listed = await documents.list_documents(database, tenant, limit=50, after=None, where=filter_)
     assert [document.id for document in listed] == expected
     of_them = {chunk for id_ in expected for chunk in chunks[id_]}
     for store in stores:
-        hits = await search(database, store, tenant, unit(rng, 1)[0], top_k, condition)
+        hits = await search(database, store, tenant, unit(rng, 1)[0], top_k, filter_)
         assert {hit.chunk for hit in hits} <= of_them
         assert len(hits) == min(top_k, len(of_them))
-        every = await search(database, store, tenant, unit(rng, 1)[0], 100, condition)
+        every = await search(database, store, tenant, unit(rng, 1)[0], 100, filter_)
         assert {hit.chunk for hit in every} == of_them
 
 
@@ -135,7 +135,7 @@ async def test_long_keys_and_texts_are_found_whole(services, text):
             All([Compares(Metadata(key), "lte", text), Compares(Metadata(key), "gte", text)]),
             Contains(Metadata("list"), text),
         ):
-            hits = await search(database, store, tenant, unit(rng, 1)[0], 5, compile_filter(filter_))
+            hits = await search(database, store, tenant, unit(rng, 1)[0], 5, filter_)
             assert [hit.chunk for hit in hits] == chunks["it"], filter_
 
 

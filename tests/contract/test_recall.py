@@ -15,7 +15,7 @@ from psycopg import sql
 
 from app.retrieval.stores import pgvector
 from app.retrieval.stores.pgvector import PgvectorStore
-from app.storage.filters import Compares, Metadata, compile_filter
+from app.storage.filters import Compares, Metadata
 from app.storage.migrate import migrate
 from app.storage.spaces import table
 from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit
@@ -103,7 +103,7 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
             matching = size if share is None else int(size // PER_DOCUMENT * share) * PER_DOCUMENT
             where = None
             if share is not None:
-                where = compile_filter(Compares(Metadata("n"), "lt", matching // PER_DOCUMENT))
+                where = Compares(Metadata("n"), "lt", matching // PER_DOCUMENT)
             queries = unit(rng, QUERIES[size], vectors[rng.integers(size, size=QUERIES[size])], 0.04)
             if hasattr(store, "close"):
                 await search(services.database, store, tenant, queries[0], 1)
@@ -129,7 +129,7 @@ async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenant
     """Ten chunks of 24,000, wherever they are, if nobody noticed that the filter is narrow."""
     monkeypatch.setattr(pgvector, "EXACT_UP_TO_MATCHING", 0)
     (tenant, vectors, chunks), *_ = tenants[24_000]
-    where = compile_filter(Compares(Metadata("n"), "lt", 1))
+    where = Compares(Metadata("n"), "lt", 1)
     for query in vectors[1000:1005]:
         hits = await search(services.database, store, tenant, query, 10, where)
         assert {hit.chunk for hit in hits} == set(chunks[:10])
@@ -139,8 +139,8 @@ async def test_the_plans_are_the_ones_meant(services, tenants):
     """One partition, through the HNSW index; with a narrow filter through the documents' index, never through all."""
     (tenant, vectors, _), *_ = tenants[24_000]
     store = PgvectorStore(SPACE)
-    wide = compile_filter(Compares(Metadata("n"), "lt", 2_200))
-    narrow = compile_filter(Compares(Metadata("n"), "lt", 5))
+    wide = Compares(Metadata("n"), "lt", 2_200)
+    narrow = Compares(Metadata("n"), "lt", 5)
     plans = {}
     for name, where in {"all": None, "wide": wide, "narrow": narrow}.items():
         async with services.database.snapshot(tenant) as connection:

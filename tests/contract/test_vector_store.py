@@ -15,7 +15,7 @@ from app.retrieval.stores import VectorStore
 from app.retrieval.stores.faiss_store import FaissStore
 from app.retrieval.stores.pgvector import PgvectorStore
 from app.storage import changelog, documents, tenants
-from app.storage.filters import Compares, Is, Metadata, Not, compile_filter
+from app.storage.filters import Compares, Is, Metadata, Not
 from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
 
 NewStore = Callable[[], VectorStore]
@@ -210,7 +210,7 @@ async def test_filters_narrow_and_wide_find_all_that_match(store, database, rng)
     }
     for query in unit(rng, 3, vectors[:3], 0.02):
         for name, condition in conditions.items():
-            hits = await search(database, store, tenant, query, 20, compile_filter(condition))
+            hits = await search(database, store, tenant, query, 20, condition)
             scores = sorted((vectors[rows[name]] @ query).tolist(), reverse=True)[:20]
             assert [hit.score for hit in hits] == pytest.approx(scores, abs=2e-3), name
 

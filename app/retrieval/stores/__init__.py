@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.retrieval.match import Hit
 from app.storage.database import Connection
-from app.storage.filters import Condition
+from app.storage.filters import Filter
 from app.tenancy import TenantNumber
 
 
@@ -20,7 +20,7 @@ class VectorStore(Protocol):
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
-        where: Condition | None = None,
+        where: Filter | None = None,
     ) -> list[Hit]:
         """Inside the caller's snapshot (Database.snapshot). `vector` is L2-normalised, of shape [dimension].
 

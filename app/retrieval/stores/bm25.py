@@ -15,7 +15,8 @@ from psycopg.rows import DictRow
 from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import Hit
 from app.storage.database import Connection, fetch_all
-from app.storage.filters import Condition
+from app.storage.filter_sql import compile_filter
+from app.storage.filters import Filter
 from app.storage.postings import IMPACT_SCALE
 from app.tenancy import TenantNumber
 
@@ -104,7 +105,7 @@ class TermHit(Hit):
 
 
 async def search(
-    connection: Connection, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Condition | None = None
+    connection: Connection, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Filter | None = None
 ) -> list[TermHit]:
     """min(top_k, matching chunks that hold one of the terms) hits, best first. Inside the caller's snapshot."""
     parameters: dict[str, Any] = {
@@ -118,14 +119,17 @@ async def search(
     }
     if where is None:
         return _hits(await fetch_all(connection, ASKED + STRONGEST + ALL_MET + SCORED, parameters))
-    few = await small_candidate_set(connection, tenant, where, documents=FEW_CHUNKS, chunks=FEW_CHUNKS)
+    condition = compile_filter(where)
+    few = await small_candidate_set(connection, tenant, condition, documents=FEW_CHUNKS, chunks=FEW_CHUNKS)
     if few is not None:
         return _hits(await fetch_all(connection, ASKED + OF_DOCUMENTS + SCORED, {**parameters, "documents": few}))
     enough = parameters["candidates"]
-    parameters |= {**where.parameters, "candidates": CANDIDATES_TO_FILTER, "enough": enough}
-    rows = await fetch_all(connection, ASKED + STRONGEST + MATCHING_MET.format(where=where.sql) + SCORED, parameters)
+    parameters |= {**condition.parameters, "candidates": CANDIDATES_TO_FILTER, "enough": enough}
+    rows = await fetch_all(
+        connection, ASKED + STRONGEST + MATCHING_MET.format(where=condition.sql) + SCORED, parameters
+    )
     if not rows or rows[0]["candidates"] < enough:
-        rows = await fetch_all(connection, ASKED + THOROUGH.format(where=where.sql), parameters)
+        rows = await fetch_all(connection, ASKED + THOROUGH.format(where=condition.sql), parameters)
     return _hits(rows)
 
 

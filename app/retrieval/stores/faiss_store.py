@@ -24,7 +24,8 @@ from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.pgvector import PgvectorStore, narrow
 from app.storage import changelog
 from app.storage.database import Connection
-from app.storage.filters import Condition
+from app.storage.filter_sql import Condition, compile_filter
+from app.storage.filters import Filter
 from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.stores")
@@ -77,16 +78,17 @@ class FaissStore:
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
-        where: Condition | None = None,
+        where: Filter | None = None,
     ) -> list[Hit]:
         stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:
             return []
-        if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:
+        condition = compile_filter(where) if where else None
+        if condition and (few := await narrow(connection, tenant, condition, stored.chunks, top_k)) is not None:
             return await self._database.among(connection, tenant, vector, top_k, few)
         hits = None
         if self._bytes(stored.chunks) <= self._memory_bytes:
-            hits = await self._nearest(connection, tenant, stored.version, vector, top_k, where)
+            hits = await self._nearest(connection, tenant, stored.version, vector, top_k, condition)
         return hits if hits is not None else await self._database.search(connection, tenant, vector, top_k, where)
 
     async def _nearest(

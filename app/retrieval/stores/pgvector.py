@@ -18,7 +18,8 @@ from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import Hit
 from app.storage import changelog, spaces
 from app.storage.database import Connection, fetch_all, fetch_one
-from app.storage.filters import Condition
+from app.storage.filter_sql import Condition, compile_filter
+from app.storage.filters import Filter
 from app.tenancy import TenantNumber
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
@@ -55,24 +56,25 @@ class PgvectorStore:
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
-        where: Condition | None = None,
+        where: Filter | None = None,
     ) -> list[Hit]:
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
         stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:
             return []
-        if where and (few := await narrow(connection, tenant, where, stored.chunks, top_k)) is not None:
+        condition = compile_filter(where) if where else None
+        if condition and (few := await narrow(connection, tenant, condition, stored.chunks, top_k)) is not None:
             return await self.among(connection, tenant, vector, top_k, few)
         rows = max(stored.chunks, int(await self._partition_rows(connection, tenant)))
         crowd = rows / stored.chunks
         if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * crowd:
-            hits = await self._approximate(connection, parameters, where, rows, alone=crowd < ALONE)
+            hits = await self._approximate(connection, parameters, condition, rows, alone=crowd < ALONE)
             if len(hits) == top_k:
                 return hits
-        if where is None:
+        if condition is None:
             return await self._exact(connection, parameters, "true")
-        matching = f"v.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {where.sql})"  # noqa: S608
-        return await self._exact(connection, parameters | where.parameters, matching)
+        matching = f"v.document_id in (select d.id from documents d where d.tenant_id = %(tenant)s and {condition.sql})"  # noqa: S608
+        return await self._exact(connection, parameters | condition.parameters, matching)
 
     async def forget(self, tenant: TenantNumber) -> None:
         """All else is in the database."""

@@ -13,7 +13,7 @@ import pytest
 from app.retrieval.stores import bm25 as bm25_search
 from app.retrieval.stores.bm25 import TermHit
 from app.storage import postings
-from app.storage.filters import Compares, Is, Metadata, compile_filter
+from app.storage.filters import Compares, Is, Metadata
 from tests.contract.corpus import new_tenant
 from tests.contract.texts import Terms, load_terms, put_terms
 
@@ -202,7 +202,7 @@ async def test_filters_are_honoured_and_hide_nothing(services, filtered, monkeyp
     monkeypatch.setattr(bm25_search, "FEW_CHUNKS", few)
     expected = {chunk: hit for chunk, hit in bm25(terms, question).items() if matches(chunk // 10)}
     best = sorted((hit.score for hit in expected.values()), reverse=True)[:20]
-    hits = await search(services, tenant, question, 20, compile_filter(filter_))
+    hits = await search(services, tenant, question, 20, filter_)
     assert {ours[hit.chunk] for hit in hits} <= expected.keys()
     # The head of a list holds the strongest chunks of one term, which need not be those of all terms together.
     assert [hit.score for hit in hits] == pytest.approx(best, rel=1e-2)
