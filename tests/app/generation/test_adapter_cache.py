@@ -181,10 +181,10 @@ async def test_an_engine_whose_adapter_says_something_else_is_not_asked_until_it
         replicas = replicas_of(fake.engine())
         watching = watch(replicas, metrics)
         await watching.once()
-        with pytest.raises(EngineUnavailable, match="does not say what it said"):
+        with pytest.raises(EngineUnavailable, match="no longer gives the output"):
             await ask(replicas)
         await replicas.working()
-        with pytest.raises(EngineUnavailable, match="does not say what it said"):
+        with pytest.raises(EngineUnavailable, match="no longer gives the output"):
             await replicas.served()
         fake.said[ACTIVE] = {"yes": 1.0}
         await watching.once()
