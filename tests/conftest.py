@@ -55,7 +55,7 @@ for name in [name for name in os.environ if name.startswith("KYUJANG_") or name 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 needs_shared_data = pytest.mark.skipif(
-    not SHARED_DATA.is_dir(), reason="the evaluation data is not beside this checkout (README, Tests)"
+    not SHARED_DATA.is_dir(), reason="the evaluation data is not beside this checkout (CONTRIBUTING.md, Tests)"
 )
 
 

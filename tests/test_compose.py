@@ -11,8 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from app.addresses import SERVICE_ROLE
-from app.settings import Settings
+from app.settings import SERVICE_ROLE, Settings
 from tests.conftest import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -20,6 +20,7 @@ from app.main import create_app
 from app.prompting.elements import ENGLISH, KOREAN
 from app.settings import Settings
 from tests.conftest import ROOT
+from tests.test_architecture import LAYERS
 
 DOCS = ROOT / "docs"
 READMES = {name: (ROOT / name).read_text() for name in ("README.md", "README.ko.md")}
@@ -224,3 +225,32 @@ def test_the_examples_run(live_server):
     assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in printed["docs/guides/grounding.md"][-1]
     assert '"role":"system"' in printed["docs/guides/prompts.md"][0]
     assert '"document_id":"opening-hours"' in printed["docs/guides/search-and-filters.md"][1]
+
+
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+NAMED_PATH = re.compile(r"`((?:app|ingest|tests|bench|docs|deploy|migrations)/[\w/.]*)`")
+STRUCTURE = [page for page in ("docs/architecture.md", "docs/ko/architecture.md", "CONTRIBUTING.md")]
+
+
+@pytest.mark.parametrize("page", STRUCTURE)
+def test_the_tests_that_a_page_names_exist(page):
+    named = NAMED_TEST.findall(read(page))
+    assert named
+    assert [
+        f"{file}::{name}"
+        for file, name in named
+        if not (ROOT / file).exists() or not re.search(rf"^(async )?def {name}\(", read(file), re.MULTILINE)
+    ] == []
+
+
+@pytest.mark.parametrize("page", STRUCTURE)
+def test_the_files_and_folders_that_a_page_names_exist(page):
+    named = NAMED_PATH.findall(read(page))
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_lists_the_layers_of_the_contract():
+    rows = re.findall(r"^\| (`app/.*?) \|", read("docs/architecture.md"), re.MULTILINE)
+    rooms = [re.findall(r"`(app/[\w/.]+)`", row) for row in rows]
+    assert [tuple(path.strip("/").removesuffix(".py").replace("/", ".") for path in row) for row in rooms] == [*LAYERS]

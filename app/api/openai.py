@@ -135,8 +135,7 @@ class Completion:
 async def chat_completions(
     request: Request, body: ChatBody, tenant: QueryTenant, services: ServicesDep
 ) -> ChatOut | StreamingResponse:
-    """Answer like `POST /query`, in OpenAI's format: `model` is a stored prompt, or `default`; `kyujang` has the
-    citations.
+    """POST /query in OpenAI's shape: `model` is a stored prompt, or `default`; `kyujang` has the citations.
 
     The last message is the question, those before it the conversation; system messages are the persona.
     """
@@ -153,7 +152,7 @@ async def chat_completions(
 
 @router.get("/models")
 async def list_models(tenant: QueryTenant, services: ServicesDep) -> ModelsOut:
-    """List `default`, which questions without a prompt get, and the stored prompts, in OpenAI's format."""
+    """`default`, which is what questions without a prompt get, and the stored prompts."""
     data, after = [await _default(tenant, services)], None
     while True:
         rows = await stored_prompts.summaries(services.database, tenant.number, limit=MODELS_AT_ONCE, after=after)
@@ -165,7 +164,7 @@ async def list_models(tenant: QueryTenant, services: ServicesDep) -> ModelsOut:
 
 @router.get("/models/{id}")
 async def get_model(id: str, tenant: QueryTenant, services: ServicesDep) -> ModelOut:
-    """Show one of them, by `name` or `name@version`."""
+    """`name` or `name@version`."""
     if id == DEFAULT:
         return await _default(tenant, services)
     with _in_their_terms():
