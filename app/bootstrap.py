@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
-from app.generation.replicas import open_replicas
+from app.generation.engine import open_engine
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
@@ -43,7 +43,7 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
         if reranker is not None:
             stack.push_async_callback(reranker.close)
         metrics = metrics or Metrics()
-        engine = open_replicas(settings, metrics)
+        engine = open_engine(settings, metrics)
         if engine is not None:
             stack.push_async_callback(engine.close)
         yield Services(

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.adapters.reconciler import AdapterWatch
+from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
     documents,
@@ -53,7 +53,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.services = opened
             watches = [opened.spaces.watch]
             if opened.engine is not None:
-                adapters = AdapterWatch(settings, opened.database, opened.engine, metrics)
+                adapters = AdapterReconciler(settings, opened.database, opened.engine, metrics)
                 watches += [opened.engine.watch, adapters.run]
             watching = [asyncio.create_task(run_forever(watch)) for watch in watches]
             yield

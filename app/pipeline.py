@@ -14,8 +14,9 @@ from app.adapters.folders import adapter_of
 from app.adapters.registry import AdapterVersion
 from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
-from app.generation.engine import Generation
-from app.generation.replicas import Replicas
+from app.generation.chat import ChatRequest
+from app.generation.completion import Generation
+from app.generation.engine import Engine
 from app.grounding.guard import Case, NoAnswer, Verdict, declined, judge, quoted
 from app.prompting import stored_prompts
 from app.prompting.elements import Grounding, PromptElements, elements_for
@@ -142,9 +143,7 @@ async def _chosen(
     return stored, adapter
 
 
-async def _with_fallback(
-    services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared
-) -> AsyncGenerator[Step]:
+async def _with_fallback(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
     """While nothing has been shown yet, the sources' own sentences can take the place of an engine that fails."""
     shown = False
     try:
@@ -162,7 +161,7 @@ async def _with_fallback(
         yield step
 
 
-async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
+async def _generated(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
     """A text that may be replaced or refused after its check comes after it."""
     model = (await engine.served()).model
     grounding = _grounding(services, ready, model)
@@ -201,16 +200,17 @@ async def _generated(services: Services, engine: Replicas, tenant: Tenant, ready
 
 
 def _parts(
-    services: Services, engine: Replicas, tenant: Tenant, ready: _Prepared, prompt: Prompt
+    services: Services, engine: Engine, tenant: Tenant, ready: _Prepared, prompt: Prompt
 ) -> AsyncGenerator[str | Generation]:
     schema = ready.question.schema
-    return engine.generate(
+    request = ChatRequest(
         prompt.messages,
         ready.elements.sampling,
         tenant=tenant.number,
         schema=or_declined(schema) if schema is not None else None,
         adapter=adapter_of(services.settings, tenant.number, ready.adapter.engine_name) if ready.adapter else None,
     )
+    return engine.generate(request)
 
 
 def _grounding(services: Services, ready: _Prepared, model: str) -> Grounding:

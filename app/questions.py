@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.adapters.activation import AUTO
-from app.generation.engine import Generation
+from app.generation.completion import Generation
 from app.generation.messages import Message
 from app.grounding.citations import Citation
 from app.grounding.guard import Verdict

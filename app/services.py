@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.generation.replicas import Replicas
+from app.generation.engine import Engine
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.live_spaces import OpenSpaces
@@ -22,5 +22,5 @@ class Services:
     spaces: OpenSpaces
     analyzer: Analyzer
     retriever: Retriever
-    engine: Replicas | None
+    engine: Engine | None
     metrics: Metrics

@@ -137,6 +137,15 @@ class Settings(BaseSettings):
     def blobs(self) -> Path:
         return self.home / "blobs"
 
+    @property
+    def model_name(self) -> str:
+        """By which a local engine serves its model."""
+        return self.model or PACKAGED_MODEL
+
+    @property
+    def serves_packaged_model(self) -> bool:
+        return self.model_name == PACKAGED_MODEL
+
     @cached_property
     def models(self) -> Path:
         """Converted once, then only read."""

@@ -25,8 +25,9 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 from safetensors.numpy import save_file
 
-from app.generation.adapter_cache import Adapter, LoadedAdapters
-from app.generation.transport import EngineHttp, Timeouts
+from app.generation.adapter_cache import Adapter, AdapterCache
+from app.generation.timeouts import Timeouts
+from app.generation.transport import EngineHttp
 from app.metrics import Metrics
 from app.settings import PACKAGED_MODEL
 from bench.stack import started_with_engine
@@ -57,7 +58,7 @@ class Bench:
     http: EngineHttp
     model: str
     adapters: Sequence[Adapter]
-    loaded: LoadedAdapters
+    loaded: AdapterCache
     tokens: int
 
     async def round(self, count: int, clients: int, requests: int, seed: int) -> float:
@@ -71,7 +72,7 @@ class Bench:
                 if count == 0:
                     return await self._complete(self.model, prompts[number])
                 adapter = self.adapters[number % count]
-                async with self.loaded.held(adapter):
+                async with self.loaded.pinned(adapter):
                     return await self._complete(adapter.name, prompts[number])
 
         started_at = time.perf_counter()
@@ -93,7 +94,7 @@ async def measure(options: argparse.Namespace, url: str, key: str, base: Path, f
     for number in range(most):
         write_adapter(base, folder / f"bench-{number}", options.rank, SEED + number)
     adapters = [Adapter(f"bench-{number}", str(folder / f"bench-{number}")) for number in range(most)]
-    loaded = LoadedAdapters(http, "bench", options.held, metrics)
+    loaded = AdapterCache(http, "bench", options.held, metrics)
     bench = Bench(http, model, adapters, loaded, options.tokens)
     rows: list[dict[str, Any]] = []
     try:

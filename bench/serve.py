@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from app.generation.engine import UNIX
+from app.generation.transport import UNIX
 from bench.stack import started_with_engine
 
 SEED = 20261121

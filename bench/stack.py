@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from app.generation.engine import UNIX
+from app.generation.transport import UNIX
 from bench.processes import tree
 from bench.service import ROOT, free_port
 

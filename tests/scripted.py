@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.generation.replicas import Replicas
-from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
+from app.generation.engine import Engine
+from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
 
 
 @dataclass(eq=False)
@@ -41,8 +41,8 @@ def _stream(reply: str) -> str:
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[Replicas]:
+async def scripted(script: Script) -> AsyncIterator[Engine]:
     async with fake_engines(script):
-        engine = replicas_of(script.engine())
+        engine = engine_of(script.replica())
         yield engine
         await engine.close()

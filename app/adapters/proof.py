@@ -1,4 +1,4 @@
-"""Whether an adapter changes what the engine says: its next-token probabilities on probes, against the base model's."""
+"""Prove that an adapter changes what the engine says: the next-token probabilities on probes differ from the base's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from app.errors import EngineUnavailable
 from app.generation.adapter_cache import Adapter
-from app.generation.engine import Engine
 from app.generation.messages import Message
+from app.generation.replica import EngineReplica
 from app.prompting.elements import ENGLISH, build_messages
 from app.retrieval.match import Match
 
@@ -29,7 +29,7 @@ TOKENS = 8
 # (batches are rounded in other ways).
 DIFFERS = 0.05
 # Far above rounding, far below another model's or adapter's.
-STRANGE = 0.5
+DRIFTED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +51,29 @@ def proof_from(stored: dict[str, Any]) -> Proof:
     return Proof(stored["difference"], stored["answers"])
 
 
-async def prove(engine: Engine, adapter: Adapter) -> Proof:
-    """Raises EngineUnavailable."""
+async def prove(replica: EngineReplica, adapter: Adapter) -> Proof:
+    """Ask the replica with the adapter and without. Raises EngineUnavailable."""
     answers, base = [], []
-    async with engine.adapters.held(adapter):
+    async with replica.adapters.pinned(adapter):
         # One after the other, since tenants' questions wait for the batch that these are in.
         for number in range(len(PROBES)):
-            answers.append(await distributions(engine, number, adapter))
-            base.append(await distributions(engine, number, None))
+            answers.append(await distributions(replica, number, adapter))
+            base.append(await distributions(replica, number, None))
     return Proof(max(difference(mine, its) for mine, its in zip(answers, base, strict=True)), answers)
 
 
-async def distributions(engine: Engine, number: int, adapter: Adapter | None, tokens: int = TOKENS) -> Distributions:
-    """How the answer to one of PROBES begins. Raises EngineUnavailable, where something is no number too."""
-    found = await engine.next_tokens(PROBES[number], tokens, adapter)
+async def distributions(
+    replica: EngineReplica, number: int, adapter: Adapter | None, tokens: int = TOKENS
+) -> Distributions:
+    """Return how the answer to one of PROBES begins. Raises EngineUnavailable, at NaN too."""
+    found = await replica.next_tokens(PROBES[number], tokens, adapter)
     if not found or not all(math.isfinite(each) for place in found for each in place.values()):
         raise EngineUnavailable("The engine returned NaN probabilities.")
     return found
 
 
 def difference(one: Sequence[dict[str, float]], other: Sequence[dict[str, float]]) -> float:
-    """Total variation distance of the likeliest tokens, the largest of all places up to which both say the same."""
+    """Return the total variation distance of the likeliest tokens: the largest of the places up to which both agree."""
     largest = 0.0
     for mine, its in zip(one, other, strict=False):
         largest = max(

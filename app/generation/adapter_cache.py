@@ -1,4 +1,4 @@
-"""What one replica of the engine has loaded: on demand, and so that the least recently used make room."""
+"""The adapters that one replica of the engine has loaded: on demand; the least recently used make room."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ALREADY = "already been loaded"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A version under the name that the engine knows it by, and its folder as the engine sees it."""
+    """A version by the name that the engine knows, and its folder as the engine sees it."""
 
     name: str
     folder: str
 
 
-class LoadedAdapters:
-    """vLLM forgets its adapters when it restarts, and other processes load and unload them too: what is kept here is
-    what was known last, and Engine.generate() puts it right."""
+class AdapterCache:
+    """vLLM forgets its adapters when it restarts, and other processes load and unload them too: this is what was known
+    last, and EngineReplica corrects it when the engine says otherwise."""
 
     def __init__(self, http: EngineHttp, replica: str, capacity: int, metrics: Metrics) -> None:
         self._http = http
@@ -38,7 +38,7 @@ class LoadedAdapters:
         self._metrics = metrics
         # Least recently used first.
         self._loaded: OrderedDict[str, None] = OrderedDict()
-        self._using: Counter[str] = Counter()
+        self._pins: Counter[str] = Counter()
         self._locks: dict[str, asyncio.Lock] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -52,8 +52,8 @@ class LoadedAdapters:
     def full(self) -> bool:
         return len(self._loaded) >= self._capacity
 
-    def know(self, names: Sequence[str]) -> None:
-        """What the engine itself lists."""
+    def sync(self, names: Sequence[str]) -> None:
+        """Take over what the engine itself lists."""
         for name in set(self._loaded) - set(names):
             self.forget(name)
         for name in names:
@@ -65,24 +65,24 @@ class LoadedAdapters:
         self._count()
 
     @asynccontextmanager
-    async def held(self, adapter: Adapter) -> AsyncIterator[None]:
-        """Loaded, and not unloaded by this process inside. Raises EngineUnavailable if the engine does not take it."""
-        self._using[adapter.name] += 1
+    async def pinned(self, adapter: Adapter) -> AsyncIterator[None]:
+        """Load it, and keep it loaded during the block as far as this process decides. Raises EngineUnavailable."""
+        self._pins[adapter.name] += 1
         try:
             await self.load(adapter)
             yield
         finally:
-            self._using[adapter.name] -= 1
-            if not self._using[adapter.name]:
-                del self._using[adapter.name]
+            self._pins[adapter.name] -= 1
+            if not self._pins[adapter.name]:
+                del self._pins[adapter.name]
 
     async def load(self, adapter: Adapter) -> None:
-        """Nothing if it is there. Raises EngineUnavailable."""
+        """Load it unless it is there. Raises EngineUnavailable."""
         if adapter.name in self._loaded:
             self._loaded.move_to_end(adapter.name)
             return
         started = monotonic()
-        # However many ask for it at once.
+        # One loads it for all that ask at the same time.
         async with self._locks.setdefault(adapter.name, asyncio.Lock()):
             if adapter.name not in self._loaded:
                 await self.make_room(1)
@@ -93,7 +93,7 @@ class LoadedAdapters:
         self._metrics.adapter_wait_seconds.observe(monotonic() - started)
 
     async def unload(self, name: str, why: str) -> None:
-        """The engine forgets the name; what is under way with it goes on. Raises EngineUnavailable."""
+        """Make the engine forget the name; requests in flight continue. Raises EngineUnavailable."""
         self.forget(name)
         try:
             await self._http.send("/v1/unload_lora_adapter", {"lora_name": name})
@@ -101,10 +101,10 @@ class LoadedAdapters:
             return
         self._metrics.adapter_unloads.labels(self._replica, why).inc()
 
-    async def make_room(self, places: int = 0) -> None:
-        """Other processes load too, so that there can be more than fit. Raises EngineUnavailable."""
-        while len(self._loaded) + places > self._capacity:
-            idle = next((name for name in self._loaded if name not in self._using), None)
+    async def make_room(self, slots: int = 0) -> None:
+        """Unload the least recently used until `slots` are free; other processes load too. Raises EngineUnavailable."""
+        while len(self._loaded) + slots > self._capacity:
+            idle = next((name for name in self._loaded if name not in self._pins), None)
             if idle is None:
                 return
             await self.unload(idle, "evicted")

@@ -1,7 +1,7 @@
-"""Who may generate now, who waits, and who is turned away.
+"""Which requests may generate now, which wait, and which are turned away.
 
-So many requests at a time for the process, fewer for each tenant, and a queue for each. Whenever a place is given
-back, the tenants that wait take turns, so that one tenant's burst costs another at most one turn each time.
+A limit for the process, a lower one for each tenant, and a queue for each tenant. Whenever a slot becomes free, the
+waiting tenants take turns, so that one tenant's burst costs another at most one turn each time.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Admission:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def place(self, tenant: TenantNumber) -> AsyncIterator[None]:
-        """Held until the end of the block. Raises TooManyRequests at once, or Overloaded after the wait."""
+    async def slot(self, tenant: TenantNumber) -> AsyncIterator[None]:
+        """Hold a slot during the block. Raises TooManyRequests at once, or Overloaded after the wait."""
         await self._enter(tenant)
         try:
             yield
         finally:
             self._running[tenant] -= 1
-            self._next()
+            self._admit_waiting()
 
     def refuse_if_full(self, tenant: TenantNumber) -> None:
-        """Raises TooManyRequests if this tenant's queue is: worth asking before any work is done for a request."""
+        """Raise TooManyRequests if this tenant's queue is full: worth asking before any work is done for a request."""
         if not self._free(tenant) and len(self._waiting.get(tenant, ())) >= self._queue:
             self._metrics.engine_rejected.labels("queue_full").inc()
             raise TooManyRequests(
@@ -63,19 +63,19 @@ class Admission:
         await self._wait(tenant)
 
     async def _wait(self, tenant: TenantNumber) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(turn)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(waiter)
         self._publish()
         try:
             async with asyncio.timeout(self._timeout_s):
-                await turn
+                await waiter
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                # The place was given in the same moment as the caller hung up or the time was over.
+            if waiter.done() and not waiter.cancelled():
+                # The slot was given in the same moment as the caller hung up or the time was over.
                 self._running[tenant] -= 1
             else:
-                self._leave_queue(tenant, turn)
-            self._next()
+                self._leave_queue(tenant, waiter)
+            self._admit_waiting()
             if isinstance(error, TimeoutError):
                 self._metrics.engine_rejected.labels("queue_timeout").inc()
                 raise Overloaded(
@@ -84,33 +84,33 @@ class Admission:
             raise
 
     def _free(self, tenant: TenantNumber) -> bool:
-        """Without going before somebody of the same tenant."""
+        """Whether a slot is free and no request of the same tenant waits for it."""
         return tenant not in self._waiting and self._has_room(tenant)
 
     def _has_room(self, tenant: TenantNumber) -> bool:
         return self.running < self._concurrency and self._running[tenant] < self._per_tenant
 
-    def _next(self) -> None:
-        """Gives free places to those who wait."""
+    def _admit_waiting(self) -> None:
+        """Give free slots to waiting requests."""
         while (tenant := next(filter(self._has_room, self._waiting), None)) is not None:
-            turn = self._waiting[tenant][0]
-            self._leave_queue(tenant, turn)
+            waiter = self._waiting[tenant][0]
+            self._leave_queue(tenant, waiter)
             if tenant in self._waiting:
                 self._waiting[tenant] = self._waiting.pop(tenant)
-            if not turn.done():
-                turn.set_result(None)
+            if not waiter.done():
+                waiter.set_result(None)
                 self._running[tenant] += 1
         self._publish()
 
-    def _leave_queue(self, tenant: TenantNumber, turn: asyncio.Future[None]) -> None:
+    def _leave_queue(self, tenant: TenantNumber, waiter: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(tenant)
-        if waiting is not None and turn in waiting:
-            waiting.remove(turn)
+        if waiting is not None and waiter in waiting:
+            waiting.remove(waiter)
             if not waiting:
                 del self._waiting[tenant]
 
     def _publish(self) -> None:
-        # Counted down to nothing is gone: tenants come and go for as long as the process lives.
+        # Drops zeros: tenants come and go for as long as the process lives.
         self._running = +self._running
         self._metrics.engine_requests.labels("running").set(self.running)
         self._metrics.engine_requests.labels("waiting").set(self.waiting)

@@ -1,262 +1,186 @@
-"""The client of vLLM's OpenAI-compatible server."""
+"""The engine as its callers see it: one, however many replicas; the least loaded one that works is asked."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import math
-import secrets
+import random
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from typing import TypeVar
 
-from app.errors import EngineUnavailable, InvalidInput, NotInEngine
-from app.generation.adapter_cache import Adapter, LoadedAdapters
-from app.generation.messages import Message, Sampling
-from app.generation.stream import Generation, Streamed
+from app.errors import EngineNotBegun, EngineUnavailable
+from app.generation.adapter_cache import Adapter
+from app.generation.admission import Admission
+from app.generation.chat import ChatRequest
+from app.generation.completion import Generation
+from app.generation.health import ReplicaHealth
+from app.generation.messages import Message
+from app.generation.replica import EngineReplica, Served, open_replicas
 from app.generation.token_counts import TokenCounts
-from app.generation.transport import UNIX, EngineHttp, Timeouts, well_formed
 from app.metrics import Metrics
 from app.settings import Settings
 from app.tenancy import TenantNumber
 
-__all__ = ["UNIX", "Engine", "Generation", "Sampling", "Served", "Timeouts", "address", "open_engines"]
+CHECK_EVERY_S = 5
 
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """The model that the engine serves, and how many tokens prompt and answer may have together."""
-
-    model: str
-    context_tokens: int
-
-
-CHAT = "/v1/chat/completions"
-ATTEMPTS = 4
+T = TypeVar("T")
 
 
 class Engine:
-    """One replica."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None,
-        model: str | None,
-        timeouts: Timeouts,
-        most_adapters: int = 1,
-        metrics: Metrics | None = None,
-    ) -> None:
-        self._model = model
-        # Without a key it differs from process to process: they share no prefixes then, and nobody can guess it.
-        self._salt = (key or secrets.token_hex(16)).encode()
-        self._http = EngineHttp(url, key=key, timeouts=timeouts)
-        self._served: Served | None = None
+    def __init__(self, replicas: Sequence[EngineReplica], admission: Admission, metrics: Metrics) -> None:
+        names = [f"engine {number} ({each.address})" for number, each in enumerate(replicas, start=1)]
+        self._replicas = [ReplicaHealth(each, name, metrics) for each, name in zip(replicas, names, strict=True)]
+        self._admission = admission
         self._counts = TokenCounts(self._count_text)
-        self.address = address(url)
-        self.adapters = LoadedAdapters(self._http, self.address, most_adapters, metrics or Metrics())
-        self.heard_at = 0.0
-        """When it last sent a part of an answer, by time.monotonic()."""
+        for name in names:
+            metrics.engine_replica_up.labels(name).set(0)
 
     async def close(self) -> None:
-        await self._http.close()
+        for each in self._replicas:
+            if each.probing is not None:
+                each.probing.cancel()
+            await each.replica.close()
+
+    @property
+    def replicas(self) -> dict[str, str]:
+        """What was found out last about each of several, by name: ok, or what is wrong."""
+        several = self._replicas if len(self._replicas) > 1 else []
+        return {each.name: each.reason for each in several}
+
+    def refuse_if_full(self, tenant: TenantNumber) -> None:
+        """Raise TooManyRequests if generate() would."""
+        self._admission.refuse_if_full(tenant)
 
     async def served(self) -> Served:
-        """Asked once, and again after a fault. Raises EngineUnavailable."""
-        if self._served is None:
-            self._served = await self._ask_served()
-        return self._served
-
-    async def ready(self) -> Served:
-        """A completion of one token: /health alone stays green on a broken engine. Raises EngineUnavailable."""
-        served = self._served = await self._ask_served()
-        body = {"model": served.model, "prompt": "1", "max_tokens": 1, "logprobs": 1}
-        try:
-            answer = await self._call("POST", "/v1/completions", body)
-        except InvalidInput as error:
-            raise EngineUnavailable(error.detail) from error
-        with well_formed():
-            # One whose numbers have become NaN still answers 200, with an empty text.
-            found = [choice.get("logprobs") or {} for choice in answer.get("choices", [])]
-            if any(each is None or not math.isfinite(each) for one in found for each in one.get("token_logprobs", [])):
-                raise EngineUnavailable("The engine returned NaN probabilities.")
-        return served
+        """Raises EngineUnavailable, as all of these do."""
+        return await self._ask(EngineReplica.served)
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """By the engine's own tokenizer, without special tokens."""
+        """Count by the engine's own tokenizer, without special tokens."""
         model = (await self.served()).model
         return list(await asyncio.gather(*(self._counts.of(model, text) for text in texts)))
 
     async def count_message_tokens(self, messages: Sequence[Message]) -> int:
-        """The whole prompt as the chat template makes it."""
+        """Count the whole prompt as the chat template makes it."""
         model = (await self.served()).model
-        return await self._count({"model": model, "messages": list(messages), "add_generation_prompt": True})
+        body = {"model": model, "messages": list(messages), "add_generation_prompt": True}
+        return await self._ask(lambda replica: replica.tokenize(body))
 
-    async def generate(
-        self,
-        messages: Sequence[Message],
-        sampling: Sampling,
-        *,
-        tenant: TenantNumber,
-        schema: dict[str, Any] | None = None,
-        adapter: Adapter | None = None,
-    ) -> AsyncGenerator[str | Generation]:
-        """The text as it comes, and at the end the whole. Closed before that, it ends the engine's request.
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[str | Generation]:
+        """As EngineReplica.generate(), when it is this tenant's turn. Tried once more elsewhere if it did not begin.
 
-        With a JSON schema the text is JSON that fits it. Raises EngineUnavailable, or InvalidInput for what the
-        engine refuses.
+        Raises TooManyRequests and Overloaded too.
         """
-        served = await self.served()
-        answer = Streamed(started=time.perf_counter())
-        body = self._body(adapter.name if adapter else served.model, messages, sampling, tenant, schema)
-        pointer = "/response_format" if schema is not None else ""
-        with self._forgetting():
-            async with aclosing(self._events(body, pointer, adapter)) as events:
-                async for event in events:
-                    self.heard_at = time.monotonic()
-                    if text := answer.take(event):
-                        yield text
-            generation = answer.whole()
-        yield generation
+        async with self._admission.slot(request.tenant):
+            for attempt in self._attempts(request.adapter):
+                try:
+                    with attempt.busy(), self._noting_faults(attempt) as replica:
+                        async with aclosing(replica.generate(request)) as parts:
+                            async for part in parts:
+                                yield part
+                    return
+                except EngineNotBegun as error:
+                    failed = error
+            raise failed
 
-    async def _events(self, body: dict[str, Any], pointer: str, adapter: Adapter | None) -> AsyncGenerator[Any]:
-        """With the adapter loaded; again if the engine has forgotten it, as it does when it restarts.
+    async def working(self) -> list[EngineReplica]:
+        """Return those that work, in quarantine or not; probe what is not up first. Raises EngineUnavailable."""
+        await asyncio.gather(*(self._probe(each) for each in self._replicas if each.state != "up"))
+        working = [each.replica for each in self._replicas if each.state == "up" or each.quarantined]
+        if not working:
+            raise self._unavailable()
+        return working
 
-        Or another process has unloaded it to make room: then it may take more than one attempt.
-        """
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                async with (
-                    self.adapters.held(adapter) if adapter else nullcontext(),
-                    aclosing(self._http.events(CHAT, body, pointer)) as events,
-                ):
-                    async for event in events:
-                        yield event
+    def quarantine(self, replica: EngineReplica, reason: str | None) -> None:
+        """Leave it out until the reason is withdrawn, however well it completes a token."""
+        for each in self._replicas:
+            if each.replica is replica:
+                each.quarantine(reason)
+
+    async def ready(self) -> None:
+        """Wait until some replica completes a token. Raises EngineUnavailable with what is wrong with each."""
+        for probe in asyncio.as_completed([self._probe(each) for each in self._replicas]):
+            if await probe:
                 return
-            except NotInEngine:
-                if adapter is None or not left:
-                    raise
-                self.adapters.forget(adapter.name)
+        raise self._unavailable()
 
-    async def next_tokens(
-        self, messages: Sequence[Message], tokens: int, adapter: Adapter | None = None
-    ) -> list[dict[str, float]]:
-        """For each of the `tokens` likeliest next ones, the log-probabilities of the 20 likeliest in its place."""
-        body = {
-            "model": adapter.name if adapter else (await self.served()).model,
-            "messages": list(messages),
-            "max_tokens": tokens,
-            "temperature": 0.0,
-            "logprobs": True,
-            "top_logprobs": 20,
-            "stream": True,
-        }
-        places: list[dict[str, float]] = []
-        with self._forgetting():
-            async with aclosing(self._events(body, "", adapter)) as events:
-                async for event in events:
-                    with well_formed():
-                        places += [_likely(place) for choice in event["choices"] for place in _places(choice)]
-        return places
+    async def watch(self) -> None:
+        """Probe each replica regularly, and after a fault at once; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for each in self._replicas:
+                group.create_task(self._watch(each))
 
-    async def listed_adapters(self) -> list[str]:
-        """As the engine itself lists them. Raises EngineUnavailable."""
-        listed = await self._call("GET", "/v1/models")
-        with well_formed():
-            return [str(each["id"]) for each in listed["data"] if each.get("parent")]
+    async def _watch(self, each: ReplicaHealth) -> None:
+        while True:
+            each.wake.clear()
+            if each.state != "up" or time.monotonic() - each.replica.last_event_at > CHECK_EVERY_S:
+                await self._probe(each)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_EVERY_S):
+                    await each.wake.wait()
 
-    def _body(
-        self,
-        model: str,
-        messages: Sequence[Message],
-        sampling: Sampling,
-        tenant: TenantNumber,
-        schema: dict[str, Any] | None,
-    ) -> dict[str, Any]:
-        body = {
-            **sampling,
-            "model": model,
-            "messages": list(messages),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            # Without it a tenant could tell from the latency what another tenant has asked.
-            "cache_salt": hmac.new(self._salt, str(tenant).encode(), hashlib.sha256).hexdigest(),
-        }
-        if schema is not None:
-            answer = {"name": "answer", "schema": schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": answer}
-        return body
+    def _probe(self, each: ReplicaHealth) -> asyncio.Task[bool]:
+        return each.start_probe(self._replicas)
 
-    async def _ask_served(self) -> Served:
-        listed = await self._call("GET", "/v1/models")
-        with well_formed():
-            own = [each for each in listed["data"] if not each.get("parent")]
-            models = {str(each["id"]): int(each.get("max_model_len") or 4096) for each in own}
-        model = self._model or next(iter(models), None)
-        if model not in models:
-            raise EngineUnavailable(f"The engine does not serve {model!r}; it serves {', '.join(models) or 'nothing'}.")
-        return Served(model, models[model])
+    async def _ask(self, ask: Callable[[EngineReplica], Awaitable[T]]) -> T:
+        for attempt in self._attempts():
+            try:
+                with self._noting_faults(attempt) as replica:
+                    return await ask(replica)
+            except EngineNotBegun as error:
+                failed = error
+        raise failed
 
-    async def _count_text(self, model: str, text: str) -> int:
-        return await self._count({"model": model, "prompt": text, "add_special_tokens": False})
+    def _attempts(self, adapter: Adapter | None = None) -> Iterator[ReplicaHealth]:
+        """Yield the replica to ask, and another one for what the first did not begin. Raises EngineUnavailable."""
+        first = self._pick(adapter)
+        if first is None:
+            raise self._unavailable()
+        yield first
+        second = self._pick(adapter, tried=first)
+        if second is not None:
+            yield second
 
-    async def _count(self, body: dict[str, Any]) -> int:
-        answer = await self._call("POST", "/tokenize", body)
-        with well_formed():
-            return int(answer["count"])
-
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        with self._forgetting():
-            return await self._http.call(method, path, body)
+    def _pick(self, adapter: Adapter | None, tried: ReplicaHealth | None = None) -> ReplicaHealth | None:
+        """Pick the least-loaded usable replica, preferring one that has the adapter loaded."""
+        for state in ("up", "unverified"):
+            usable = [each for each in self._replicas if each.state == state and each is not tried]
+            if usable:
+                least = min(each.running for each in usable)
+                idle = [each for each in usable if each.running == least]
+                has = [each for each in idle if adapter is not None and adapter.name in each.replica.adapters]
+                return random.choice(has or idle)
+        return None
 
     @contextmanager
-    def _forgetting(self) -> Iterator[None]:
-        """After a fault another model may be there."""
+    def _noting_faults(self, health: ReplicaHealth) -> Iterator[EngineReplica]:
         try:
-            yield
-        except EngineUnavailable:
-            self._served = None
+            yield health.replica
+        except EngineUnavailable as error:
+            health.suspect(error.detail)
+            # Another model may be there afterwards.
             self._counts.forget()
             raise
 
+    async def _count_text(self, model: str, text: str) -> int:
+        body = {"model": model, "prompt": text, "add_special_tokens": False}
+        return await self._ask(lambda replica: replica.tokenize(body))
 
-def _places(choice: dict[str, Any]) -> list[dict[str, Any]]:
-    return (choice.get("logprobs") or {}).get("content") or []
-
-
-def _likely(place: dict[str, Any]) -> dict[str, float]:
-    return {str(each["token"]): float(each["logprob"]) for each in place["top_logprobs"]}
-
-
-def address(url: str) -> str:
-    """Where an engine is, for people to read: without a user, a password or a folder."""
-    return url.rpartition("/")[2] if url.startswith(UNIX) else urlsplit(url).netloc.rpartition("@")[2]
+    def _unavailable(self) -> EngineUnavailable:
+        if len(self._replicas) == 1:
+            return EngineUnavailable(self._replicas[0].reason)
+        return EngineUnavailable("; ".join(f"{number}: {each.reason}" for number, each in enumerate(self._replicas, 1)))
 
 
-def open_engines(settings: Settings, metrics: Metrics) -> list[Engine]:
-    """None at all when the answers are extractive only: KYUJANG_ENGINE=none."""
-    if settings.engine == "none":
-        return []
-    key = settings.llm_key.get_secret_value() if settings.llm_key else None
-    timeouts = Timeouts(
-        connect_s=settings.llm_connect_timeout_s,
-        first_token_s=settings.llm_first_token_timeout_s,
-        token_s=settings.llm_token_timeout_s,
-        answer_s=settings.llm_timeout_s,
+def open_engine(settings: Settings, metrics: Metrics) -> Engine | None:
+    """Return None when the answers are extractive only."""
+    replicas = open_replicas(settings, metrics)
+    admission = Admission(
+        metrics,
+        concurrency=settings.engine_concurrency,
+        per_tenant=settings.tenant_concurrency,
+        queue=settings.tenant_queue,
+        timeout_s=settings.queue_timeout_s,
     )
-    return [
-        Engine(
-            url,
-            key=key,
-            model=settings.model,
-            timeouts=timeouts,
-            most_adapters=settings.max_cpu_loras,
-            metrics=metrics,
-        )
-        for url in settings.llm_urls
-    ]
+    return Engine(replicas, admission, metrics) if replicas else None

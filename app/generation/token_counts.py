@@ -1,4 +1,4 @@
-"""Token counts by the engine's own tokenizer; what was counted lately is not asked again."""
+"""Token counts by the engine's own tokenizer; recent ones are cached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 # Instructions and output indicators are the same in most prompts; a context comes with a fence of its own.
-KEPT = 256
+MAX_ENTRIES = 256
 
 
 class TokenCounts:
@@ -20,7 +20,7 @@ class TokenCounts:
         key = (model, text)
         if key not in self._known:
             self._known[key] = await self._ask(model, text)
-            if len(self._known) > KEPT:
+            if len(self._known) > MAX_ENTRIES:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]

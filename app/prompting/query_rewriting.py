@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from app.errors import Unavailable
-from app.generation.engine import Generation
+from app.generation.chat import ChatRequest
+from app.generation.completion import Generation
+from app.generation.engine import Engine
 from app.generation.messages import Message, Sampling
-from app.generation.replicas import Replicas
 from app.language.content_words import content_words, precision, terms_of
 from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
-from app.settings import PACKAGED_MODEL
 from app.tenancy import TenantNumber
 
 REWRITE = {
@@ -37,12 +37,12 @@ TURNS = 6
 TURN_CHARACTERS = 1500
 
 
-async def standalone(engine: Replicas | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
+async def standalone(engine: Engine | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     """Never raises because of the engine: without it, the question goes with the one before it."""
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
     try:
-        if engine is None or (await engine.served()).model == PACKAGED_MODEL:
+        if engine is None or (await engine.served()).is_packaged:
             return joined
         rewritten = await _rewritten(engine, tenant, turns[-TURNS:], text)
     except Unavailable:
@@ -50,14 +50,14 @@ async def standalone(engine: Replicas | None, tenant: TenantNumber, turns: Seque
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
 
 
-async def _rewritten(engine: Replicas, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
+async def _rewritten(engine: Engine, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},
         {"role": "user", "content": "\n".join([*lines, f"user: {neutralise(text)}"])},
     ]
     reply = Reply()
-    async with aclosing(engine.generate(messages, SAMPLING, tenant=tenant)) as parts:
+    async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant))) as parts:
         async for part in parts:
             if not isinstance(part, Generation):
                 reply.feed(part)

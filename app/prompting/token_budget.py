@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from app.errors import InvalidInput, Unavailable
+from app.generation.engine import Engine
 from app.generation.messages import Message
-from app.generation.replicas import Replicas
 from app.prompting.elements import (
     PromptElements,
     build_messages,
@@ -53,7 +53,7 @@ def assemble_without_engine(elements: PromptElements, matches: Sequence[Match], 
     return _prompt(elements, matches, asked, new_fence())
 
 
-async def assemble(engine: Replicas, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
+async def assemble(engine: Engine, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
     """Leaves room for the answer's `max_tokens`. Raises InvalidInput if the question does not fit even alone."""
     fence = new_fence()
     prompt = _prompt(elements, matches, asked, fence)
@@ -71,7 +71,7 @@ def _prompt(elements: PromptElements, matches: Sequence[Match], asked: Asked, fe
 
 
 async def _fitted(
-    engine: Replicas, elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str, limit: int
+    engine: Engine, elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str, limit: int
 ) -> Prompt:
     room = limit - await engine.count_message_tokens(build_messages(elements, [], asked.text, fence))
     if room < 0:
@@ -93,7 +93,7 @@ async def _fitted(
 
 
 async def token_counts(
-    engine: Replicas, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event | None = None
+    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event | None = None
 ) -> dict[str, int]:
     """By element, without what the chat template adds; empty if the engine does not answer."""
     if after is not None:

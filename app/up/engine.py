@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import EngineUnavailable, NotConfigured
-from app.generation.engine import UNIX, Engine, Timeouts
+from app.generation.replica import EngineReplica
+from app.generation.timeouts import Timeouts
+from app.generation.transport import UNIX
 from app.settings import PACKAGED_MODEL, Settings, inherited_environment
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
@@ -60,8 +62,7 @@ class LocalEngine:
     @property
     def packaged_model(self) -> Path | None:
         """Where the packaged model goes; None if KYUJANG_MODEL names another one."""
-        packaged = self.settings.model in (None, PACKAGED_MODEL)
-        return self.settings.home / "models" / PACKAGED_MODEL if packaged else None
+        return self.settings.models / PACKAGED_MODEL if self.settings.serves_packaged_model else None
 
     @property
     def _socket(self) -> Path:
@@ -97,8 +98,7 @@ class LocalEngine:
 
     def _arguments(self) -> list[str]:
         model = str(self.packaged_model or self.settings.model)
-        name = self.settings.model or PACKAGED_MODEL
-        common = ["--model", model, "--served-model-name", name, "--uds", str(self._socket)]
+        common = ["--model", model, "--served-model-name", self.settings.model_name, "--uds", str(self._socket)]
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
         common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
         common += ["--structured-outputs-config", COMPACT_JSON, *self._lora_arguments()]
@@ -143,9 +143,9 @@ def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:
     """None if the engine lists the model and completes one token, else why not."""
 
     async def ask() -> None:
-        engine = Engine(url, key=key, model=model, timeouts=Timeouts(5, 60, 60, 60))
+        engine = EngineReplica(url, key=key, model=model, timeouts=Timeouts(5, 60, 60, 60))
         try:
-            await engine.ready()
+            await engine.probe()
         finally:
             await engine.close()
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from app.embedding.factory import uses_packaged_model
 from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
-from app.generation.engine import address
+from app.generation.replica import address
 from app.settings import Settings, is_loopback
 from app.up import preflight
 from app.up.accounts import database_account

@@ -51,8 +51,8 @@ async def of_the_engine_s_model(services: Services) -> Settings:
 
 def base_model(settings: Settings) -> tuple[Path, list[str]]:
     """Its folder, and what adapters may call it; first the engine's own name. Raises NothingToCheckAgainst."""
-    packaged = settings.model in (None, PACKAGED_MODEL)
-    model = PACKAGED_MODEL if settings.model is None else settings.model
+    packaged = settings.serves_packaged_model
+    model = settings.model_name
     # A folder of this machine is nobody's business.
     public = Path(model).name if Path(model).is_dir() else model
     named = [name.strip() for name in settings.base_model_names.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""The last two steps of an adapter's way: into every engine, and the proof that it changes what they say."""
+"""The last two steps of an adapter's way: load it into every engine, and prove that it changes what they say."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from app.adapters.proof import DIFFERS, Proof
 from app.adapters.proof import prove as prove_in
 from app.adapters.registry import AdapterVersion, Check
 from app.errors import EngineUnavailable, NotInEngine
-from app.generation.replicas import Replicas
+from app.generation.engine import Engine
 from app.services import Services
 from ingest.adapters.refusal import Refused
 from ingest.jobs.tasks import ClaimedTask, TaskFailed
 
 
 async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
-    """Into each engine that works; one that is down gets it before it answers with it.
+    """Load it into each engine that works; one that is down gets it before it answers with it.
 
-    Raises Refused if an engine that works does not take it, TaskFailed if it takes none, or EngineUnavailable.
+    Raises Refused if an engine that works does not load it, TaskFailed if it loads none at all, or EngineUnavailable.
     """
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
-    engines = await _engine(services).working()
-    for engine in engines:
+    replicas = await _engine(services).working()
+    for replica in replicas:
         try:
-            await engine.adapters.load(handle)
+            await replica.adapters.load(handle)
         except NotInEngine as error:
             raise TaskFailed("engine", error.detail) from error
         except EngineUnavailable as error:
-            await engine.ready()
+            await replica.probe()
             raise Refused("loaded", f"The engine does not load it: {error.detail}") from error
-    where = ", ".join(engine.address for engine in engines)
+    where = ", ".join(replica.address for replica in replicas)
     return await _passed(services, task, adapter, "proving", Check("loaded", True, f"into {where}"))
 
 
 async def prove(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
-    """Raises Refused if some engine says with it what it says without it, or EngineUnavailable."""
+    """Compare it with the base model in each engine. Raises Refused if one does not differ, or EngineUnavailable."""
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
-    engines = await _engine(services).working()
-    proofs = [await prove_in(engine, handle) for engine in engines]
+    replicas = await _engine(services).working()
+    proofs = [await prove_in(replica, handle) for replica in replicas]
     weakest = min(proofs, key=lambda proof: proof.difference)
     if not weakest.differs:
-        for engine in engines:
-            await engine.adapters.unload(handle.name, "rejected")
+        for replica in replicas:
+            await replica.adapters.unload(handle.name, "rejected")
         raise Refused(
             "differs",
             f"On the probes it says what the base model says (difference {weakest.difference:.4f}, at least "
@@ -71,7 +71,7 @@ async def _passed(
     )
 
 
-def _engine(services: Services) -> Replicas:
+def _engine(services: Services) -> Engine:
     if services.engine is None:
         raise EngineUnavailable("There is no engine (KYUJANG_ENGINE=none), so no adapter can be loaded.")
     return services.engine

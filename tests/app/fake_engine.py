@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.generation.admission import Admission
-from app.generation.engine import Engine, Timeouts
-from app.generation.replicas import Replicas
+from app.generation.engine import Engine
+from app.generation.replica import EngineReplica
+from app.generation.timeouts import Timeouts
 from app.metrics import Metrics
 
 CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
@@ -30,7 +31,7 @@ class FakeEngine:
     cut: bool = False
     counting: bool = True
     canary: int = 200
-    """The status of a completion that is no chat: Engine.ready()."""
+    """The status of a completion that is no chat: EngineReplica.probe()."""
     model: str = "smollm2"
     context_tokens: int = 4096
     listed: str | None = None
@@ -70,15 +71,17 @@ class FakeEngine:
             task.cancel()
         await asyncio.sleep(0)
 
-    def engine(
+    def replica(
         self,
         timeouts: Timeouts = PATIENT,
         *,
         model: str | None = None,
-        most_adapters: int = 8,
+        max_adapters: int = 8,
         metrics: Metrics | None = None,
-    ) -> Engine:
-        return Engine(self.url, key="k", model=model, timeouts=timeouts, most_adapters=most_adapters, metrics=metrics)
+    ) -> EngineReplica:
+        return EngineReplica(
+            self.url, key="k", model=model, timeouts=timeouts, max_adapters=max_adapters, metrics=metrics
+        )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -177,9 +180,13 @@ async def fake_engines(*fakes: FakeEngine) -> AsyncIterator[None]:
             await fake.kill()
 
 
-def replicas_of(
-    *engines: Engine, metrics: Metrics | None = None, concurrency: int = 64, per_tenant: int = 32, queue: int = 64
-) -> Replicas:
+def engine_of(
+    *replicas: EngineReplica,
+    metrics: Metrics | None = None,
+    concurrency: int = 64,
+    per_tenant: int = 32,
+    queue: int = 64,
+) -> Engine:
     metrics = metrics or Metrics()
     admission = Admission(metrics, concurrency=concurrency, per_tenant=per_tenant, queue=queue, timeout_s=30)
-    return Replicas(engines, admission, metrics)
+    return Engine(replicas, admission, metrics)

@@ -187,6 +187,6 @@ def test_the_command_reads_this_checkout():
     found = json.loads(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     assert found["question_stays"][0] == "app.api"
     assert "pipeline" in found["document_stays"][0]
-    assert found["generators"][0] == "app.api.events._lines"
+    assert found["generators"][0] == "app.api.sse._lines"
     for part, each in found["parts"].items():
         assert each["files"], part

@@ -10,13 +10,13 @@ import httpx
 import pytest
 import uvicorn
 
-from app.generation import replicas as replicas_module
-from app.generation.replicas import Replicas
+from app.generation import health
+from app.generation.engine import Engine
 from app.main import create_app
 from app.metrics import Metrics
 from tests.app.api.test_job_events import parsed
-from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, fake_engines, replicas_of
-from tests.app.generation.test_replicas import all_up, until
+from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, engine_of, fake_engines
+from tests.app.generation.test_engine import all_up, until
 from tests.conftest import ingest_text
 
 QUESTION = {"input": "When does the reading room open?", "grounding": "mark"}
@@ -34,10 +34,10 @@ async def two_tenants(new_tenant, worker):
 def clients_of(services, two_tenants):
     """The two tenants' clients of an application with these engines."""
 
-    def make(engines: Replicas, metrics: Metrics) -> list[httpx.AsyncClient]:
-        with_engines = dataclasses.replace(services, engine=engines, metrics=metrics)
-        app = create_app(services.settings, with_engines)
-        app.state.services = with_engines
+    def make(engine: Engine, metrics: Metrics) -> list[httpx.AsyncClient]:
+        with_engine = dataclasses.replace(services, engine=engine, metrics=metrics)
+        app = create_app(services.settings, with_engine)
+        app.state.services = with_engine
         return [
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=each.headers, timeout=60
@@ -53,9 +53,9 @@ async def test_a_replica_that_dies_takes_no_request_that_had_no_token(clients_of
     one, two = FakeEngine(pieces=(go, CHUNK, END, USAGE)), FakeEngine(pieces=(go, CHUNK, END, USAGE))
     async with fake_engines(one, two):
         metrics = Metrics()
-        engines = replicas_of(one.engine(), two.engine(), metrics=metrics)
-        await all_up(engines)
-        clients = clients_of(engines, metrics)
+        engine = engine_of(one.replica(), two.replica(), metrics=metrics)
+        await all_up(engine)
+        clients = clients_of(engine, metrics)
         asked = [
             asyncio.create_task(clients[number % 2].post("/query", json={**QUESTION, "stream": number % 4 > 1}))
             for number in range(12)
@@ -77,21 +77,21 @@ async def test_a_replica_that_dies_takes_no_request_that_had_no_token(clients_of
         told = metrics.render().decode()
         assert 'kyujang_engine_requests{state="running"} 0.0' in told
         assert f'kyujang_engine_replica_up{{replica="engine 2 (127.0.0.1:{two.port})"}} 1.0' in told
-        await engines.close()
+        await engine.close()
 
 
 async def test_one_that_dies_after_a_token_ends_in_an_error_and_no_second_answer(clients_of):
     one, two = (FakeEngine(pieces=(CHUNK, asyncio.Event())) for _ in range(2))
     async with fake_engines(one, two):
-        engines = replicas_of(one.engine(), two.engine())
-        await all_up(engines)
-        client = clients_of(engines, Metrics())[0]
+        engine = engine_of(one.replica(), two.replica())
+        await all_up(engine)
+        client = clients_of(engine, Metrics())[0]
         asked = [
             asyncio.create_task(client.post("/query", json={**QUESTION, "stream": stream})) for stream in (True, False)
         ]
         await until(lambda: one.running + two.running == 2)
         # Both have sent a token; it is under way.
-        await until(lambda: all(each.engine.heard_at for each in engines._replicas))
+        await until(lambda: all(each.replica.last_event_at for each in engine._replicas))
         await one.kill()
         await two.kill()
         streamed, plain = await asyncio.gather(*asked)
@@ -100,7 +100,7 @@ async def test_one_that_dies_after_a_token_ends_in_an_error_and_no_second_answer
         assert (plain.status_code, plain.json()["code"]) == (503, "engine_unavailable")
         assert plain.headers["retry-after"]
         assert len(one.chats) + len(two.chats) == 2
-        await engines.close()
+        await engine.close()
 
 
 async def test_a_burst_is_bounded_and_leaves_the_other_tenant_its_turn(clients_of):
@@ -108,8 +108,8 @@ async def test_a_burst_is_bounded_and_leaves_the_other_tenant_its_turn(clients_o
     fake = FakeEngine(pieces=(go, CHUNK, END, USAGE))
     async with fake_engines(fake):
         metrics = Metrics()
-        engines = replicas_of(fake.engine(), metrics=metrics, concurrency=3, per_tenant=2, queue=4)
-        busy, quiet = clients_of(engines, metrics)
+        engine = engine_of(fake.replica(), metrics=metrics, concurrency=3, per_tenant=2, queue=4)
+        busy, quiet = clients_of(engine, metrics)
         burst = [asyncio.create_task(busy.post("/query", json=QUESTION)) for _ in range(10)]
         await until(lambda: sum(each.done() for each in burst) == 4)
         refused = [each.result() for each in burst if each.done()]
@@ -125,25 +125,25 @@ async def test_a_burst_is_bounded_and_leaves_the_other_tenant_its_turn(clients_o
         go.set()
         assert (await other).status_code == 200
         assert sorted(each.status_code for each in await asyncio.gather(*burst)) == [200] * 6 + [429] * 4
-        await engines.close()
+        await engine.close()
 
 
 async def test_a_full_queue_is_a_status_before_a_stream_begins(clients_of):
     go = asyncio.Event()
     fake = FakeEngine(pieces=(go, CHUNK, END, USAGE))
     async with fake_engines(fake):
-        engines = replicas_of(fake.engine(), concurrency=1, per_tenant=1, queue=1)
-        busy, quiet = clients_of(engines, Metrics())
+        engine = engine_of(fake.replica(), concurrency=1, per_tenant=1, queue=1)
+        busy, quiet = clients_of(engine, Metrics())
         asked = [asyncio.create_task(busy.post("/query", json={**QUESTION, "stream": True})) for _ in range(2)]
-        await until(lambda: engines._admission.waiting == 1)
+        await until(lambda: engine._admission.waiting == 1)
         refused = await busy.post("/query", json={**QUESTION, "stream": True})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
         assert refused.headers["retry-after"]
         asked.append(asyncio.create_task(quiet.post("/query", json={**QUESTION, "stream": True})))
-        await until(lambda: engines._admission.waiting == 2)
+        await until(lambda: engine._admission.waiting == 2)
         go.set()
         assert [parsed(each.text)[-1][0] for each in await asyncio.gather(*asked)] == ["done"] * 3
-        await engines.close()
+        await engine.close()
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ async def served_by(services, clients_of):
     """The application with these engines behind a real socket: its address, and a tenant's headers."""
     started: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
 
-    async def start(engines: Replicas) -> tuple[tuple[str, int], str]:
-        client = clients_of(engines, Metrics())[0]
+    async def start(engine: Engine) -> tuple[tuple[str, int], str]:
+        client = clients_of(engine, Metrics())[0]
         assert isinstance(client._transport, httpx.ASGITransport)
         server = uvicorn.Server(uvicorn.Config(client._transport.app, port=0, lifespan="off", log_level="error"))
         started.append((server, asyncio.create_task(server.serve())))
@@ -174,8 +174,8 @@ async def test_a_caller_that_hangs_up_gives_its_place_back(served_by, stream, ph
     never = asyncio.Event()
     fake = FakeEngine()
     async with fake_engines(fake):
-        engines = replicas_of(fake.engine(), concurrency=1)
-        (host, port), authorization = await served_by(engines)
+        engine = engine_of(fake.replica(), concurrency=1)
+        (host, port), authorization = await served_by(engine)
         fake.pieces = {
             "before a token": [never],
             "while nobody reads": [MUCH] * 2000,
@@ -189,28 +189,28 @@ async def test_a_caller_that_hangs_up_gives_its_place_back(served_by, stream, ph
             _, writer = await asyncio.open_connection(host, port, limit=1024)
             writer.write(head.encode() + body)
             callers.append(writer)
-        await until(lambda: fake.running == 1 and engines._admission.waiting == len(callers) - 1)
+        await until(lambda: fake.running == 1 and engine._admission.waiting == len(callers) - 1)
         for writer in reversed(callers):
             writer.transport.abort()
-        await until(lambda: engines._admission.running == engines._admission.waiting == 0)
+        await until(lambda: engine._admission.running == engine._admission.waiting == 0)
         await until(lambda: fake.running == 0 or phase != "while nobody reads")
-        assert engines._replicas[0].running == 0
-        await engines.close()
+        assert engine._replicas[0].running == 0
+        await engine.close()
 
 
 async def test_a_stuck_engine_shows_in_readyz_within_its_limit(clients_of, monkeypatch):
-    monkeypatch.setattr(replicas_module, "CHECK_TIMEOUT_S", 2)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 2)
     stuck, broken = FakeEngine(gate=asyncio.Event()), FakeEngine(canary=500)
     async with fake_engines(stuck, broken):
-        engines = replicas_of(stuck.engine(), broken.engine())
-        client = clients_of(engines, Metrics())[0]
+        engine = engine_of(stuck.replica(), broken.replica())
+        client = clients_of(engine, Metrics())[0]
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         found = answer.json()["dependencies"]
         assert found[f"engine 1 (127.0.0.1:{stuck.port})"] == "no answer within 2 s"
         assert "answered 500" in found[f"engine 2 (127.0.0.1:{broken.port})"]
         assert found["engine"] == "1: no answer within 2 s; 2: The engine answered 500: no reason given"
-        await engines.close()
+        await engine.close()
 
 
 async def test_the_limits_are_published(anonymous, settings):

@@ -7,10 +7,10 @@ import pytest
 
 from app.api.health import _public
 from app.errors import NotConfigured
-from app.generation.engine import Engine
+from app.generation.replica import EngineReplica
 from app.main import create_app
 from app.settings import Settings
-from tests.app.fake_engine import PATIENT, replicas_of
+from tests.app.fake_engine import PATIENT, engine_of
 
 
 async def test_the_process_answers(anonymous):
@@ -37,7 +37,7 @@ def test_a_model_s_folder_is_nobody_s_business():
 
 
 async def test_not_ready_names_what_is_missing(services):
-    engine = replicas_of(Engine("http://127.0.0.1:9", key=None, model=None, timeouts=PATIENT))
+    engine = engine_of(EngineReplica("http://127.0.0.1:9", key=None, model=None, timeouts=PATIENT))
     app = create_app(services.settings, dataclasses.replace(services, engine=engine))
     async with (
         app.router.lifespan_context(app),

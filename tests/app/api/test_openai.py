@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from app.main import create_app
-from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, fake_engines, replicas_of
+from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, engine_of, fake_engines
 from tests.conftest import ingest_text
 
 TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 월요일에 쉰다."
@@ -72,10 +72,10 @@ async def with_engine(services, shelf) -> AsyncIterator:
         async def start(*pieces, limits: dict | None = None, **options) -> tuple[openai.AsyncOpenAI, FakeEngine]:
             fake = FakeEngine(pieces=pieces, **options)
             await opened.enter_async_context(fake_engines(fake))
-            engine = fake.engine()
-            opened.push_async_callback(engine.close)
-            replicas = replicas_of(engine, **limits or {})
-            url = await opened.enter_async_context(served(dataclasses.replace(services, engine=replicas)))
+            replica = fake.replica()
+            opened.push_async_callback(replica.close)
+            engine = engine_of(replica, **limits or {})
+            url = await opened.enter_async_context(served(dataclasses.replace(services, engine=engine)))
             client = openai.AsyncOpenAI(base_url=url, api_key=key_of(shelf), max_retries=0)
             return await opened.enter_async_context(client), fake
 

@@ -10,11 +10,11 @@ import pytest
 
 from app.main import create_app
 from tests.app.api.test_job_events import parsed
-from tests.app.fake_engine import CHUNK, END, USAGE, replicas_of
-from tests.app.generation.test_engine import engine_with
+from tests.app.fake_engine import CHUNK, END, USAGE, engine_of
+from tests.app.generation.test_replica import replica_with
 from tests.conftest import ingest_text
 
-__all__ = ["engine_with"]
+__all__ = ["replica_with"]
 
 TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 월요일에 쉰다."
 QUESTION = {"input": "When does the reading room open?"}
@@ -65,11 +65,11 @@ async def test_what_is_wrong_before_the_first_event_has_its_status(shelf):
 
 
 @pytest.fixture
-async def with_engine(services, shelf, engine_with):
+async def with_engine(services, shelf, replica_with):
     """The application with an engine that sends these bytes."""
 
     async def start(body: str, **options) -> httpx.AsyncClient:
-        engine = replicas_of(await engine_with(200, body, **options))
+        engine = engine_of(await replica_with(200, body, **options))
         app = create_app(services.settings, dataclasses.replace(services, engine=engine))
         app.state.services = dataclasses.replace(services, engine=engine)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=shelf.headers)

@@ -35,7 +35,7 @@ class Visitor:
         self.task = asyncio.create_task(self._visit(where, tenant, [] if came is None else came))
 
     async def _visit(self, where: Admission, tenant: int, came: list[int]) -> None:
-        async with where.place(tenant):
+        async with where.slot(tenant):
             self.inside = True
             came.append(tenant)
             await self.leave.wait()
@@ -89,7 +89,7 @@ async def test_a_full_queue_is_the_tenants_own():
     visitors = [Visitor(where, A) for _ in range(3)]
     await settle()
     with pytest.raises(TooManyRequests, match="2 are waiting") as caught:
-        async with where.place(A):
+        async with where.slot(A):
             pass
     assert caught.value.status == 429
     assert caught.value.headers["Retry-After"]
@@ -107,7 +107,7 @@ async def test_too_long_a_wait_is_an_overload():
     first = Visitor(where, A)
     await settle()
     with pytest.raises(Overloaded, match="KYUJANG_QUEUE_TIMEOUT_S") as caught:
-        async with where.place(B):
+        async with where.slot(B):
             pass
     assert (caught.value.status, where.waiting) == (503, 0)
     await first.end()
@@ -149,7 +149,7 @@ async def test_who_hangs_up_in_the_moment_of_its_turn_passes_it_on():
 async def test_an_error_gives_the_place_back():
     where = admission()
     with pytest.raises(ZeroDivisionError):
-        async with where.place(A):
+        async with where.slot(A):
             raise ZeroDivisionError
     assert where.running == 0
 
@@ -158,7 +158,7 @@ async def test_a_generator_gives_the_place_back_however_it_ends():
     where = admission()
 
     async def parts() -> AsyncGenerator[int]:
-        async with where.place(A):
+        async with where.slot(A):
             for number in range(3):
                 yield number
 
@@ -197,7 +197,7 @@ async def test_nothing_leaks_whatever_happens_and_the_limits_hold(seed):
         nonlocal most_of_all, most_of_one
         for _ in range(dice.randrange(3)):
             await asyncio.sleep(0)
-        async with where.place(tenant):
+        async with where.slot(tenant):
             inside[tenant] += 1
             most_of_all, most_of_one = max(most_of_all, inside.total()), max(most_of_one, inside[tenant])
             try:
@@ -225,14 +225,14 @@ async def test_nothing_leaks_whatever_happens_and_the_limits_hold(seed):
     assert (where.running, where.waiting) == (0, 0)
     assert most_of_all == 4
     assert most_of_one == 2
-    async with where.place(A), where.place(A):
+    async with where.slot(A), where.slot(A):
         assert where.running == 2
 
 
 async def test_without_a_queue_a_request_is_refused_only_while_another_is_answered():
     admission = Admission(Metrics(), concurrency=4, per_tenant=1, queue=0, timeout_s=1)
     admission.refuse_if_full(1)
-    async with admission.place(1):
+    async with admission.slot(1):
         with pytest.raises(TooManyRequests):
             admission.refuse_if_full(1)
         admission.refuse_if_full(2)

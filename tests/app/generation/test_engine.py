@@ -1,247 +1,275 @@
-"""Faults of the engine that the real one cannot be made to show. The real one is in tests/e2e."""
+"""Several engine behind one: who is asked, who is left out, and what a caller notices of it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput
-from app.generation.engine import Engine, Generation, Served, Timeouts, address
-from tests.app.fake_engine import CHUNK, END, PATIENT, USAGE, FakeEngine
+from app.errors import EngineUnavailable, InvalidInput, NotConfigured
+from app.generation import engine as engine_module
+from app.generation import health
+from app.generation.chat import ChatRequest
+from app.generation.completion import Generation
+from app.generation.engine import Engine, open_engine
+from app.metrics import Metrics
+from app.settings import Settings
+from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, engine_of, fake_engines
 
 MESSAGES = [{"role": "user", "content": "How long?"}]
 
 
+@asynccontextmanager
+async def several(*fakes: FakeEngine, watched: bool = False, metrics: Metrics | None = None):
+    async with fake_engines(*fakes):
+        engine = engine_of(*(fake.replica() for fake in fakes), metrics=metrics)
+        watch = asyncio.create_task(engine.watch()) if watched else None
+        try:
+            yield engine
+        finally:
+            if watch is not None:
+                watch.cancel()
+            await engine.close()
+
+
+async def generate(engine: Engine, tenant: int = 1) -> list[str | Generation]:
+    return [part async for part in engine.generate(ChatRequest(MESSAGES, {"max_tokens": 9}, tenant))]
+
+
+async def text(engine: Engine, tenant: int = 1) -> str:
+    generation = (await generate(engine, tenant))[-1]
+    assert isinstance(generation, Generation)
+    return generation.text
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
 @pytest.fixture
-async def engine_with() -> AsyncIterator[Callable]:
-    """An engine that answers a completion with the bytes it is given."""
-    fakes: list[FakeEngine] = []
-    engines: list[Engine] = []
-
-    async def start(
-        status: int,
-        *pieces: str | asyncio.Event,
-        cut: bool = False,
-        counting: bool = False,
-        timeouts: Timeouts = PATIENT,
-    ) -> Engine:
-        fakes.append(await FakeEngine(status, pieces, cut, counting).start())
-        engines.append(fakes[-1].engine(timeouts))
-        return engines[-1]
-
-    start.fakes = fakes
-    yield start
-    for engine in engines:
-        await engine.close()
-    for fake in fakes:
-        await fake.kill()
+def at_short_notice(monkeypatch):
+    monkeypatch.setattr(engine_module, "CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 2)
 
 
-async def generate(engine: Engine, schema: dict | None = None) -> list[str | Generation]:
-    return [part async for part in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=1, schema=schema)]
-
-
-async def test_a_stream_becomes_an_answer(engine_with):
-    engine = await engine_with(200, CHUNK + END + USAGE)
-    *parts, generation = await generate(engine)
-    assert parts == ["Thirty", " days."]
-    assert generation.text == "Thirty days."
-    assert (generation.prompt_tokens, generation.completion_tokens) == (9, 2)
-    assert generation.finish_reason == "stop"
-    assert generation.first_token_s > 0
-
-
-ERROR = 'data: {"error": {"message": "%s", "type": "X", "param": null, "code": %d}}\n\ndata: [DONE]\n\n'
-DONE = "data: [DONE]\n\n"
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "cut", "words"),
-    [
-        (500, '{"error": {"message": "boom"}}', False, "answered 500: boom"),
-        (503, "overloaded", False, "answered 503"),
-        (401, "{}", False, "answered 401"),
-        (404, '{"error": {"message": "no such model"}}', False, "answered 404: no such model"),
-        (200, "", False, "stopped in the middle"),
-        (200, "", True, "stopped in the middle"),
-        (200, DONE, False, "stopped in the middle"),
-        (200, CHUNK, False, "stopped in the middle"),
-        (200, CHUNK, True, "stopped in the middle"),
-        (200, CHUNK + DONE, False, "stopped in the middle"),
-        (200, CHUNK + ERROR % ("EngineCore died", 500), False, "answered 500: EngineCore died"),
-        (200, CHUNK + END.replace("stop", "abort") + USAGE, False, "stopped in the middle"),
-        (200, "data: {no json\n\n", False, "other than an answer"),
-        (200, CHUNK + "data: \x00\n\n", False, "other than an answer"),
-        (200, "data: 5\n\n", False, "other than an answer"),
-        (200, 'data: {"choices": [{"delta": null}]}\n\n', False, "other than an answer"),
-        (200, 'data: {"choices": [{"delta": {"content": 5}}]}\n\n', False, "other than an answer"),
-        (200, "<html>It works!</html>", False, "stopped in the middle"),
-    ],
-)
-async def test_a_fault_is_unavailable_with_the_reason(engine_with, status, body, cut, words):
-    engine = await engine_with(status, body, cut=cut)
-    with pytest.raises(EngineUnavailable, match=words) as caught:
-        await generate(engine)
-    assert caught.value.headers["Retry-After"]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "retried"),
-    [
-        (500, "", True),
-        (200, "", True),
-        (200, ERROR % ("x", 500), True),
-        (200, CHUNK, False),
-        (200, CHUNK + "data: ?\n", False),
-    ],
-)
-async def test_whether_it_had_begun_is_told_apart(engine_with, status, body, retried):
-    engine = await engine_with(status, body)
-    with pytest.raises(EngineUnavailable) as caught:
-        await generate(engine)
-    assert isinstance(caught.value, EngineNotBegun) == retried
-
-
-async def test_each_wait_ends_and_names_its_setting(engine_with):
-    never = asyncio.Event()
-    for pieces, changed, setting in [
-        ([never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
-        ([": still there\n\n", never], {"first_token_s": 0.3}, "KYUJANG_LLM_FIRST_TOKEN_TIMEOUT_S"),
-        ([CHUNK, never], {"token_s": 0.3}, "KYUJANG_LLM_TOKEN_TIMEOUT_S"),
-        ([CHUNK, CHUNK, never], {"answer_s": 0.3}, "KYUJANG_LLM_TIMEOUT_S"),
-    ]:
-        engine = await engine_with(200, *pieces, timeouts=replace(PATIENT, **changed))
-        with pytest.raises(EngineUnavailable, match=setting) as caught:
-            await generate(engine)
-        assert not isinstance(caught.value, EngineNotBegun)
-
-
-async def test_a_stuck_engine_ends_the_short_questions_too(engine_with):
-    engine = await engine_with(200, timeouts=replace(PATIENT, first_token_s=0.3))
-    engine_with.fakes[-1].gate = asyncio.Event()
-    with pytest.raises(EngineUnavailable, match="FIRST_TOKEN_TIMEOUT_S"):
-        await engine.served()
-
-
-async def test_a_connection_nobody_takes(engine_with):
-    with socket.socket() as full:
-        # Linux takes one connection more than the backlog says, and answers no other.
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        first = socket.create_connection(full.getsockname())
-        url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        engine = Engine(url, key=None, model=None, timeouts=replace(PATIENT, connect_s=0.2))
-        with pytest.raises(EngineNotBegun, match="KYUJANG_LLM_CONNECT_TIMEOUT_S"):
-            await engine.served()
-        await engine.close()
-        first.close()
-
-
-async def test_line_separators_in_the_text_do_not_end_an_event(engine_with):
-    text = "열\u2028람\u0085실\u2029"
-    chunk = CHUNK.replace("Thirty", text)
-    assert text == json.loads(chunk.removeprefix("data: "))["choices"][0]["delta"]["content"]
-    engine = await engine_with(200, chunk + END + USAGE)
-    assert (await generate(engine))[0] == text
-
-
-async def test_after_a_fault_the_engine_is_asked_again_what_it_serves(engine_with):
-    engine = await engine_with(200, CHUNK + END + USAGE)
-    fake = engine_with.fakes[-1]
-    assert (await engine.served()).context_tokens == 4096
-    fake.model, fake.context_tokens, fake.status = "qwen", 8192, 404
-    with pytest.raises(EngineUnavailable):
-        await generate(engine)
-    assert await engine.served() == Served("qwen", 8192)
-
-
-@pytest.mark.parametrize("listed", ["[]", '{"data": 5}', '{"data": [{}]}', '{"data": []}', "?"])
-async def test_a_list_of_models_that_is_none(engine_with, listed):
-    engine = await engine_with(200)
-    engine_with.fakes[-1].listed = listed
-    with pytest.raises(EngineUnavailable, match=r"other than an answer|serves nothing"):
-        await engine.served()
-
-
-async def test_a_canary_that_fails_is_not_ready(engine_with):
-    engine = await engine_with(200)
-    for status in (500, 400, 404):
-        engine_with.fakes[-1].canary = status
-        with pytest.raises(EngineUnavailable):
-            await engine.ready()
-    engine_with.fakes[-1].canary = 200
-    assert await engine.ready() == Served("smollm2", 4096)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://user:secret@engine:8000/v1", "engine:8000"),
-        ("https://engine.example", "engine.example"),
-        ("http://[::1]:8000/", "[::1]:8000"),
-        ("unix:///home/someone/engine.sock", "engine.sock"),
-    ],
-)
-def test_an_address_shows_no_secret_and_no_folder(url, shown):
-    assert address(url) == shown
-
-
-@pytest.mark.parametrize(
-    ("status", "body"), [(400, '{"error": {"message": "prompt too long"}}'), (200, ERROR % ("prompt too long", 400))]
-)
-async def test_what_the_engine_refuses_is_the_callers_to_mend(engine_with, status, body):
-    engine = await engine_with(status, body)
-    with pytest.raises(InvalidInput, match="prompt too long"):
-        await generate(engine)
-
-
-async def test_reasoning_stays_apart_from_the_text(engine_with):
-    thought = CHUNK.replace("content", "reasoning_content").replace("Thirty", "Let me see.")
-    engine = await engine_with(200, thought + thought.replace("reasoning_content", "reasoning") + CHUNK + END + USAGE)
-    *parts, generation = await generate(engine)
-    assert parts == ["Thirty", " days."]
-    assert generation.text == "Thirty days."
-    assert generation.reasoning == "Let me see.Let me see."
-
-
-async def test_a_schema_is_sent_and_one_that_is_refused_is_pointed_at(engine_with):
-    engine = await engine_with(400, '{"error": {"message": "unsupported schema"}}')
-    schema = {"type": "object"}
-    with pytest.raises(InvalidInput, match="unsupported schema") as caught:
-        await generate(engine, schema)
-    assert caught.value.errors[0]["pointer"] == "/response_format"
-    sent = json.loads(engine_with.fakes[-1].chats[-1])["response_format"]
-    assert sent == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
-
-
-async def test_nobody_there():
-    engine = Engine("http://127.0.0.1:9", key=None, model=None, timeouts=PATIENT)
-    with pytest.raises(EngineUnavailable, match="cannot be reached"):
+async def all_up(engine: Engine) -> None:
+    """ready() alone ends with the first."""
+    for _ in engine.replicas:
         await engine.ready()
-    await engine.close()
+    await until(lambda: set(engine.replicas.values()) == {"ok"})
 
 
-async def test_another_model_than_asked_for_is_named(engine_with):
-    await engine_with(200)
-    engine = engine_with.fakes[-1].engine(model="qwen")
-    with pytest.raises(EngineUnavailable, match="serves smollm2"):
-        await engine.served()
-    await engine.close()
+async def test_the_least_loaded_is_asked():
+    go = asyncio.Event()
+    fakes = [FakeEngine(pieces=(go, CHUNK, END, USAGE)) for _ in range(3)]
+    async with several(*fakes) as engine:
+        await all_up(engine)
+        asked = [asyncio.create_task(text(engine, number)) for number in range(6)]
+        await until(lambda: sum(fake.running for fake in fakes) == 6)
+        assert [fake.running for fake in fakes] == [2, 2, 2]
+        go.set()
+        assert await asyncio.gather(*asked) == ["Thirty days."] * 6
+        for fake in fakes:
+            fake.pieces = (asyncio.Event(),)
+        busy = asyncio.create_task(text(engine))
+        await until(lambda: sum(fake.running for fake in fakes) == 1)
+        (taken,) = [fake for fake in fakes if fake.running]
+        for fake in fakes:
+            fake.pieces = (CHUNK, END, USAGE)
+        assert [await text(engine) for _ in range(30)] == ["Thirty days."] * 30
+        assert len(taken.chats) == 3
+        # Among equals it is left to chance.
+        assert [len(fake.chats) > 2 for fake in fakes] == [True] * 3
+        busy.cancel()
 
 
-async def test_the_cache_salt_is_the_tenants_and_stands_in_no_prompt(engine_with):
-    salts = {}
-    for tenant in (1, 2):
+@pytest.mark.parametrize("fault", ["killed", "500", "cut before a token"])
+async def test_a_request_that_has_not_begun_is_tried_once_elsewhere(fault):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two) as engine:
+        await all_up(engine)
+        if fault == "killed":
+            await one.kill()
+        elif fault == "500":
+            one.status, one.pieces = 500, ["{}"]
+        else:
+            one.pieces, one.cut = [""], True
+        assert [await text(engine) for _ in range(8)] == ["Thirty days."] * 8
+        # Once it has failed, it is left out.
+        assert len(one.chats) <= 1
+        assert await engine.count_tokens(["a"]) == [7]
+        assert (await engine.served()).model == "smollm2"
+
+
+async def test_nothing_is_tried_twice_once_a_token_is_out():
+    one, two = FakeEngine(pieces=(CHUNK,)), FakeEngine(pieces=(CHUNK,))
+    async with several(one, two) as engine:
+        await all_up(engine)
+        with pytest.raises(EngineUnavailable, match="stopped in the middle"):
+            await generate(engine)
+        assert len(one.chats) + len(two.chats) == 1
+
+
+async def test_a_request_that_breaks_engine_is_tried_twice_at_most_and_takes_none_from_others():
+    fakes = [FakeEngine(status=500, pieces=["{}"]) for _ in range(3)]
+    async with several(*fakes) as engine:
+        await all_up(engine)
+        with pytest.raises(EngineUnavailable, match="500"):
+            await generate(engine)
+        assert sum(len(fake.chats) for fake in fakes) == 2
+        for fake in fakes:
+            fake.status, fake.pieces = 200, (CHUNK, END, USAGE)
+        assert await text(engine) == "Thirty days."
+
+
+async def test_what_the_engine_refuses_is_no_fault_of_the_replica():
+    one, two = (FakeEngine(status=400, pieces=["{}"]) for _ in range(2))
+    async with several(one, two) as engine:
+        await all_up(engine)
+        with pytest.raises(InvalidInput):
+            await generate(engine)
+        assert len(one.chats) + len(two.chats) == 1
+        assert set(engine.replicas.values()) == {"ok"}
+
+
+async def test_a_replica_comes_back_only_after_a_real_token(at_short_notice):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two, watched=True) as engine:
+        await until(lambda: set(engine.replicas.values()) == {"ok"})
+        await one.kill()
+        await until(lambda: "cannot be reached" in next(iter(engine.replicas.values())))
+        # It listens and lists its model again, and completes nothing.
+        one.canary = 500
+        await one.start()
+        await until(lambda: "answered 500" in next(iter(engine.replicas.values())))
+        assert [await text(engine) for _ in range(6)] == ["Thirty days."] * 6
+        assert one.chats == []
+        one.canary = 200
+        await until(lambda: next(iter(engine.replicas.values())) == "ok")
+        two.status = 500
+        assert [await text(engine) for _ in range(3)] == ["Thirty days."] * 3
+        assert one.chats
+
+
+async def test_all_down_says_so_at_once_for_each(at_short_notice):
+    metrics = Metrics()
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two, watched=True, metrics=metrics) as engine:
+        await until(lambda: set(engine.replicas.values()) == {"ok"})
+        assert metrics.render().count(b"kyujang_engine_replica_up{") == 2
+        assert metrics.render().count(b"} 1.0") == 2
+        one.gate = asyncio.Event()
+        await two.kill()
+        await until(lambda: "ok" not in engine.replicas.values())
+        with pytest.raises(EngineUnavailable, match=r"1: no answer within .*2: The engine cannot be reached"):
+            await generate(engine)
+        with pytest.raises(EngineUnavailable, match="1: no answer within"):
+            await engine.ready()
+        assert metrics.render().count(b"} 1.0") == 0
+
+
+async def test_a_stuck_replica_shows_and_the_other_answers(at_short_notice):
+    one, two = FakeEngine(gate=asyncio.Event()), FakeEngine()
+    async with several(one, two, watched=True) as engine:
+        await until(lambda: [state[:9] for state in engine.replicas.values()] == ["no answer", "ok"])
+        await engine.ready()
+        assert await text(engine) == "Thirty days."
+
+
+async def test_one_that_goes_on_answering_is_busy_and_not_stuck(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.3)
+    fake = FakeEngine()
+    async with several(fake) as engine:
+        more = [asyncio.Event() for _ in range(200)]
+        fake.pieces = [piece for event in more for piece in (event, CHUNK)]
+        answering = asyncio.create_task(generate(engine))
+        await until(lambda: fake.running == 1)
+        fake.gate = asyncio.Event()
+        checking = asyncio.create_task(engine.ready())
+        for event in more:
+            event.set()
+            await asyncio.sleep(0.005)
+            if checking.done():
+                break
+        await checking
+        answering.cancel()
+
+
+@pytest.mark.parametrize(("model", "context_tokens"), [("qwen", 4096), ("smollm2", 8192)])
+async def test_a_replica_that_serves_something_else_is_not_used(model, context_tokens):
+    one, two = FakeEngine(), FakeEngine()
+    async with several(one, two) as engine:
+        await all_up(engine)
+        two.model, two.context_tokens = model, context_tokens
+        for _ in range(4):
+            await engine.ready()
+            await asyncio.gather(*(each.probing for each in engine._replicas))
+        states = list(engine.replicas.values())
+        assert states[0] == "ok"
+        assert states[1].startswith(f"not used: it serves {model} with {context_tokens} tokens, engine 1 ")
+        assert [await text(engine) for _ in range(4)] == ["Thirty days."] * 4
+        assert two.chats == []
+        # Once it is the only one, it is what is served.
+        await one.kill()
+        with pytest.raises(EngineUnavailable):
+            await text(engine)
         for _ in range(2):
-            engine = await engine_with(200, CHUNK + END + USAGE)
-            async for _ in engine.generate(MESSAGES, {"max_tokens": 9}, tenant=tenant):
-                pass
-            salts.setdefault(tenant, set()).add(json.loads(engine_with.fakes[-1].chats[-1])["cache_salt"])
-    # Two processes with the same key share what the engine has cached; two tenants never do.
-    assert [len(each) for each in salts.values()] == [1, 1]
-    assert salts[1] != salts[2]
+            with_two = [engine._probe(each) for each in engine._replicas]
+            await asyncio.gather(*with_two)
+        assert (await engine.served()).model == model
+
+
+async def test_places_and_load_are_given_back_whatever_happens():
+    never = asyncio.Event()
+    fake = FakeEngine()
+    async with several(fake) as engine:
+        for status, pieces, cut in [(500, ["{}"], False), (200, [CHUNK], True), (400, ["{}"], False)]:
+            fake.status, fake.pieces, fake.cut = status, pieces, cut
+            with pytest.raises((EngineUnavailable, InvalidInput)):
+                await generate(engine)
+        fake.status, fake.cut, fake.pieces = 200, False, [CHUNK, never]
+        async with aclosing(engine.generate(ChatRequest(MESSAGES, {}, 1))) as parts:
+            await anext(parts)
+            assert engine._admission.running == engine._replicas[0].running == 1
+        hung_up = asyncio.create_task(generate(engine))
+        await until(lambda: fake.running == 2)
+        hung_up.cancel()
+        await asyncio.wait({hung_up})
+        assert engine._admission.running == engine._replicas[0].running == 0
+
+
+async def test_the_next_one_begins_when_one_hangs_up():
+    fake = FakeEngine(pieces=[CHUNK, asyncio.Event()])
+    async with fake_engines(fake):
+        engine = engine_of(fake.replica(), concurrency=1)
+        first = asyncio.create_task(generate(engine))
+        await until(lambda: fake.running == 1)
+        fake.pieces = (CHUNK, END, USAGE)
+        second = asyncio.create_task(text(engine, 2))
+        await until(lambda: engine._admission.waiting == 1)
+        first.cancel()
+        assert await second == "Thirty days."
+        await engine.close()
+
+
+def test_addresses_are_checked_and_not_shown():
+    assert Settings(llm_url="http://a:8000, unix:///run/engine.sock,").llm_urls == [
+        "http://a:8000",
+        "unix:///run/engine.sock",
+    ]
+    for wrong in ("a:8000", "http://u:secret@", "http://u:secret@a:99999", "unix://engine.sock", "http://a,http://a"):
+        with pytest.raises(NotConfigured, match=r"KYUJANG_LLM_URL: number \d") as caught:
+            Settings(llm_url=wrong)
+        assert "secret" not in caught.value.detail
+
+
+async def test_the_settings_decide():
+    assert open_engine(Settings(engine="none", llm_url="http://a:8000"), Metrics()) is None
+    assert open_engine(Settings(llm_url=None), Metrics()) is None
+    engine = open_engine(Settings(llm_url="http://u:secret@a:1,http://b:2"), Metrics())
+    assert engine is not None
+    assert list(engine.replicas) == ["engine 1 (a:1)", "engine 2 (b:2)"]
+    await engine.close()

@@ -5,7 +5,7 @@ from app.generation.token_counts import TokenCounts
 
 
 async def test_what_was_counted_lately_is_not_asked_again(monkeypatch):
-    monkeypatch.setattr(token_counts, "KEPT", 2)
+    monkeypatch.setattr(token_counts, "MAX_ENTRIES", 2)
     asked: list[str] = []
 
     async def ask(model: str, text: str) -> int:

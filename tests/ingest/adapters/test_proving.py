@@ -11,7 +11,7 @@ from app.adapters import registry
 from ingest.adapters import pipeline
 from ingest.jobs import tasks
 from ingest.jobs.tasks import TaskFailed
-from tests.app.fake_engine import FakeEngine, fake_engines, replicas_of
+from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
 from tests.ingest.adapters.made import files, tar_gz, tensors
 
 pytestmark = pytest.mark.usefixtures("base")
@@ -30,7 +30,7 @@ async def checked(services, number, *fakes: FakeEngine) -> registry.AdapterVersi
     for fake in fakes:
         fake.said = {"smollm2": BASE, sent.engine_name: fake.said.get("adapter", BASE)}
     async with fake_engines(*fakes):
-        engine = replicas_of(*(fake.engine() for fake in fakes))
+        engine = engine_of(*(fake.replica() for fake in fakes))
         task = await tasks.claim(services.database, "w", ["check"], lease_s=60)
         try:
             await pipeline.check_adapter(dataclasses.replace(services, engine=engine), task)

@@ -1,4 +1,4 @@
-"""A generated text, put together from the events of the engine's stream."""
+"""A completion, put together from the events of the engine's stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.errors import EngineUnavailable
-from app.generation.transport import BROKE_OFF, well_formed
+from app.generation.faults import BROKE_OFF, well_formed
 
 FinishReason = Literal["stop", "length"]
 
@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length"]
 @dataclass(frozen=True, slots=True)
 class Generation:
     text: str
-    """Without the reasoning, which the engine's reasoning parser sends apart."""
+    """Without the reasoning, which the engine's reasoning parser sends separately."""
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
@@ -24,9 +24,7 @@ class Generation:
 
 
 @dataclass(slots=True)
-class Streamed:
-    """What has come of it."""
-
+class CompletionBuilder:
     started: float
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -34,8 +32,8 @@ class Streamed:
     finish_reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
 
-    def take(self, event: Any) -> str:
-        """The text that is new. Raises EngineUnavailable if the event is none of a completion."""
+    def add(self, event: Any) -> str:
+        """Return the text that is new. Raises EngineUnavailable if the event is not one of a completion."""
         new = ""
         with well_formed():
             self.usage = event.get("usage") or self.usage
@@ -50,8 +48,8 @@ class Streamed:
                 new += self.texts[-1]
         return new
 
-    def whole(self) -> Generation:
-        """Raises EngineUnavailable if it is not."""
+    def finish(self) -> Generation:
+        """Return the whole. Raises EngineUnavailable if it broke off."""
         if self.finish_reason in (None, "abort", "error"):
             raise EngineUnavailable(BROKE_OFF)
         with well_formed():

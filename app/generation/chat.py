@@ -1,0 +1,44 @@
+"""What an engine is asked to complete."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.generation.adapter_cache import Adapter
+from app.generation.messages import Message, Sampling
+from app.tenancy import TenantNumber
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """With a JSON `schema` the completion is JSON that fits it."""
+
+    messages: Sequence[Message]
+    sampling: Sampling
+    tenant: TenantNumber
+    schema: dict[str, Any] | None = None
+    adapter: Adapter | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The field of the caller's request that the engine may refuse."""
+        return "/response_format" if self.schema is not None else ""
+
+    def body(self, model: str, salt: bytes) -> dict[str, Any]:
+        body = {
+            **self.sampling,
+            "model": self.adapter.name if self.adapter else model,
+            "messages": list(self.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            # Without it a tenant could tell from the latency what another tenant has asked.
+            "cache_salt": hmac.new(salt, str(self.tenant).encode(), hashlib.sha256).hexdigest(),
+        }
+        if self.schema is not None:
+            answer = {"name": "answer", "schema": self.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
+        return body

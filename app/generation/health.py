@@ -1,0 +1,105 @@
+"""What this process knows of each replica: whether it answers, how busy it is, why it is not used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.errors import EngineUnavailable
+from app.generation.replica import EngineReplica, Served
+from app.metrics import Metrics
+
+log = logging.getLogger("kyujang.engine")
+
+CHECK_TIMEOUT_S = 8
+
+State = Literal["up", "unverified", "down"]
+
+
+@dataclass(eq=False)
+class ReplicaHealth:
+    replica: EngineReplica
+    name: str
+    metrics: Metrics
+    # Unverified: not tried yet, or something failed since. Asked only where none is up.
+    state: State = "unverified"
+    reason: str = "not tried yet"
+    served: Served | None = None
+    running: int = 0
+    quarantined: str | None = None
+    """The reason why it is not asked, however well it completes a token."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is to be probed at once."""
+    probing: asyncio.Task[bool] | None = None
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count the block as a running request."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def suspect(self, reason: str) -> None:
+        """After a fault: probe it at once, and until then ask it only where none is up."""
+        if self.state == "up":
+            self._mark("unverified", reason)
+        self.wake.set()
+
+    def quarantine(self, reason: str | None) -> None:
+        """Leave it out until the reason is withdrawn."""
+        self.quarantined = reason
+        self.wake.set()
+        if reason is not None:
+            self._mark("down", reason)
+
+    def start_probe(self, others: Sequence[ReplicaHealth]) -> asyncio.Task[bool]:
+        """Return the probe under way, else a new one: at most one at a time."""
+        if self.probing is None or self.probing.done():
+            self.probing = asyncio.create_task(self._probe(others))
+        return self.probing
+
+    async def _probe(self, others: Sequence[ReplicaHealth]) -> bool:
+        """Complete a token, mark the replica by the outcome, and tell whether it is up."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                served = await self.replica.probe()
+        except TimeoutError:
+            # One that goes on answering others is busy, not stuck.
+            if self.replica.last_event_at > started:
+                return True
+            self._mark("down", f"no answer within {CHECK_TIMEOUT_S} s")
+        except EngineUnavailable as error:
+            self._mark("down", error.detail)
+        else:
+            self._verify(served, next((each for each in others if each.state == "up" and each is not self), None))
+        return self.state == "up"
+
+    def _verify(self, served: Served, other: ReplicaHealth | None) -> None:
+        """Callers see one engine, so all that are up serve the same model."""
+        if other is not None and other.served != served:
+            theirs = _describe(other.served)
+            self._mark("down", f"not used: it serves {_describe(served)}, {other.name} serves {theirs}")
+        elif self.quarantined is not None:
+            self._mark("down", self.quarantined)
+        else:
+            self.served = served
+            self._mark("up", "ok")
+
+    def _mark(self, state: State, reason: str) -> None:
+        if self.state != state:
+            level = logging.INFO if state == "up" else logging.WARNING
+            log.log(level, "%s is %s", self.name, state, extra={"cause": reason})
+        self.state, self.reason = state, reason
+        self.metrics.engine_replica_up.labels(self.name).set(state == "up")
+
+
+def _describe(served: Served | None) -> str:
+    return f"{served.model} with {served.context_tokens} tokens" if served else "nothing"
