@@ -29,7 +29,7 @@ UNPLAIN = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in P
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md") if (ROOT / name).exists()),
-    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "decisions" not in path.parts),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CODE = sorted(path for folder in ("app", "ingest") for path in (ROOT / folder).rglob("*.py"))
 # Their docstrings reach callers: as an error's title, as the description of a route or a field.
