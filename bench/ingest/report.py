@@ -77,9 +77,9 @@ def _latency(figures: dict[str, Any]) -> Rows:
 
 WAYS = ("load", "reader", "library")
 SECTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], Rows]], ...] = (
-    ("pipeline", "The whole way beside the encoder", _rounds),
+    ("pipeline", "The whole path compared with the encoder", _rounds),
     ("pipeline", "Peak memory, MB", _memory),
-    ("peers", "Beside other frameworks", _peers),
+    ("peers", "Compared with other frameworks", _peers),
     ("loaders", "Loaders", _loaders),
     ("upload", "The API's memory while a file passes", _upload),
     ("latency", "Searches while documents are ingested", _latency),
