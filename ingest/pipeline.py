@@ -1,10 +1,12 @@
-"""The way of a document: load, split, embed, store. Every step may be repeated."""
+"""The way of a document: load, split, embed, store. Each step may run again."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -15,12 +17,15 @@ from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
+from app.storage.database import Database
+from app.storage.jobs import Stage
 from app.storage.spaces import OtherSpace
 from ingest import staging
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument
-from ingest.loading.load import Loaded, load
-from ingest.split import Piece, split
+from ingest.loading.load import Loaded
+from ingest.loading.load import load as load_file
+from ingest.split import Chunk, split_text
 from ingest.staging import Analysis
 
 log = logging.getLogger("kyujang.ingest")
@@ -28,129 +33,173 @@ log = logging.getLogger("kyujang.ingest")
 BATCH_CHUNKS = 16
 
 
-async def ingest(services: Services, work: ClaimedDocument) -> None:
-    """Raises DocumentError for what is wrong with the document, LeaseLost if it is no longer ours, OtherSpace if the
-    embedding model is being switched."""
-    if await end_unchanged(services, work):
+@dataclass
+class DocumentState:
+    """A claimed document and what the steps have made of it so far. Ray pickles it between two steps."""
+
+    claim: ClaimedDocument
+    loaded: Loaded | None = None
+    """Its text, from `load` to `split`."""
+    media_type: str = ""
+    title: str | None = None
+    heading: str = ""
+    """What each chunk is embedded with."""
+    chunks: list[Chunk] = field(default_factory=list)
+    space: int = 0
+    """The embedding space whose model the chunks fit."""
+
+
+class WithoutDatabase(Protocol):
+    """The services that `load` gets by with, since Ray's load tasks have no database."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def blobs(self) -> Blobs: ...
+
+
+async def ingest(services: Services, document: DocumentState) -> None:
+    """Take a claimed document through the steps.
+
+    Raises DocumentError for a fault of the document, LeaseLost if the claim has ended, and OtherSpace if the embedding
+    model is being switched.
+    """
+    if await end_unchanged(services, document):
         return
-    space = await current_space(services)
-    await queue.progress(services.database, work, stage="load")
-    loaded = await load_document(services.settings, services.blobs, work)
-    title = work.title or loaded.title
-    head = await asyncio.to_thread(heading, space.embedder.encoder, title)
-    pieces = await split_document(services, work, space.embedder.encoder, loaded, head)
-    await embed_document(services, work, space, pieces, title=title, head=head)
-    await store_document(services, work, pieces, space=space.number, media_type=loaded.media_type, title=title)
+    if services.spaces.behind:
+        # It may still be: found out before the file is read, not after.
+        await current_space(services)
+    for stage in STEPS:
+        await run_step(services, document, stage)
 
 
-async def end_unchanged(services: Services, work: ClaimedDocument) -> bool:
-    """Whether the same bytes are there already, which ends it."""
-    if not await staging.is_stored(services.database, work):
+async def end_unchanged(services: Services, document: DocumentState) -> bool:
+    """Finish a document whose bytes are stored already; tell whether it was one."""
+    if not await staging.is_stored(services.database, document.claim):
         return False
-    await staging.finish_unchanged(services.database, work)
-    await services.blobs.remove([work.blob])
+    await staging.finish_unchanged(services.database, document.claim)
+    await services.blobs.remove([document.claim.blob])
     return True
 
 
+async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
+    chunks = len(document.chunks) or None
+    await queue.progress(services.database, document.claim, stage=stage, chunks=chunks)
+    await STEPS[stage](services, document)
+
+
+async def load(services: WithoutDatabase, document: DocumentState) -> None:
+    """Read the document's text from its file."""
+    settings, claim = services.settings, document.claim
+    loaded = await load_file(
+        services.blobs.locate(claim.blob),
+        filename=claim.source,
+        media_type=claim.media_type,
+        memory_mb=settings.load_memory_mb,
+        timeout_s=settings.load_timeout_s,
+        max_chars=settings.load_max_chars,
+    )
+    if loaded.marks_cut:
+        log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
+    document.loaded, document.media_type = loaded, loaded.media_type
+    document.title = claim.title or loaded.title
+
+
+async def split(services: Services, document: DocumentState) -> None:
+    """Cut the text into chunks that the embedding model sees whole."""
+    assert document.loaded is not None
+    space = await current_space(services)
+    encoder = space.embedder.encoder
+    document.space, document.heading = space.number, await asyncio.to_thread(heading, encoder, document.title)
+    tokens, overlap = chunk_size(services.settings, encoder)
+    document.chunks = await asyncio.to_thread(
+        split_text,
+        document.loaded,
+        count_tokens=encoder.count_tokens,
+        max_tokens=min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0]),
+        overlap_tokens=overlap,
+    )
+    document.loaded = None
+
+
+async def embed(services: Services, document: DocumentState) -> None:
+    """Stage each chunk with its vector, in batches of like length, each committed: a restart resumes after the last.
+
+    A chunk that the stored version has in the same words keeps its vector.
+    """
+    space = services.spaces.current
+    if space.number != document.space and (space := await current_space(services)).number != document.space:
+        raise OtherSpace
+    database, claim = services.database, document.claim
+    waiting = await _not_staged(database, document)
+    known = await staging.stored_vectors(database, claim, space=space.number, title=document.title)
+    kept = [chunk for chunk in waiting if chunk.text in known]
+    if kept:
+        vectors = np.stack([known[chunk.text] for chunk in kept])
+        await staging.stage(database, claim, kept, vectors, space=space.number)
+    changed = sorted((chunk for chunk in waiting if chunk.text not in known), key=lambda chunk: chunk.tokens)
+    for first in range(0, len(changed), BATCH_CHUNKS):
+        batch = changed[first : first + BATCH_CHUNKS]
+        vectors = await space.embedder.embed([document.heading + chunk.text for chunk in batch], "passage")
+        await staging.stage(database, claim, batch, vectors, space=space.number)
+
+
+async def _not_staged(database: Database, document: DocumentState) -> list[Chunk]:
+    """Return the chunks that no earlier attempt has embedded."""
+    staged = await staging.staged(database, document.claim)
+    fitting = {(chunk.ord, chunk.start, chunk.stop, document.space) for chunk in document.chunks}
+    if not fitting.issuperset(staged):
+        # The chunk size, the embedding model or the code is another one since: what is staged does not fit any more.
+        await staging.unstage(database, document.claim)
+        staged = []
+    done = {row[0] for row in staged}
+    return [chunk for chunk in document.chunks if chunk.ord not in done]
+
+
+async def store(services: Services, document: DocumentState) -> None:
+    """Publish the staged chunks in place of the stored version, whose file goes."""
+    analysis = await asyncio.to_thread(_analyse, services.analyzer, document)
+    old_blob = await staging.publish(
+        services.database,
+        document.claim,
+        analysis,
+        space=document.space,
+        media_type=document.media_type,
+        title=document.title,
+    )
+    if old_blob is not None:
+        await services.blobs.remove([old_blob])
+
+
+def _analyse(analyzer: Analyzer, document: DocumentState) -> Analysis:
+    in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
+    return Analysis(analyzer.name, [analyzer.chunk_terms(document.title, chunk.text) for chunk in in_order])
+
+
+Step = Callable[[Services, DocumentState], Awaitable[None]]
+STEPS: dict[Stage, Step] = {"load": load, "split": split, "embed": embed, "store": store}
+
+
 async def current_space(services: Services) -> OpenSpace:
+    """Return the active space. Raises OtherSpace if its model cannot be opened here."""
     await services.spaces.refresh(ahead=False)
     if services.spaces.behind:
         raise OtherSpace(services.spaces.behind)
     return services.spaces.current
 
 
-async def load_document(settings: Settings, blobs: Blobs, work: ClaimedDocument) -> Loaded:
-    loaded = await load(
-        blobs.locate(work.blob),
-        filename=work.source,
-        media_type=work.media_type,
-        memory_mb=settings.load_memory_mb,
-        timeout_s=settings.load_timeout_s,
-        max_chars=settings.load_max_chars,
-    )
-    if loaded.marks_cut:
-        log.warning("runs of combining marks were cut", extra={"document": work.document_id, "kept": MAX_MARKS})
-    return loaded
-
-
 def heading(encoder: Encoder, title: str | None) -> str:
-    """Put before each chunk for embedding, since what a chunk is about often stands in the title alone.
+    """Return what is put before each chunk for embedding: what a chunk is about often stands in the title alone.
 
-    Empty if it would take more than a quarter of what the model sees.
+    Empty if the title would take more than a quarter of what the model sees.
     """
     line = f"{title}\n" if title else ""
     return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""
 
 
-async def split_document(
-    services: Services, work: ClaimedDocument, encoder: Encoder, loaded: Loaded, head: str
-) -> list[Piece]:
-    await queue.progress(services.database, work, stage="split")
-    limit, overlap = chunk_size(services.settings, encoder)
-    limit = min(limit, encoder.max_tokens - encoder.count_tokens([head])[0])
-    pieces = await asyncio.to_thread(
-        split, loaded, count_tokens=encoder.count_tokens, max_tokens=limit, overlap_tokens=overlap
-    )
-    await queue.progress(services.database, work, stage="embed", chunks=len(pieces))
-    return pieces
-
-
-async def embed_document(
-    services: Services,
-    work: ClaimedDocument,
-    space: OpenSpace,
-    pieces: Sequence[Piece],
-    *,
-    title: str | None,
-    head: str,
-) -> None:
-    """Batches of like length, each committed, so that a restart resumes after the last one.
-
-    What the stored version has in the same words keeps its vector.
-    """
-    there = await staging.staged(services.database, work)
-    fitting = {(piece.ord, piece.start, piece.stop, space.number) for piece in pieces}
-    if not fitting.issuperset(there):
-        # Another chunk size, embedding model or version since: what is staged does not fit any more.
-        await staging.unstage(services.database, work)
-        there = []
-    done = {row[0] for row in there}
-    waiting = [piece for piece in pieces if piece.ord not in done]
-    known = await staging.stored_vectors(services.database, work, space=space.number, title=title)
-    kept = [piece for piece in waiting if piece.text in known]
-    if kept:
-        vectors = np.stack([known[piece.text] for piece in kept])
-        await staging.stage(services.database, work, kept, vectors, space=space.number)
-    changed = sorted((piece for piece in waiting if piece.text not in known), key=lambda piece: piece.tokens)
-    for first in range(0, len(changed), BATCH_CHUNKS):
-        batch = changed[first : first + BATCH_CHUNKS]
-        vectors = await space.embedder.embed([head + piece.text for piece in batch], "passage")
-        await staging.stage(services.database, work, batch, vectors, space=space.number)
-
-
-async def store_document(
-    services: Services,
-    work: ClaimedDocument,
-    pieces: Sequence[Piece],
-    *,
-    space: int,
-    media_type: str,
-    title: str | None,
-) -> None:
-    analysis = await asyncio.to_thread(_analyse, services.analyzer, title, pieces)
-    await queue.progress(services.database, work, stage="store")
-    old_blob = await staging.publish(services.database, work, analysis, space=space, media_type=media_type, title=title)
-    if old_blob is not None:
-        await services.blobs.remove([old_blob])
-
-
-def _analyse(analyzer: Analyzer, title: str | None, pieces: Sequence[Piece]) -> Analysis:
-    in_order = sorted(pieces, key=lambda piece: piece.ord)
-    return Analysis(analyzer.name, [analyzer.chunk_terms(title, piece.text) for piece in in_order])
-
-
 def chunk_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:
-    """(tokens, overlap): 220/32 for a model of 256 tokens, 400/60 for one of 512 or more; never above its limit."""
+    """Return (tokens, overlap): 220/32 for a model of 256 tokens, 400/60 for one of 512; never above its limit."""
     tokens = settings.chunk_tokens or (400 if encoder.max_tokens >= 512 else encoder.max_tokens * 220 // 256)
     tokens = min(tokens, encoder.max_tokens)
     overlap = settings.chunk_overlap if settings.chunk_overlap is not None else tokens * 3 // 20

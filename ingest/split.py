@@ -1,4 +1,4 @@
-"""Text to chunks that the embedding model sees whole, cut at sentence ends, exact in their offsets.
+"""Cuts a text into chunks that the embedding model sees whole, at the ends of sentences, with exact offsets.
 
 langchain-text-splitters is not used here: its token mode gave a wrong start_index for 56 of 281 chunks (the overlap in
 tokens is subtracted from a position in characters), and citations stand on these offsets.
@@ -25,7 +25,7 @@ MAX_CLUSTER_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Chunk:
     """`start` and `stop` count code points in the document's text: text[start:stop] is `text`."""
 
     ord: int
@@ -45,15 +45,15 @@ class Unit:
     tokens: int
 
 
-def split(loaded: Loaded, *, count_tokens: CountTokens, max_tokens: int, overlap_tokens: int) -> list[Piece]:
-    """No chunk has more than `max_tokens` by `count_tokens`, and none crosses a page."""
-    text, pieces = loaded.text, list[Piece]()
+def split_text(loaded: Loaded, *, count_tokens: CountTokens, max_tokens: int, overlap_tokens: int) -> list[Chunk]:
+    """Return chunks that have at most `max_tokens` by `count_tokens`, and none crosses a page."""
+    text, chunks = loaded.text, list[Chunk]()
     for page, start in zip(loaded.pages, loaded.page_starts(), strict=True):
         spans = [(start + first, start + last) for first, last in split_sentences(page.text)]
         units = _units(text, spans, count_tokens, max_tokens)
         for first, last, tokens in _pack(text, units, count_tokens, max_tokens, overlap_tokens):
-            pieces.append(Piece(len(pieces), page.number, first, last, text[first:last], tokens))
-    return pieces
+            chunks.append(Chunk(len(chunks), page.number, first, last, text[first:last], tokens))
+    return chunks
 
 
 def _units(text: str, spans: Sequence[Span], count_tokens: CountTokens, max_tokens: int) -> list[Unit]:

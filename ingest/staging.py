@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from app.storage import changelog, postings, spaces
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
-from ingest.split import Piece
+from ingest.split import Chunk
 
 
 async def is_stored(database: Database, work: ClaimedDocument) -> bool:
@@ -65,12 +65,12 @@ async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, i
 
 
 async def stage(
-    database: Database, work: ClaimedDocument, pieces: Sequence[Piece], vectors: NDArray[float32], *, space: int
+    database: Database, work: ClaimedDocument, chunks: Sequence[Chunk], vectors: NDArray[float32], *, space: int
 ) -> None:
     """One batch, committed: a restart goes on after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
         await update_claimed(
-            connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(pieces)}
+            connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(chunks)}
         )
         async with connection.cursor() as cursor:
             await cursor.executemany(
@@ -80,9 +80,9 @@ async def stage(
                 values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
-                    (work.tenant, work.job_id, work.item_number, piece.ord, piece.page, piece.start, piece.stop,
-                     piece.tokens, piece.text, space, HalfVector(vector))
-                    for piece, vector in zip(pieces, vectors, strict=True)
+                    (work.tenant, work.job_id, work.item_number, chunk.ord, chunk.page, chunk.start, chunk.stop,
+                     chunk.tokens, chunk.text, space, HalfVector(vector))
+                    for chunk, vector in zip(chunks, vectors, strict=True)
                 ],
             )  # fmt: skip
 
@@ -114,7 +114,7 @@ async def unstage(database: Database, work: ClaimedDocument) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What each piece is found by in words, in their order, and the scheme that says so."""
+    """What each chunk is found by in words, in their order, and the scheme that says so."""
 
     scheme: str
     terms: Sequence[Sequence[str]]

@@ -16,7 +16,7 @@ from ingest.jobs import queue
 from ingest.jobs.lease import Stopping, run_under_lease
 from ingest.jobs.queue import ClaimedDocument, LeaseLost
 from ingest.jobs.retry import handle_failure, refuse_after_too_many, requeue
-from ingest.pipeline import ingest
+from ingest.pipeline import DocumentState, ingest
 from ingest.task_worker import TASK_POOLS, serve
 
 log = logging.getLogger("kyujang.worker")
@@ -59,7 +59,7 @@ async def _carry_out(services: Services, work: ClaimedDocument, stopping: asynci
         refuse_after_too_many(work)
         lease_s = services.settings.lease_s
         renew = functools.partial(queue.renew, services.database, work, lease_s=lease_s)
-        await run_under_lease(ingest(services, work), renew, lease_s=lease_s, stopping=stopping)
+        await run_under_lease(ingest(services, DocumentState(work)), renew, lease_s=lease_s, stopping=stopping)
         log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
     except DatabaseUnavailable:
         log.warning("document waits for the database", extra={"document": work.document_id})

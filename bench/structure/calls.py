@@ -95,6 +95,8 @@ class CallGraph:
                 yield stmt.name, Routine(module.name, stmt)
             elif isinstance(stmt, ast.Assign) and isinstance(stmt.targets[0], ast.Name):
                 yield stmt.targets[0].id, stmt.value
+            elif isinstance(stmt, ast.AnnAssign) and isinstance(stmt.target, ast.Name) and stmt.value:
+                yield stmt.target.id, stmt.value
 
     def named(self, module: str, name: str) -> Known:
         """Return what a name means at the top of a module."""
@@ -105,6 +107,13 @@ class CallGraph:
         if isinstance(found, ast.expr):
             return None if isinstance(found, ast.Constant) else self.annotated(module, found)
         return found
+
+    def table(self, module: str, name: str) -> list[Routine]:
+        """Return the functions that a module's dictionary holds, as in `STEPS[stage](document)`."""
+        held = self._names.get(module, {}).get(name)
+        values = held.values if isinstance(held, ast.Dict) else []
+        found = [self.named(module, each.id) for each in values if isinstance(each, ast.Name)]
+        return [each for each in found if isinstance(each, Routine)]
 
     def annotated(self, module: str, note: ast.expr | None) -> Class | None:
         """Return the class of ours that an annotation, or an alias of one, names."""

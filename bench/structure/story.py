@@ -59,6 +59,8 @@ def _called(graph: CallGraph, scope: Scope) -> Iterator[Routine]:
                 begin = graph.method(called, "__init__") if isinstance(called, Class) and each is node.func else called
                 if isinstance(begin, Routine):
                     yield begin
+            if isinstance(node.func, ast.Subscript) and isinstance(node.func.value, ast.Name):
+                yield from graph.table(scope.routine.module, node.func.value.id)
 
 
 def question_route(graph: CallGraph) -> Routine | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.errors import KyujangError, NotConfigured
 from app.settings import Settings
-from ingest.cluster.stages import Embed, Passing, Split, Store, load_stage, pack, unpack
+from ingest.cluster.stages import Step, begin, load, unpack
 from ingest.jobs.queue import ClaimedDocument
 
 # Shares of a CPU. Together they fit into one, so that a node with a single CPU has room for all of the stages.
@@ -101,16 +101,16 @@ def _pipeline(settings: Settings, works: Sequence[ClaimedDocument], embedders: i
     # Nothing leaves a stage while it embeds a long document; ingest/cluster/run.py looks whether that gets on.
     context.execution_no_progress_timeout_s = -1
     few = -(-embedders // EMBEDDERS_A_SPLITTER)
-    rows = [pack(Passing(work)) for work in works]
+    rows = [begin(work) for work in works]
     documents = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        load_stage, fn_kwargs={"settings": settings}, num_cpus=LOAD
+        load, fn_kwargs={"settings": settings}, num_cpus=LOAD
     )
     # Of _bounded_retries, which has no other way in yet.
     warnings.filterwarnings("ignore", "`ray_remote_args_fn` is deprecated")
-    for stage, share, size in ((Split, SPLIT, few), (Embed, EMBED, embedders), (Store, STORE, few)):
+    for stage, share, size in (("split", SPLIT, few), ("embed", EMBED, embedders), ("store", STORE, few)):
         documents = documents.map(
-            stage,
-            fn_constructor_args=(settings,),
+            Step,
+            fn_constructor_args=(stage, settings),
             compute=ActorPoolStrategy(size=size),
             num_cpus=share,
             ray_remote_args_fn=_bounded_retries,

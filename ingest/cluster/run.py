@@ -30,7 +30,7 @@ from ingest.jobs import bulk
 from ingest.jobs.bulk import RunProgress
 from ingest.jobs.queue import ClaimedDocument
 from ingest.jobs.retry import handle_failure, refuse_after_too_many
-from ingest.pipeline import end_unchanged
+from ingest.pipeline import DocumentState, end_unchanged
 from ingest.sync.folder import Source
 from ingest.sync.in_database import InPlace
 
@@ -166,7 +166,7 @@ class _Run:
     async def _ended_already(self, work: ClaimedDocument) -> bool:
         try:
             refuse_after_too_many(work)
-            return await end_unchanged(self.services, work)
+            return await end_unchanged(self.services, DocumentState(work))
         except Exception as error:
             await handle_failure(self.services, work, error)
             return True

@@ -1,4 +1,4 @@
-"""What the processes of a Ray cluster run: the stages of ingest/pipeline.py, a document at a time.
+"""What the processes of a Ray cluster run: the steps of ingest/pipeline.py, a document at a time.
 
 Ray may run a stage twice when a node dies, and a stage may go on after its run was given up. Neither does harm: what
 is written is written under the document's claim, and batches of chunks that are stored already are not made again.
@@ -10,11 +10,9 @@ import asyncio
 import os
 import pickle
 import socket
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Thread
-from typing import Any, TypeVar
 
 from app import logs
 from app.bootstrap import open_services
@@ -22,133 +20,97 @@ from app.errors import DocumentError, DocumentErrorCode
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
-from app.storage.spaces import OtherSpace
+from app.storage.jobs import Stage
+from ingest import pipeline
 from ingest.jobs.queue import ClaimedDocument
 from ingest.jobs.retry import handle_failure
-from ingest.loading.load import Loaded
-from ingest.pipeline import current_space, embed_document, heading, load_document, split_document, store_document
-from ingest.split import Piece
+from ingest.pipeline import DocumentState, run_step
 
-T = TypeVar("T")
 Row = dict[str, bytes]
 
 
 @dataclass
 class Passing:
-    """A document between two stages, and what they have made of it so far."""
+    """What goes from stage to stage. Without a document its claim has ended."""
 
-    work: ClaimedDocument
-    loaded: Loaded | None = None
-    title: str | None = None
-    media_type: str = ""
-    head: str = ""
-    pieces: list[Piece] = field(default_factory=list)
-    space: int = 0
+    document: DocumentState | None
     refusal: tuple[DocumentErrorCode, str] | None = None
-    ended: bool = False
-    """Its claim is settled: the stages after let it pass."""
+    """What the load stage found wrong: it has no database, so the next stage records it."""
     broken: str | None = None
     """Why this node cannot ingest anything."""
 
 
-def pack(document: Passing) -> Row:
+@dataclass(frozen=True)
+class NodeFiles:
+    settings: Settings
+    blobs: Blobs
+
+
+def pack(passing: Passing) -> Row:
     """Bytes: an object that Arrow cannot take lands in Ray's logs, text and all."""
-    return {"document": pickle.dumps(document)}
+    return {"document": pickle.dumps(passing)}
 
 
 def unpack(row: Row) -> Passing:
-    document: Passing = pickle.loads(row["document"])  # noqa: S301 - this run's own
-    return document
+    passing: Passing = pickle.loads(row["document"])  # noqa: S301 - this run's own
+    return passing
 
 
-def load_stage(row: Row, settings: Settings) -> Row:
-    """A task, without a connection to the database: what it finds wrong with a document the next stage settles."""
-    document = unpack(row)
-    blobs = Blobs(settings.blobs)
-    if not os.access(blobs.locate(document.work.blob).parent, os.R_OK | os.X_OK):
-        document.broken = f"{socket.gethostname()} cannot read {settings.blobs}: share that folder with every node."
-        return pack(document)
+def begin(claim: ClaimedDocument) -> Row:
+    return pack(Passing(DocumentState(claim)))
+
+
+def load(row: Row, settings: Settings) -> Row:
+    """Run as a task, without a connection to the database."""
+    passing, files = unpack(row), NodeFiles(settings, Blobs(settings.blobs))
+    document = passing.document
+    assert document is not None
+    if not os.access(files.blobs.locate(document.claim.blob).parent, os.R_OK | os.X_OK):
+        passing.broken = f"{socket.gethostname()} cannot read {settings.blobs}: share that folder with every node."
+        return pack(passing)
     try:
-        document.loaded = asyncio.run(load_document(settings, blobs, document.work))
+        asyncio.run(pipeline.load(files, document))
     except DocumentError as error:
-        document.refusal = (error.document_code, error.detail)
-    return pack(document)
+        passing.refusal = (error.document_code, error.detail)
+    return pack(passing)
 
 
-class Stage:
-    """An actor: its services are opened once, on an event loop in a thread, where their connections stay alive."""
+class Step:
+    """Run a step as an actor, whose services are opened once, on an event loop in a thread, which keeps them alive."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, stage: Stage, settings: Settings) -> None:
+        self._stage, self._settings = stage, settings
         self._services: Services | None = None
         self._exit = AsyncExitStack()
         self._loop = asyncio.new_event_loop()
         Thread(target=self._loop.run_forever, daemon=True).start()
 
     def __call__(self, row: Row) -> Row:
-        document = unpack(row)
-        if not document.ended and not document.broken:
-            self._run(self._carry_out(document))
-        return pack(document)
+        passing = unpack(row)
+        if passing.document is not None and not passing.broken:
+            asyncio.run_coroutine_threadsafe(self._run(passing, passing.document), self._loop).result()
+        return pack(passing)
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    async def _carry_out(self, document: Passing) -> None:
-        logs.request_id.set(document.work.job_id)
-        logs.tenant_id.set(str(document.work.tenant))
+    async def _run(self, passing: Passing, document: DocumentState) -> None:
+        logs.request_id.set(document.claim.job_id)
+        logs.tenant_id.set(str(document.claim.tenant))
         try:
             services = await self._open()
         except Exception as error:
-            document.broken = f"{socket.gethostname()}: {error}"
+            passing.broken = f"{socket.gethostname()}: {error}"
             return
         try:
-            if document.refusal:
-                raise DocumentError(*document.refusal)
-            await self.take(services, document)
+            if passing.refusal:
+                raise DocumentError(*passing.refusal)
+            await run_step(services, document, self._stage)
+            if self._stage == "store":
+                passing.document = None
         except Exception as error:
-            document.loaded, document.pieces, document.ended = None, [], True
-            await handle_failure(services, document.work, error)
+            passing.document = None
+            await handle_failure(services, document.claim, error)
 
     async def _open(self) -> Services:
         if self._services is None:
             logs.configure(self._settings.log_level)
             self._services = await self._exit.enter_async_context(open_services(self._settings))
         return self._services
-
-    async def take(self, services: Services, document: Passing) -> None:
-        raise NotImplementedError
-
-
-class Split(Stage):
-    async def take(self, services: Services, document: Passing) -> None:
-        assert document.loaded is not None
-        space = await current_space(services)
-        document.space = space.number
-        document.media_type = document.loaded.media_type
-        document.title = document.work.title or document.loaded.title
-        encoder = space.embedder.encoder
-        document.head = await asyncio.to_thread(heading, encoder, document.title)
-        document.pieces = await split_document(services, document.work, encoder, document.loaded, document.head)
-        document.loaded = None
-
-
-class Embed(Stage):
-    async def take(self, services: Services, document: Passing) -> None:
-        space = await current_space(services)
-        if space.number != document.space:
-            raise OtherSpace
-        await embed_document(services, document.work, space, document.pieces, title=document.title, head=document.head)
-
-
-class Store(Stage):
-    async def take(self, services: Services, document: Passing) -> None:
-        await store_document(
-            services,
-            document.work,
-            document.pieces,
-            space=document.space,
-            media_type=document.media_type,
-            title=document.title,
-        )
-        document.pieces, document.ended = [], True

@@ -20,7 +20,7 @@ CHECKED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Passage:
     """`text` is what the model is to see, `tokens` how many it makes of that."""
 
     id: int
@@ -91,7 +91,7 @@ def tenants(connection: psycopg.Connection) -> list[TenantNumber]:
 
 def _missing(
     connection: psycopg.Connection, space: Space | None, tenant: TenantNumber, count: int, encoder: Encoder
-) -> Iterator[list[Chunk]]:
+) -> Iterator[list[Passage]]:
     """Without a space all are missing."""
     lacking = "true"
     if space is not None:
@@ -112,19 +112,19 @@ def _missing(
         after = rows[-1][0]
 
 
-def _chunks(encoder: Encoder, rows: Sequence[tuple[int, str, str | None, str]]) -> list[Chunk]:
+def _chunks(encoder: Encoder, rows: Sequence[tuple[int, str, str | None, str]]) -> list[Passage]:
     """With the title before the text, as at ingest, where this model takes both."""
     headings = {title: heading(encoder, title) for title in {row[2] for row in rows}}
     texts = [headings[title] + text for _, _, title, text in rows]
     fits = [tokens <= encoder.max_tokens for tokens in encoder.count_tokens(texts)]
     texts = [text if fit else row[3] for text, fit, row in zip(texts, fits, rows, strict=True)]
     return [
-        Chunk(row[0], row[1], text, tokens)
+        Passage(row[0], row[1], text, tokens)
         for row, text, tokens in zip(rows, texts, encoder.count_tokens(texts), strict=True)
     ]
 
 
-def _embedded(batch: Sequence[Chunk], encoder: Encoder) -> Iterator[tuple[Chunk, HalfVector]]:
+def _embedded(batch: Sequence[Passage], encoder: Encoder) -> Iterator[tuple[Passage, HalfVector]]:
     in_order = sorted(batch, key=lambda chunk: chunk.tokens)
     for first in range(0, len(in_order), encoder.passages_at_once):
         together = in_order[first : first + encoder.passages_at_once]
@@ -133,7 +133,7 @@ def _embedded(batch: Sequence[Chunk], encoder: Encoder) -> Iterator[tuple[Chunk,
 
 
 def _store(
-    connection: psycopg.Connection, space: Space, tenant: TenantNumber, made: Iterator[tuple[Chunk, HalfVector]]
+    connection: psycopg.Connection, space: Space, tenant: TenantNumber, made: Iterator[tuple[Passage, HalfVector]]
 ) -> None:
     rows = [(tenant, chunk.document_id, vector, tenant, chunk.id) for chunk, vector in made]
     with _of_tenant(connection, tenant), connection.cursor() as cursor:

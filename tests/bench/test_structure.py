@@ -153,6 +153,22 @@ def test_a_question_climbs_when_the_next_step_stands_higher(tmp_path):
     assert (found["document_stays"], found["document_climbs"]) == (["ingest.pipeline", "ingest.jobs"], 0)
 
 
+def test_what_a_table_of_functions_holds_is_called_too(tmp_path):
+    table = "STEPS: dict = {'load': load, 'store': store}\nasync def ingest(services):\n    await STEPS['load']()\n"
+    jobs = "from app.errors import raised\nasync def take():\n    await raised()\n"
+    found = counted(
+        tmp_path,
+        {
+            "ingest/pipeline.py": "from ingest.jobs import take\nasync def load():\n    await take()\n"
+            f"async def store():\n    pass\n{table}",
+            "ingest/jobs.py": jobs,
+            "app/errors.py": "async def raised():\n    pass\n",
+        },
+    )
+    stays = ["ingest.pipeline", "ingest.jobs", "app.errors", "ingest.pipeline"]
+    assert (found["document_stays"], found["document_climbs"]) == (stays, 1)
+
+
 def test_generators_nest_by_call_by_argument_and_by_return(tmp_path):
     assert counted(tmp_path)["generators"] == [
         "app.api.query._lines",
