@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.0"
+UV = "uv==0.13.9"
 
 
 @dataclass(frozen=True)

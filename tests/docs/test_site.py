@@ -24,8 +24,9 @@ def build(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def sources(folder: Path) -> Path:
     shutil.copytree(ROOT / "docs", folder / "docs")
-    for name in ("zensical.toml", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "bench").mkdir()
+    for name in ("zensical.toml", "CHANGELOG.md", "bench/RESULTS.md"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
