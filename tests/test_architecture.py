@@ -18,7 +18,8 @@ PACKAGES = ("app", "ingest")
 LEAVES = {
     "app.errors": set(),
     "app.tenancy": set(),
-    "app.settings": {"app.errors"},
+    "app.addresses": {"app.errors"},
+    "app.settings": {"app.addresses", "app.errors"},
     "app.storage.database": {"app.errors", "app.settings", "app.tenancy"},
 }
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
@@ -37,6 +38,7 @@ LAYERS = (
     ("app.embedding",),
     ("app.language", "app.sandbox", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
     ("app.settings",),
+    ("app.addresses",),
     ("app.tenancy", "app.errors"),
 )
 BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|cli\..+|sync\.in_database|cluster\..+)"

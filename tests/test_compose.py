@@ -11,7 +11,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from app.settings import SERVICE_ROLE, Settings
+from app.addresses import SERVICE_ROLE
+from app.settings import Settings
 from tests.conftest import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -15,11 +15,12 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
+from app.addresses import is_loopback
 from app.embedding.factory import uses_packaged_model
 from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
 from app.generation.replica import address
-from app.settings import Settings, is_loopback
+from app.settings import Settings
 from app.up import preflight
 from app.up.accounts import database_account
 from app.up.child import ChildSpec

@@ -1,0 +1,48 @@
+"""Addresses: of engines, of the database, of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from app.errors import NotConfigured
+
+SERVICE_ROLE = "kyujang_app"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_bad_engine_urls(urls: list[str]) -> None:
+    for number, url in enumerate(urls, start=1):
+        # Without the address itself, which may hold a password.
+        if not _is_engine_url(url):
+            raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is not http://…, https://… or unix:///….")
+        if url in urls[: number - 1]:
+            raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
+
+
+def _is_engine_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return url.startswith("unix:///") or (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        )
+    except ValueError:
+        return False
+
+
+def as_service_role(owner_url: str) -> str:
+    parts = urlsplit(owner_url)
+    secret = unquote(parts.password or "").encode()
+    password = hmac.new(secret, SERVICE_ROLE.encode(), hashlib.sha256).hexdigest()
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{SERVICE_ROLE}:{quote(password)}@{host}"))
