@@ -62,7 +62,8 @@ async def add_adapter(
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,
 ) -> AdapterOut:
-    """A new version of the adapter, which changes no answer until it is activated or named.
+    """Upload a new version of a LoRA adapter: 202, then it is checked, loaded and proved. It changes no answer until it
+    is activated or named.
 
     It is checked, loaded into every engine and compared with the base model. The newest version's archive again is
     that version.
@@ -91,7 +92,7 @@ async def add_adapter(
 
 @router.get("", response_model=Page[AdapterOut])
 async def list_adapters(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """Every version, by name, the newest of a name first."""
+    """List every version with its state, by name, the newest of a name first."""
     after = page.after(str, int)
     rows = await registry.versions(
         services.database,
@@ -104,7 +105,7 @@ async def list_adapters(tenant: AnyTenant, services: ServicesDep, page: PageDep)
 
 @router.get("/activations", response_model=Page[ActivationOut])
 async def list_activations(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """What was activated, deactivated and rolled back, when and by which key. Newest first."""
+    """List what was activated, deactivated and rolled back, when and by which key, newest first."""
     after = page.after(int)
     rows = await activation.trail(
         services.database, tenant.number, limit=page.limit + 1, before=min(after[0], 2**63 - 1) if after else None
@@ -115,20 +116,20 @@ async def list_activations(tenant: AnyTenant, services: ServicesDep, page: PageD
 
 @router.post("/deactivate", status_code=204)
 async def deactivate_adapters(tenant: AdaptersTenant, services: ServicesDep) -> None:
-    """The base model answers from the next query on."""
+    """Let the base model answer from the next query on."""
     await activation.deactivate(services.database, tenant.number, tenant.key_id)
 
 
 @router.post("/rollback")
 async def roll_back(tenant: AdaptersTenant, services: ServicesDep) -> RollbackOut:
-    """To what answered before the last activation or deactivation, from the next query on."""
+    """Return to what answered before the last activation or deactivation, from the next query on."""
     active = await activation.rollback(services.database, tenant.number, tenant.key_id)
     return RollbackOut(active=_shown(active) if active else None)
 
 
 @router.get("/{name}")
 async def get_adapter(name: Name, tenant: AnyTenant, services: ServicesDep, version: Version = None) -> AdapterOut:
-    """Without `version` the active one, else the newest."""
+    """Show the active version, else the newest; or one version, with `?version=`."""
     return _shown(await registry.get(services.database, tenant.number, name, version))
 
 
@@ -136,7 +137,7 @@ async def get_adapter(name: Name, tenant: AnyTenant, services: ServicesDep, vers
 async def activate_adapter(
     name: Name, body: ActivateAdapterBody, tenant: AdaptersTenant, services: ServicesDep
 ) -> AdapterOut:
-    """It answers the tenant's queries from the next one on."""
+    """Let a version answer the tenant's queries from the next one on."""
     return _shown(await activation.activate(services.database, tenant.number, name, body.version, tenant.key_id))
 
 
@@ -150,7 +151,7 @@ async def evaluate_adapter(
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """The base model's answers beside the adapter's, case by case, as a job; its `result` is the report."""
+    """Compare the adapter's answers with the base model's, case by case, as a job; its `result` is the report."""
     adapter = await registry.get(services.database, tenant.number, name, body.version)
     refuse_without_engine(services)
     if adapter.status != "ready":
@@ -175,7 +176,7 @@ async def evaluate_adapter(
 
 @router.get("/{name}/evaluations", response_model=Page[JobSummary])
 async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """Newest first. GET /jobs/{id} has the report."""
+    """List these jobs, newest first. `GET /jobs/{id}` has the report."""
     await registry.get(services.database, tenant.number, name)
     rows = await tasks.list_tasks(
         services.database,
@@ -190,7 +191,7 @@ async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep,
 
 @router.delete("/{name}", status_code=204)
 async def delete_adapter(name: Name, tenant: AdaptersTenant, services: ServicesDep, version: Version = None) -> None:
-    """Without `version` all of them. Their numbers are not used again; an active one is refused."""
+    """Delete all versions, or one, with `?version=`. Their numbers are not used again; an active one is refused."""
     await services.blobs.remove(await registry.delete(services.database, tenant.number, name, version))
 
 

@@ -32,12 +32,12 @@ class TenantKey:
     """A dependency: the caller's tenant, if its key has one of `scopes`."""
 
     def __init__(self, *scopes: Scope) -> None:
-        self._scopes = scopes
+        self.scopes = scopes
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
-        if not tenant.scopes.intersection(self._scopes):
-            raise Forbidden(f"This key lacks the scope {' or '.join(self._scopes)!r}.")
+        if not tenant.scopes.intersection(self.scopes):
+            raise Forbidden(f"This key lacks the scope {' or '.join(self.scopes)!r}.")
         return tenant
 
 

@@ -38,6 +38,7 @@ DocumentId = Annotated[str, Depends(document_id)]
 async def list_documents(
     tenant: AnyTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery
 ) -> dict[str, Any]:
+    """List documents, or those that `?filters=` lets through."""
     after = page.after(str)
     rows = await documents.list_documents(
         services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None, where=where
@@ -49,7 +50,7 @@ async def list_documents(
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
 async def list_chunks(tenant: AnyTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """In the document's order, with the span of each in the document's text."""
+    """List a document's chunks in its order, each with its page and its span in the text."""
     after = page.after(int)
     rows = await documents.list_chunks(
         services.database, tenant.number, id, limit=page.limit + 1, after=after[0] if after else None
@@ -70,11 +71,12 @@ async def list_chunks(tenant: AnyTenant, id: DocumentId, services: ServicesDep, 
 
 @router.get("/{id:path}")
 async def get_document(tenant: AnyTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
+    """Show a document."""
     document = await documents.get_document(services.database, tenant.number, id)
     return DocumentOut.model_validate(document, from_attributes=True)
 
 
 @router.delete("/{id:path}", status_code=204)
 async def delete_document(tenant: IngestTenant, id: DocumentId, services: ServicesDep) -> None:
-    """Gone from the very next query."""
+    """Delete a document. It is gone from the very next query."""
     await services.blobs.remove(await documents.delete_document(services.database, tenant.number, id))

@@ -30,13 +30,13 @@ class Ready(BaseModel):
 
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """The process answers."""
+    """Say that the process answers."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", response_model=Ready)
 async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
-    """Each dependency, tried for real; 503 names what is not ready."""
+    """Try database, embedder and engine for real: 200 if all are ready, 503 names what is not."""
     checks: dict[str, Awaitable[object]] = {
         "database": services.database.ready(),
         "embedder": services.spaces.current.embedder.embed(["ready?"], "query"),
@@ -63,12 +63,14 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(services: ServicesDep) -> Response:
+    """Show the metrics, in Prometheus' format."""
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
 @router.get("/limits")
 async def limits(services: ServicesDep) -> dict[str, int | float]:
-    """What a request may be, and how many answers a tenant may have under way and waiting at each API process."""
+    """Say how large a request may be, and how many answers a tenant may have under way and waiting at each API
+    process."""
     settings = services.settings
     return {
         "max_upload_bytes": settings.max_upload_mb << 20,

@@ -56,7 +56,8 @@ async def ingest(
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """Files (multipart/form-data) or texts (application/json). Accepted documents survive any crash from here on."""
+    """Accept files (multipart/form-data) or texts (application/json): 202 and a job. Accepted documents survive any
+    crash from here on."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         try:

@@ -39,7 +39,7 @@ JobId = Annotated[str, Depends(job_id)]
 
 @router.get("", response_model=Page[JobSummary])
 async def list_jobs(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """Newest first."""
+    """List jobs, newest first."""
     which: dict[str, Any] = {"limit": page.limit + 1, "before": before(page.after(str, str))}
     rows: list[Work] = [
         *await jobs.list_jobs(services.database, tenant.number, **which),
@@ -52,12 +52,14 @@ async def list_jobs(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> 
 
 @router.get("/{id}")
 async def get_job(id: JobId, tenant: AnyTenant, services: ServicesDep) -> JobOut:
+    """Show a job with the state of each document, or with the progress and result of an adapter's work."""
     return job_out(await _find(services.database, tenant.number, id))
 
 
 @router.get("/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: ServicesDep) -> StreamingResponse:
-    """`progress` events with the counts and the documents that have changed, then `done` with the whole job."""
+    """Stream a job's progress as server-sent events: `progress` with the counts and the documents that have changed,
+    at the end `done` with the whole job."""
     work = await _find(services.database, tenant.number, id)
     if isinstance(work, tasks.Task):
         return await event_stream(request, _task_progress(services.database, tenant.number, work))
@@ -66,7 +68,7 @@ async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: S
 
 @router.delete("/{id}")
 async def cancel_job(id: JobId, tenant: WorkTenant, services: ServicesDep) -> JobOut:
-    """What is not done yet is cancelled; what is done stays."""
+    """Cancel what is not done yet. What is done stays."""
     work = await _find(services.database, tenant.number, id)
     if isinstance(work, tasks.Task):
         _require(tenant, "adapters")

@@ -135,7 +135,8 @@ class Completion:
 async def chat_completions(
     request: Request, body: ChatBody, tenant: QueryTenant, services: ServicesDep
 ) -> ChatOut | StreamingResponse:
-    """POST /query in OpenAI's shape: `model` is a stored prompt, or `default`; `kyujang` has the citations.
+    """Answer like `POST /query`, in OpenAI's format: `model` is a stored prompt, or `default`; `kyujang` has the
+    citations.
 
     The last message is the question, those before it the conversation; system messages are the persona.
     """
@@ -152,7 +153,7 @@ async def chat_completions(
 
 @router.get("/models")
 async def list_models(tenant: QueryTenant, services: ServicesDep) -> ModelsOut:
-    """`default`, which is what questions without a prompt get, and the stored prompts."""
+    """List `default`, which questions without a prompt get, and the stored prompts, in OpenAI's format."""
     data, after = [await _default(tenant, services)], None
     while True:
         rows = await stored_prompts.summaries(services.database, tenant.number, limit=MODELS_AT_ONCE, after=after)
@@ -164,7 +165,7 @@ async def list_models(tenant: QueryTenant, services: ServicesDep) -> ModelsOut:
 
 @router.get("/models/{id}")
 async def get_model(id: str, tenant: QueryTenant, services: ServicesDep) -> ModelOut:
-    """`name` or `name@version`."""
+    """Show one of them, by `name` or `name@version`."""
     if id == DEFAULT:
         return await _default(tenant, services)
     with _in_their_terms():

@@ -22,7 +22,8 @@ Version = Annotated[int | None, Query(ge=1, lt=2**31)]
 async def put_prompt(
     name: Name, body: PromptBody, tenant: IngestTenant, services: ServicesDep, response: Response
 ) -> StoredPromptOut:
-    """A new version, which changes no answer until it is activated or named. The newest one again is 200."""
+    """Store a new version of a prompt. It changes no answer until it is activated or named; the newest one again is
+    200."""
     elements = overrides_of(body, body.sampling.model_dump(exclude_none=True))
     stored, new = await stored_prompts.put(services.database, tenant.number, name, elements)
     response.status_code = 201 if new else 200
@@ -31,6 +32,7 @@ async def put_prompt(
 
 @router.get("", response_model=Page[PromptSummaryOut])
 async def list_prompts(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """List the stored prompts."""
     after = page.after(str)
     rows = await stored_prompts.summaries(
         services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None
@@ -44,13 +46,13 @@ async def list_prompts(tenant: AnyTenant, services: ServicesDep, page: PageDep) 
 
 @router.post("/deactivate", status_code=204)
 async def deactivate_prompts(tenant: IngestTenant, services: ServicesDep) -> None:
-    """Questions that name no prompt get the built-in one again."""
+    """Return to the built-in prompt, for questions that name none."""
     await stored_prompts.deactivate(services.database, tenant.number)
 
 
 @router.get("/{name}")
 async def get_prompt(name: Name, tenant: AnyTenant, services: ServicesDep, version: Version = None) -> StoredPromptOut:
-    """Without `version`, what the name means: its active version, or the newest if none ever was activated."""
+    """Show what the name means, the active version or else the newest; or one version, with `?version=`."""
     return _stored(await stored_prompts.get(services.database, tenant.number, name, version))
 
 
@@ -58,13 +60,13 @@ async def get_prompt(name: Name, tenant: AnyTenant, services: ServicesDep, versi
 async def activate_prompt(
     name: Name, body: ActivateBody, tenant: IngestTenant, services: ServicesDep
 ) -> StoredPromptOut:
-    """The tenant's default from the next question on. An earlier version rolls back."""
+    """Make a version the tenant's default from the next question on. An earlier version rolls back."""
     return _stored(await stored_prompts.activate(services.database, tenant.number, name, body.version))
 
 
 @router.delete("/{name}", status_code=204)
 async def delete_prompt(name: Name, tenant: IngestTenant, services: ServicesDep) -> None:
-    """All its versions; their numbers are not used again."""
+    """Delete all versions of a prompt. Their numbers are not used again."""
     await stored_prompts.delete(services.database, tenant.number, name)
 
 

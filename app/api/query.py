@@ -21,7 +21,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 @router.post("/search")
 async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
-    """Retrieval alone, without the engine."""
+    """Search for chunks, without the language model."""
     timer = StepTimer()
     found = await services.retriever.search(tenant.number, body.input, search_options_of(body), timer)
     timings = timer.stop()
@@ -35,7 +35,8 @@ async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -
 async def query(
     request: Request, body: QueryBody, tenant: QueryTenant, services: ServicesDep
 ) -> AnswerOut | DryRunOut | StreamingResponse:
-    """An answer that rests on the tenant's documents, with its citations; or `no_answer`, with the reason.
+    """Answer a question from the tenant's documents, with citations, contexts, timings and usage; `no_answer` comes
+    with the reason.
 
     With `stream`, server-sent events: `retrieval`, `delta`, `citation`, and `done` with the whole answer, or `error`.
     """

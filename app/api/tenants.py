@@ -13,12 +13,14 @@ router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], d
 
 @router.post("", status_code=201)
 async def create_tenant(body: TenantBody, services: ServicesDep) -> TenantOut:
+    """Create a tenant."""
     record = await tenants.create_tenant(services.database, body.id, body.name)
     return TenantOut.model_validate(record, from_attributes=True)
 
 
 @router.get("", response_model=Page[TenantOut])
 async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """List tenants."""
     after = page.after(str)
     rows = await tenants.list_tenants(services.database, limit=page.limit + 1, after=after[0] if after else None)
     return page_of(
@@ -28,7 +30,7 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
 
 @router.delete("/{tenant_id}", status_code=204)
 async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
-    """With its keys, documents, jobs and files."""
+    """Delete a tenant with its keys, documents, jobs and files."""
     number = await tenants.delete_tenant(services.database, tenant_id)
     await services.spaces.forget(number)
     await services.blobs.remove_tenant(number)
@@ -36,7 +38,7 @@ async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
 
 @router.post("/{tenant_id}/keys", status_code=201)
 async def create_key(tenant_id: str, body: KeyBody, services: ServicesDep) -> NewKeyOut:
-    """The key is in this answer and never shown again."""
+    """Create a key. It is in this answer and never shown again."""
     new = await tenants.create_key(services.database, tenant_id, body.scopes, body.expires_at)
     record = KeyOut.model_validate(new.record, from_attributes=True)
     return NewKeyOut(**record.model_dump(), key=new.secret)
@@ -44,6 +46,7 @@ async def create_key(tenant_id: str, body: KeyBody, services: ServicesDep) -> Ne
 
 @router.get("/{tenant_id}/keys", response_model=Page[KeyOut])
 async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+    """List a tenant's keys, without their secrets."""
     after = page.after(str)
     rows = await tenants.list_keys(
         services.database, tenant_id, limit=page.limit + 1, after=after[0] if after else None
@@ -53,5 +56,5 @@ async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dic
 
 @router.delete("/{tenant_id}/keys/{key_id}", status_code=204)
 async def revoke_key(tenant_id: str, key_id: str, services: ServicesDep) -> None:
-    """Refused from the very next request."""
+    """Revoke a key. It is refused from the very next request."""
     await tenants.revoke_key(services.database, tenant_id, key_id)

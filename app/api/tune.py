@@ -39,7 +39,7 @@ async def tune(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """Has an adapter trained on these rows. The job ends in a new version of it, which is checked as an upload is."""
+    """Train an adapter on these rows: 202 and a job that ends in its next version, which is checked as an upload is."""
     refuse_without_engine(services)
     refuse_name(body.name)
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
@@ -72,7 +72,7 @@ def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
 
 @router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
 async def loss_curve(id: JobId, tenant: AnyTenant, services: ServicesDep) -> Response:
-    """A training's loss over its steps, up to now. The points are the job's `progress.curve`."""
+    """Draw a training's loss so far. The points are the job's `progress.curve`."""
     task = await tasks.get_task(services.database, tenant.number, id)
     curve = (task.progress or {}).get("curve")
     if not curve:
