@@ -2,26 +2,26 @@ PYTHON ?= python3
 
 .PHONY: up test lint docs clean
 
-up: python
+up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
 	@exec .venv/bin/python -m app up
 
-test: python
+test: python ## install and run all tests (ARGS=… for pytest)
 	@$(PYTHON) -m app.up.install --test
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: python
+lint: python ## check the code with ruff and mypy
 	@$(PYTHON) -m app.up.install --test
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
-docs: python
+docs: python ## build the documentation into site/
 	@$(PYTHON) -m app.up.install --test
 	.venv/bin/python -m zensical build --strict --clean
 	@echo "Open site/index.html."
 
-clean:
+clean: ## remove what was installed and cached in the clone; documents stay
 	rm -rf site .cache .venv .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
 	find app ingest migrations tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -56,20 +56,22 @@ def build_parser() -> argparse.ArgumentParser:
         required=True, metavar="ACTION"
     )
     add = _remote(_add(tenant, "add", "create a tenant", _tenant_add))
-    add.add_argument("id")
-    add.add_argument("--name")
+    add.add_argument("id", help="the tenant's id")
+    add.add_argument("--name", help="its name for people; by default its id")
     _remote(_add(tenant, "list", "list all tenants", _tenant_list))
-    _remote(_add(tenant, "delete", "delete a tenant with everything it has", _tenant_delete)).add_argument("id")
+    _remote(_add(tenant, "delete", "delete a tenant with everything it has", _tenant_delete)).add_argument(
+        "id", help="the tenant's id"
+    )
     key = _add(commands, "key", "manage a tenant's keys, with the operator's key", None).add_subparsers(
         required=True, metavar="ACTION"
     )
     new = _remote(_add(key, "add", "create a key and print it, this once", _key_add))
-    new.add_argument("tenant")
+    new.add_argument("tenant", help="the tenant's id")
     new.add_argument("--scopes", default="query,ingest", help="a comma-separated list of query, ingest, adapters")
-    _remote(_add(key, "list", "list a tenant's keys", _key_list)).add_argument("tenant")
+    _remote(_add(key, "list", "list a tenant's keys", _key_list)).add_argument("tenant", help="the tenant's id")
     revoke = _remote(_add(key, "revoke", "revoke a key, from the next request on", _key_revoke))
-    revoke.add_argument("tenant")
-    revoke.add_argument("id")
+    revoke.add_argument("tenant", help="the tenant's id")
+    revoke.add_argument("id", help="the key's id, as 'key list' shows it")
     adapter = _add(commands, "adapter", "manage LoRA adapters", None).add_subparsers(required=True, metavar="ACTION")
     adapters.add_actions(lambda name, words, command: _remote(_add(adapter, name, words, command)))
     return parser

@@ -1,4 +1,4 @@
-"""Every error a caller can see.
+"""Every error a caller can see. The first line of a docstring is the error's `detail`; the reference shows all of it.
 
 KyujangError (500)
 ├── InvalidInput (422)          ├── Unauthorized (401)
@@ -21,6 +21,15 @@ from __future__ import annotations
 from typing import Literal
 
 DocumentErrorCode = Literal["unsupported_type", "encrypted", "corrupt", "empty", "too_large", "timeout", "internal"]
+DOCUMENT_ERRORS: dict[DocumentErrorCode, str] = {
+    "unsupported_type": "Kyujang does not read this format.",
+    "encrypted": "It needs a password.",
+    "corrupt": "It is damaged.",
+    "empty": "There is no text in it.",
+    "too_large": "To read it took more memory, or gave more text, than is allowed.",
+    "timeout": "To read it took too long.",
+    "internal": "The worker's log says what happened.",
+}
 
 
 class KyujangError(Exception):
@@ -30,7 +39,7 @@ class KyujangError(Exception):
     code = "internal"
 
     def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None) -> None:
-        self.detail = detail or (self.__doc__ or "").strip()
+        self.detail = detail or (self.__doc__ or "").partition("\n")[0]
         self.headers = headers or {}
         super().__init__(self.detail)
 
@@ -43,7 +52,10 @@ class BadRequest(KyujangError):
 
 
 class InvalidInput(KyujangError):
-    """The request does not fit the contract."""
+    """The request does not fit the contract.
+
+    A field is unknown, missing or of the wrong kind; `errors` points to each.
+    """
 
     status = 422
     code = "invalid_input"
@@ -64,7 +76,10 @@ class Unauthorized(KyujangError):
 
 
 class Forbidden(KyujangError):
-    """This key may not do that."""
+    """This key may not do that.
+
+    Or the operator's routes are closed, since the service was started without `KYUJANG_ADMIN_KEY`.
+    """
 
     status = 403
     code = "forbidden"
@@ -77,14 +92,20 @@ class CrossOrigin(Forbidden):
 
 
 class NotFound(KyujangError):
-    """There is nothing with this id."""
+    """There is nothing with this id.
+
+    An id of another tenant answers exactly as an unknown one.
+    """
 
     status = 404
     code = "not_found"
 
 
 class UnknownModel(NotFound):
-    """There is no prompt of this name. GET /v1/models lists them."""
+    """There is no prompt of this name. GET /v1/models lists them.
+
+    Below `/v1` only.
+    """
 
     code = "model_not_found"
 
@@ -97,7 +118,10 @@ class Conflict(KyujangError):
 
 
 class TooLarge(KyujangError):
-    """The request is larger than this service accepts."""
+    """The request is larger than this service accepts.
+
+    `detail` names the limit.
+    """
 
     status = 413
     code = "too_large"
@@ -158,7 +182,10 @@ class Overloaded(Unavailable):
 
 
 class EmbedderUnavailable(Unavailable):
-    """The embedding model does not answer."""
+    """The embedding model does not answer.
+
+    Or too many requests wait for it.
+    """
 
     code = "embedder_unavailable"
 

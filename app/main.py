@@ -32,6 +32,9 @@ from app.metrics import Metrics
 from app.services import Services
 from app.settings import Settings
 
+ROUTERS = tuple(
+    each.router for each in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health)
+)
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "4XX": {**PROBLEM, "description": "What is wrong with the request"},
@@ -69,8 +72,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host)
     app.add_middleware(RequestContext, metrics=metrics)
-    for routes in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health):
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
     _describe_ingest(app)
     return app
 

@@ -40,7 +40,7 @@ NICENESS = 10
 MAX_PARALLEL = 64
 
 
-def main(arguments: list[str] | None = None) -> int:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ingest", description="Ingest documents, and process what was accepted"
     )
@@ -48,10 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
     _add_add(commands)
     _add_reindex(commands)
     tune.add_parser(commands)
-    commands.add_parser("worker", help="process accepted documents, adapters and trainings").set_defaults(
-        command=_worker
-    )
-    options = parser.parse_args(arguments)
+    words = "process accepted documents, adapters and trainings"
+    commands.add_parser("worker", help=words, description=words).set_defaults(command=_worker)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = build_parser().parse_args(arguments)
     try:
         return int(options.command(Settings(), options))
     except (KyujangError, ValidationError) as error:

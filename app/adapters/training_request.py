@@ -65,23 +65,25 @@ ROWS: dict[Method, TypeAdapter[list[Any]]] = {"sft": TypeAdapter(list[SftRow]), 
 class Hyperparameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["lora", "rslora"] = "lora"
-    rank: int = Field(8, ge=1, le=512)
+    kind: Literal["lora", "rslora"] = Field("lora", description="lora or rslora")
+    rank: int = Field(8, ge=1, le=512, description="LoRA's rank, at most KYUJANG_MAX_LORA_RANK")
     alpha: int | None = Field(None, ge=1, le=2048, description="Twice the rank if left out")
-    dropout: float = Field(0.0, ge=0, le=0.9)
-    target_modules: Literal["all-linear"] | Annotated[list[Layer], Field(min_length=1, max_length=32)] = "all-linear"
+    dropout: float = Field(0.0, ge=0, le=0.9, description="LoRA's dropout")
+    target_modules: Literal["all-linear"] | Annotated[list[Layer], Field(min_length=1, max_length=32)] = Field(
+        "all-linear", description="Layers to train: all-linear, or a list of names"
+    )
     base_4bit: bool = Field(
         False, description="QLoRA: load the base model in 4 bits while training; needs the extra qlora"
     )
-    epochs: int = Field(3, ge=1, le=100)
+    epochs: int = Field(3, ge=1, le=100, description="Passes over the rows")
     max_steps: int | None = Field(None, ge=1, le=100_000, description="Replaces epochs")
     learning_rate: float | None = Field(None, gt=0, le=1, description="2e-4 for sft and 5e-5 for dpo if left out")
-    batch_size: int = Field(4, ge=1, le=256)
-    gradient_accumulation: int = Field(1, ge=1, le=256)
+    batch_size: int = Field(4, ge=1, le=256, description="Rows at a time")
+    gradient_accumulation: int = Field(1, ge=1, le=256, description="Batches before each step")
     max_length: int = Field(
         1024, ge=32, le=32_768, description="The most tokens of a row; longer rows are left out and counted"
     )
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(0, ge=0, lt=2**32, description="The same rows, seed and machine give the same adapter")
     eval_share: float = Field(0.1, ge=0, le=0.5, description="Share of the rows that is held out to measure the loss")
     patience: int | None = Field(
         3, ge=1, le=100, description="Measurements without a lower loss after which it stops early"

@@ -26,18 +26,18 @@ Add = Callable[[str, str, Callable[[Settings, argparse.Namespace], int]], argpar
 
 def add_actions(add: Add) -> None:
     new = add("add", "upload an adapter and wait until it is ready, or rejected with the reason", _run(_add))
-    new.add_argument("name")
+    new.add_argument("name", help="the adapter's name")
     new.add_argument("path", type=Path, help="the folder that PEFT saved, or its .tar.gz or .zip")
     new.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as it is accepted")
     add("list", "list all versions of all adapters", _run(_list))
     activate = add("activate", "use a version from the next query on", _run(_activate))
-    activate.add_argument("name")
-    activate.add_argument("version", type=int)
+    activate.add_argument("name", help="the adapter's name")
+    activate.add_argument("version", type=int, help="one of its versions")
     add("deactivate", "use the base model from the next query on", _run(_deactivate))
     add("rollback", "undo the last activation or deactivation", _run(_rollback))
     delete = add("delete", "delete all versions, or one (--version)", _run(_delete))
-    delete.add_argument("name")
-    delete.add_argument("--version", type=int)
+    delete.add_argument("name", help="the adapter's name")
+    delete.add_argument("--version", type=int, help="delete this version only")
 
 
 def _run(
