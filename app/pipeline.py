@@ -133,11 +133,11 @@ async def _prepare(services: Services, tenant: Tenant, question: Question) -> _P
 async def _chosen(
     services: Services, tenant: Tenant, question: Question
 ) -> tuple[StoredPrompt | None, AdapterVersion | None]:
-    async with services.database.snapshot(tenant.number) as connection:
-        stored = await stored_prompts.resolve(connection, tenant.number, question.prompt)
+    async with services.database.snapshot(tenant.number) as snapshot:
+        stored = await stored_prompts.resolve(snapshot.connection, tenant.number, question.prompt)
         if services.engine is None and question.adapter == AUTO:
             return stored, None
-        adapter = await activation.resolve(connection, tenant.number, question.adapter)
+        adapter = await activation.resolve(snapshot.connection, tenant.number, question.adapter)
     if services.engine is None and adapter is not None:
         raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
     return stored, adapter

@@ -169,15 +169,15 @@ async def get_model(id: str, tenant: QueryTenant, services: ServicesDep) -> Mode
     if id == DEFAULT:
         return await _default(tenant, services)
     with _in_their_terms():
-        async with services.database.snapshot(tenant.number) as connection:
-            stored = await stored_prompts.resolve(connection, tenant.number, id)
+        async with services.database.snapshot(tenant.number) as snapshot:
+            stored = await stored_prompts.resolve(snapshot.connection, tenant.number, id)
     assert stored is not None
     return _model(id, stored.created_at.timestamp(), tenant)
 
 
 async def _default(tenant: Tenant, services: ServicesDep) -> ModelOut:
-    async with services.database.snapshot(tenant.number) as connection:
-        stored = await stored_prompts.resolve(connection, tenant.number, None)
+    async with services.database.snapshot(tenant.number) as snapshot:
+        stored = await stored_prompts.resolve(snapshot.connection, tenant.number, None)
     return _model(DEFAULT, stored.created_at.timestamp() if stored else 0, tenant)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from app.retrieval.match import Hit, Match
-from app.storage.database import Connection, fetch_all, fetch_one
+from app.storage.database import Connection, connection_of, fetch_all, fetch_one
 from app.storage.documents import public_chunk_id
 from app.storage.filter_sql import Condition
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 
@@ -61,10 +62,10 @@ async def keep_matching(
     return [hit for hit in hits if hit.chunk in kept]
 
 
-async def read_matches(connection: Connection, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]:
-    """What the hits stand for, in their order."""
+async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]:
+    """Return what the hits stand for, in their order."""
     rows = await fetch_all(
-        connection,
+        connection_of(snapshot),
         """
         select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata
         from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id

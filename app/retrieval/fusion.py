@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.retrieval.match import Hit
-from app.retrieval.stores.bm25 import TermHit
+from app.retrieval.match import Hit, TermHit
 
 
 def fuse(dense: Sequence[Hit], lexical: Sequence[TermHit], *, dense_weight: float, top_k: int) -> list[Hit]:

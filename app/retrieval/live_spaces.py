@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from app.embedding import Embedder
 from app.errors import KyujangError
 from app.retrieval.stores import VectorStore
-from app.storage.database import Database
-from app.storage.spaces import Space, spaces
+from app.storage.database import Database, connection_of
+from app.storage.snapshot import Snapshot
+from app.storage.spaces import Space, active_number, spaces
 from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.spaces")
@@ -50,8 +51,12 @@ class OpenSpaces:
         self.behind: str | None = None
         """Why this process still searches a space that is no longer the active one."""
 
-    def at(self, number: int) -> OpenSpace:
-        """The space of this number, from now on the current one; as long as it is not open here, the one before."""
+    async def active_in(self, snapshot: Snapshot) -> OpenSpace:
+        """Make the space that is active in the snapshot current and return it."""
+        return self.switch_to(await active_number(connection_of(snapshot)))
+
+    def switch_to(self, number: int) -> OpenSpace:
+        """Make space `number` current and return it; keep the previous one if this process has not opened it yet."""
         self.current = self._open.get(number, self.current)
         return self.current
 
@@ -68,7 +73,7 @@ class OpenSpaces:
                 if space.number in wanted and space.number not in self._open:
                     await self._try_to_open(space)
                 if space.state == "active":
-                    self.at(space.number)
+                    self.switch_to(space.number)
                     self.behind = None if self.current.number == space.number else f"cannot open {space.model}"
             unwanted = self._open.keys() - wanted - {self.current.number}
             for number in unwanted & self._leaving:

@@ -15,6 +15,13 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class TermHit(Hit):
+    """`score` is BM25's, without its k1 + 1; `coverage` is the part of the question's information the chunk holds."""
+
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """A retrieved chunk. `start` and `stop` count code points in the document's text."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from app.embedding import Vectors
 from app.errors import InvalidInput
@@ -13,12 +14,11 @@ from app.language.analyzer import Analyzer
 from app.retrieval.chunks import read_matches
 from app.retrieval.fusion import fuse
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
-from app.retrieval.match import Hit, Match
+from app.retrieval.match import Hit, Match, TermHit
 from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
-from app.storage.database import Connection, Database
 from app.storage.filters import Filter
-from app.storage.spaces import active_number
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 from app.timings import StepTimer
 
@@ -44,20 +44,39 @@ class Found:
     dropped_by_min_score: bool
 
 
+class Snapshots(Protocol):
+    def snapshot(self, tenant: TenantNumber) -> AbstractAsyncContextManager[Snapshot]: ...
+
+
+class LexicalSearch(Protocol):
+    async def __call__(
+        self, snapshot: Snapshot, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Filter | None
+    ) -> Sequence[TermHit]: ...
+
+
+class ReadMatches(Protocol):
+    async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]: ...
+
+
 class Retriever:
     def __init__(
         self,
-        database: Database,
+        database: Snapshots,
         spaces: OpenSpaces,
         analyzer: Analyzer,
         reranker: Reranker | None,
         dense_weight: float,
+        *,
+        lexical: LexicalSearch = bm25.search,
+        read: ReadMatches = read_matches,
     ) -> None:
         self._database = database
         self._spaces = spaces
         self._analyzer = analyzer
         self._reranker = reranker
         self._dense_weight = dense_weight
+        self._lexical = lexical
+        self._read = read
 
     async def search(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> Found:
         """Return matches, best first.
@@ -78,12 +97,12 @@ class Retriever:
         with timer.step("search"):
             if options.mode != "dense":
                 terms = await asyncio.to_thread(self._analyzer.terms, text)
-            async with self._database.snapshot(tenant) as connection:
-                if vector is not None and (active := self._spaces.at(await active_number(connection))) is not space:
+            async with self._database.snapshot(tenant) as snapshot:
+                if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
                     # Another embedding model since: its vectors want its query.
                     space, vector = active, await _embed(active, text)
-                hits = await self._hits(connection, tenant, space, vector, terms, options)
-                matches = await read_matches(connection, tenant, hits)
+                hits = await self._hits(snapshot, tenant, space, vector, terms, options)
+                matches = await self._read(snapshot, tenant, hits)
         if options.rerank and self._reranker is not None:
             with timer.step("rerank"):
                 matches = (await _reranked(self._reranker, text, matches))[: options.top_k]
@@ -92,7 +111,7 @@ class Retriever:
 
     async def _hits(
         self,
-        connection: Connection,
+        snapshot: Snapshot,
         tenant: TenantNumber,
         space: OpenSpace,
         vector: Vectors | None,
@@ -101,12 +120,12 @@ class Retriever:
     ) -> Sequence[Hit]:
         top_k = max(RERANKED, options.top_k) if options.rerank else options.top_k
         if vector is None:
-            return await bm25.search(connection, tenant, terms or [], top_k, options.where)
+            return await self._lexical(snapshot, tenant, terms or [], top_k, options.where)
         if terms is None:
-            return await space.store.search(connection, tenant, vector, top_k, options.where)
+            return await space.store.search(snapshot, tenant, vector, top_k, options.where)
         depth = max(DEPTH, top_k)
-        dense = await space.store.search(connection, tenant, vector, depth, options.where)
-        lexical = await bm25.search(connection, tenant, terms, depth, options.where)
+        dense = await space.store.search(snapshot, tenant, vector, depth, options.where)
+        lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
         return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=top_k)
 
 

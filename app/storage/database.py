@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -14,12 +15,20 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 OPERATOR = "kyujang_operator"
 TRUSTED_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSnapshot(Snapshot):
+    """A read-only transaction, repeatable read."""
+
+    connection: Connection
 
 
 class Database:
@@ -61,11 +70,11 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
+    async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[PostgresSnapshot]:
         """Like transaction(), read only; all its statements see the same state, whatever is committed meanwhile."""
         begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant:d}'"
         async with self._transaction(begin) as connection:
-            yield connection
+            yield PostgresSnapshot(connection)
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[Connection]:
@@ -123,6 +132,12 @@ class Database:
                 f"The service must not connect as {row and row['name']!r}: that role bypasses row-level security. "
                 "Leave KYUJANG_SERVICE_DATABASE_URL unset, or name a plain login role there: 'migrate' makes it."
             )
+
+
+def connection_of(snapshot: Snapshot) -> Connection:
+    """Return the connection of a snapshot that Database.snapshot() opened."""
+    assert isinstance(snapshot, PostgresSnapshot), type(snapshot)
+    return snapshot.connection
 
 
 async def fetch_one(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> DictRow | None:

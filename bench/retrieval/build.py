@@ -226,8 +226,8 @@ async def _faiss(where: Place, vector: Any, tenant: TenantNumber, watch: Stopwat
     await database.open()
     store = faiss_store(where.settings.index_files)
     with watch.step("FAISS load"):
-        async with database.snapshot(tenant) as connection:
-            await store.search(connection, tenant, vector, 10)
+        async with database.snapshot(tenant) as snapshot:
+            await store.search(snapshot, tenant, vector, 10)
     with watch.step("FAISS lists and file"):
         await store.close()
     await database.close()

@@ -59,8 +59,8 @@ class Ours:
         where = None
         if question.limit is not None:
             where = Compares(Metadata("share"), "lt", question.limit)
-        async with self._database.snapshot(question.tenant) as connection:
-            hits = await self._store.search(connection, question.tenant, question.vector, TOP_K, where)
+        async with self._database.snapshot(question.tenant) as snapshot:
+            hits = await self._store.search(snapshot, question.tenant, question.vector, TOP_K, where)
         return [hit.chunk for hit in hits]
 
 

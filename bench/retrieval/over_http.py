@@ -77,9 +77,9 @@ async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: li
 async def _texts(database: Database, tenant: TenantNumber, count: int) -> list[str]:
     """Some words of a chunk each."""
     rng = np.random.default_rng(23)
-    async with database.snapshot(tenant) as connection:
+    async with database.snapshot(tenant) as snapshot:
         rows = await fetch_all(
-            connection,
+            snapshot.connection,
             "select content from chunks where tenant_id = %(tenant)s and id > %(after)s order by id limit %(count)s",
             {"tenant": tenant, "after": 2**62, "count": count},
         )

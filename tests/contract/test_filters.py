@@ -1,4 +1,4 @@
-"""Any filter over any corpus gives what Python's own evaluation of it gives, in both stores and in lists."""
+"""Any filter over any corpus gives what Python's own evaluation of it gives, in each store and in lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from app.retrieval.stores import pgvector
 from app.storage import documents
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import All, Compares, Contains, Is, Metadata, Not, Some
-from tests.contract.corpus import SPACE, Document, new_tenant, put, search, unit
+from tests.contract.corpus import SPACE, Document, search, unit
+from tests.contract.in_memory import InMemoryStore, MemoryCorpus, holds
+from tests.contract.in_postgres import PostgresCorpus, new_tenant, put
 from tests.contract.test_vector_store import faiss_store
 
 # Few keys and values, so that filters hit; with what could break out of SQL, JSON or a path.
@@ -54,43 +56,6 @@ any_filter = st.recursive(
 corpora = st.lists(st.tuples(metadata, st.one_of(st.none(), st.sampled_from(TEXTS)), times), min_size=1, max_size=8)
 
 
-def same(one, other) -> bool:
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
-
-
-def stored(document: Document, key):
-    return document.metadata.get(key.name) if isinstance(key, Metadata) else {
-        "document_id": document.id, "source": document.source, "created_at": document.created_at
-    }[key]  # fmt: skip
-
-
-def kind(value) -> str | None:
-    if isinstance(value, bool):
-        return None
-    return {int: "number", float: "number", str: "text", datetime: "time"}.get(type(value))
-
-
-def holds(filter_, document: Document) -> bool:
-    match filter_:
-        case All(parts):
-            return all(holds(part, document) for part in parts)
-        case Some(parts):
-            return any(holds(part, document) for part in parts)
-        case Not(part):
-            return not holds(part, document)
-        case Is(key, wanted):
-            return any(same(stored(document, key), value) for value in wanted)
-        case Contains(key, value):
-            have = stored(document, key)
-            return isinstance(have, list) and any(same(each, value) for each in have)
-        case Compares(key, op, value):
-            have = stored(document, key)
-            if kind(have) is None or kind(have) != kind(value):
-                return False
-            return {"gt": have > value, "gte": have >= value, "lt": have < value, "lte": have <= value}[op]
-    raise AssertionError(filter_)
-
-
 @pytest.mark.parametrize("narrow", [True, False])
 @settings(
     max_examples=100,
@@ -104,23 +69,28 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
     if not narrow:
         # As in a large corpus: nothing is scanned by document.
         monkeypatch.setattr(pgvector, "EXACT_UP_TO_MATCHING", 0)
-    database, rng = services.database, np.random.default_rng(3)
-    stores = [pgvector.PgvectorStore(SPACE), faiss_store(tmp_path)]
-    tenant = await new_tenant(database)
+    rng = np.random.default_rng(3)
     there = [
         Document(id_, unit(rng, 2), meta, source, at) for id_, (meta, source, at) in zip(IDS, corpus, strict=False)
     ]
-    chunks = await put(database, tenant, *there)
     expected = [document.id for document in there if holds(filter_, document)]
-    listed = await documents.list_documents(database, tenant, limit=50, after=None, where=filter_)
-    assert [document.id for document in listed] == expected
-    of_them = {chunk for id_ in expected for chunk in chunks[id_]}
-    for store in stores:
-        hits = await search(database, store, tenant, unit(rng, 1)[0], top_k, filter_)
-        assert {hit.chunk for hit in hits} <= of_them
-        assert len(hits) == min(top_k, len(of_them))
-        every = await search(database, store, tenant, unit(rng, 1)[0], 100, filter_)
-        assert {hit.chunk for hit in every} == of_them
+    postgres = PostgresCorpus(services.database)
+    for kept_in, stores in (
+        (postgres, [pgvector.PgvectorStore(SPACE), faiss_store(tmp_path)]),
+        (MemoryCorpus(), [InMemoryStore()]),
+    ):
+        tenant = await kept_in.new_tenant()
+        chunks = await kept_in.put(tenant, *there)
+        if kept_in is postgres:
+            listed = await documents.list_documents(services.database, tenant, limit=50, after=None, where=filter_)
+            assert [document.id for document in listed] == expected
+        of_them = {chunk for id_ in expected for chunk in chunks[id_]}
+        for store in stores:
+            hits = await search(kept_in, store, tenant, unit(rng, 1)[0], top_k, filter_)
+            assert {hit.chunk for hit in hits} <= of_them
+            assert len(hits) == min(top_k, len(of_them))
+            every = await search(kept_in, store, tenant, unit(rng, 1)[0], 100, filter_)
+            assert {hit.chunk for hit in every} == of_them
 
 
 @pytest.mark.parametrize("text", ["z" * 250, "z" * 250 + "a", "힣" * 300, "짧은 글"])

@@ -11,7 +11,7 @@ import pytest
 from app.language.analyzer import Analyzer
 from app.retrieval.stores import bm25
 from tests.conftest import SHARED_DATA, needs_shared_data
-from tests.contract.corpus import new_tenant
+from tests.contract.in_postgres import new_tenant
 from tests.contract.texts import load_terms
 
 pytestmark = needs_shared_data
@@ -53,9 +53,9 @@ async def test_bm25_finds_the_passage(services, name, scheme, floors):
     relevant = judgements(name, queries)
     await load_terms(services.database, tenant, [analyzer.chunk_terms(each["title"], each["text"]) for each in corpus])
     scores = defaultdict(list)
-    async with services.database.snapshot(tenant) as connection:
+    async with services.database.snapshot(tenant) as snapshot:
         for query in queries:
-            hits = await bm25.search(connection, tenant, analyzer.terms(query["text"]), 10)
+            hits = await bm25.search(snapshot, tenant, analyzer.terms(query["text"]), 10)
             ranked = [corpus[hit.chunk]["doc_id"] for hit in hits]
             for part in floors:
                 if query["query_id"].startswith(part):

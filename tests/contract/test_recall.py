@@ -18,7 +18,8 @@ from app.retrieval.stores.pgvector import PgvectorStore
 from app.storage.filters import Compares, Metadata
 from app.storage.migrate import migrate
 from app.storage.spaces import table
-from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, new_tenant, search, unit
+from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, search, unit
+from tests.contract.in_postgres import new_tenant
 from tests.contract.test_vector_store import faiss_store
 
 # The second one lies in the first one's partition: most rows around its vectors are another tenant's.
@@ -120,8 +121,8 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
 
 async def test_a_tenant_in_a_crowd_is_searched_through_the_index_too(services, tenants):
     (tenant, vectors, _), *_ = tenants[8_000]
-    async with services.database.snapshot(tenant) as connection:
-        plans = await explained(connection, PgvectorStore(SPACE), tenant, vectors[0], None)
+    async with services.database.snapshot(tenant) as snapshot:
+        plans = await explained(snapshot, PgvectorStore(SPACE), tenant, vectors[0], None)
     assert re.search(rf"Index Scan using {table(SPACE)}_\d+_embedding_idx", plans[-1])
 
 
@@ -143,8 +144,8 @@ async def test_the_plans_are_the_ones_meant(services, tenants):
     narrow = Compares(Metadata("n"), "lt", 5)
     plans = {}
     for name, where in {"all": None, "wide": wide, "narrow": narrow}.items():
-        async with services.database.snapshot(tenant) as connection:
-            plans[name] = await explained(connection, store, tenant, vectors[0], where)
+        async with services.database.snapshot(tenant) as snapshot:
+            plans[name] = await explained(snapshot, store, tenant, vectors[0], where)
     for name in ("all", "wide"):
         assert re.search(rf"Index Scan using {table(SPACE)}_\d+_embedding_idx", plans[name][-1])
         assert "Sort" not in plans[name][-1], plans[name][-1]
@@ -159,9 +160,10 @@ def partitions(plan: str) -> list[str]:
     return [line.split(" on ")[1].split()[0] for line in plan.splitlines() if f" on {table(SPACE)}_" in line]
 
 
-async def explained(connection, store, tenant, vector, where) -> list[str]:
+async def explained(snapshot, store, tenant, vector, where) -> list[str]:
     """The plan of each statement of a search, in order."""
     plans: list[str] = []
+    connection = snapshot.connection
     execute = connection.execute
 
     async def explaining(query, parameters=None, **more):
@@ -173,7 +175,7 @@ async def explained(connection, store, tenant, vector, where) -> list[str]:
 
     connection.execute = explaining
     try:
-        await store.search(connection, tenant, vector, 10, where)
+        await store.search(snapshot, tenant, vector, 10, where)
     finally:
         del connection.execute
     return plans

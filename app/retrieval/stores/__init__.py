@@ -1,4 +1,4 @@
-"""Vector search: what a store promises."""
+"""The port of vector search: what each store promises. Written against no database."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.retrieval.match import Hit
-from app.storage.database import Connection
 from app.storage.filters import Filter
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 
 class VectorStore(Protocol):
     async def search(
         self,
-        connection: Connection,
+        snapshot: Snapshot,
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Filter | None = None,
     ) -> list[Hit]:
-        """Inside the caller's snapshot (Database.snapshot). `vector` is L2-normalised, of shape [dimension].
+        """Return min(top_k, matching chunks) hits of what the snapshot sees, best first; equal scores by chunk.
 
-        min(top_k, matching chunks) hits, best first; `score` is the cosine similarity.
+        `vector` is L2-normalised, of shape [dimension]; a score is the cosine similarity.
         """
         ...
 
     async def forget(self, tenant: TenantNumber) -> None:
-        """What is kept of a deleted tenant outside the database."""
+        """Remove what is kept of a deleted tenant outside the database."""
         ...
 
     async def close(self) -> None: ...

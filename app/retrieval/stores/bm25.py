@@ -7,17 +7,17 @@ grow with the tenant (docs/decisions/0005).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import DictRow
 
 from app.retrieval.chunks import small_candidate_set
-from app.retrieval.match import Hit
-from app.storage.database import Connection, fetch_all
+from app.retrieval.match import TermHit
+from app.storage.database import connection_of, fetch_all
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.postings import IMPACT_SCALE
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 HEAD = 1000
@@ -97,17 +97,11 @@ THOROUGH = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TermHit(Hit):
-    """`score` is BM25's, without its k1 + 1; `coverage` is the part of the question's information the chunk holds."""
-
-    coverage: float
-
-
 async def search(
-    connection: Connection, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Filter | None = None
+    snapshot: Snapshot, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Filter | None = None
 ) -> list[TermHit]:
-    """min(top_k, matching chunks that hold one of the terms) hits, best first. Inside the caller's snapshot."""
+    """Return min(top_k, matching chunks that hold one of the terms) hits, best first."""
+    connection = connection_of(snapshot)
     parameters: dict[str, Any] = {
         "tenant": tenant,
         "terms": sorted(set(terms)),

@@ -23,9 +23,10 @@ from app.retrieval.stores.cached_index import Resident
 from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.pgvector import PgvectorStore, narrow
 from app.storage import changelog
-from app.storage.database import Connection
+from app.storage.database import Connection, connection_of
 from app.storage.filter_sql import Condition, compile_filter
 from app.storage.filters import Filter
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.stores")
@@ -74,12 +75,13 @@ class FaissStore:
 
     async def search(
         self,
-        connection: Connection,
+        snapshot: Snapshot,
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Filter | None = None,
     ) -> list[Hit]:
+        connection = connection_of(snapshot)
         stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:
             return []
@@ -89,7 +91,7 @@ class FaissStore:
         hits = None
         if self._bytes(stored.chunks) <= self._memory_bytes:
             hits = await self._nearest(connection, tenant, stored.version, vector, top_k, condition)
-        return hits if hits is not None else await self._database.search(connection, tenant, vector, top_k, where)
+        return hits if hits is not None else await self._database.search(snapshot, tenant, vector, top_k, where)
 
     async def _nearest(
         self,

@@ -17,9 +17,10 @@ from pgvector import HalfVector
 from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import Hit
 from app.storage import changelog, spaces
-from app.storage.database import Connection, fetch_all, fetch_one
+from app.storage.database import Connection, connection_of, fetch_all, fetch_one
 from app.storage.filter_sql import Condition, compile_filter
 from app.storage.filters import Filter
+from app.storage.snapshot import Snapshot
 from app.tenancy import TenantNumber
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
@@ -52,12 +53,13 @@ class PgvectorStore:
 
     async def search(
         self,
-        connection: Connection,
+        snapshot: Snapshot,
         tenant: TenantNumber,
         vector: NDArray[np.float32],
         top_k: int,
         where: Filter | None = None,
     ) -> list[Hit]:
+        connection = connection_of(snapshot)
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
         stored = await changelog.state(connection, tenant)
         if stored.chunks == 0:

@@ -42,14 +42,14 @@ async def made(database, tenant, name="tone", content=None, *, status="ready"):
 
 
 async def in_force(database, tenant):
-    async with database.snapshot(tenant) as connection:
-        found = await activation.resolve(connection, tenant, None)
+    async with database.snapshot(tenant) as snapshot:
+        found = await activation.resolve(snapshot.connection, tenant, None)
     return found and f"{found.name}@{found.version}"
 
 
 async def resolve(database, tenant, reference):
-    async with database.snapshot(tenant) as connection:
-        return await activation.resolve(connection, tenant, reference)
+    async with database.snapshot(tenant) as snapshot:
+        return await activation.resolve(snapshot.connection, tenant, reference)
 
 
 async def test_a_version_begins_with_its_check(database, tenant, owner_url):

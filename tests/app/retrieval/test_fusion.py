@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.retrieval.fusion import fuse
-from app.retrieval.match import Hit
-from app.retrieval.stores.bm25 import TermHit
+from app.retrieval.match import Hit, TermHit
 
 DENSE = [Hit(1, 0.9), Hit(2, 0.8), Hit(3, 0.7)]
 

