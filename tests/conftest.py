@@ -64,8 +64,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--adapters", default=8, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
 
 
+# What starts PostgreSQL, alone or with everything else.
+STARTS_POSTGRES = {"postgres", "stack"}
+STARTS_ITS_OWN = ("tests/e2e/", "tests/upgrade/", "tests/app/up/test_postgres.py")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes first, so that neither of two processes has it left at the end."""
+    """Mark what needs PostgreSQL. What takes minutes goes first, so that neither of two processes ends with it."""
+    for item in items:
+        if STARTS_POSTGRES & set(getattr(item, "fixturenames", ())) or item.nodeid.startswith(STARTS_ITS_OWN):
+            item.add_marker("postgres")
     items.sort(key=lambda item: min((i for i, name in enumerate(LONG) if item.nodeid.startswith(name)), default=99))
 
 

@@ -1,0 +1,189 @@
+"""The retriever over a corpus in memory, with a model and a reranker made up: neither PostgreSQL nor a real one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from app.errors import InvalidInput
+from app.language.analyzer import Analyzer
+from app.retrieval.live_spaces import OpenSpace
+from app.retrieval.match import TermHit
+from app.retrieval.search import Retriever, SearchOptions
+from app.storage.filters import Is, Metadata
+from app.timings import StepTimer
+from tests.contract.corpus import Document
+from tests.contract.in_memory import InMemoryStore, MemoryCorpus, documents_of, holds
+
+ANALYZER = Analyzer("bigrams")
+QUESTION = "annals moat"
+# By meaning the moat is nearest, then the annals; by words the annals hold both of the question's, the gate none.
+TEXTS = {"moat": "moat water", "annals": "annals moat", "gate": "wooden door"}
+VECTORS = {"moat": [1.0, 0.0], "annals": [0.8, 0.6], "gate": [0.0, 1.0]}
+ASKED = np.array([1.0, 0.0], np.float32)
+
+
+class MadeUpModel:
+    """Embeds each text as `vector`; `asked` is what it was given."""
+
+    def __init__(self, vector: np.ndarray = ASKED) -> None:
+        self._vector = vector
+        self.asked: list[tuple[list[str], str]] = []
+
+    async def embed(self, texts, kind):
+        self.asked.append((list(texts), kind))
+        return np.stack([self._vector for _ in texts])
+
+
+class Spaces:
+    """`active` is what each snapshot finds, whatever is current in this process."""
+
+    def __init__(self, current: OpenSpace, active: OpenSpace | None = None) -> None:
+        self.current = current
+        self._active = active or current
+
+    async def active_in(self, snapshot) -> OpenSpace:
+        return self._active
+
+
+class ByLength:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def scores(self, question, texts):
+        self.texts = list(texts)
+        return [-float(len(text)) for text in texts]
+
+
+async def lexical(snapshot, tenant, terms, top_k, where):
+    """`coverage` is the share of the question's words that a chunk holds."""
+    hits = []
+    for document, chunks in documents_of(snapshot).values():
+        for chunk, text in zip(chunks, document.texts, strict=True):
+            held = len(set(terms) & set(ANALYZER.terms(text))) / len(set(terms))
+            if held and (where is None or holds(where, document)):
+                hits.append(TermHit(chunk, 10 * held, held))
+    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))[:top_k]
+
+
+def space(number: int = 1, model: MadeUpModel | None = None, store=None) -> OpenSpace:
+    return OpenSpace(number, model or MadeUpModel(), store or InMemoryStore())
+
+
+@pytest.fixture
+async def corpus() -> MemoryCorpus:
+    """Tenant 1 has three documents, tenant 2 has one."""
+    corpus = MemoryCorpus()
+    for ids in (("moat", "annals", "gate"), ("gate",)):
+        tenant = await corpus.new_tenant()
+        for id_ in ids:
+            vectors = np.array([VECTORS[id_]], np.float32)
+            await corpus.put(tenant, Document(id_, vectors, {"id": id_}, texts=[TEXTS[id_]]))
+    return corpus
+
+
+@pytest.fixture
+def retriever(corpus):
+    def make(spaces=None, reranker=None, dense_weight=0.5) -> Retriever:
+        spaces = spaces or Spaces(space())
+        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, lexical=lexical, read=corpus.read)
+
+    return make
+
+
+async def search(retriever: Retriever, tenant: int = 1, **options):
+    return await retriever.search(tenant, QUESTION, SearchOptions(**options), StepTimer())
+
+
+def found(result) -> dict[str, float]:
+    return {match.document_id: match.score for match in result.matches}
+
+
+async def test_dense_ranks_all_chunks_by_cosine(retriever):
+    model = MadeUpModel()
+    result = await search(retriever(Spaces(space(model=model))), mode="dense")
+    assert list(found(result)) == ["moat", "annals", "gate"]
+    assert found(result) == pytest.approx({"moat": 1.0, "annals": 0.8, "gate": 0.0})
+    assert model.asked == [([QUESTION], "query")]
+
+
+async def test_lexical_returns_only_chunks_with_a_term_and_embeds_nothing(retriever):
+    model = MadeUpModel()
+    result = await search(retriever(Spaces(space(model=model))), mode="lexical")
+    assert list(found(result)) == ["annals", "moat"]
+    assert found(result) == {"annals": 10.0, "moat": 5.0}
+    assert model.asked == []
+
+
+async def test_hybrid_fuses_cosine_and_squared_coverage(retriever):
+    result = await search(retriever(), mode="hybrid")
+    assert list(found(result)) == ["annals", "moat", "gate"]
+    assert found(result) == pytest.approx({"annals": 0.9, "moat": 0.625, "gate": 0.0})
+    by_meaning = await search(retriever(dense_weight=0.9), mode="hybrid")
+    assert list(found(by_meaning)) == ["moat", "annals", "gate"]
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+async def test_top_k_filter_and_tenant_hold_in_each_mode(retriever, mode):
+    assert len((await search(retriever(), mode=mode, top_k=1)).matches) == 1
+    only = await search(retriever(), mode=mode, where=Is(Metadata("id"), ["moat"]))
+    assert list(found(only)) == ["moat"]
+    other = await search(retriever(), tenant=2, mode=mode)
+    assert list(found(other)) == ([] if mode == "lexical" else ["gate"])
+    assert found(await search(retriever(), tenant=3, mode=mode)) == {}
+
+
+async def test_min_score_drops_matches_and_says_so(retriever):
+    kept = await search(retriever(), mode="dense", min_score=0.8 - 1e-6)
+    assert (list(found(kept)), kept.dropped_by_min_score) == (["moat", "annals"], True)
+    every = await search(retriever(), mode="dense", min_score=0.0)
+    assert (len(every.matches), every.dropped_by_min_score) == (3, False)
+    none = await search(retriever(), mode="dense", min_score=1.5)
+    assert (none.matches, none.dropped_by_min_score) == ([], True)
+
+
+async def test_without_a_reranker_reranking_is_refused(retriever):
+    with pytest.raises(InvalidInput) as refused:
+        await search(retriever(), rerank=True)
+    assert refused.value.pointer == "/rerank"
+
+
+async def test_a_reranker_sees_more_than_top_k_and_its_scores_decide(retriever):
+    reranker = ByLength()
+    result = await search(retriever(reranker=reranker), mode="dense", top_k=1, rerank=True)
+    assert sorted(reranker.texts) == sorted(TEXTS.values())
+    assert found(result) == {"moat": -float(len(TEXTS["moat"]))}
+    beyond = await search(retriever(reranker=reranker), mode="dense", rerank=True, min_score=-10.5)
+    assert (list(found(beyond)), beyond.dropped_by_min_score) == (["moat"], True)
+    reranker.texts = []
+    await search(retriever(reranker=reranker), mode="dense")
+    assert reranker.texts == []
+
+
+async def test_a_title_is_reranked_with_its_text(corpus, retriever, monkeypatch):
+    reranker, read = ByLength(), corpus.read
+
+    async def titled(snapshot, tenant, hits):
+        return [dataclasses.replace(match, title="Title") for match in await read(snapshot, tenant, hits)]
+
+    monkeypatch.setattr(corpus, "read", titled)
+    await search(retriever(reranker=reranker), mode="dense", rerank=True)
+    assert sorted(reranker.texts) == sorted(f"Title\n{text}" for text in TEXTS.values())
+
+
+async def test_a_question_embedded_for_the_space_before_a_switch_is_embedded_again(retriever):
+    """The old model's vector points at the gate; the new one's store must not be asked with it."""
+    before, after = MadeUpModel(np.array([0.0, 1.0], np.float32)), MadeUpModel()
+    spaces = Spaces(space(1, before), active=space(2, after))
+    result = await search(retriever(spaces), mode="dense", top_k=1)
+    assert list(found(result)) == ["moat"]
+    assert before.asked == after.asked == [([QUESTION], "query")]
+
+
+async def test_each_step_is_timed(retriever):
+    timer = StepTimer()
+    await retriever(reranker=ByLength()).search(1, QUESTION, SearchOptions(rerank=True), timer)
+    assert {step for step, taken in timer.ms.items() if taken} <= {"embed", "search", "rerank"}
+    assert timer.ms["search"] > 0
