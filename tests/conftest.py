@@ -26,6 +26,7 @@ from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.main import create_app
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
+from app.retrieval.search import Retriever
 from app.services import Services
 from app.settings import Settings
 from app.storage.migrate import migrate
@@ -188,8 +189,9 @@ def with_encoder(services: Services, encoder: Encoder) -> Services:
         raise AssertionError(f"nobody asked for {space.model}")
 
     current = services.spaces.current
-    space = OpenSpace(current.number, Embedder(encoder), current.store)
-    return dataclasses.replace(services, spaces=OpenSpaces(services.database, none_else, space))
+    spaces = OpenSpaces(services.database, none_else, OpenSpace(current.number, Embedder(encoder), current.store))
+    retriever = Retriever(services.database, spaces, services.analyzer, None, services.settings.dense_weight)
+    return dataclasses.replace(services, spaces=spaces, retriever=retriever)
 
 
 @pytest.fixture(scope="module")

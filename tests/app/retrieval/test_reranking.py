@@ -14,6 +14,7 @@ from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured, RerankerUnavailable
 from app.main import create_app
 from app.retrieval.reranking import CrossEncoderReranker, EndpointReranker, open_reranker
+from app.retrieval.search import Retriever
 from app.settings import Settings
 
 TEXTS = [
@@ -137,8 +138,11 @@ async def shelf(tenant, worker):
 
 
 def with_reranker(services, client, reranker) -> httpx.AsyncClient:
-    app = create_app(services.settings, dataclasses.replace(services, reranker=reranker))
-    app.state.services = dataclasses.replace(services, reranker=reranker)
+    retriever = Retriever(
+        services.database, services.spaces, services.analyzer, reranker, services.settings.dense_weight
+    )
+    app = create_app(services.settings, services)
+    app.state.services = dataclasses.replace(services, retriever=retriever)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=client.headers)
 
 

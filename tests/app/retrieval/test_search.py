@@ -147,7 +147,7 @@ async def test_min_score_drops_matches_and_says_so(retriever):
 async def test_without_a_reranker_reranking_is_refused(retriever):
     with pytest.raises(InvalidInput) as refused:
         await search(retriever(), rerank=True)
-    assert refused.value.pointer == "/rerank"
+    assert refused.value.errors[0]["pointer"] == "/rerank"
 
 
 async def test_a_reranker_sees_more_than_top_k_and_its_scores_decide(retriever):
