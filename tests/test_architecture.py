@@ -20,7 +20,9 @@ LEAVES = {
     "app.tenancy": set(),
     "app.addresses": {"app.errors"},
     "app.settings": {"app.addresses", "app.errors"},
-    "app.storage.database": {"app.errors", "app.settings", "app.tenancy"},
+    "app.storage.snapshot": set(),
+    "app.storage.filters": set(),
+    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.tenancy"},
 }
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
 LAYERS = (
