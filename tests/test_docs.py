@@ -23,7 +23,6 @@ from tests.conftest import ROOT
 from tests.test_architecture import LAYERS
 
 DOCS = ROOT / "docs"
-READMES = {name: (ROOT / name).read_text() for name in ("README.md", "README.ko.md")}
 # Not translated: what operators of a GPU or a cluster read, and records of measurements.
 ENGLISH_ONLY = {"operations/gpu-vm.md", "operations/ray.md", "operations/measurements.md"}
 WRITTEN = ("guides", "operations")
@@ -51,7 +50,7 @@ PAIRS = [
 ]
 PAGES = sorted({*(page for pair in PAIRS for page in pair), *(Path("docs", page) for page in english_pages())})
 
-each_readme = pytest.mark.parametrize("readme", READMES)
+each_reference = pytest.mark.parametrize("reference", ["docs/reference", "docs/ko/reference"])
 each_pair = pytest.mark.parametrize(("english", "korean"), PAIRS, ids=lambda path: str(path))
 each_page = pytest.mark.parametrize("page", PAGES, ids=str)
 
@@ -78,20 +77,26 @@ def environment_name(field: str) -> str:
     return "DATABASE_URL" if field == "database_url" else f"KYUJANG_{field.upper()}"
 
 
-@each_readme
-def test_every_setting_is_in_the_table_with_its_default(readme):
-    rows = dict(re.findall(r"^\| `((?:KYUJANG|DATABASE)_\w+)` \| (.*?) \| .+ \|$", READMES[readme], re.MULTILINE))
+@each_reference
+def test_every_setting_is_in_the_table_with_its_default(reference):
+    rows = dict(
+        re.findall(
+            r"^\| `((?:KYUJANG|DATABASE)_\w+)` \| (.*?) \| .+ \|$", read(f"{reference}/settings.md"), re.MULTILINE
+        )
+    )
     assert set(rows) == {environment_name(name) for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         if field.default not in (None, "") and field.default_factory is None:
             assert f"`{field.default}`" in rows[environment_name(name)], name
 
 
-@each_readme
-def test_every_route_is_in_the_table(readme):
+@each_reference
+def test_every_route_is_in_the_table(reference):
     paths = create_app(Settings(engine="none")).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    named = {cell for cell in first_cells(READMES[readme]) if re.match(r"(GET|POST|PUT|DELETE|PATCH) /", cell)}
+    named = {
+        cell for cell in first_cells(read(f"{reference}/routes.md")) if re.match(r"(GET|POST|PUT|DELETE|PATCH) /", cell)
+    }
     assert named == routes
 
 
@@ -103,9 +108,9 @@ def commands_of(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
         yield from commands_of(inner, f"{words} {name}")
 
 
-@each_readme
-def test_every_command_is_in_the_table(readme):
-    cells = first_cells(READMES[readme])
+@each_reference
+def test_every_command_is_in_the_table(reference):
+    cells = first_cells(read(f"{reference}/commands.md"))
     in_help = re.findall(r"^    (\w+) ", _help("ingest").partition("COMMAND")[2].partition("options:")[0], re.MULTILINE)
     commands = [*commands_of(build_parser(), "python -m app"), *(f"python -m ingest {name}" for name in in_help)]
     assert len(in_help) >= 2
@@ -120,11 +125,13 @@ def _help(module: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-@each_readme
-def test_every_make_target_is_in_the_table(readme):
+@each_reference
+def test_every_make_target_is_in_the_table(reference):
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
-    named = [cell.removeprefix("make ") for cell in first_cells(READMES[readme]) if cell.startswith("make ")]
+    named = [
+        cell.removeprefix("make ") for cell in first_cells(read(f"{reference}/commands.md")) if cell.startswith("make ")
+    ]
     assert sorted(named) == sorted(phony[1].split())
 
 
@@ -134,11 +141,11 @@ def error_codes(error: type[KyujangError]) -> Iterator[str]:
         yield from error_codes(each)
 
 
-@each_readme
-def test_every_error_code_is_in_the_table(readme):
-    cells = set(first_cells(READMES[readme]))
+@each_reference
+def test_every_error_code_is_in_the_table(reference):
+    cells = set(first_cells(read(f"{reference}/errors.md")))
     codes = {*error_codes(KyujangError), *CODES.values(), "not_ready", "invalid_json"} - {NotConfigured.code}
-    statuses = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", READMES[readme], re.MULTILINE))
+    statuses = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", read(f"{reference}/errors.md"), re.MULTILINE))
     assert set(statuses) == codes
     assert set(get_args(DocumentErrorCode)) <= cells
 
@@ -189,6 +196,11 @@ def test_the_secrets_are_made_the_same_way_everywhere():
     assert {block[block.index("cp ") : block.index("done")] for block in made} == {
         "\n".join(re.findall(r"^#   (.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)).removesuffix("done")
     }
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_readme_is_short(page):
+    assert len(read(page).splitlines()) <= 150
 
 
 def test_the_readme_executes_six_curls():
