@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     """The most tokens of a chunk. By default 400, or 220 for a model that takes 256 tokens."""
     chunk_overlap: int | None = Field(None, ge=0)
     """Tokens that neighbouring chunks share. By default 3/20 of `KYUJANG_CHUNK_TOKENS`."""
+    splitter: Literal["sentences", "langchain"] = "sentences"
+    """How texts are cut: `sentences` (at the ends of English and Korean sentences) or `langchain` (by the separators of
+    langchain-text-splitters, from the extra `langchain`; chunks do not overlap)."""
 
     lexical: Literal["bigrams", "kiwi"] = "bigrams"
     """How Korean is analysed for the search by words: `bigrams` (syllable pairs without endings) or `kiwi` (morphemes

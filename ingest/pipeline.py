@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from app.storage.blobs import Blobs
 from app.storage.database import Database
 from app.storage.jobs import Stage
 from app.storage.spaces import OtherSpace
-from ingest import staging
+from ingest import langchain_split, staging
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument
 from ingest.loading.load import Loaded
@@ -113,13 +114,12 @@ async def split(services: Services, document: DocumentState) -> None:
     encoder = space.embedder.encoder
     document.space, document.heading = space.number, await asyncio.to_thread(heading, encoder, document.title)
     tokens, overlap = chunk_size(services.settings, encoder)
-    document.chunks = await asyncio.to_thread(
-        split_text,
-        document.loaded,
-        count_tokens=encoder.count_tokens,
-        max_tokens=min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0]),
-        overlap_tokens=overlap,
-    )
+    tokens = min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0])
+    if services.settings.splitter == "langchain":
+        cut = partial(langchain_split.split_text, count_tokens=encoder.count_tokens, max_tokens=tokens)
+    else:
+        cut = partial(split_text, count_tokens=encoder.count_tokens, max_tokens=tokens, overlap_tokens=overlap)
+    document.chunks = await asyncio.to_thread(cut, document.loaded)
     document.loaded = None
 
 

@@ -1,7 +1,6 @@
 """Cuts a text into chunks that the embedding model sees whole, at the ends of sentences, with exact offsets.
 
-langchain-text-splitters is not used here: its token mode gave a wrong start_index for 56 of 281 chunks (the overlap in
-tokens is subtracted from a position in characters), and citations stand on these offsets.
+LangChain's splitter is the other choice (ingest/langchain_split.py).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ Span = tuple[int, int]
 
 WORD_END = re.compile(r"\s+")
 HEADING = re.compile(r"#{1,6}\s")
-MAX_TOKENS = 6
+MAX_CHARACTERS_A_TOKEN = 6
 MAX_CLUSTER_LENGTH = 32
 
 
@@ -71,7 +70,7 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
     """A sentence longer than a chunk: at words, and where there are none, between characters."""
     units: list[Unit] = []
     while start < stop:
-        window = start + MAX_TOKENS * max_tokens
+        window = start + MAX_CHARACTERS_A_TOKEN * max_tokens
         end = stop if window >= stop else _soft_end(text, start, window)
         while (tokens := count_tokens([text[start:end]])[0]) > max_tokens and end > start + 1:
             # By proportion, which lands within a few counts and nearly fills the chunk.

@@ -79,6 +79,7 @@ ONLY_IN = {
     "alembic": r"app\.storage\.migrate",
     "sqlalchemy": r"app\.storage\.migrate",
     "pydantic_settings": r"app\.settings",
+    "langchain_text_splitters": r"ingest\.langchain_split",
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (
