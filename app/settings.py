@@ -181,21 +181,13 @@ class Settings(BaseSettings):
     """The tenant's key that the commands send."""
 
     @model_validator(mode="after")
-    def _auth_off_only_on_loopback(self) -> Settings:
+    def _refuse_what_cannot_work(self) -> Settings:
         if self.auth == "off" and not is_loopback(self.host):
             raise NotConfigured(
                 f"KYUJANG_AUTH=off is allowed on loopback only, and KYUJANG_HOST is {self.host}. "
                 "Set KYUJANG_AUTH=on and KYUJANG_ADMIN_KEY, then create a tenant and its key."
             )
-        return self
-
-    @model_validator(mode="after")
-    def _engines_have_addresses(self) -> Settings:
         refuse_bad_engine_urls(self.llm_urls)
-        return self
-
-    @model_validator(mode="after")
-    def _rank_is_one_of_the_engine_s(self) -> Settings:
         if self.max_lora_rank not in LORA_RANKS:
             raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
         return self
