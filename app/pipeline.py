@@ -1,12 +1,12 @@
-"""The way of a question: choose prompt and adapter, embed, search, assemble, generate, check the citations, answer."""
+"""Answer a question in six steps: choose, rewrite the query, search, assemble, generate, check."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.adapters import activation
 from app.adapters.activation import AUTO
@@ -14,216 +14,206 @@ from app.adapters.folders import adapter_of
 from app.adapters.registry import AdapterVersion
 from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
+from app.generation.adapter_cache import Adapter
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
-from app.grounding.guard import Case, NoAnswer, Verdict, declined, judge, quoted
+from app.generation.replica import Served
+from app.grounding.guard import GroundedAnswer, NoAnswerReason, check, extractive_answer, no_answer
 from app.prompting import stored_prompts
 from app.prompting.elements import Grounding, PromptElements, elements_for
-from app.prompting.json_schema import check, or_declined
-from app.prompting.query_rewriting import standalone
+from app.prompting.json_schema import allow_declining, validate_schema
+from app.prompting.query_rewriting import rewrite_query
 from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
-from app.prompting.token_budget import Asked, Prompt, assemble, assemble_without_engine, token_counts
-from app.questions import Answer, Delta, Preview, Question, Retrieved, Step
+from app.prompting.token_budget import Prompt, assemble, assemble_without_engine, count_tokens, counting_tokens
+from app.questions import Answer, AnswerEvent, Delta, Preview, Question, Retrieved
 from app.retrieval.match import Match
 from app.retrieval.search import Found
 from app.services import Services
-from app.settings import PACKAGED_MODEL
 from app.storage.tenants import Tenant
+from app.tenancy import TenantNumber
 from app.timings import StepTimer, milliseconds
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A question with its prompt and adapter chosen and its sources found."""
+class _Plan:
+    """What the question is to be answered with. Without a `grounding` the model decides it."""
 
     question: Question
     stored: StoredPrompt | None
     adapter: AdapterVersion | None
+    loadable: Adapter | None
+    """The adapter as the engine loads it."""
     elements: PromptElements
-    asked: Asked
-    search_query: str
+    grounding: Grounding | None
+
+    def grounding_of(self, served: Served) -> Grounding:
+        # The packaged toy model invents; its inventions must not be shown unasked.
+        chosen = self.grounding or ("extract" if served.is_packaged else "mark")
+        # A sentence out of the sources keeps to no schema.
+        return "refuse" if chosen == "extract" and self.question.schema is not None else chosen
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What has come of the question so far. Without a `generation` the sources' own sentences answer."""
+
+    query: str
     found: Found
-    clock: StepTimer
+    prompt: Prompt = field(default_factory=Prompt)
+    served: Served | None = None
+    grounding: Grounding = "mark"
+    reply: Reply = field(default_factory=Reply)
+    generation: Generation | None = None
+    fallback: str | None = None
 
-    def case(self, contexts: Sequence[Match]) -> Case:
-        return Case(self.question.input, self.search_query, contexts, self.elements.no_answer_text)
+    @property
+    def stands(self) -> bool:
+        """Whether the text can be shown as it comes: its check marks it at most."""
+        return self.grounding in ("mark", "off")
 
-    def answer(self, contexts: Sequence[Match], verdict: Verdict, prompt: Prompt | None = None) -> Answer:
-        return Answer(
-            id=f"qry_{secrets.token_hex(12)}",
-            verdict=verdict,
-            contexts=contexts,
-            prompt=prompt or Prompt(),
-            stored=self.stored,
-            search_query=self.search_query,
-            timings_ms=self.clock.stop(),
-        )
+    @property
+    def text(self) -> str:
+        return self.reply.answer.strip()
 
-    async def extracted(self) -> Answer:
-        matches = self.found.matches
-        return self.answer(matches, await asyncio.to_thread(quoted, self.case(matches)))
+    @property
+    def contexts(self) -> Sequence[Match]:
+        return self.found.matches[: self.prompt.used_contexts] if self.generation else self.found.matches
 
 
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
     """Raises EngineUnavailable, Overloaded, TooManyRequests, or InvalidInput if the question does not fit the model."""
-    async with aclosing(answer_in_steps(services, tenant, question)) as steps:
-        async for step in steps:
-            if isinstance(step, Answer):
-                return step
-    raise AssertionError("the last step is the answer")
+    async with aclosing(answer_events(services, tenant, question)) as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("the last event is the answer")
 
 
-async def answer_in_steps(services: Services, tenant: Tenant, question: Question) -> AsyncGenerator[Step]:
-    """What is retrieved, the text as it is generated, the citations, and last the whole. Raises as answer() does."""
-    if question.schema is not None:
-        check(question.schema)
-        if services.engine is None:
-            raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
-    if services.engine is not None:
-        services.engine.refuse_if_full(tenant.number)
-    ready = await _prepare(services, tenant, question)
-    matches = ready.found.matches
-    yield Retrieved(matches)
-    if not matches:
-        reason: NoAnswer = "below_min_score" if ready.found.dropped_by_min_score else "nothing_retrieved"
-        whole = ready.answer([], declined(ready.case([]), reason))
-    elif services.engine is None:
-        whole = await ready.extracted()
-    else:
-        async with aclosing(_with_fallback(services, services.engine, tenant, ready)) as steps:
-            async for step in steps:
-                yield step
-        return
-    for step in _told(whole):
-        yield step
+async def answer_events(services: Services, tenant: Tenant, question: Question) -> AsyncGenerator[AnswerEvent]:
+    """Yield what is retrieved, the text as it is generated, the citations, and last the whole. Raises as answer() does.
+
+    While no text has been shown, the sources' own sentences can take the place of an engine that fails.
+    """
+    engine, timer = services.engine, StepTimer()
+    _refuse_at_once(engine, tenant.number, question)
+    async with in_background(_choose(services, tenant.number, question)) as choosing:
+        query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
+        found = await services.retriever.search(tenant.number, query, question.search, timer)
+        plan = await choosing
+    yield Retrieved(found.matches)
+    draft, shown = _Draft(query, found), False
+    if engine is not None and found.matches:
+        try:
+            draft.served = await engine.served()
+            draft.grounding = plan.grounding_of(draft.served)
+            with timer.step("prompt"):
+                draft.prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
+            async with aclosing(_generate(engine, tenant.number, plan, draft, timer)) as deltas:
+                async for delta in deltas:
+                    shown = True
+                    yield delta
+        except Unavailable as error:
+            if shown or services.settings.fallback == "none" or question.schema is not None:
+                raise
+            draft = _Draft(query, found, fallback=error.code)
+    for event in await asyncio.to_thread(_check, plan, draft, timer):
+        yield event
 
 
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Preview:
-    """The prompt as it would be sent, without generating."""
-    ready = await _prepare(services, tenant, question)
-    if services.engine is None:
-        prompt = assemble_without_engine(ready.elements, ready.found.matches, ready.asked)
+    """Return the prompt as it would be sent, without generating."""
+    engine, timer = services.engine, StepTimer()
+    plan = await _choose(services, tenant.number, question)
+    query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
+    found = await services.retriever.search(tenant.number, query, question.search, timer)
+    if engine is None:
+        prompt = assemble_without_engine(plan.elements, found.matches, question.dialogue)
     else:
-        prompt = await assemble(services.engine, ready.elements, ready.found.matches, ready.asked)
-        tokens = await token_counts(services.engine, ready.elements, prompt, question.input)
-        tokens["total"] = await services.engine.count_message_tokens(prompt.messages)
-        prompt = replace(prompt, tokens=tokens)
-    return Preview(prompt, ready.stored, ready.search_query)
+        prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
+        prompt = replace(prompt, tokens=await count_tokens(engine, plan.elements, prompt, question.input))
+    return Preview(prompt, found.matches[: prompt.used_contexts], plan.stored, query)
 
 
-async def _prepare(services: Services, tenant: Tenant, question: Question) -> _Prepared:
-    clock = StepTimer()
-    query = question.input
-    async with in_background(_chosen(services, tenant, question)) as choosing:
-        if question.turns:
-            with clock.step("condense"):
-                query = await standalone(services.engine, tenant.number, question.turns, question.input)
-        found = await services.retriever.search(tenant.number, query, question.retrieval, clock)
-        stored, adapter = await choosing
-    elements = elements_for(question.input, *([stored.elements] if stored else []), question.own)
+def _refuse_at_once(engine: Engine | None, tenant: TenantNumber, question: Question) -> None:
+    if question.schema is not None:
+        validate_schema(question.schema)
+        if engine is None:
+            raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
+    if engine is not None:
+        engine.refuse_if_full(tenant)
+
+
+async def _choose(services: Services, tenant: TenantNumber, question: Question) -> _Plan:
+    """Choose the stored prompt, the adapter, the prompt's elements and the grounding."""
+    adapter = None
+    async with services.database.snapshot(tenant) as snapshot:
+        stored = await stored_prompts.resolve(snapshot.connection, tenant, question.prompt)
+        if services.engine is not None or question.adapter != AUTO:
+            adapter = await activation.resolve(snapshot.connection, tenant, question.adapter)
+    if services.engine is None and adapter is not None:
+        raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
+    elements = elements_for(question.input, *([stored.elements] if stored else []), question.overrides)
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
-    asked = Asked(question.input, question.turns)
-    return _Prepared(question, stored, adapter, elements, asked, query, found, clock)
+    loadable = adapter_of(services.settings, tenant, adapter.engine_name) if adapter else None
+    return _Plan(question, stored, adapter, loadable, elements, elements.grounding or services.settings.grounding)
 
 
-async def _chosen(
-    services: Services, tenant: Tenant, question: Question
-) -> tuple[StoredPrompt | None, AdapterVersion | None]:
-    async with services.database.snapshot(tenant.number) as snapshot:
-        stored = await stored_prompts.resolve(snapshot.connection, tenant.number, question.prompt)
-        if services.engine is None and question.adapter == AUTO:
-            return stored, None
-        adapter = await activation.resolve(snapshot.connection, tenant.number, question.adapter)
-    if services.engine is None and adapter is not None:
-        raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
-    return stored, adapter
-
-
-async def _with_fallback(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
-    """While nothing has been shown yet, the sources' own sentences can take the place of an engine that fails."""
-    shown = False
-    try:
-        async with aclosing(_generated(services, engine, tenant, ready)) as steps:
-            async for step in steps:
-                yield step
-                shown = True
-    except Unavailable as error:
-        if shown or services.settings.fallback == "none" or ready.question.schema is not None:
-            raise
-        whole = replace(await ready.extracted(), fallback=error.code)
-    else:
-        return
-    for step in _told(whole):
-        yield step
-
-
-async def _generated(services: Services, engine: Engine, tenant: Tenant, ready: _Prepared) -> AsyncGenerator[Step]:
-    """A text that may be replaced or refused after its check comes after it."""
-    model = (await engine.served()).model
-    grounding = _grounding(services, ready, model)
-    stands = grounding in ("mark", "off")
-    with ready.clock.step("prompt"):
-        prompt = await assemble(engine, ready.elements, ready.found.matches, ready.asked)
-    reply = Reply(structured=ready.question.schema is not None)
-    generation: Generation | None = None
-    begun = asyncio.Event()
-    counts = token_counts(engine, ready.elements, prompt, ready.question.input, after=begun)
-    async with in_background(counts) as counting:
-        with ready.clock.step("generate"):
-            async with aclosing(_parts(services, engine, tenant, ready, prompt)) as parts:
+async def _generate(
+    engine: Engine, tenant: TenantNumber, plan: _Plan, draft: _Draft, timer: StepTimer
+) -> AsyncGenerator[Delta]:
+    """Complete the draft. Yield the text as it comes, unless its check may replace or refuse it."""
+    question, begun = plan.question, asyncio.Event()
+    draft.reply = Reply(structured=question.schema is not None)
+    schema = allow_declining(question.schema) if question.schema is not None else None
+    request = ChatRequest(draft.prompt.messages, plan.elements.sampling, tenant, schema, plan.loadable)
+    async with counting_tokens(engine, plan.elements, draft.prompt, question.input, after=begun) as counts:
+        with timer.step("generate"):
+            async with aclosing(engine.generate(request)) as parts:
                 async for part in parts:
                     begun.set()
                     if isinstance(part, Generation):
-                        generation = part
-                    elif (text := reply.feed(part)) and stands:
+                        draft.generation = part
+                    elif (text := draft.reply.feed(part)) and draft.stands:
                         yield Delta(text)
-        assert generation is not None
-        prompt = replace(prompt, tokens={**await counting, "total": generation.prompt_tokens})
-    if (text := reply.end()) and stands:
+        assert draft.generation is not None
+        draft.prompt = replace(draft.prompt, tokens={**await counts, "total": draft.generation.prompt_tokens})
+    if (text := draft.reply.end()) and draft.stands:
         yield Delta(text)
-    ready.clock.ms["first_token"] = milliseconds(generation.first_token_s)
-    case, written = ready.case(prompt.contexts), reply.answer.strip()
-    if written:
-        verdict = await asyncio.to_thread(judge, case, written, grounding)
-    else:
-        verdict = declined(case, "model_declined", "generated")
-    whole = ready.answer(prompt.contexts, verdict, prompt)
-    reasoning = generation.reasoning or reply.reasoning.strip()
-    used = f"{ready.adapter.name}@{ready.adapter.version}" if ready.adapter else None
-    whole = replace(whole, generation=generation, reasoning=reasoning, model=model, adapter=used)
-    for step in _told(whole, already=stands and bool(written)):
-        yield step
+    timer.ms["first_token"] = milliseconds(draft.generation.first_token_s)
 
 
-def _parts(
-    services: Services, engine: Engine, tenant: Tenant, ready: _Prepared, prompt: Prompt
-) -> AsyncGenerator[str | Generation]:
-    schema = ready.question.schema
-    request = ChatRequest(
-        prompt.messages,
-        ready.elements.sampling,
-        tenant=tenant.number,
-        schema=or_declined(schema) if schema is not None else None,
-        adapter=adapter_of(services.settings, tenant.number, ready.adapter.engine_name) if ready.adapter else None,
+def _check(plan: _Plan, draft: _Draft, timer: StepTimer) -> list[AnswerEvent]:
+    """Check what the draft says. Return its text, unless that has been shown, the citations, and the answer."""
+    grounded = _grounded(plan, draft)
+    answer = Answer(
+        id=f"qry_{secrets.token_hex(12)}",
+        grounded=grounded,
+        contexts=draft.contexts,
+        prompt=draft.prompt,
+        stored=plan.stored,
+        search_query=draft.query,
+        timings_ms=timer.stop(),
+        generation=draft.generation,
+        reasoning=(draft.generation.reasoning if draft.generation else "") or draft.reply.reasoning.strip(),
+        model=draft.served.model if draft.served else None,
+        adapter=plan.adapter.reference if draft.served and plan.adapter else None,
+        fallback=draft.fallback,
     )
-    return engine.generate(request)
+    shown = draft.generation is not None and draft.stands and draft.text
+    return [*([] if shown else [Delta(grounded.text)]), *grounded.citations, answer]
 
 
-def _grounding(services: Services, ready: _Prepared, model: str) -> Grounding:
-    # The packaged toy model invents; nobody should read its inventions unasked.
-    chosen = ready.elements.grounding or services.settings.grounding
-    default: Grounding = chosen or ("extract" if model == PACKAGED_MODEL else "mark")
-    # A sentence out of the sources keeps to no schema.
-    return "refuse" if default == "extract" and ready.question.schema is not None else default
-
-
-def _told(whole: Answer, *, already: bool = False) -> Iterator[Step]:
-    support = whole.verdict.support
-    if not already:
-        yield Delta(support.answer)
-    yield from support.citations
-    yield whole
+def _grounded(plan: _Plan, draft: _Draft) -> GroundedAnswer:
+    refusal, questions = plan.elements.no_answer_text, list(dict.fromkeys((plan.question.input, draft.query)))
+    if not draft.found.matches:
+        reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"
+        return no_answer(reason, refusal)
+    if draft.generation is None:
+        return extractive_answer(draft.contexts, questions, no_answer_text=refusal)
+    if not draft.text:
+        return no_answer("model_declined", refusal, mode="generated")
+    return check(draft.text, draft.contexts, questions, draft.grounding, no_answer_text=refusal)

@@ -1,4 +1,4 @@
-"""A question, and what comes of it."""
+"""A question, and the events and the answer that come of it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from app.adapters.activation import AUTO
 from app.generation.completion import Generation
 from app.generation.messages import Message
 from app.grounding.citations import Citation
-from app.grounding.guard import Verdict
+from app.grounding.guard import GroundedAnswer
 from app.prompting.elements import Overrides
 from app.prompting.stored_prompts import StoredPrompt
-from app.prompting.token_budget import Prompt
+from app.prompting.token_budget import Dialogue, Prompt
 from app.retrieval.match import Match
 from app.retrieval.search import SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`prompt` names a stored one, `name` or `name@3`; `own` are the elements that this question sets itself; `turns`
-    are the conversation before it, `schema` a JSON schema that the answer keeps; `adapter` is `auto` (the tenant's
-    active one), `none`, `name` or `name@3`."""
+    """`prompt` names a stored one, `name` or `name@3`; `overrides` are the elements that the question sets itself;
+    `turns` are the conversation before it, `schema` a JSON schema that the answer keeps to; `adapter` is `auto` (the
+    tenant's active one), `none`, `name` or `name@3`."""
 
     input: str
-    retrieval: SearchOptions = field(default_factory=SearchOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
     prompt: str | None = None
-    own: Overrides = field(default_factory=Overrides)
+    overrides: Overrides = field(default_factory=Overrides)
     turns: Sequence[Message] = ()
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
+
+    @property
+    def dialogue(self) -> Dialogue:
+        return Dialogue(self.input, self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Answer:
     """`fallback` is the code of the error for which the answer was extracted instead of generated."""
 
     id: str
-    verdict: Verdict
+    grounded: GroundedAnswer
     contexts: Sequence[Match]
     prompt: Prompt
     stored: StoredPrompt | None
@@ -52,9 +56,9 @@ class Answer:
 
     @property
     def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
-        if self.verdict.no_answer_reason is not None:
+        if self.grounded.no_answer_reason is not None:
             return "no_answer"
-        if self.generation is None or self.verdict.mode == "extracted":
+        if self.generation is None or self.grounded.mode == "extracted":
             return "stop"
         return self.generation.finish_reason
 
@@ -62,6 +66,7 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Preview:
     prompt: Prompt
+    contexts: Sequence[Match]
     stored: StoredPrompt | None
     search_query: str
 
@@ -76,4 +81,4 @@ class Delta:
     text: str
 
 
-Step = Retrieved | Delta | Citation | Answer
+AnswerEvent = Retrieved | Delta | Citation | Answer

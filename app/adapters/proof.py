@@ -12,13 +12,12 @@ from app.generation.adapter_cache import Adapter
 from app.generation.messages import Message
 from app.generation.replica import EngineReplica
 from app.prompting.elements import ENGLISH, build_messages
-from app.retrieval.match import Match
+from app.prompting.source import Passage
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.
 Distributions = list[dict[str, float]]
 
-PASSAGE = "The library keeps 3,000 books of the royal court."
-LIBRARY = Match("chk_0", "probe", None, None, None, PASSAGE, 1.0, {}, 0, len(PASSAGE))
+LIBRARY = Passage("The library keeps 3,000 books of the royal court.")
 # As questions come, and as a bare one.
 PROBES: tuple[list[Message], ...] = (
     build_messages(ENGLISH, [LIBRARY], "What is kept in the library?", "source"),

@@ -55,6 +55,10 @@ class AdapterVersion:
     active: bool
     blob: str | None
 
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.version}"
+
 
 # The tenant's versions that are not deleted.
 VERSION = """

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.deps import AnyTenant, KeyFirst, PageDep, ServicesDep, WorkTenant, page_of
 from app.api.schemas import JobOut, JobSummary, Page
-from app.api.sse import Event, event_stream
+from app.api.sse import Event, event_stream, unchanged
 from app.errors import Forbidden, InvalidInput, NotFound
 from app.storage import jobs, tasks
 from app.storage.database import Database
@@ -62,8 +62,8 @@ async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: S
     at the end `done` with the whole job."""
     work = await _find(services.database, tenant.number, id)
     if isinstance(work, tasks.Task):
-        return await event_stream(request, _task_progress(services.database, tenant.number, work))
-    return await event_stream(request, _progress(services.database, tenant.number, work))
+        return await event_stream(request, _task_progress(services.database, tenant.number, work), unchanged)
+    return await event_stream(request, _progress(services.database, tenant.number, work), unchanged)
 
 
 @router.delete("/{id}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ from app.errors import InvalidInput, UnknownModel
 from app.metrics import Metrics
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import DEFAULT
-from app.questions import Answer, Delta, Step
+from app.questions import Answer, AnswerEvent, Delta
 from app.storage.tenants import Tenant
 
 router = APIRouter(
@@ -76,7 +76,7 @@ class Completion:
         )
 
     def message(self, answer: Answer) -> MessageOut:
-        text, refused = answer.verdict.support.answer, self.refused(answer)
+        text, refused = answer.grounded.text, self.refused(answer)
         return MessageOut(
             content=None if refused else text,
             refusal=text if refused else None,
@@ -87,28 +87,7 @@ class Completion:
         """A client that expects JSON would stumble over a sentence."""
         return self.body.response_format is not None and answer.finish_reason == "no_answer"
 
-    async def chunks(self, metrics: Metrics, steps: AsyncGenerator[Step]) -> AsyncGenerator[Event]:
-        """The first one comes with the first text, so that what fails before has its status.
-
-        Where there is a schema the last text is held back until it is clear whether it is a refusal.
-        """
-        structured, held, begun = self.body.response_format is not None, "", False
-        with _in_their_terms():
-            async with aclosing(steps):
-                async for step in steps:
-                    if isinstance(step, Delta):
-                        if not begun:
-                            yield self.chunk({"role": "assistant", "content": ""})
-                            begun = True
-                        text, held = (held, step.text) if structured else (step.text, "")
-                        if text:
-                            yield self.chunk({"content": text})
-                    elif isinstance(step, Answer):
-                        count(metrics, step)
-                        for event in self._last(step, held):
-                            yield event
-
-    def _last(self, answer: Answer, held: str) -> Iterator[Event]:
+    def last_chunks(self, answer: Answer, held: str) -> Iterator[Event]:
         if held:
             yield self.chunk({"refusal" if self.refused(answer) else "content": held})
         if answer.reasoning:
@@ -131,6 +110,32 @@ class Completion:
         return self.body.stream_options is not None and self.body.stream_options.include_usage
 
 
+@dataclass(slots=True)
+class Chunks:
+    """The first one comes with the first text, so that what fails before has its status.
+
+    Where there is a schema the last text is held back until it is clear whether it is a refusal.
+    """
+
+    completion: Completion
+    metrics: Metrics
+    held: str = ""
+    begun: bool = False
+
+    def of(self, event: AnswerEvent) -> Iterator[Event]:
+        if isinstance(event, Delta):
+            if not self.begun:
+                yield self.completion.chunk({"role": "assistant", "content": ""})
+                self.begun = True
+            structured = self.completion.body.response_format is not None
+            text, self.held = (self.held, event.text) if structured else (event.text, "")
+            if text:
+                yield self.completion.chunk({"content": text})
+        elif isinstance(event, Answer):
+            count(self.metrics, event)
+            yield from self.completion.last_chunks(event, self.held)
+
+
 @router.post("/chat/completions", response_model=ChatOut, responses={200: {"content": {"text/event-stream": {}}}})
 async def chat_completions(
     request: Request, body: ChatBody, tenant: QueryTenant, services: ServicesDep
@@ -142,10 +147,10 @@ async def chat_completions(
     """
     completion = Completion(body)
     question = question_of(_query(body))
-    if body.stream:
-        steps = pipeline.answer_in_steps(services, tenant, question)
-        return await event_stream(request, completion.chunks(services.metrics, steps), OPENAI)
     with _in_their_terms():
+        if body.stream:
+            events = pipeline.answer_events(services, tenant, question)
+            return await event_stream(request, events, Chunks(completion, services.metrics).of, OPENAI)
         answer = await while_connected(request, pipeline.answer(services, tenant, question))
     count(services.metrics, answer)
     return completion.whole(answer)

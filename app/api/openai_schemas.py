@@ -21,7 +21,7 @@ from app.api.query_schemas import (
     TopP,
 )
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
-from app.grounding.guard import NoAnswer
+from app.grounding.guard import NoAnswerReason
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 
@@ -184,7 +184,7 @@ class GroundsOut(BaseModel):
 
     id: str
     answer_mode: Literal["generated", "extracted"]
-    no_answer_reason: NoAnswer | None
+    no_answer_reason: NoAnswerReason | None
     citations: list[CitationOut]
     unsupported: list[SpanOut]
     contexts: list[SourceOut]

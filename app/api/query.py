@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Iterator
+from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -13,7 +13,7 @@ from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, S
 from app.api.sse import Event, event_stream, while_connected
 from app.grounding.citations import Citation
 from app.metrics import Metrics
-from app.questions import Answer, Delta, Retrieved, Step
+from app.questions import Answer, AnswerEvent, Delta, Retrieved
 from app.timings import StepTimer
 
 router = APIRouter(route_class=KeyFirst, tags=["Asking"])
@@ -45,32 +45,27 @@ async def query(
         return dry_run_out(await pipeline.dry_run(services, tenant, question))
     if body.stream:
         return await event_stream(
-            request, _events(services.metrics, pipeline.answer_in_steps(services, tenant, question))
+            request, pipeline.answer_events(services, tenant, question), partial(_events, services.metrics)
         )
     answer = await while_connected(request, pipeline.answer(services, tenant, question))
     count(services.metrics, answer)
     return answer_out(answer)
 
 
-async def _events(metrics: Metrics, steps: AsyncGenerator[Step]) -> AsyncGenerator[Event]:
-    async with aclosing(steps):
-        async for step in steps:
-            match step:
-                case Retrieved():
-                    yield (
-                        "retrieval",
-                        {"contexts": [each.model_dump(mode="json") for each in contexts_out(step.contexts)]},
-                    )
-                case Delta():
-                    yield "delta", {"text": step.text}
-                case Citation():
-                    yield "citation", citation_out(step).model_dump(mode="json")
-                case Answer():
-                    count(metrics, step)
-                    yield "done", answer_out(step).model_dump(mode="json")
+def _events(metrics: Metrics, event: AnswerEvent) -> Iterator[Event]:
+    match event:
+        case Retrieved():
+            yield "retrieval", {"contexts": [each.model_dump(mode="json") for each in contexts_out(event.contexts)]}
+        case Delta():
+            yield "delta", {"text": event.text}
+        case Citation():
+            yield "citation", citation_out(event).model_dump(mode="json")
+        case Answer():
+            count(metrics, event)
+            yield "done", answer_out(event).model_dump(mode="json")
 
 
 def count(metrics: Metrics, answer: Answer) -> None:
-    metrics.answers.labels(answer.verdict.mode, answer.verdict.no_answer_reason or "answered").inc()
+    metrics.answers.labels(answer.grounded.mode, answer.grounded.no_answer_reason or "answered").inc()
     for step, milliseconds in answer.timings_ms.items():
         metrics.stage_seconds.labels(step).observe(milliseconds / 1000)

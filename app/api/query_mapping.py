@@ -36,9 +36,9 @@ def question_of(body: QueryBody) -> Question:
     sampling = {name: getattr(body, name) for name in ("temperature", "top_p", "min_p", "max_tokens", "stop", "seed")}
     return Question(
         input=body.input,
-        retrieval=search_options_of(body),
+        search=search_options_of(body),
         prompt=body.prompt,
-        own=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
+        overrides=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
         adapter=body.adapter,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
@@ -56,15 +56,15 @@ def overrides_of(body: ElementsBody, sampling: Mapping[str, Any]) -> Overrides:
 
 
 def answer_out(answer: Answer) -> AnswerOut:
-    support = answer.verdict.support
+    grounded = answer.grounded
     return AnswerOut(
         id=answer.id,
-        answer=support.answer,
-        answer_mode=answer.verdict.mode,
+        answer=grounded.text,
+        answer_mode=grounded.mode,
         finish_reason=answer.finish_reason,
-        no_answer_reason=answer.verdict.no_answer_reason,
-        citations=[citation_out(citation) for citation in support.citations],
-        unsupported=[_span(span) for span in support.unsupported],
+        no_answer_reason=grounded.no_answer_reason,
+        citations=[citation_out(citation) for citation in grounded.citations],
+        unsupported=[_span(span) for span in grounded.unsupported],
         contexts=contexts_out(answer.contexts),
         prompt=prompt_out(answer.prompt, answer.stored),
         usage=usage_out(answer),
@@ -89,7 +89,7 @@ def dry_run_out(preview: Preview) -> DryRunOut:
     return DryRunOut(
         messages=[{"role": each["role"], "content": each["content"]} for each in preview.prompt.messages],
         prompt=prompt_out(preview.prompt, preview.stored),
-        contexts=contexts_out(preview.prompt.contexts),
+        contexts=contexts_out(preview.contexts),
         search_query=preview.search_query,
     )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
-from app.grounding.guard import NoAnswer
+from app.grounding.guard import NoAnswerReason
 from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
@@ -198,7 +198,7 @@ class AnswerOut(BaseModel):
     answer: str
     answer_mode: Literal["generated", "extracted"]
     finish_reason: Literal["stop", "length", "no_answer"]
-    no_answer_reason: NoAnswer | None = None
+    no_answer_reason: NoAnswerReason | None = None
     citations: list[CitationOut]
     unsupported: list[SpanOut]
     contexts: list[ContextOut]

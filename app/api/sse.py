@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ _ending: set[asyncio.Future[Any]] = set()
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How (number, name, JSON value) is written, and what ends a stream that nothing broke off."""
+    """How (number, name, JSON value) is written, and what ends a stream that did not break off."""
 
     line: Callable[[int, str, Any], str]
     end: str = ""
@@ -44,39 +45,56 @@ NUMBERED = Format(_numbered)
 OPENAI = Format(_data, end="data: [DONE]\n\n")
 
 
-async def event_stream(request: Request, events: AsyncGenerator[Event], form: Format = NUMBERED) -> StreamingResponse:
-    """Of (name, JSON value), each an event. Raises what the first of them raises.
+async def event_stream(
+    request: Request,
+    source: AsyncGenerator[T],
+    events_of: Callable[[T], Iterable[Event]],
+    form: Format = NUMBERED,
+) -> StreamingResponse:
+    """Send the events of each item of `source`. Raises what goes wrong before the first event.
 
-    What goes wrong after the first becomes an `error` event, which is the last. A caller that hangs up closes `events`.
+    What goes wrong after it becomes an `error` event, which is the last. A caller that hangs up closes `source`.
     """
-    first = await while_connected(request, anext(events))
-    return StreamingResponse(_lines(request, first, events, form), media_type="text/event-stream", headers=HEADERS)
+    first = await while_connected(request, _first_events(source, events_of))
+    lines = _lines(request, first, source, events_of, form)
+    return StreamingResponse(lines, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _lines(request: Request, first: Event, events: AsyncGenerator[Event], form: Format) -> AsyncIterator[str]:
-    number = 1
-    upcoming: asyncio.Future[Event] | None = None
+def unchanged(event: Event) -> Iterable[Event]:
+    """For a source of events."""
+    return (event,)
+
+
+async def _first_events(source: AsyncGenerator[T], events_of: Callable[[T], Iterable[Event]]) -> list[Event]:
+    while True:
+        if events := list(events_of(await anext(source))):
+            return events
+
+
+async def _lines(
+    request: Request,
+    events: Iterable[Event],
+    source: AsyncGenerator[T],
+    events_of: Callable[[T], Iterable[Event]],
+    form: Format,
+) -> AsyncIterator[str]:
+    numbers = itertools.count(1)
+    upcoming: asyncio.Future[T] | None = None
     try:
-        yield form.line(number, *first)
-        upcoming = asyncio.ensure_future(anext(events))
         while True:
-            await asyncio.wait({upcoming}, timeout=HEARTBEAT_S)
-            if not upcoming.done():
+            for event in events:
+                yield form.line(next(numbers), *event)
+            upcoming = asyncio.ensure_future(anext(source))
+            while not (await asyncio.wait({upcoming}, timeout=HEARTBEAT_S))[0]:
                 yield ": still there\n\n"
-                continue
-            number += 1
-            try:
-                yield form.line(number, *upcoming.result())
-            except StopAsyncIteration:
-                if form.end:
-                    yield form.end
-                return
-            except Exception as error:
-                yield form.line(number, "error", json.loads(bytes(failure(request, error).body)))
-                return
-            upcoming = asyncio.ensure_future(anext(events))
+            events = events_of(upcoming.result())
+    except StopAsyncIteration:
+        if form.end:
+            yield form.end
+    except Exception as error:
+        yield form.line(next(numbers), "error", json.loads(bytes(failure(request, error).body)))
     finally:
-        _close(upcoming, events)
+        _close(upcoming, source)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -93,19 +111,19 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
         _cancel(task)
 
 
-def _close(upcoming: asyncio.Future[Event] | None, events: AsyncGenerator[Event]) -> None:
-    """An event that has come and is not read leaves `events` open, and with it the engine's request."""
+def _close(upcoming: asyncio.Future[Any] | None, source: AsyncGenerator[Any]) -> None:
+    """An item that has come and is not read leaves `source` open, and with it the engine's request."""
     if upcoming is not None and not upcoming.done():
         _cancel(upcoming)
         return
-    closing = asyncio.ensure_future(events.aclose())
+    closing = asyncio.ensure_future(source.aclose())
     _ending.add(closing)
     closing.add_done_callback(_ending.discard)
 
 
 def _cancel(task: asyncio.Future[Any]) -> None:
-    """Without waiting for its end: a caller's hang-up cancels what waits here again and again, and with it the task,
-    which then would not come to close its connection to the engine."""
+    """Do not wait for its end: a caller's hang-up cancels what waits here again and again, and with it the task, which
+    then would not come to close its connection to the engine."""
     if not task.done():
         _ending.add(task)
         task.add_done_callback(_ending.discard)

@@ -1,4 +1,4 @@
-"""What a prompt is made of, and the messages made of it. Pure."""
+"""The elements of a prompt, and the messages made of them. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from app.generation.messages import DEFAULT_SAMPLING, Message, Sampling
 from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
-from app.retrieval.match import Match
+from app.prompting.source import Passage, Source
 
 Grounding = Literal["mark", "extract", "refuse", "off"]
 
@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Elements that take the place of others; None leaves one as it is, no persona and no examples take theirs away."""
+    """Elements that replace others. `None` keeps one; an empty persona or example list removes it."""
 
     instruction: str | None = None
     output_indicator: str | None = None
@@ -45,7 +45,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What the protocol says, in the language of the prompt."""
+    """The wording of the protocol, in the language of the prompt."""
 
     fenced: str
     no_answer: str
@@ -54,7 +54,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class PromptElements:
-    """All but context and input, which come with each question."""
+    """All elements but context and input, which come with each question."""
 
     instruction: str
     output_indicator: str
@@ -103,12 +103,12 @@ KOREAN = PromptElements(
 
 
 def default_elements(text: str) -> PromptElements:
-    """In the language of the input: Korean as soon as there is Hangul in it."""
+    """Return the defaults in the language of the input: Korean as soon as there is Hangul in it."""
     return KOREAN if HAS_HANGUL.search(text) else ENGLISH
 
 
 def elements_for(text: str, *overrides: Overrides) -> PromptElements:
-    """The defaults in the language of the input, and what takes their place; the last one wins, element by element."""
+    """Return the defaults with these overrides; the last one wins, element by element."""
     elements = default_elements(text)
     for each in overrides:
         given = {name: getattr(each, name) for name in Overrides.__dataclass_fields__ if name != "sampling"}
@@ -121,14 +121,14 @@ def elements_for(text: str, *overrides: Overrides) -> PromptElements:
 
 
 def build_messages(
-    elements: PromptElements, contexts: Sequence[Match], text: str, fence: str, turns: Sequence[Message] = ()
+    elements: PromptElements, sources: Sequence[Source], text: str, fence: str, turns: Sequence[Message] = ()
 ) -> list[Message]:
-    """What never changes comes first, so that the engine's prefix cache holds it; the question comes last.
+    """Put what never changes first, so that the engine's prefix cache holds it, and the question last.
 
     `fence` is random for each request: a document cannot close a fence that it cannot guess. `turns` are the
     conversation before the question.
     """
-    return messages_about(elements, sources_text(elements, contexts, fence), text, turns)
+    return messages_about(elements, sources_text(elements, sources, fence), text, turns)
 
 
 def messages_about(elements: PromptElements, sources: str, text: str, turns: Sequence[Message]) -> list[Message]:
@@ -151,7 +151,8 @@ def example_messages(elements: PromptElements) -> list[Message]:
     """Few-shot examples as turns (Brown et al., "Language Models are Few-Shot Learners", 2020)."""
     messages: list[Message] = []
     for example in elements.examples:
-        sources = _sources(elements, [(None, example.context)] if example.context else [], EXAMPLE_FENCE)
+        quoted = [Passage(example.context)] if example.context else []
+        sources = sources_text(elements, quoted, EXAMPLE_FENCE)
         messages += [
             {"role": "user", "content": _user_text(elements, sources, example.input)},
             {"role": "assistant", "content": example.output},
@@ -164,12 +165,8 @@ def _user_text(elements: PromptElements, sources: str, text: str) -> str:
     return "\n\n".join(filter(None, (sources, asked, elements.output_indicator)))
 
 
-def sources_text(elements: PromptElements, contexts: Sequence[Match], fence: str) -> str:
-    return _sources(elements, [(match.title, match.text) for match in contexts], fence)
-
-
-def _sources(elements: PromptElements, texts: Sequence[tuple[str | None, str]], fence: str) -> str:
-    blocks = [source_block(title, text, number, fence) for number, (title, text) in enumerate(texts, start=1)]
+def sources_text(elements: PromptElements, sources: Sequence[Source], fence: str) -> str:
+    blocks = [source_block(source, number, fence) for number, source in enumerate(sources, start=1)]
     return "\n".join([sources_label(elements, fence), *blocks]) if blocks else ""
 
 
@@ -177,7 +174,7 @@ def sources_label(elements: PromptElements, fence: str) -> str:
     return f"{elements.context_label}, {elements.wording.fenced.format(fence)}:"
 
 
-def source_block(title: str | None, text: str, number: int, fence: str) -> str:
+def source_block(source: Source, number: int, fence: str) -> str:
     """The title comes from the document, so it stands inside the fence as well, and on one line."""
-    name = f" {neutralise(' '.join(title.split()))}" if title else ""
-    return f"[{number}] <{fence}>{name}\n{neutralise(text)}\n</{fence}>"
+    name = f" {neutralise(' '.join(source.title.split()))}" if source.title else ""
+    return f"[{number}] <{fence}>{name}\n{neutralise(source.text)}\n</{fence}>"

@@ -1,4 +1,4 @@
-"""Retrieved text is data: nothing in it may pass for a turn, a source or a sign of the prompt's own. Pure.
+"""Keep retrieved text data: nothing in it may pass for a turn, a source or a sign of the prompt's own. Pure.
 
 Only what goes into the prompt is changed; citations quote the stored text. Plain words stay, in whatever language or
 encoding: that a model does not obey them, no spelling can ensure (docs/guides/prompt-injection.md).
@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Sequence
 
-# NUL and its kin, bidirectional embeddings, overrides and isolates, and tag characters, which spell invisible ASCII.
+# Control characters, bidirectional embeddings, overrides and isolates, and tag characters, which spell invisible ASCII.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 PAGE_BREAK = re.compile(r"[\x0b\x0c\x1c-\x1e\x85]")
 # Zero-width characters and variation selectors: emoji and scripts need one or two in a row, hidden messages many.
@@ -86,14 +86,14 @@ SQUARED_EXACTLY = re.compile(
 
 
 def new_fence() -> str:
-    """For one request: no document can have been written with it."""
+    """Make a fence for one request: no document can contain it."""
     return f"{FENCE}{secrets.token_hex(4)}"
 
 
 def neutralise(text: str) -> str:
-    """Template tokens, fences, forged headers and our signs lose their brackets; what is not to be seen goes.
+    """Take the brackets off template tokens, fences, forged headers and our signs; remove invisible text.
 
-    Never longer than the text, and the same when done again. Everything else stays as it is.
+    The result is never longer, and stays the same when done again. Everything else stays as it is.
     """
     text = HIDDEN_RUN.sub("", CONTROL.sub("", PAGE_BREAK.sub("\n", text)))
     folded = text.translate(FOLD)

@@ -26,16 +26,16 @@ STRING = r'"(?:[^"\\]|\\.)*"'
 VALUE = re.compile(rf"{STRING}(?=\s*:)|(?P<string>{STRING})|(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
 
 
-def check(schema: Mapping[str, Any]) -> None:
-    """Raises InvalidInput for what is no JSON schema: vLLM lets any JSON pass under an unknown type."""
+def validate_schema(schema: Mapping[str, Any]) -> None:
+    """Raise InvalidInput unless it is a JSON schema: vLLM lets any JSON pass under an unknown type."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidInput(f"This is not a JSON schema: {error.message[:300]}", pointer="/response_format") from None
 
 
-def or_declined(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The caller's schema, or the object that declines. Definitions stay at the root, where `$ref` looks for them."""
+def allow_declining(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Extend the caller's schema by the object that declines. Definitions stay at the root, where `$ref` looks."""
     definitions = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
     own = {name: value for name, value in schema.items() if name not in definitions}
     return {"anyOf": [own, DECLINING], **definitions}
@@ -52,7 +52,7 @@ def is_json(text: str) -> bool:
 
 
 def claims(text: str) -> Iterator[Said]:
-    """(start, end, what it says) of each string value's sentences and each number; keys claim nothing."""
+    """Yield (start, end, what it says) of each string value's sentences and each number; keys claim nothing."""
     for found in VALUE.finditer(text):
         if found["number"]:
             yield *found.span(), found["number"]

@@ -1,6 +1,6 @@
-"""A question out of a conversation, made to stand alone: what is searched for.
+"""Rewrite a question out of a conversation so that it can be searched for alone.
 
-The engine rewrites it, and the rewriting is kept only if its words come from the conversation, since a small model also
+The engine rewrites it, and the result is kept only if its words come from the conversation, since a small model also
 answers, or asks something else. Otherwise the question is searched together with the one before it.
 """
 
@@ -18,7 +18,9 @@ from app.language.content_words import content_words, precision, terms_of
 from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
+from app.prompting.token_budget import Dialogue
 from app.tenancy import TenantNumber
+from app.timings import StepTimer
 
 REWRITE = {
     False: (
@@ -32,26 +34,33 @@ REWRITE = {
 }
 SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=96)
 FROM_THE_CONVERSATION = 0.8
-LONGEST = 500
-TURNS = 6
-TURN_CHARACTERS = 1500
+MAX_CHARACTERS = 500
+MAX_TURNS = 6
+MAX_TURN_CHARACTERS = 1500
 
 
-async def standalone(engine: Engine | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
-    """Never raises because of the engine: without it, the question goes with the one before it."""
+async def rewrite_query(engine: Engine | None, tenant: TenantNumber, dialogue: Dialogue, timer: StepTimer) -> str:
+    """Return the question itself if nothing came before it. Does not raise because of the engine."""
+    if not dialogue.turns:
+        return dialogue.text
+    with timer.step("condense"):
+        return await _standalone(engine, tenant, dialogue.turns, dialogue.text)
+
+
+async def _standalone(engine: Engine | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
     try:
         if engine is None or (await engine.served()).is_packaged:
             return joined
-        rewritten = await _rewritten(engine, tenant, turns[-TURNS:], text)
+        rewritten = await _rewritten(engine, tenant, turns[-MAX_TURNS:], text)
     except Unavailable:
         return joined
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
 
 
 async def _rewritten(engine: Engine, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
-    lines = [f"{turn['role']}: {neutralise(turn['content'])[:TURN_CHARACTERS]}" for turn in turns]
+    lines = [f"{turn['role']}: {neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},
         {"role": "user", "content": "\n".join([*lines, f"user: {neutralise(text)}"])},
@@ -67,6 +76,6 @@ async def _rewritten(engine: Engine, tenant: TenantNumber, turns: Sequence[Messa
 
 def _is_from(question: str, conversation: Sequence[str]) -> bool:
     words = list(content_words(question))
-    if not words or len(question) > LONGEST:
+    if not words or len(question) > MAX_CHARACTERS:
         return False
     return precision(words, frozenset[str]().union(*map(terms_of, conversation))) >= FROM_THE_CONVERSATION

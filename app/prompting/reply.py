@@ -1,4 +1,4 @@
-"""What a model wrote, taken apart as it comes: its reasoning, its answer, or that it declines. Pure."""
+"""Take apart what a model writes, as it comes: its reasoning, its answer, or that it declines. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPACE = re.compile(r"\s+")
 
 
 class Reply:
-    """Text that may turn out to be a marker is held back until it is one or not.
+    """Holds text back while it may turn out to be a marker.
 
     The reasoning stands between `<think>` and `</think>` at the beginning. A model whose chat template opens it writes
     only its end: what came before that is reasoning as well.
@@ -27,7 +27,7 @@ class Reply:
         self._structured = structured
 
     def feed(self, text: str) -> str:
-        """What of the answer can be shown now."""
+        """Return what of the answer can be shown now."""
         self._held += text
         if not self._begun:
             self._begin()
@@ -45,7 +45,7 @@ class Reply:
         return shown
 
     def end(self) -> str:
-        """What was held back and is no marker after all."""
+        """Return what was held back and is not a marker after all."""
         rest, self._held = self._held, ""
         if self.declined:
             return ""
@@ -55,7 +55,7 @@ class Reply:
         return self._show(rest)
 
     def _show(self, text: str) -> str:
-        """Without the blank space before an answer."""
+        """Add to the answer, without the white space before it."""
         text = text if self.answer else text.lstrip()
         self.answer += text
         return text
@@ -75,7 +75,7 @@ class Reply:
         self._held = text.removeprefix(THINK)
 
     def _next(self, text: str) -> tuple[str, str]:
-        """What comes before the first marker, and the marker."""
+        """Return what comes before the first marker, and the marker."""
         if self._structured:
             return text, ""
         markers = (END_OF_THINKING,) if self._thinking else (NO_ANSWER, END_OF_THINKING)
@@ -95,5 +95,5 @@ class Reply:
 
 
 def _unfinished(text: str, marker: str) -> int:
-    """How much of the end of `text` may be the beginning of `marker`."""
+    """Return how many characters at the end of `text` may begin `marker`."""
     return next((size for size in range(min(len(marker) - 1, len(text)), 0, -1) if text.endswith(marker[:size])), 0)

@@ -1,11 +1,13 @@
-"""The prompt that fits: contexts are dropped, lowest-ranked first, then early turns; nothing is cut."""
+"""Fit the prompt into the model: drop contexts, lowest-ranked first, then early turns; cut nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
 from app.generation.engine import Engine
 from app.generation.messages import Message
@@ -20,7 +22,7 @@ from app.prompting.elements import (
     system_text,
 )
 from app.prompting.fencing import new_fence
-from app.retrieval.match import Match
+from app.prompting.source import Source
 
 # Of what is free, the share that the conversation may take from the contexts.
 TURNS_SHARE = 0.5
@@ -29,7 +31,7 @@ AROUND_A_TURN = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Dialogue:
     """A question, and the conversation before it."""
 
     text: str
@@ -41,61 +43,78 @@ class Prompt:
     """What the engine is given. `tokens` by element, counted by the engine's own tokenizer."""
 
     messages: list[Message] = field(default_factory=list)
-    contexts: list[Match] = field(default_factory=list)
     sources: str = ""
     tokens: dict[str, int] = field(default_factory=dict)
+    used_contexts: int = 0
+    """How many of the best are in the prompt."""
     dropped_contexts: int = 0
     dropped_messages: int = 0
 
 
-def assemble_without_engine(elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
-    """Nothing counts the tokens, so nothing is dropped."""
-    return _prompt(elements, matches, asked, new_fence())
+def assemble_without_engine(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue) -> Prompt:
+    """Drop nothing, since nothing counts the tokens."""
+    return _prompt(elements, sources, dialogue, new_fence())
 
 
-async def assemble(engine: Engine, elements: PromptElements, matches: Sequence[Match], asked: Asked) -> Prompt:
-    """Leaves room for the answer's `max_tokens`. Raises InvalidInput if the question does not fit even alone."""
+async def assemble(engine: Engine, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue) -> Prompt:
+    """Leave room for the answer's `max_tokens`. Raises InvalidInput if not even the question alone fits."""
     fence = new_fence()
-    prompt = _prompt(elements, matches, asked, fence)
+    prompt = _prompt(elements, sources, dialogue, fence)
     limit = (await engine.served()).context_tokens - elements.sampling["max_tokens"]
     # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
     most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
     if most <= limit or await engine.count_message_tokens(prompt.messages) <= limit:
         return prompt
-    return await _fitted(engine, elements, matches, asked, fence, limit)
+    return await _fitted(engine, elements, sources, dialogue, fence, limit)
 
 
-def _prompt(elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str) -> Prompt:
-    sources = sources_text(elements, matches, fence)
-    return Prompt(messages_about(elements, sources, asked.text, asked.turns), list(matches), sources)
+def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: str) -> Prompt:
+    text = sources_text(elements, sources, fence)
+    messages = messages_about(elements, text, dialogue.text, dialogue.turns)
+    return Prompt(messages, text, used_contexts=len(sources))
 
 
 async def _fitted(
-    engine: Engine, elements: PromptElements, matches: Sequence[Match], asked: Asked, fence: str, limit: int
+    engine: Engine, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: str, limit: int
 ) -> Prompt:
-    room = limit - await engine.count_message_tokens(build_messages(elements, [], asked.text, fence))
+    room = limit - await engine.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
     if room < 0:
         raise InvalidInput(
             f"The question, the prompt and max_tokens are {-room} tokens too long for the model. "
             "Shorten them or lower max_tokens.",
             pointer="/input",
         )
-    blocks = [source_block(each.title, each.text, number, fence) for number, each in enumerate(matches, start=1)]
+    blocks = [source_block(source, number, fence) for number, source in enumerate(sources, start=1)]
     if blocks:
         blocks[0] = f"{sources_label(elements, fence)}\n{blocks[0]}"
-    counted = await engine.count_tokens([*(turn["content"] for turn in asked.turns), *blocks])
-    in_turns, in_blocks = counted[: len(asked.turns)], counted[len(asked.turns) :]
+    counted = await engine.count_tokens([*(turn["content"] for turn in dialogue.turns), *blocks])
+    in_turns, in_blocks = counted[: len(dialogue.turns)], counted[len(dialogue.turns) :]
     first = _first_turn(in_turns, room)
     room -= sum(in_turns[first:]) + AROUND_A_TURN * len(in_turns[first:])
     kept = _kept(in_blocks, room)
-    prompt = _prompt(elements, matches[:kept], Asked(asked.text, asked.turns[first:]), fence)
-    return replace(prompt, dropped_contexts=len(matches) - kept, dropped_messages=first)
+    prompt = _prompt(elements, sources[:kept], Dialogue(dialogue.text, dialogue.turns[first:]), fence)
+    return replace(prompt, dropped_contexts=len(sources) - kept, dropped_messages=first)
 
 
-async def token_counts(
-    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event | None = None
+@asynccontextmanager
+async def counting_tokens(
+    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event
+) -> AsyncIterator[asyncio.Future[dict[str, int]]]:
+    """Count by element while the block runs, from `after` on: so that counting does not delay the first token."""
+    async with in_background(_counts(engine, elements, prompt, text, after)) as counts:
+        yield counts
+
+
+async def count_tokens(engine: Engine, elements: PromptElements, prompt: Prompt, text: str) -> dict[str, int]:
+    """Count by element, and the total as the chat template makes it."""
+    counts = await _counts(engine, elements, prompt, text)
+    return {**counts, "total": await engine.count_message_tokens(prompt.messages)}
+
+
+async def _counts(
+    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, after: asyncio.Event | None = None
 ) -> dict[str, int]:
-    """By element, without what the chat template adds; empty if the engine does not answer."""
+    """Return none if the engine does not answer."""
     if after is not None:
         await after.wait()
     examples = example_messages(elements)
@@ -116,7 +135,7 @@ async def token_counts(
 
 
 def _first_turn(sizes: list[int], room: int) -> int:
-    """The newest turns stay."""
+    """Return the place of the first turn that stays: the newest stay."""
     left = int(room * TURNS_SHARE)
     for index in range(len(sizes) - 1, -1, -1):
         left -= sizes[index] + AROUND_A_TURN

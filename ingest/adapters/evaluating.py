@@ -30,7 +30,7 @@ KEPT_EVERY = 5
 async def evaluate(services: Services, task: ClaimedTask) -> None:
     """Its report is the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
-    reference = f"{adapter.name}@{adapter.version}"
+    reference = adapter.reference
     tenant = Tenant(task.tenant, str(task.tenant), frozenset(SCOPES))
     cases: list[dict[str, Any]] = task.spec["cases"]
     done: list[dict[str, Any]] = (task.progress or {}).get("cases", [])
@@ -50,8 +50,8 @@ async def _asked(
     services: Services, tenant: Tenant, case: dict[str, Any], adapter: str, spec: dict[str, Any]
 ) -> dict[str, Any]:
     sampling = Sampling(max_tokens=spec["max_tokens"]) if spec["max_tokens"] else Sampling()
-    own = Overrides(grounding=spec["grounding"], sampling=sampling)
-    question = Question(case["input"], SearchOptions(top_k=spec["top_k"]), own=own, adapter=adapter)
+    overrides = Overrides(grounding=spec["grounding"], sampling=sampling)
+    question = Question(case["input"], SearchOptions(top_k=spec["top_k"]), overrides=overrides, adapter=adapter)
     started = time.perf_counter()
     try:
         answer = await pipeline.answer(services, tenant, question)
@@ -62,13 +62,13 @@ async def _asked(
 
 
 def _outcome(answer: Answer, expected: Sequence[str], seconds: float) -> dict[str, Any]:
-    text = answer.verdict.support.answer
+    text = answer.grounded.text
     outcome: dict[str, Any] = {
         "answer": text,
-        "answer_mode": answer.verdict.mode,
+        "answer_mode": answer.grounded.mode,
         "refused": answer.finish_reason == "no_answer",
-        "cited": len(answer.verdict.support.citations),
-        "unsupported": len(answer.verdict.support.unsupported),
+        "cited": len(answer.grounded.citations),
+        "unsupported": len(answer.grounded.unsupported),
         "seconds": round(seconds, 3),
     }
     if expected:

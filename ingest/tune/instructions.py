@@ -15,7 +15,7 @@ from app.errors import InvalidInput
 from app.generation.messages import Message
 from app.prompting.elements import build_messages, elements_for
 from app.prompting.fencing import FENCE, neutralise
-from app.retrieval.match import Match
+from app.prompting.source import Passage
 
 MAX_ERRORS = 20
 
@@ -100,8 +100,7 @@ def prompt_messages(question: str, passage: str, fence: str) -> list[Message]:
     """
     if not passage.strip():
         return [{"role": "user", "content": neutralise(question)}]
-    source = Match("", "", None, None, None, passage, 1.0, {}, 0, len(passage))
-    return build_messages(elements_for(question), [source], question, fence)
+    return build_messages(elements_for(question), [Passage(passage)], question, fence)
 
 
 def _answer(text: str) -> list[Message]:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from starlette.requests import Request
 
-from app.api.sse import event_stream
+from app.api.sse import event_stream, unchanged
 
 
 @pytest.mark.parametrize("left", ["after the first", "with one under way", "with one at hand"])
@@ -25,7 +25,7 @@ async def test_a_stream_is_closed_wherever_it_is_left(left):
             closed.set()
 
     held = events()
-    lines = (await event_stream(Request({"type": "http"}), held)).body_iterator
+    lines = (await event_stream(Request({"type": "http"}), held, unchanged)).body_iterator
     await anext(lines)
     if left == "with one under way":
         reading = asyncio.ensure_future(anext(lines))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.grounding.guard import Case, judge
+from app.grounding.guard import check
 from app.retrieval.match import Match
 
 SHELF = [
@@ -23,7 +23,7 @@ SHELF = [
 )
 def test_what_is_copied_and_does_not_bear_on_the_question_does_not_stand(generated: str, mode: str):
     question = "How many people does the reading room seat?"
-    verdict = judge(Case(question, question, SHELF, "I don't know."), generated, "extract")
-    assert verdict.mode == mode
-    assert "84 people" in verdict.support.answer
-    assert "NARWHAL" not in verdict.support.answer
+    answer = check(generated, SHELF, [question], "extract", no_answer_text="I don't know.")
+    assert answer.mode == mode
+    assert "84 people" in answer.text
+    assert "NARWHAL" not in answer.text

@@ -14,7 +14,7 @@ from app.adapters.training_request import NOT_SERVED, Hyperparameters, validated
 from app.errors import InvalidInput
 from app.prompting.elements import ENGLISH, KOREAN, build_messages
 from app.prompting.fencing import FENCE
-from app.retrieval.match import Match
+from app.prompting.source import Passage
 from ingest.tune.instructions import examples, parse_rows
 from tests.conftest import SHARED_DATA, needs_shared_data
 
@@ -48,7 +48,7 @@ def test_a_row_with_a_passage_is_the_prompt_that_query_sends(row, elements):
     found = messages_of(row)
     fence = re.search(rf"{FENCE}[0-9a-f]{{8}}", found[-1]["content"])
     assert fence
-    passage = Match("chk_1", "doc_1", "book.txt", None, None, row["input"], 0.9, {}, 0, len(row["input"]))
+    passage = Passage(row["input"])
     assert found == build_messages(elements, [passage], row["instruction"], fence[0])
 
 
