@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: up test lint docs clean
+.PHONY: up test check-all lint docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
@@ -9,6 +9,9 @@ up: python ## install and start everything on this machine
 test: python ## install and run all tests (ARGS=… for pytest)
 	@$(PYTHON) -m app.up.install --test
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+check-all: lint ## the long form: linters, then all tests with 200 killed processes and 32 tenants' adapters
+	@$(MAKE) --no-print-directory test ARGS="--kills 200 --adapters 32 $(ARGS)"
 
 lint: python ## check the code with ruff and mypy
 	@$(PYTHON) -m app.up.install --test

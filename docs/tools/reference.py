@@ -96,7 +96,7 @@ def key(say: Say, route: APIRoute) -> str:
 
 def commands(say: Say) -> list[str]:
     makefile = (ROOT / "Makefile").read_text()
-    rows = [[f"make {name}", does] for name, does in re.findall(r"^(\w+):.*## (.+)$", makefile, re.MULTILINE)]
+    rows = [[f"make {name}", does] for name, does in re.findall(r"^([\w-]+):.*## (.+)$", makefile, re.MULTILINE)]
     found = [command for parser in (app_parser(), ingest_parser()) for command in leaves(parser)]
     rows += [[command.prog, plain(command.description)] for command in found]
     parts = [
