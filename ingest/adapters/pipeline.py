@@ -13,7 +13,7 @@ from app.adapters.folders import version_folder
 from app.adapters.registry import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
-from ingest.adapters.checking import check, of_the_engine_s_model
+from ingest.adapters.checking import check, with_engine_model
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.refusal import Refused
@@ -54,7 +54,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
             services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
         )
 
-    settings = await of_the_engine_s_model(services)
+    settings = await with_engine_model(services)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
         config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.

@@ -159,7 +159,7 @@ class _Run:
         fresh = [work for work in works if not await self._ended_already(work)]
         if not fresh:
             return
-        broken = await self.driver.take_in(node_settings(self.services.settings), fresh)
+        broken = await self.driver.ingest(node_settings(self.services.settings), fresh)
         if broken:
             raise KyujangError(f"A Ray node cannot ingest documents. {broken}")
 

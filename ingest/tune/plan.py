@@ -11,9 +11,12 @@ from app.adapters.training_request import Hyperparameters, Method
 from ingest.tune.instructions import Examples
 
 PLAN, TRAIN, HELD_OUT, CHECKPOINTS, RESULT = "plan.json", "train.jsonl", "held-out.jsonl", "checkpoints", "adapter"
-REFUSED = 78
 # Of a run, checkpoints and measurements on the held-out rows; in a long one every so many steps.
 SAVES, MAX_STEPS_BETWEEN_SAVES = 10, 200
+
+
+class TrainingRefused(Exception):
+    """The training cannot be done as it was asked for; the message is for the caller to read."""
 
 
 @dataclass(frozen=True, slots=True)

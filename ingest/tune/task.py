@@ -21,7 +21,7 @@ from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
 from app.tenancy import TenantNumber
 from app.up import preflight
-from ingest.adapters.checking import base_model, of_the_engine_s_model
+from ingest.adapters.checking import base_model, with_engine_model
 from ingest.jobs import tasks as claims
 from ingest.jobs.tasks import ClaimedTask, TaskFailed
 from ingest.tune.instructions import Examples, examples
@@ -64,7 +64,7 @@ async def sweep_trainings(services: Services) -> int:
 async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
     progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
-    progress.duplicates = await asyncio.to_thread(_prepare, await of_the_engine_s_model(services), task, folder)
+    progress.duplicates = await asyncio.to_thread(_prepare, await with_engine_model(services), task, folder)
     for deaths in range(1, MAX_DEATHS + 1):
         try:
             await _train(services, task, folder, progress, began)

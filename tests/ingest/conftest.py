@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from textwrap import indent
 
 import psycopg
 import pytest
 
+from app.sandbox import subprocesses
 from app.storage.tenants import Tenant, create_tenant, tenant_by_slug
-from ingest.loading import load as loading
+from tests.conftest import ROOT
 from tests.ingest.jobs.claiming import MANY
 from tests.ingest.sync.adding import FILES, write
 
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """Puts another program in the place of the child."""
+    """Puts another program in the place of the child. It has `channel` and the document's `path`."""
 
     def replace(program: str) -> None:
         package = tmp_path / "ingest" / "loading"
         package.mkdir(parents=True)
         for folder in (package.parent, package):
             (folder / "__init__.py").touch()
-        (package / "child.py").write_text(program)
-        monkeypatch.setitem(loading.ENVIRONMENT, "PYTHONPATH", str(tmp_path))
+        (package / "child.py").write_text(f"def main(channel, path, *_):\n{indent(program, '    ')}\n")
+        monkeypatch.setitem(subprocesses.ENVIRONMENT, "PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
 
     return replace
 

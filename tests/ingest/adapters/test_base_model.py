@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from app.settings import Settings
 from ingest.adapters.base_model import BaseUnknown, open_base
-from ingest.adapters.checking import NothingToCheckAgainst, base_model
+from ingest.adapters.checking import NoBaseModel, base_model
 from tests.ingest.adapters.made import BASE_CONFIG, write_base
 
 Q = "model.layers.0.self_attn.q_proj"
@@ -103,7 +103,7 @@ def test_where_the_base_model_is_and_what_it_is_called(tmp_path, monkeypatch):
     assert base_model(Settings(home=tmp_path, model=str(own))) == (own, ["own-model", str(own)])
     explicit = Settings(home=tmp_path, model="org/name", base_model=own)
     assert base_model(explicit) == (own, ["org/name", str(own)])
-    with pytest.raises(NothingToCheckAgainst, match="KYUJANG_BASE_MODEL"):
+    with pytest.raises(NoBaseModel, match="KYUJANG_BASE_MODEL"):
         base_model(Settings(home=tmp_path, model="org/name"))
 
 

@@ -7,7 +7,6 @@ import dataclasses
 import os
 import pickle
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +28,6 @@ from tests.ingest.jobs.claiming import MANY, accepted, by_worker, outcomes, quer
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
-WITH_LARGER_STAGES = """
-import sys
-from ingest.cluster import driver_child, ray_pipeline
-ray_pipeline.EMBED, ray_pipeline.START_LIMIT_S = 1.5, 1
-driver_child.main(sys.argv[1])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +163,7 @@ async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goe
 ):
     tenant, counted = await new_tenant_row(), Outcomes()
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "CHILD", [sys.executable, "-c", "import os; os._exit(1)"])
+        patch.setattr(driver, "CHILD", "tests.ingest.cluster.ending_driver")
         with pytest.raises(KyujangError, match=r"ended the process .* 2 times.* same command again"):
             await add_with_ray(patient, tenant.slug, many, cluster.address, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)
@@ -184,7 +177,7 @@ async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goe
 
 
 async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, cluster, many, monkeypatch):
-    monkeypatch.setattr(driver, "CHILD", [sys.executable, "-c", WITH_LARGER_STAGES])
+    monkeypatch.setattr(driver, "CHILD", "tests.ingest.cluster.greedy_driver")
     tenant = await new_number()
     job_ids = await accepted(patient, tenant, many)
     with pytest.raises(KyujangError, match=r"no room .* 0\.2, 0\.1, 1\.5, 0\.1 CPUs"):

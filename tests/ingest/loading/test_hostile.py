@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import subprocess
 import sys
 import tracemalloc
@@ -115,9 +114,19 @@ async def test_a_text_that_is_too_long_names_the_limit(tmp_path):
     assert len((await take(tmp_path / "a", max_chars=2000)).text) == 2000
 
 
-@pytest.mark.parametrize(("stream", "code"), [("stdout", "too_large"), ("stderr", "internal")])
-async def test_a_reader_that_never_stops_talking_fills_no_memory(tmp_path, reader, stream, code):
-    reader(f"import sys\nfor _ in range(300): sys.{stream}.buffer.write(b'x' * (1 << 20))\nsys.exit(1)")
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        ("channel._messages.write", "too_large"),
+        ("channel.send({}); channel._messages.write", "too_large"),
+        ("sys.stdout.buffer.write", "internal"),
+        ("sys.stderr.buffer.write", "internal"),
+    ],
+    ids=["message", "payload", "stdout", "stderr"],
+)
+async def test_a_reader_that_never_stops_talking_fills_no_memory(tmp_path, reader, write, code):
+    first, _, write = write.rpartition("; ")
+    reader(f"import sys\n{first}\nfor _ in range(300): {write}(b'x' * (1 << 20))\nsys.exit(1)")
     tracemalloc.start()
     try:
         assert (await refusal(tmp_path / "a", max_chars=1000)).document_code == code
@@ -127,23 +136,12 @@ async def test_a_reader_that_never_stops_talking_fills_no_memory(tmp_path, reade
 
 
 async def test_half_an_answer_is_none(tmp_path, reader):
-    reader('print(\'{"media_type": "text/plain", "title": null, "pages": [[null, 9]]}\\nhalf\', end="")')
+    reader('channel.send({"media_type": "text/plain", "title": None, "pages": [[None, 9]]}, [b"half"])')
     assert (await refusal(tmp_path / "a")).document_code == "corrupt"
 
 
-@pytest.mark.parametrize(
-    ("busy", "end"),
-    [
-        ("while True: pass", -signal.SIGXCPU),
-        ("bytes(3 << 30)", "MemoryError"),
-        ("import os; os.write(os.open('a', os.O_CREAT | os.O_WRONLY), b'x')", "File too large"),
-    ],
-    ids=["processor", "memory", "disk"],
-)
-def test_the_child_limits_itself(tmp_path, busy, end):
-    program = f"import sys\nfrom ingest.loading.child import _limit\n_limit(2 << 30, 1)\n{busy}"
-    environment = {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == end if isinstance(end, int) else end in done.stderr
+async def test_a_reader_is_limited(tmp_path, reader):
+    limits = "[resource.getrlimit(getattr(resource, f'RLIMIT_{name}')) for name in ('AS', 'CPU', 'FSIZE', 'CORE')]"
+    reader(f"import resource\nchannel.send({{'error': {{'code': 'corrupt', 'detail': str({limits})}}}})")
+    error = await refusal(tmp_path / "a", memory_mb=1024, timeout_s=9.5)
+    assert error.detail == str([(1 << 30, 1 << 30), (10, 11), (0, 0), (0, 0)])

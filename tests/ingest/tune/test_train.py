@@ -16,10 +16,13 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from app.adapters.training_request import Hyperparameters, validated_rows
+from app.sandbox.channel import Channel
+from app.sandbox.limits import UNLIMITED
 from ingest.jobs.tasks import TaskFailed
 from ingest.tune import train as child
+from ingest.tune import trainer
 from ingest.tune.instructions import examples
-from ingest.tune.plan import RESULT, TRAIN, Plan, read_examples
+from ingest.tune.plan import RESULT, TRAIN, Plan, TrainingRefused, read_examples
 from ingest.tune.run import train
 from tests.conftest import ROOT
 
@@ -41,8 +44,8 @@ def write_plan(folder: Path, base: Path, method: str = "sft", memory_mb: int = 8
 
 def trained_here(folder: Path) -> list[dict[str, Any]]:
     """In this process, which saves the ten seconds that the libraries take to load."""
-    said = io.StringIO()
-    child._train(Plan.read(folder), folder, child.Report(said))
+    said = io.BytesIO()
+    child.run_training(Plan.read(folder), folder, Channel(io.BytesIO(), said))
     return [json.loads(line) for line in said.getvalue().splitlines()]
 
 
@@ -67,8 +70,8 @@ def test_an_adapter_is_its_two_files_and_names_the_served_model(tmp_path, tiny_m
 def test_the_answer_alone_is_learnt(tmp_path, tiny_model):
     folder = write_plan(tmp_path / "job", tiny_model)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    trainer = child._trainer(Plan.read(folder), folder, tokenizer, read_examples(folder / TRAIN), [])
-    batch = next(iter(trainer.get_train_dataloader()))
+    built = trainer.make_trainer(Plan.read(folder), folder, tokenizer, read_examples(folder / TRAIN), [])
+    batch = next(iter(built.get_train_dataloader()))
     for tokens, labels in zip(batch["input_ids"], batch["labels"], strict=True):
         assert "?" in tokenizer.decode(tokens)
         assert tokenizer.decode(labels[labels != -100]).strip() == "예.<|im_end|>"
@@ -96,7 +99,7 @@ def test_it_ends_early_when_held_out_rows_get_no_better(tmp_path, tiny_model):
 def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
     said = trained_here(write_plan(tmp_path / "job", tiny_model, max_length=43, max_steps=1))
     assert said[0]["rows"] == {"train": 10, "held_out": 0, "too_long": 2}
-    with pytest.raises(child.Refusal, match="longer than max_length"):
+    with pytest.raises(TrainingRefused, match="longer than max_length"):
         trained_here(write_plan(tmp_path / "other", tiny_model, max_length=32, max_steps=1))
 
 
@@ -104,7 +107,7 @@ def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
 def test_the_base_model_is_trained_on_in_four_bits(tmp_path, tiny_model, method):
     """QLoRA: https://arxiv.org/abs/2305.14314. What comes out is an adapter like any other."""
     folder = write_plan(tmp_path / "job", tiny_model, method, base_4bit=True, max_steps=4)
-    layer = child._base(Plan.read(folder)).model.layers[0].self_attn.q_proj
+    layer = trainer.load_base(Plan.read(folder)).model.layers[0].self_attn.q_proj
     assert (layer.weight.dtype, layer.weight.quant_state.quant_type) == (torch.uint8, "nf4")
     losses = [message["loss"] for message in trained_here(folder) if "loss" in message]
     assert losses[-1] < losses[0]
@@ -114,7 +117,7 @@ def test_the_base_model_is_trained_on_in_four_bits(tmp_path, tiny_model, method)
 
 def test_four_bits_need_a_library_that_is_an_extra(tmp_path, tiny_model, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    with pytest.raises(child.Refusal, match="the extra 'qlora'"):
+    with pytest.raises(TrainingRefused, match="the extra 'qlora'"):
         trained_here(write_plan(tmp_path / "job", tiny_model, base_4bit=True, max_steps=1))
 
 
@@ -137,7 +140,7 @@ async def test_it_ends_with_the_worker(tmp_path, tiny_model):
     """Of a worker that is killed nothing is left but the pipe's end."""
     folder = write_plan(tmp_path / "job", tiny_model, max_steps=100_000)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ingest.tune.train", str(folder)),
+        *(sys.executable, "-m", "app.sandbox", UNLIMITED.to_json(), "ingest.tune.train", str(folder)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,

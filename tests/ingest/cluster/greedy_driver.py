@@ -1,0 +1,9 @@
+"""The child that uses Ray, with stages that ask for more than a node has."""
+
+from __future__ import annotations
+
+from ingest.cluster import driver_child, ray_pipeline
+
+ray_pipeline.EMBED, ray_pipeline.START_LIMIT_S = 1.5, 1
+
+main = driver_child.main
