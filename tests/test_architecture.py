@@ -27,8 +27,10 @@ LEAVES = {
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
 LAYERS = (
     ("app.__main__",),
-    ("app.main", "app.up", "app.evaluation"),
-    ("app.cli", "app.bootstrap"),
+    ("app.evaluation",),
+    ("app.cli",),
+    ("app.main", "app.up"),
+    ("app.bootstrap",),
     ("app.api",),
     ("app.pipeline",),
     ("app.questions",),
@@ -47,7 +49,7 @@ BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|cli\..+|sync\.in_databas
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
-    "uvicorn": r"app\.__main__",
+    "uvicorn": r"app\.cli\.service",
     "faiss": r"app\.retrieval\.stores\.faiss_index",
     "sentence_transformers": r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking",
     "onnxruntime": r"app\.embedding\.e5_runtime",
@@ -94,9 +96,7 @@ SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
-TALKS_TO_A_TERMINAL = (
-    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\.adapters|ingest\.tune\.command"
-)
+TALKS_TO_A_TERMINAL = r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\..+|ingest\.tune\.command"
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

@@ -14,35 +14,37 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from app.cli.client import POLL_S, call, open_client
+from app.cli.client import POLL_S, call, list_all, open_client
+from app.cli.commands import Command, add_group, add_remote_command
 from app.errors import KyujangError
 from app.settings import Settings
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 ENDED = ("ready", "rejected", "failed")
 
-Add = Callable[[str, str, Callable[[Settings, argparse.Namespace], int]], argparse.ArgumentParser]
 
-
-def add_actions(add: Add) -> None:
-    new = add("add", "upload an adapter and wait until it is ready, or rejected with the reason", _run(_add))
+def add_commands(commands: Any) -> None:
+    adapter = add_group(commands, "adapter", "manage LoRA adapters")
+    new = add_remote_command(
+        adapter, "add", "upload an adapter and wait until it is ready, or rejected with the reason", _run(_add)
+    )
     new.add_argument("name", help="the adapter's name")
     new.add_argument("path", type=Path, help="the folder that PEFT saved, or its .tar.gz or .zip")
     new.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as it is accepted")
-    add("list", "list all versions of all adapters", _run(_list))
-    activate = add("activate", "use a version from the next query on", _run(_activate))
+    add_remote_command(adapter, "list", "list all versions of all adapters", _run(_list))
+    activate = add_remote_command(adapter, "activate", "use a version from the next query on", _run(_activate))
     activate.add_argument("name", help="the adapter's name")
     activate.add_argument("version", type=int, help="one of its versions")
-    add("deactivate", "use the base model from the next query on", _run(_deactivate))
-    add("rollback", "undo the last activation or deactivation", _run(_rollback))
-    delete = add("delete", "delete all versions, or one (--version)", _run(_delete))
+    add_remote_command(adapter, "deactivate", "use the base model from the next query on", _run(_deactivate))
+    add_remote_command(adapter, "rollback", "undo the last activation or deactivation", _run(_rollback))
+    delete = add_remote_command(adapter, "delete", "delete all versions, or one (--version)", _run(_delete))
     delete.add_argument("name", help="the adapter's name")
     delete.add_argument("--version", type=int, help="delete this version only")
 
 
 def _run(
     action: Callable[[httpx.Client, argparse.Namespace], int],
-) -> Callable[[Settings, argparse.Namespace], int]:
+) -> Command:
     def command(settings: Settings, options: argparse.Namespace) -> int:
         with open_client(settings, url=options.url, key=options.key) as client:
             return action(client, options)
@@ -65,14 +67,9 @@ def _add(client: httpx.Client, options: argparse.Namespace) -> int:
 
 
 def _list(client: httpx.Client, _: argparse.Namespace) -> int:
-    cursor: str | None = None
-    while True:
-        page = call(client, "GET", "/adapters", params={"cursor": cursor} if cursor else None)
-        for adapter in page["data"]:
-            print(_line(adapter))
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return 0
+    for adapter in list_all(client, "/adapters"):
+        print(_line(adapter))
+    return 0
 
 
 def _activate(client: httpx.Client, options: argparse.Namespace) -> int:

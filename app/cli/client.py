@@ -1,7 +1,8 @@
-"""What the commands use to talk to a running service."""
+"""Talk to a running service over HTTP."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ def open_async_client(settings: Settings, *, url: str | None = None, key: str | 
 
 
 def call(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
-    """The answer's JSON. Raises ServiceRefused with the service's own words."""
+    """Return the answer's JSON. Raises ServiceRefused with the service's own words."""
     try:
         response = client.request(method, path, **options)
     except httpx.HTTPError as error:
@@ -43,12 +44,22 @@ def call(client: httpx.Client, method: str, path: str, **options: Any) -> Any:
 
 
 async def call_async(client: httpx.AsyncClient, method: str, path: str, **options: Any) -> Any:
-    """Like call()."""
+    """Do what `call` does."""
     try:
         response = await client.request(method, path, **options)
     except httpx.HTTPError as error:
         raise _broken(client.base_url, error) from None
     return _answer(response)
+
+
+def list_all(client: httpx.Client, path: str, **params: Any) -> Iterator[Any]:
+    """Yield what a list holds, page by page."""
+    while True:
+        page = call(client, "GET", path, params=params)
+        yield from page["data"]
+        if page["next_cursor"] is None:
+            return
+        params["cursor"] = page["next_cursor"]
 
 
 def _connection(settings: Settings, url: str | None, key: str | None) -> dict[str, Any]:

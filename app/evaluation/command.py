@@ -1,4 +1,4 @@
-"""python -m app eval: its arguments, and its way from the files to table, JSON and picture."""
+"""python -m app eval: measure retrieval, from the files to table, JSON and picture."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from app.cli.client import call, open_client
+from app.cli.commands import add_remote_command
 from app.evaluation.calibration import CalibrationReport, calibrations
 from app.evaluation.calibration_plot import plot as plot_calibration
 from app.evaluation.calibration_table import table as calibration_table
@@ -37,7 +38,12 @@ Written = TypeVar("Written", Report, CalibrationReport)
 MAX_CLIENTS = 64
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_command(commands: Any) -> None:
+    words = "measure retrieval on questions whose documents are known"
+    _add_arguments(add_remote_command(commands, "eval", words, run))
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
         type=Path,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from tqdm import tqdm
 
-from app.cli.client import ServiceRefused, call
+from app.cli.client import ServiceRefused, call, list_all
 from app.errors import KyujangError
 from app.evaluation.metrics import DEPTH, measure
 from app.evaluation.questions import BadFile, Query, examples_of
@@ -83,14 +83,9 @@ def _is_there(client: httpx.Client, document: str) -> bool:
 
 def _documents_by_source(client: httpx.Client) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
-    cursor: str | None = None
-    while True:
-        page = call(client, "GET", "/documents", params={"limit": 200} | ({"cursor": cursor} if cursor else {}))
-        for document in page["data"]:
-            found[document["source"]].append(document["id"])
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
+    for document in list_all(client, "/documents", limit=200):
+        found[document["source"]].append(document["id"])
+    return found
 
 
 def ask(

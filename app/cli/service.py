@@ -1,0 +1,47 @@
+"""python -m app up, serve and migrate: start the service, or prepare its database."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from app import logs
+from app.cli.commands import add_command
+from app.embedding import open_encoder
+from app.main import create_app
+from app.settings import Settings
+from app.storage import migrate
+from app.up import run
+
+
+def add_commands(commands: Any) -> None:
+    add_command(
+        commands, "up", "start everything on this machine without installing: database, engine, workers, API", _up
+    )
+    add_command(commands, "serve", "start the API alone", _serve)
+    add_command(commands, "migrate", "create or update roles, schema and indexes in DATABASE_URL", _migrate)
+
+
+def _up(settings: Settings, _: argparse.Namespace) -> int:
+    return run.up(settings)
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    import uvicorn
+
+    logs.configure(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    return 0
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    space = migrate.migrate(settings, dimension=lambda: open_encoder(settings).dimension)
+    print(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
+    return 0

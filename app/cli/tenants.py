@@ -1,0 +1,80 @@
+"""python -m app tenant and key: tenants and their keys, with the operator's key."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import httpx
+
+from app.cli.client import call, list_all, open_client
+from app.cli.commands import add_group, add_remote_command
+from app.errors import NotConfigured
+from app.settings import Settings
+
+
+def add_commands(commands: Any) -> None:
+    tenant = add_group(commands, "tenant", "manage tenants, with the operator's key")
+    add = add_remote_command(tenant, "add", "create a tenant", _add_tenant)
+    add.add_argument("id", help="the tenant's id")
+    add.add_argument("--name", help="its name for people; by default its id")
+    add_remote_command(tenant, "list", "list all tenants", _list_tenants)
+    delete = add_remote_command(tenant, "delete", "delete a tenant with everything it has", _delete_tenant)
+    delete.add_argument("id", help="the tenant's id")
+
+    key = add_group(commands, "key", "manage a tenant's keys, with the operator's key")
+    new = add_remote_command(key, "add", "create a key and print it, this once", _add_key)
+    new.add_argument("tenant", help="the tenant's id")
+    new.add_argument("--scopes", default="query,ingest", help="a comma-separated list of query, ingest, adapters")
+    add_remote_command(key, "list", "list a tenant's keys", _list_keys).add_argument("tenant", help="the tenant's id")
+    revoke = add_remote_command(key, "revoke", "revoke a key, from the next request on", _revoke_key)
+    revoke.add_argument("tenant", help="the tenant's id")
+    revoke.add_argument("id", help="the key's id, as 'key list' shows it")
+
+
+def _add_tenant(settings: Settings, options: argparse.Namespace) -> int:
+    body = {"id": options.id, "name": options.name or options.id}
+    with _open_client(settings, options) as client:
+        print(call(client, "POST", "/tenants", json=body)["id"])
+    return 0
+
+
+def _list_tenants(settings: Settings, options: argparse.Namespace) -> int:
+    with _open_client(settings, options) as client:
+        for tenant in list_all(client, "/tenants"):
+            print(f"{tenant['id']}\t{tenant['name']}\t{tenant['chunks']} chunks")
+    return 0
+
+
+def _delete_tenant(settings: Settings, options: argparse.Namespace) -> int:
+    with _open_client(settings, options) as client:
+        call(client, "DELETE", f"/tenants/{options.id}")
+    return 0
+
+
+def _add_key(settings: Settings, options: argparse.Namespace) -> int:
+    body = {"scopes": options.scopes.split(",")}
+    with _open_client(settings, options) as client:
+        print(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
+    return 0
+
+
+def _list_keys(settings: Settings, options: argparse.Namespace) -> int:
+    with _open_client(settings, options) as client:
+        for key in list_all(client, f"/tenants/{options.tenant}/keys"):
+            state = "revoked" if key["revoked_at"] else "valid"
+            print(f"{key['id']}\t{','.join(key['scopes'])}\t{state}")
+    return 0
+
+
+def _revoke_key(settings: Settings, options: argparse.Namespace) -> int:
+    with _open_client(settings, options) as client:
+        call(client, "DELETE", f"/tenants/{options.tenant}/keys/{options.id}")
+    return 0
+
+
+def _open_client(settings: Settings, options: argparse.Namespace) -> httpx.Client:
+    key = options.key or (settings.admin_key.get_secret_value() if settings.admin_key else None)
+    if key is None:
+        raise NotConfigured("The operator's key is needed: set KYUJANG_ADMIN_KEY, as the service has it.")
+    return open_client(settings, url=options.url, key=key)
