@@ -24,7 +24,7 @@ from app.errors import KyujangError
 from app.language.unicode import clean_metadata
 from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
-from app.up.postgres import running_owner_url
+from app.up.owner import running_owner_url
 from ingest.cleanup import keep_swept
 from ingest.cluster.run import open_for_ray
 from ingest.reindexing import reindex

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +13,6 @@ from pathlib import Path
 from signal import SIGINT
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -22,11 +20,10 @@ from psycopg import sql
 from app.errors import NotConfigured
 from app.up.accounts import database_account
 from app.up.child import Child, ChildSpec
+from app.up.owner import DATABASE, OWNER, owner_password, owner_url
 from app.up.pgbinaries import packaged_binaries, runnable_binaries
 from app.up.preflight import make_home
 
-OWNER = "kyujang_owner"
-DATABASE = "kyujang"
 SOCKET_PATH_LIMIT = 100
 FIRST_ANSWER_S = 60
 STALE_LOCK_TRIES = 10
@@ -44,6 +41,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# Nothing of the caller's: PG* variables or the caller's locale would change what the server does.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 class EmbeddedPostgres:
@@ -72,7 +71,7 @@ class EmbeddedPostgres:
         """Superuser and owner of the schema: for migrations, never for the service."""
         if self._sockets is None:
             raise NotConfigured("The embedded PostgreSQL has not been started.")
-        return _url(self._password, self._sockets)
+        return owner_url(self._password, self._sockets)
 
     def __enter__(self) -> Self:
         self.start()
@@ -113,19 +112,11 @@ class EmbeddedPostgres:
                 "Set KYUJANG_HOME to a folder others may enter, /var/lib/kyujang for example."
             )
         binaries = runnable_binaries(self._packaged or packaged_binaries(), self.folder, self._account)
-        self._password = self._owner_password()
+        self._password = owner_password(self.folder)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries)
         self._sockets = self._socket_folder()
         self.child = Child(self._spec(binaries / "bin" / "postgres", self._sockets))
-
-    def _owner_password(self) -> str:
-        file = self.folder / "owner-password"
-        if not file.exists():
-            if self.data.exists():
-                raise NotConfigured(f"{file} is missing, and without it the database in {self.data} cannot be opened.")
-            _write_private(file, secrets.token_hex(24))
-        return file.read_text().strip()
 
     def _initialise(self, binaries: Path) -> None:
         unfinished = self._own_folder(self.folder / "data.unfinished", empty=True)
@@ -140,7 +131,7 @@ class EmbeddedPostgres:
             command += ["--no-sync"] if self._settings.get("fsync") == "off" else []
             done = subprocess.run(
                 [str(part) for part in command],
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
                 cwd="/",
                 capture_output=True,
                 text=True,
@@ -171,7 +162,7 @@ class EmbeddedPostgres:
         return ChildSpec(
             name="postgres",
             argv=[str(program), "-D", str(self.data), *options],
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             log=self._log,
             stop_signal=SIGINT,
             grace_s=60,
@@ -224,33 +215,3 @@ class EmbeddedPostgres:
             known = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
             if known is None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
-
-
-def running_owner_url(folder: Path) -> str:
-    """Of the server that another process has started in this folder. Raises NotConfigured."""
-    try:
-        # The fifth line names the folder of the socket: https://www.postgresql.org/docs/16/storage-file-layout.html
-        sockets = (folder / "data" / "postmaster.pid").read_text().splitlines()[4]
-        return _url((folder / "owner-password").read_text().strip(), Path(sockets))
-    except (OSError, IndexError) as error:
-        raise NotConfigured(
-            f"No embedded PostgreSQL of yours runs in {folder}: start it with 'make up', or set DATABASE_URL."
-        ) from error
-
-
-def _url(password: str, sockets: Path) -> str:
-    return f"postgresql://{OWNER}:{password}@/{DATABASE}?host={quote(str(sockets))}"
-
-
-# Nothing of the caller's: PG* variables or a locale of his would change what the server does.
-_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Whole or not at all: a half-written password would lock the database for good."""
-    unfinished = file.with_suffix(".unfinished")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.rename(file)

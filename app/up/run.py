@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
-from app.addresses import is_loopback
 from app.embedding.factory import uses_packaged_model
 from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
@@ -24,14 +19,15 @@ from app.settings import Settings
 from app.up import preflight
 from app.up.accounts import database_account
 from app.up.child import ChildSpec
+from app.up.defaults import auth, base_url, default_workers, fallback
 from app.up.engine import LocalEngine, engine_refusal
 from app.up.environments import ROOT
-from app.up.postgres import SOCKET_PATH_LIMIT, EmbeddedPostgres
+from app.up.home import lock_home, socket_folder
+from app.up.postgres import EmbeddedPostgres
 from app.up.progress import Progress
 from app.up.supervise import StopRequested, Supervisor
 
 INSTALL_STAGES = 2
-MAX_WORKERS = 4
 
 
 def up(settings: Settings) -> int:
@@ -58,7 +54,7 @@ class _Start:
 
     def run(self) -> None:
         gpu = self._check()
-        sockets = self.stack.enter_context(_socket_folder(self.settings.home))
+        sockets = self.stack.enter_context(socket_folder(self.settings.home))
         engine = LocalEngine.choose(self.settings, sockets, gpu=gpu is not None)
         postgres = EmbeddedPostgres(self.settings.home / "postgres", log=self._log("postgres"))
         self.stack.callback(postgres.stop)
@@ -68,7 +64,7 @@ class _Start:
         self._migrate(supervisor, database_urls)
         self._service(supervisor, engine, database_urls)
         supervisor.settled = True
-        self.progress.plain(_welcome(self.settings, _auth(self.settings)))
+        self.progress.plain(_welcome(self.settings, auth(self.settings)))
         supervisor.forever()
 
     def _check(self) -> str | None:
@@ -86,7 +82,7 @@ class _Start:
         self.progress.note("\n".join(map(str, checks)))
         if preflight.failed(checks):
             raise NotConfigured("see FAIL above.")
-        self.stack.enter_context(_only_one(settings.home))
+        self.stack.enter_context(lock_home(settings.home))
         return gpu if local_engine else None
 
     def _database(self, supervisor: Supervisor, postgres: EmbeddedPostgres) -> dict[str, str]:
@@ -141,9 +137,9 @@ class _Start:
         for number in range(1, workers + 1):
             name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
-        env |= {"KYUJANG_AUTH": _auth(self.settings), "KYUJANG_FALLBACK": _fallback(self.settings)}
+        env |= {"KYUJANG_AUTH": auth(self.settings), "KYUJANG_FALLBACK": fallback(self.settings)}
         supervisor.start(self._child("api", "app", "serve", env=env))
-        supervisor.wait_until(lambda: _not_ready(_base_url(self.settings)), self.progress.tick)
+        supervisor.wait_until(lambda: _not_ready(base_url(self.settings)), self.progress.tick)
         self.progress.done("ready")
 
     def _child(self, name: str, module: str, command: str, *, env: dict[str, str]) -> ChildSpec:
@@ -164,30 +160,8 @@ class _Start:
         return self.settings.home / "logs" / f"{name}.log"
 
 
-def default_workers(cores: int) -> int:
-    """The API, PostgreSQL and perhaps an engine want cores too, and each worker takes 0.6 GB."""
-    return min(MAX_WORKERS, max(1, cores // 4))
-
-
 def _urls(settings: Settings) -> dict[str, str]:
     return {"DATABASE_URL": settings.owner_url, "KYUJANG_SERVICE_DATABASE_URL": settings.service_url}
-
-
-def _fallback(settings: Settings) -> str:
-    """A newcomer's question is answered while the engine restarts."""
-    return settings.fallback if "fallback" in settings.model_fields_set else "extract"
-
-
-def _auth(settings: Settings) -> str:
-    """Off unless somebody says otherwise, since it is one person's machine; never off on an open address."""
-    if "auth" in settings.model_fields_set or not is_loopback(settings.host):
-        return settings.auth
-    return "off"
-
-
-def _base_url(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{host}:{settings.port}"
 
 
 def _not_ready(url: str) -> str | None:
@@ -201,38 +175,8 @@ def _not_ready(url: str) -> str | None:
     return "waiting for " + ("; ".join(f"{name}: {state}" for name, state in late.items()) or str(answer.status_code))
 
 
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    with (home / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise NotConfigured(
-                f"another Kyujang (pid {lock.read().strip() or 'unknown'}) uses {home}: "
-                "stop it, or set KYUJANG_HOME and KYUJANG_PORT to start a second one."
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-@contextmanager
-def _socket_folder(home: Path) -> Iterator[Path]:
-    """Ours alone. A path that is too long for a Unix socket gets a short stand-in."""
-    folder = home / "run"
-    if len(str(folder / "engine.sock")) > SOCKET_PATH_LIMIT:
-        folder = Path(tempfile.mkdtemp(prefix="kyujang-", dir="/tmp"))
-    folder.mkdir(mode=0o700, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _welcome(settings: Settings, auth: str) -> str:
-    url = _base_url(settings)
+    url = base_url(settings)
     key = ' -H "Authorization: Bearer $KYUJANG_KEY"' if auth == "on" else ""
     question = """'{"input": "How long do I have to return an item?"}'"""
     lines = [

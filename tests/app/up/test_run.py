@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
+from app.up.defaults import default_workers
 from app.up.environments import ROOT
-from app.up.run import default_workers, up
+from app.up.run import up
 
 PROGRAM = "import sys; from app.settings import Settings; from app.up.run import up; sys.exit(up(Settings()))"
 
