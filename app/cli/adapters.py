@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,12 @@ from typing import Any, BinaryIO
 
 import httpx
 
+from app.adapters.peft_folder import FILES, pack
 from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import Command, add_group, add_remote_command
 from app.errors import KyujangError
 from app.settings import Settings
 
-FILES = ("adapter_config.json", "adapter_model.safetensors")
 ENDED = ("ready", "rejected", "failed")
 
 
@@ -102,7 +101,7 @@ def _line(adapter: dict[str, Any]) -> str:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[BinaryIO]:
-    """The file itself, or the two files of a folder packed."""
+    """Open the file itself, or pack the two files of a folder."""
     if path.is_file():
         with path.open("rb") as file:
             yield file
@@ -113,9 +112,6 @@ def _archive(path: Path) -> Iterator[BinaryIO]:
             f"{path} is neither an archive nor a folder with {missing[0]}, which PEFT's save_pretrained writes."
         )
     with tempfile.TemporaryFile() as packed:
-        # Weights are as good as random: packing them tightly takes minutes for a few per cent.
-        with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as tar:
-            for name in FILES:
-                tar.add(path / name, arcname=name)
+        pack(path, packed)
         packed.seek(0)
         yield packed

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn, cast
 
+from app.adapters.peft_folder import CONFIG, WEIGHTS
 from app.language.marks import cut_runs
 from ingest.adapters.refusal import Refused
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_ENTRIES = 1000
 READ_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""A checked adapter to the folder that engines read it from: written once, by rename, and never changed."""
+"""Move a checked adapter to the folder that engines read it from. It is written once, by rename, and never changed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.adapters.peft_folder import CONFIG, FILES
 from app.storage.blobs import sync
 from app.tenancy import TenantNumber
-from ingest.adapters.archive import CONFIG, WEIGHTS
 
 # Begins the name of what is not finished; no engine's name begins so.
 UNFINISHED = "."
@@ -20,7 +20,7 @@ UNFINISHED = "."
 
 @contextmanager
 def unfinished(adapters: Path, tenant: TenantNumber, engine_name: str, attempt: str) -> Iterator[Path]:
-    """An empty folder beside the final one. Gone at the end, whatever happens."""
+    """Make an empty folder beside the final one, and remove it at the end."""
     folder = adapters / str(tenant) / f"{UNFINISHED}{engine_name}.{attempt}"
     remove(folder)
     folder.mkdir(parents=True, mode=0o755)
@@ -31,10 +31,10 @@ def unfinished(adapters: Path, tenant: TenantNumber, engine_name: str, attempt: 
 
 
 def publish(unfinished: Path, final: Path, config: dict[str, Any]) -> None:
-    """`config` in the place of what came: nothing that was not checked reaches an engine."""
+    """Publish the folder with `config` in place of the uploaded one: an engine gets nothing that was not checked."""
     (unfinished / CONFIG).unlink()
     (unfinished / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False))
-    for name in (CONFIG, WEIGHTS):
+    for name in FILES:
         sync(unfinished / name)
         # The engine may run as another user.
         (unfinished / name).chmod(0o444)

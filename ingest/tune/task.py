@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import tarfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.adapters import registry
+from app.adapters.peft_folder import pack
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.addresses import is_loopback
 from app.errors import DatabaseUnavailable, NotFound
@@ -121,17 +121,10 @@ async def _register(services: Services, task: ClaimedTask, folder: Path) -> regi
 
 
 async def _archived(services: Services, tenant: TenantNumber, folder: Path) -> Blob:
-    archive = folder / "adapter.tar.gz"
-    await asyncio.to_thread(_pack, folder / RESULT, archive)
-    with archive.open("rb") as content:
-        return await services.blobs.save(tenant, content)
-
-
-def _pack(adapter: Path, archive: Path) -> None:
-    # Weights hardly get smaller.
-    with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
-        for path in sorted(adapter.iterdir()):
-            packed.add(path, path.name)
+    with (folder / "adapter.tar.gz").open("w+b") as archive:
+        await asyncio.to_thread(pack, folder / RESULT, archive)
+        archive.seek(0)
+        return await services.blobs.save(tenant, archive)
 
 
 def _prepare(settings: Settings, task: ClaimedTask, folder: Path) -> int:

@@ -26,6 +26,7 @@ from transformers import (
 )
 from trl import DPOTrainer, SFTTrainer
 
+from app.adapters.peft_folder import CONFIG, FILES
 from app.sandbox.channel import Channel
 from app.sandbox.limits import Limits
 from ingest.tune.plan import CHECKPOINTS, HELD_OUT, RESULT, TRAIN, Plan, TrainingRefused, read_examples
@@ -33,7 +34,6 @@ from ingest.tune.trainer import make_trainer
 
 NICENESS = 19
 STATE = "trainer_state.json"
-ADAPTER_FILES = {"adapter_config.json", "adapter_model.safetensors"}
 
 
 class StepReporter(TrainerCallback):  # type: ignore[misc]
@@ -147,9 +147,9 @@ def _save(plan: Plan, trainer: SFTTrainer | DPOTrainer, target: Path) -> None:
     """Save only PEFT's two files, with the name under which the base model is served."""
     shutil.rmtree(target, ignore_errors=True)
     trainer.model.save_pretrained(target, save_embedding_layers=False)
-    for other in [path for path in target.iterdir() if path.name not in ADAPTER_FILES]:
+    for other in [path for path in target.iterdir() if path.name not in FILES]:
         other.unlink()
-    config = target / "adapter_config.json"
+    config = target / CONFIG
     values = {**json.loads(config.read_text()), "base_model_name_or_path": plan.base_name}
     config.write_text(json.dumps(values, indent=2, sort_keys=True))
 

@@ -13,8 +13,8 @@ import pytest
 
 from app.adapters import activation, registry
 from app.adapters.folders import version_folder
+from app.adapters.peft_folder import CONFIG, WEIGHTS
 from ingest.adapters import pipeline
-from ingest.adapters.archive import CONFIG, WEIGHTS
 from ingest.adapters.refusal import Refused
 from ingest.cleanup import sweep, sweep_adapters
 from ingest.jobs import tasks
