@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 PACKAGES = ("app", "ingest")
 LEAVES = {
+    "app.cpu": set(),
     "app.errors": set(),
     "app.tenancy": set(),
     "app.addresses": {"app.errors"},
@@ -40,7 +41,7 @@ LAYERS = (
     ("app.retrieval",),
     ("app.storage", "app.generation"),
     ("app.embedding",),
-    ("app.language", "app.sandbox", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
+    ("app.language", "app.sandbox", "app.cpu", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
     ("app.settings",),
     ("app.addresses",),
     ("app.tenancy", "app.errors"),

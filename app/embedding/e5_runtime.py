@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from app import cpu
 from app.embedding.encoder import Vectors
 
 log = logging.getLogger("kyujang.embedding")
@@ -20,9 +21,6 @@ Ids: TypeAlias = NDArray[np.int64]
 Precision = Literal["auto", "float32"]
 
 MODEL, OUTPUT = "model.onnx", "sentence_embedding"
-# Without these OpenVINO does not refuse bfloat16: with AVX-512 alone it imitates them, and the vectors came out wrong.
-BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
-CPUINFO = Path("/proc/cpuinfo")
 # Kernels are kept for each shape, that is for each length of a text: 0.5 GB with no limit, and with this one no slower.
 KERNELS = 100
 # Tokens of the texts by which the two are compared: short and long ones take other kernels.
@@ -97,8 +95,6 @@ def _least_cosine(one: Runtime, other: Runtime) -> float:
 
 
 def multiplies_bfloat16() -> bool:
-    """False too where OpenVINO is not installed: it is for Linux on x86-64 alone."""
-    if find_spec("openvino") is None or not CPUINFO.is_file():
-        return False
-    flags = (line.partition(":")[2].split() for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))
-    return not BFLOAT16.isdisjoint(next(flags, ()))
+    """Say whether OpenVINO may be used: it is for Linux on x86-64 alone, and need not be installed."""
+    # OpenVINO itself does not refuse: with AVX-512 alone it imitates bfloat16, and the vectors came out wrong.
+    return find_spec("openvino") is not None and not cpu.BFLOAT16.isdisjoint(cpu.flags())

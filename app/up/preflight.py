@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app import cpu
+
 GB = 1024**3
 WITHOUT_ENGINE = "set KYUJANG_ENGINE=none (extractive answers only) or KYUJANG_LLM_URL (an engine you already run)"
 
@@ -49,24 +51,13 @@ def cpu_engine_platform(
     return Check("Platform", "failed", found, f"vLLM for CPU needs Linux (x86_64 or aarch64, glibc): {WITHOUT_ENGINE}")
 
 
-def cpu_flags(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpuinfo")) -> Check:
+def cpu_flags(machine: str = platform.machine()) -> Check:
     if machine != "x86_64":
         return Check("CPU", "ok", machine)
-    flags = _first_flags(cpuinfo)
+    flags = cpu.flags()
     if "avx2" not in flags:
         return Check("CPU", "failed", "no AVX2", f"vLLM for CPU needs AVX2: {WITHOUT_ENGINE}")
     return Check("CPU", "ok", "AVX2" + (" AVX512" if "avx512f" in flags else ""))
-
-
-def has_bfloat16(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    return machine != "x86_64" or bool({"avx512_bf16", "amx_bf16"} & _first_flags(cpuinfo))
-
-
-def _first_flags(cpuinfo: Path) -> set[str]:
-    for line in cpuinfo.read_text().splitlines():
-        if line.startswith("flags"):
-            return set(line.partition(":")[2].split())
-    return set()
 
 
 def memory(*, cpu_engine: bool, total: int | None = None) -> Check:
@@ -119,7 +110,7 @@ def _port_refused(host: str, number: int, error: OSError) -> Check:
 
 
 def port_holder(number: int) -> str | None:
-    """Name and pid of the process that listens on the port, as far as we may see it."""
+    """Return name and pid of the process that listens on the port, as far as we may see it."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(number)}
     for entry in Path("/proc").glob("[0-9]*/fd/*") if sockets else ():
         try:
@@ -166,7 +157,7 @@ def make_home(home: Path) -> None:
 
 
 def nvidia_gpu() -> str | None:
-    """The first GPU's name, if the driver answers."""
+    """Return the first GPU's name, if the driver answers."""
     try:
         asked = subprocess.run(
             ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],

@@ -12,7 +12,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from app.up.preflight import has_bfloat16
+from app import cpu
 from ingest.tune.plan import CHECKPOINTS, Plan, TrainingRefused, steps_between_saves, steps_of
 
 LEARNING_RATES = {"sft": 2e-4, "dpo": 5e-5}
@@ -59,7 +59,7 @@ def load_base(plan: Plan) -> Any:
 
 def _has_bfloat16() -> bool:
     """Say whether bfloat16 is computed in hardware: emulated, it takes five times as long."""
-    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_bfloat16()
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu.multiplies_bfloat16()
 
 
 def _arguments(plan: Plan, folder: Path, *, rows: int, measured: bool) -> dict[str, Any]:

@@ -28,7 +28,7 @@ CPUS = {
 @pytest.fixture
 def cpu(tmp_path, monkeypatch):
     """Sets what the machine says of its CPU."""
-    monkeypatch.setattr(e5_runtime, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("app.cpu.CPUINFO", tmp_path / "cpuinfo")
     return (tmp_path / "cpuinfo").write_text
 
 

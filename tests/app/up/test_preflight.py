@@ -31,16 +31,17 @@ def test_the_cpu_engine_wants_linux_with_glibc(system: str, machine: str, libc: 
     assert ("KYUJANG_ENGINE=none" in check.advice) == (result == "failed")
 
 
-def test_a_cpu_without_avx2_is_refused(tmp_path: Path):
+def test_a_cpu_without_avx2_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr("app.cpu.CPUINFO", cpuinfo)
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu sse4_2 avx\n")
-    check = preflight.cpu_flags("x86_64", cpuinfo)
+    check = preflight.cpu_flags("x86_64")
     assert check.result == "failed"
     assert "KYUJANG_LLM_URL" in check.advice
 
     cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx avx2\n")
-    assert preflight.cpu_flags("x86_64", cpuinfo).result == "ok"
-    assert preflight.cpu_flags("aarch64", cpuinfo).result == "ok"
+    assert preflight.cpu_flags("x86_64").result == "ok"
+    assert preflight.cpu_flags("aarch64").result == "ok"
 
 
 def test_memory_depends_on_the_engine():
