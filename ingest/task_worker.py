@@ -11,7 +11,7 @@ from app import logs
 from app.errors import DatabaseUnavailable, KyujangError, Unavailable
 from app.services import Services
 from app.storage.tasks import TaskKind
-from ingest.adapters import pipeline
+from ingest.adapters import check_task
 from ingest.adapters.evaluating import evaluate
 from ingest.jobs import tasks
 from ingest.jobs.lease import Stopping, run_under_lease
@@ -26,7 +26,7 @@ POLL_S = 0.5
 
 Handler = Callable[[Services, ClaimedTask], Coroutine[None, None, None]]
 # A handler ends its task (tasks.finish, tasks.fail). What it raises ends it, too, or tries it again.
-HANDLERS: dict[TaskKind, Handler] = {"check": pipeline.check_adapter, "evaluate": evaluate, "tune": tune}
+HANDLERS: dict[TaskKind, Handler] = {"check": check_task.check_adapter, "evaluate": evaluate, "tune": tune}
 TASK_POOLS: tuple[tuple[TaskKind, ...], ...] = (("check", "evaluate"), ("tune",))
 
 
@@ -82,7 +82,7 @@ async def _handle_failure(services: Services, task: ClaimedTask, error: Exceptio
 async def _fail(services: Services, task: ClaimedTask, error: TaskFailed) -> None:
     try:
         if task.kind == "check":
-            await pipeline.fail(services, task, error.detail)
+            await check_task.fail(services, task, error.detail)
         await tasks.fail(services.database, task, error.task_code, error.detail)
     except (LeaseLost, DatabaseUnavailable):
         log.info("task left to its lease", extra={"kind": task.kind})

@@ -18,7 +18,7 @@ UV = "uv==0.13.9"
 
 
 @dataclass(frozen=True)
-class Stamp:
+class InstallStamp:
     made_from: str
     extras: frozenset[str]
 
@@ -61,12 +61,12 @@ class Environment:
     def finish(self) -> None:
         self._stamp.write_text(json.dumps({"made_from": self._hash(), "extras": sorted(self.extras)}))
 
-    def _read_stamp(self) -> Stamp:
+    def _read_stamp(self) -> InstallStamp:
         try:
             found = json.loads(self._stamp.read_text())
-            return Stamp(found["made_from"], frozenset(found["extras"]))
+            return InstallStamp(found["made_from"], frozenset(found["extras"]))
         except (OSError, ValueError, KeyError):
-            return Stamp("", frozenset())
+            return InstallStamp("", frozenset())
 
     def _hash(self) -> str:
         seen = hashlib.sha256(f"{sys.version_info[:3]} {platform.machine()} {self.folder}".encode())

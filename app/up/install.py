@@ -67,15 +67,15 @@ def wants_engine() -> bool:
     return os.environ.get("KYUJANG_ENGINE", "vllm") != "none" and not os.environ.get("KYUJANG_LLM_URL")
 
 
-def _venv_check() -> preflight.Check:
+def _venv_check() -> preflight.Finding:
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if not missing:
-        return preflight.Check("venv", "ok", "there")
+        return preflight.Finding("venv", "ok", "there")
     advice = "Debian and Ubuntu: apt install python3-venv. Elsewhere: install the complete Python."
-    return preflight.Check("venv", "failed", f"this Python has no {' and no '.join(missing)}", advice)
+    return preflight.Finding("venv", "failed", f"this Python has no {' and no '.join(missing)}", advice)
 
 
-def _require(*checks: preflight.Check) -> None:
+def _require(*checks: preflight.Finding) -> None:
     if bad := preflight.failed(checks):
         raise InstallFailed("\n".join(map(str, bad)))
 

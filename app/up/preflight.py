@@ -20,7 +20,7 @@ WITHOUT_ENGINE = "set KYUJANG_ENGINE=none (extractive answers only) or KYUJANG_L
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     name: str
     result: Literal["ok", "warning", "failed"]
     found: str
@@ -31,44 +31,46 @@ class Check:
         return f"{mark} {self.name}: {self.found}" + (f"\n     → {self.advice}" if self.advice else "")
 
 
-def failed(checks: Iterable[Check]) -> list[Check]:
+def failed(checks: Iterable[Finding]) -> list[Finding]:
     return [check for check in checks if check.result == "failed"]
 
 
-def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
+def python_version(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     found = ".".join(map(str, version))
     if version >= (3, 11):
-        return Check("Python", "ok", found)
-    return Check("Python", "failed", found, "Python 3.11 or newer is needed: make up PYTHON=python3.12")
+        return Finding("Python", "ok", found)
+    return Finding("Python", "failed", found, "Python 3.11 or newer is needed: make up PYTHON=python3.12")
 
 
 def cpu_engine_platform(
     system: str = platform.system(), machine: str = platform.machine(), libc: str = platform.libc_ver()[0]
-) -> Check:
+) -> Finding:
     found = f"{system} {machine} {libc}".strip()
     if system == "Linux" and machine in ("x86_64", "aarch64") and libc == "glibc":
-        return Check("Platform", "ok", found)
-    return Check("Platform", "failed", found, f"vLLM for CPU needs Linux (x86_64 or aarch64, glibc): {WITHOUT_ENGINE}")
+        return Finding("Platform", "ok", found)
+    return Finding(
+        "Platform", "failed", found, f"vLLM for CPU needs Linux (x86_64 or aarch64, glibc): {WITHOUT_ENGINE}"
+    )
 
 
-def cpu_flags(machine: str = platform.machine()) -> Check:
+def cpu_flags(machine: str = platform.machine()) -> Finding:
     if machine != "x86_64":
-        return Check("CPU", "ok", machine)
+        return Finding("CPU", "ok", machine)
     flags = cpu.flags()
     if "avx2" not in flags:
-        return Check("CPU", "failed", "no AVX2", f"vLLM for CPU needs AVX2: {WITHOUT_ENGINE}")
-    return Check("CPU", "ok", "AVX2" + (" AVX512" if "avx512f" in flags else ""))
+        return Finding("CPU", "failed", "no AVX2", f"vLLM for CPU needs AVX2: {WITHOUT_ENGINE}")
+    return Finding("CPU", "ok", "AVX2" + (" AVX512" if "avx512f" in flags else ""))
 
 
-def memory(*, cpu_engine: bool, total: int | None = None) -> Check:
+def memory(*, cpu_engine: bool, total: int | None = None) -> Finding:
     total = total_memory() if total is None else total
     needed = 6 if cpu_engine else 2
     found = f"{total / GB:.1f} GB"
     # A machine sold as 6 GB shows a little less.
     if total >= (needed - 0.5) * GB:
-        return Check("Memory", "ok", found)
+        return Finding("Memory", "ok", found)
     advice = f"{needed} GB are needed" + (f" with the CPU engine: {WITHOUT_ENGINE}" if cpu_engine else "")
-    return Check("Memory", "failed", found, advice)
+    return Finding("Memory", "failed", found, advice)
 
 
 def total_memory() -> int:
@@ -80,19 +82,19 @@ def total_memory() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
-def disk(folder: Path, needed_gb: float, *, purpose: str) -> Check:
+def disk(folder: Path, needed_gb: float, *, purpose: str) -> Finding:
     free = shutil.disk_usage(_existing(folder)).free
     found = f"{free / GB:.1f} GB free for {purpose} ({folder})"
     if free >= needed_gb * GB:
-        return Check("Disk", "ok", found)
-    return Check("Disk", "failed", found, f"{needed_gb:.1f} GB are needed: free some space or choose another folder")
+        return Finding("Disk", "ok", found)
+    return Finding("Disk", "failed", found, f"{needed_gb:.1f} GB are needed: free some space or choose another folder")
 
 
 def _existing(folder: Path) -> Path:
     return folder if folder.exists() else _existing(folder.parent)
 
 
-def port(host: str, number: int) -> Check:
+def port(host: str, number: int) -> Finding:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,13 +102,13 @@ def port(host: str, number: int) -> Check:
             probe.bind((host, number))
         except OSError as error:
             return _port_refused(host, number, error)
-    return Check("Port", "ok", f"{host}:{number} is free")
+    return Finding("Port", "ok", f"{host}:{number} is free")
 
 
-def _port_refused(host: str, number: int, error: OSError) -> Check:
+def _port_refused(host: str, number: int, error: OSError) -> Finding:
     holder = port_holder(number)
     found = f"{host}:{number} cannot be used ({error.strerror})" + (f": {holder} holds it" if holder else "")
-    return Check("Port", "failed", found, f"choose another port: KYUJANG_PORT={number + 1} make up")
+    return Finding("Port", "failed", found, f"choose another port: KYUJANG_PORT={number + 1} make up")
 
 
 def port_holder(number: int) -> str | None:
@@ -132,7 +134,7 @@ def _listening_inodes(number: int) -> set[str]:
     return inodes
 
 
-def home_folder(home: Path, reachable: Callable[[Path], bool] | None = None, account: str = "") -> Check:
+def home_folder(home: Path, reachable: Callable[[Path], bool] | None = None, account: str = "") -> Finding:
     """`reachable` says whether the account that will run PostgreSQL can enter the folder."""
     try:
         make_home(home)
@@ -141,12 +143,12 @@ def home_folder(home: Path, reachable: Callable[[Path], bool] | None = None, acc
         probe.unlink()
     except OSError as error:
         advice = "set KYUJANG_HOME to a folder you may write to"
-        return Check("Data folder", "failed", f"{home}: {error.strerror}", advice)
+        return Finding("Data folder", "failed", f"{home}: {error.strerror}", advice)
     if reachable is not None and not reachable(home):
         advice = "set KYUJANG_HOME to a folder others may enter, /var/lib/kyujang for example"
         found = f"{home} is closed to the account '{account}', which runs PostgreSQL"
-        return Check("Data folder", "failed", found, advice)
-    return Check("Data folder", "ok", str(home))
+        return Finding("Data folder", "failed", found, advice)
+    return Finding("Data folder", "ok", str(home))
 
 
 def make_home(home: Path) -> None:

@@ -18,7 +18,7 @@ from typing import IO, NoReturn, cast
 
 from app.adapters.peft_folder import CONFIG, WEIGHTS
 from app.language.marks import cut_runs
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_ENTRIES = 1000
@@ -51,7 +51,7 @@ class Entry:
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int) -> Unpacked:
-    """Reads at most `max_bytes`, unpacked. Raises Refused."""
+    """Reads at most `max_bytes`, unpacked. Raises Rejected."""
     found: dict[str, PurePosixPath] = {}
     seen: set[str] = set()
     ignored: list[str] = []
@@ -211,4 +211,4 @@ def _refuse_size() -> NoReturn:
 
 
 def _refuse(detail: str) -> NoReturn:
-    raise Refused("archive", detail)
+    raise Rejected("archive", detail)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 from ingest.adapters.tensors import Tensor, Unreadable, read_header
 
 # Models whose layers are named as Llama's.
@@ -55,11 +55,11 @@ def open_base(folder: Path, names: Sequence[str]) -> BaseModel:
 
 
 def refuse_other_base(given: str, base: BaseModel) -> str:
-    """The name that fits. Raises Refused."""
+    """The name that fits. Raises Rejected."""
     wanted = {name.casefold(): name for name in base.names}
     found = wanted.get(given.casefold()) or {_last(name): name for name in base.names}.get(_last(given, of_path=True))
     if found is None:
-        raise Refused(
+        raise Rejected(
             "base_model",
             f"The adapter was trained on {given[:200]!r}; the engine's base model is "
             f"{' or '.join(_public(base.names))}. If it is the same model under another name, "

@@ -13,14 +13,14 @@ from app.sandbox.channel import Channel
 from ingest.adapters.archive import unpack
 from ingest.adapters.base_model import BaseUnknown, open_base, refuse_other_base
 from ingest.adapters.config import AdapterConfig, read_fields, refuse_rank, refuse_unserved, validate
-from ingest.adapters.refusal import CheckName, Refused
+from ingest.adapters.rejection import CheckName, Rejected
 from ingest.adapters.weights import Pair, measure, read_pairs, refuse_magnitude, refuse_shapes
 
 
 def main(channel: Channel, order: str) -> None:
     try:
         _check(channel, json.loads(order))
-    except Refused as refused:
+    except Rejected as refused:
         _report(channel, refused.check, refused.detail, ok=False)
     except BaseUnknown as error:
         channel.send({"unknown_base": str(error)})

@@ -15,7 +15,7 @@ from app.sandbox.limits import Limits
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
-from ingest.adapters.refusal import CheckName, Refused
+from ingest.adapters.rejection import CheckName, Rejected
 from ingest.jobs.tasks import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
@@ -36,7 +36,7 @@ class NoBaseModel(TaskFailed):
         )
 
 
-class ChildFailed(KyujangError):
+class CheckFailed(KyujangError):
     """Kyujang failed to check this adapter; the log says why."""
 
 
@@ -77,12 +77,12 @@ def _cached(model: str, cache: Path | None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-async def check(
+async def check_archive(
     settings: Settings, archive: Path, folder: Path, report: Callable[[Check], Awaitable[None]]
 ) -> dict[str, Any]:
     """Check the adapter, unpack its weights to `folder`, and return the configuration that engines are to read.
 
-    `report` gets each check that has passed. Raises Refused.
+    `report` gets each check that has passed. Raises Rejected.
     """
     base, names = await asyncio.to_thread(base_model, settings)
     order = {
@@ -103,7 +103,7 @@ async def check(
         ) as child:
             return await _follow(child, passed, report)
     except TimeoutError:
-        raise Refused(_next(passed), f"Checking takes more than {TIMEOUT_S} s.") from None
+        raise Rejected(_next(passed), f"Checking takes more than {TIMEOUT_S} s.") from None
     except OutputError:
         raise _crashed(_next(passed)) from None
 
@@ -120,7 +120,7 @@ async def _follow(
             raise NoBaseModel
         one = Check(**message["check"])
         if not one.ok:
-            raise Refused(message["check"]["name"], one.detail)
+            raise Rejected(message["check"]["name"], one.detail)
         passed.append(one)
         await report(one)
     raise await _explain(child, _next(passed))
@@ -129,18 +129,18 @@ async def _follow(
 async def _explain(child: ChildProcess, check: CheckName) -> Exception:
     match await child.exit_reason():
         case "out of memory" | "killed":
-            return Refused(check, "Checking the adapter takes more memory than this service gives it.")
+            return Rejected(check, "Checking the adapter takes more memory than this service gives it.")
         case "out of time":
-            return Refused(check, "Checking the adapter takes too much processor time.")
+            return Rejected(check, "Checking the adapter takes too much processor time.")
         case "crashed":
             return _crashed(check)
         case "failed":
             log.error("the check failed", extra=await child.exit_report())
-            return ChildFailed()
+            return CheckFailed()
 
 
-def _crashed(check: CheckName) -> Refused:
-    return Refused(check, "The adapter is damaged: its reader crashed.")
+def _crashed(check: CheckName) -> Rejected:
+    return Rejected(check, "The adapter is damaged: its reader crashed.")
 
 
 def _next(passed: list[Check]) -> CheckName:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 
 # vLLM reads any of these as LoRA, and then fails or answers nonsense.
 METHODS = {
@@ -109,56 +109,56 @@ class AdapterConfig:
 
 
 def read_fields(file: Path) -> dict[str, Any]:
-    """Raises Refused."""
+    """Raises Rejected."""
     try:
         fields = json.loads(file.read_bytes(), object_pairs_hook=_without_twins)
     except (ValueError, RecursionError):
-        raise Refused("config", "adapter_config.json is not valid JSON.") from None
+        raise Rejected("config", "adapter_config.json is not valid JSON.") from None
     if not isinstance(fields, dict):
-        raise Refused("config", "adapter_config.json is not a JSON object.")
+        raise Rejected("config", "adapter_config.json is not a JSON object.")
     return fields
 
 
 def refuse_unserved(fields: dict[str, Any]) -> None:
-    """Raises Refused for every kind of adapter that vLLM cannot serve."""
+    """Raises Rejected for every kind of adapter that vLLM cannot serve."""
     method = fields.get("peft_type")
     if method != "LORA":
         name = METHODS.get(str(method), str(method)[:40])
-        raise Refused("method", f"{name} cannot be served by vLLM. {INSTEAD} instead.")
+        raise Rejected("method", f"{name} cannot be served by vLLM. {INSTEAD} instead.")
     for name, what in UNSERVED.items():
         if fields.get(name):
-            raise Refused("method", f"{what} cannot be served by vLLM. {INSTEAD} without it.")
+            raise Rejected("method", f"{what} cannot be served by vLLM. {INSTEAD} without it.")
     if fields.get("bias", "none") != "none":
-        raise Refused("method", f"LoRA with trained biases (bias) cannot be served by vLLM. {INSTEAD}, bias='none'.")
+        raise Rejected("method", f"LoRA with trained biases (bias) cannot be served by vLLM. {INSTEAD}, bias='none'.")
     init = fields.get("init_lora_weights")
     if isinstance(init, str) and init.lower() not in SERVED_INITS:
-        raise Refused(
+        raise Rejected(
             "method",
             f"init_lora_weights={init[:40]!r} changes the base model's own weights, which the engine does not. Convert "
             "the adapter with PEFT's path_initial_model_for_weight_conversion.",
         )
     if fields.get("loftq_config"):
-        raise Refused("method", f"LoftQ changes the base model's own weights, which the engine does not. {INSTEAD}.")
+        raise Rejected("method", f"LoftQ changes the base model's own weights, which the engine does not. {INSTEAD}.")
     if fields.get("task_type") != "CAUSAL_LM":
-        raise Refused("method", "task_type is not CAUSAL_LM: only adapters of text-generating models are served.")
+        raise Rejected("method", "task_type is not CAUSAL_LM: only adapters of text-generating models are served.")
     known = PeftFields.model_fields.keys() | UNSERVED.keys() | WITHOUT_EFFECT | {"loftq_config"}
     if unknown := sorted(name for name, value in fields.items() if value and name not in known):
-        raise Refused("method", f"{unknown[0][:60]!r} is set, a feature that this service does not know. {INSTEAD}.")
+        raise Rejected("method", f"{unknown[0][:60]!r} is set, a feature that this service does not know. {INSTEAD}.")
 
 
 def validate(fields: dict[str, Any]) -> AdapterConfig:
-    """Raises Refused."""
+    """Raises Rejected."""
     try:
         found = PeftFields.model_validate({**fields, **{name: fields.get(name) or {} for name in PATTERNS}})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part)[:60] for part in first["loc"])
-        raise Refused("config", f"adapter_config.json, {where}: {first['msg']}.") from None
+        raise Rejected("config", f"adapter_config.json, {where}: {first['msg']}.") from None
     for pattern in (*found.rank_pattern, *found.alpha_pattern, *_targets(found.target_modules)):
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError):
-            raise Refused("config", f"adapter_config.json: {pattern!r} is not a valid pattern.") from None
+            raise Rejected("config", f"adapter_config.json: {pattern!r} is not a valid pattern.") from None
     return AdapterConfig(
         found.base_model_name_or_path,
         found.r,
@@ -172,7 +172,7 @@ def validate(fields: dict[str, Any]) -> AdapterConfig:
 
 def refuse_rank(config: AdapterConfig, max_rank: int) -> None:
     if config.max_rank > max_rank:
-        raise Refused(
+        raise Rejected(
             "rank",
             f"The adapter's rank is {config.max_rank}; the engine takes at most {max_rank} (KYUJANG_MAX_LORA_RANK).",
         )

@@ -10,14 +10,14 @@ from app.adapters.registry import AdapterVersion, Check
 from app.errors import EngineUnavailable, NotInEngine
 from app.generation.engine import Engine
 from app.services import Services
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 from ingest.jobs.tasks import ClaimedTask, TaskFailed
 
 
 async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
     """Load it into each engine that works; one that is down gets it before it answers with it.
 
-    Raises Refused if an engine that works does not load it, TaskFailed if it loads none at all, or EngineUnavailable.
+    Raises Rejected if an engine that works does not load it, TaskFailed if it loads none at all, or EngineUnavailable.
     """
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
     replicas = await _engine(services).working()
@@ -28,13 +28,13 @@ async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -
             raise TaskFailed("engine", error.detail) from error
         except EngineUnavailable as error:
             await replica.probe()
-            raise Refused("loaded", f"The engine does not load it: {error.detail}") from error
+            raise Rejected("loaded", f"The engine does not load it: {error.detail}") from error
     where = ", ".join(replica.address for replica in replicas)
     return await _passed(services, task, adapter, "proving", Check("loaded", True, f"into {where}"))
 
 
 async def prove(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
-    """Compare it with the base model in each engine. Raises Refused if one does not differ, or EngineUnavailable."""
+    """Compare it with the base model in each engine. Raises Rejected if one does not differ, or EngineUnavailable."""
     handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
     replicas = await _engine(services).working()
     proofs = [await prove_in(replica, handle) for replica in replicas]
@@ -42,7 +42,7 @@ async def prove(services: Services, task: ClaimedTask, adapter: AdapterVersion) 
     if not weakest.differs:
         for replica in replicas:
             await replica.adapters.unload(handle.name, "rejected")
-        raise Refused(
+        raise Rejected(
             "differs",
             f"On the probes it says what the base model says (difference {weakest.difference:.4f}, at least "
             f"{DIFFERS} is needed): it is untrained, or trained too little to matter.",

@@ -17,7 +17,7 @@ import numpy as np
 
 from ingest.adapters.base_model import BaseModel
 from ingest.adapters.config import AdapterConfig
-from ingest.adapters.refusal import CheckName, Refused
+from ingest.adapters.rejection import CheckName, Rejected
 from ingest.adapters.tensors import BYTES, Tensor, Unreadable, read_header, values
 
 NAME = re.compile(
@@ -44,7 +44,7 @@ class Pair:
 
 
 def read_pairs(file: Path) -> list[Pair]:
-    """Raises Refused."""
+    """Raises Rejected."""
     try:
         tensors = read_header(file)
     except Unreadable as error:
@@ -93,12 +93,12 @@ def refuse_shapes(pairs: Sequence[Pair], config: AdapterConfig, base: BaseModel)
 
 
 def measure(file: Path, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
-    """The Frobenius norms of A and B, pair by pair. Raises Refused if a number is not finite."""
+    """The Frobenius norms of A and B, pair by pair. Raises Rejected if a number is not finite."""
     return [(_norm(file, pair.a), _norm(file, pair.b)) for pair in pairs]
 
 
 def refuse_magnitude(pairs: Sequence[Pair], norms: Sequence[tuple[float, float]], config: AdapterConfig) -> float:
-    """The largest change. Raises Refused if it is too large, or none."""
+    """The largest change. Raises Rejected if it is too large, or none."""
     largest = 0.0
     for pair, (a, b) in zip(pairs, norms, strict=True):
         scale = config.scale_of(pair.module)
@@ -139,4 +139,4 @@ def _shown(name: str) -> str:
 
 
 def _refuse(check: CheckName, detail: str) -> NoReturn:
-    raise Refused(check, detail)
+    raise Rejected(check, detail)

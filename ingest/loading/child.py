@@ -12,7 +12,7 @@ from app.errors import DocumentError
 from app.sandbox.channel import Channel
 from ingest.loading.formats import Text, detect
 from ingest.loading.parsers import parse
-from ingest.loading.refusals import check
+from ingest.loading.refusals import refuse_empty_or_too_long
 
 
 def main(channel: Channel, path: str, filename: str, media_type: str, max_chars: str) -> None:
@@ -28,7 +28,7 @@ def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[d
     found = detect(path, filename, media_type)
     title, pages, marks_cut = parse(path, found)
     texts = [text for _, text in pages]
-    check(texts, found if isinstance(found, str) else found.media_type, max_chars)
+    refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": title,

@@ -14,7 +14,7 @@ from app.sandbox.limits import Limits
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import PLAIN
-from ingest.loading.refusals import check, too_long
+from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
 log = logging.getLogger("kyujang.load")
 
@@ -76,7 +76,7 @@ def _sent_as_text(path: Path, max_chars: int) -> Loaded:
     """Take a string of JSON as text, whatever it looks like, and save the 0.1 s that a child takes to start."""
     sent = path.read_bytes().decode()
     text = clean_text(sent)
-    check([text], PLAIN, max_chars)
+    refuse_empty_or_too_long([text], PLAIN, max_chars)
     return Loaded(PLAIN, None, [Page(None, text)], has_long_run(sent))
 
 

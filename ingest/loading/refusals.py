@@ -24,7 +24,7 @@ def too_long(characters: int | None, limit: int) -> DocumentError:
     )
 
 
-def check(texts: Sequence[str], media_type: str, max_chars: int) -> None:
+def refuse_empty_or_too_long(texts: Sequence[str], media_type: str, max_chars: int) -> None:
     """Raises DocumentError if there is no text, or too much."""
     if not any(text.strip() for text in texts):
         raise DocumentError("empty", _why_empty(media_type))

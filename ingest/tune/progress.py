@@ -10,25 +10,25 @@ SHOWN = ("step", "steps", "loss", "eval_loss", "learning_rate", "seconds_left", 
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """`curve` has points `{step, loss}` and `{step, eval_loss}`; of a long run, one loss in so many steps."""
 
     state: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
     duplicates: int = 0
     seconds_before: float = 0
-    heard: int = 0
+    messages: int = 0
     outcome: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def resumed(cls, left: dict[str, Any] | None, *, notice: str | None) -> Progress:
+    def resumed(cls, left: dict[str, Any] | None, *, notice: str | None) -> TrainingProgress:
         """After what an earlier attempt has left, whose last steps may come again."""
         left = left or {}
         state = {name: left[name] for name in SHOWN if name in left} | {"notice": notice}
         return cls(state, list(left.get("curve", [])), seconds_before=left.get("seconds", 0))
 
-    def hear(self, message: dict[str, Any]) -> None:
-        self.heard += 1
+    def update(self, message: dict[str, Any]) -> None:
+        self.messages += 1
         if "rows" in message:
             message = {**message, "rows": message["rows"] | {"duplicates": self.duplicates}}
         if "done" in message:

@@ -26,7 +26,7 @@ from ingest.jobs import tasks as claims
 from ingest.jobs.tasks import ClaimedTask, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
-from ingest.tune.progress import Progress
+from ingest.tune.progress import TrainingProgress
 from ingest.tune.run import TrainingDied, require_installed, train
 
 log = logging.getLogger("kyujang.tune")
@@ -63,7 +63,7 @@ async def sweep_trainings(services: Services) -> int:
 
 async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
-    progress = Progress.resumed(task.progress, notice=beside_the_engine(services.settings))
+    progress = TrainingProgress.resumed(task.progress, notice=beside_the_engine(services.settings))
     progress.duplicates = await asyncio.to_thread(_prepare, await with_engine_model(services), task, folder)
     for deaths in range(1, MAX_DEATHS + 1):
         try:
@@ -83,21 +83,21 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     await claims.finish(services.database, task, result)
 
 
-async def _train(services: Services, task: ClaimedTask, folder: Path, progress: Progress, began: float) -> None:
+async def _train(services: Services, task: ClaimedTask, folder: Path, progress: TrainingProgress, began: float) -> None:
     """Publishes what it hears, and so notices within a second or two that the task is cancelled."""
     settings = services.settings
     child = asyncio.create_task(
-        train(folder, progress.hear, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
+        train(folder, progress.update, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
     )
     try:
         published = 0
         while not child.done():
             await asyncio.wait({child}, timeout=PUBLISH_S)
-            heard = progress.heard
+            received = progress.messages
             try:
-                if heard > published:
+                if received > published:
                     await claims.progress(services.database, task, progress.shown(time.monotonic() - began))
-                    published = heard
+                    published = received
                 else:
                     await claims.renew(services.database, task, lease_s=settings.lease_s)
             except DatabaseUnavailable:

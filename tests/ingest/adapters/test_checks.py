@@ -15,9 +15,9 @@ import pytest
 
 from app.adapters.registry import Check
 from app.settings import Settings
-from ingest.adapters.checking import check
+from ingest.adapters.checking import check_archive
 from ingest.adapters.publish import publish, unfinished
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 from tests.ingest.adapters.made import (
     CONFIG,
     NAME,
@@ -106,7 +106,7 @@ def run(settings, tmp_path):
 
         own = settings.model_copy(update=changed)
         with unfinished(own.adapters, 7, "t7--tone--v1", "a") as folder:
-            found = await check(own, path, folder, report)
+            found = await check_archive(own, path, folder, report)
             publish(folder, own.adapters / "7" / "t7--tone--v1", found)
         return found, passed
 
@@ -410,7 +410,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 async def test_a_bad_adapter_is_refused_by_name_and_leaves_nothing(run, settings, tmp_path, case):
     make, name, reason = BAD[case]
-    with pytest.raises(Refused, match=reason) as refused:
+    with pytest.raises(Rejected, match=reason) as refused:
         await run(make())
     assert refused.value.check == name
     assert refused.value.detail.isprintable()
@@ -421,11 +421,11 @@ async def test_a_bad_adapter_is_refused_by_name_and_leaves_nothing(run, settings
 async def test_a_pattern_that_never_ends_ends(run, monkeypatch):
     """Catastrophic backtracking: the child's time is limited, and no engine sees the pattern."""
     monkeypatch.setattr("ingest.adapters.checking.TIMEOUT_S", 3)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         await run(settings_of(target_modules=r"(([a-z0-9_.]+)+)+!"))
     assert refused.value.check == "shapes"
 
 
 async def test_memory_is_limited(run):
-    with pytest.raises(Refused, match="memory"):
+    with pytest.raises(Rejected, match="memory"):
         await run(tar_gz(small()), load_memory_mb=1, max_adapter_mb=40)

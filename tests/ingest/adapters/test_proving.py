@@ -8,7 +8,7 @@ import io
 import pytest
 
 from app.adapters import registry
-from ingest.adapters import pipeline
+from ingest.adapters import check_task
 from ingest.jobs import tasks
 from ingest.jobs.tasks import TaskFailed
 from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
@@ -33,9 +33,9 @@ async def checked(services, number, *fakes: FakeEngine) -> registry.AdapterVersi
         engine = engine_of(*(fake.replica() for fake in fakes))
         task = await tasks.claim(services.database, "w", ["check"], lease_s=60)
         try:
-            await pipeline.check_adapter(dataclasses.replace(services, engine=engine), task)
+            await check_task.check_adapter(dataclasses.replace(services, engine=engine), task)
         except TaskFailed as error:
-            await pipeline.fail(services, task, error.detail)
+            await check_task.fail(services, task, error.detail)
             await tasks.fail(services.database, task, error.task_code, error.detail)
         await engine.close()
     return await registry.get(services.database, number, "tone")

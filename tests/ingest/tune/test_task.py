@@ -15,7 +15,7 @@ from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
 from app.storage import tasks
 from ingest.jobs.tasks import TaskFailed
-from ingest.tune.progress import MAX_POINTS, Progress
+from ingest.tune.progress import MAX_POINTS, TrainingProgress
 from ingest.tune.run import NEEDED
 from ingest.tune.task import beside_the_engine, sweep_trainings
 from tests.ingest.working import Worker
@@ -153,14 +153,14 @@ def test_on_the_engine_s_gpu_it_must_be_allowed(monkeypatch):
 
 
 def test_the_curve_of_a_long_run_stays_short_and_goes_on_after_a_break():
-    progress = Progress()
+    progress = TrainingProgress()
     for step in range(1, 5001):
-        progress.hear({"step": step, "steps": 5000, "loss": 1 / step})
+        progress.update({"step": step, "steps": 5000, "loss": 1 / step})
         if step % 1000 == 0:
-            progress.hear({"step": step, "steps": 5000, "eval_loss": 2 / step})
+            progress.update({"step": step, "steps": 5000, "eval_loss": 2 / step})
     assert len([point for point in progress.curve if "loss" in point]) <= MAX_POINTS + 1
     assert [point["step"] for point in progress.curve if "eval_loss" in point] == [1000, 2000, 3000, 4000, 5000]
-    again = Progress.resumed(progress.shown(10), notice=None)
-    again.hear({"step": 3001, "steps": 5000, "loss": 0.5})
+    again = TrainingProgress.resumed(progress.shown(10), notice=None)
+    again.update({"step": 3001, "steps": 5000, "loss": 0.5})
     assert max(point["step"] for point in again.curve) == 3000
     assert again.shown(5)["seconds"] == 15

@@ -13,10 +13,10 @@ from app.adapters.folders import version_folder
 from app.adapters.registry import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
-from ingest.adapters.checking import check, with_engine_model
+from ingest.adapters.checking import check_archive, with_engine_model
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
-from ingest.adapters.refusal import Refused
+from ingest.adapters.rejection import Rejected
 from ingest.jobs import tasks
 from ingest.jobs.queue import LeaseLost
 from ingest.jobs.tasks import ClaimedTask
@@ -35,7 +35,7 @@ async def check_adapter(services: Services, task: ClaimedTask) -> None:
             adapter = await load(services, task, adapter)
         if adapter.status == "proving":
             adapter = await prove(services, task, adapter)
-    except Refused as refused:
+    except Rejected as refused:
         adapter = await reject(services, task, refused)
     except NotFound:
         raise LeaseLost from None
@@ -44,7 +44,7 @@ async def check_adapter(services: Services, task: ClaimedTask) -> None:
 
 
 async def check_and_publish(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
-    """Raises Refused."""
+    """Raises Rejected."""
     assert adapter.blob is not None
     checks: list[Check] = []
 
@@ -56,7 +56,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
 
     settings = await with_engine_model(services)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
-        config = await check(settings, services.blobs.locate(adapter.blob), folder, report)
+        config = await check_archive(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
         await tasks.renew(services.database, task, lease_s=settings.lease_s)
         await asyncio.to_thread(publish, folder, version_folder(settings, task.tenant, adapter.engine_name), config)
@@ -75,7 +75,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
     return published
 
 
-async def reject(services: Services, task: ClaimedTask, refused: Refused) -> AdapterVersion:
+async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> AdapterVersion:
     """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/cleanup.py)."""
     assert task.version is not None
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)

@@ -9,7 +9,7 @@ CheckName = Literal[
 ]
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The adapter fails this check."""
 
     def __init__(self, check: CheckName, detail: str) -> None:

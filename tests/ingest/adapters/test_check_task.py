@@ -14,8 +14,8 @@ import pytest
 from app.adapters import activation, registry
 from app.adapters.folders import version_folder
 from app.adapters.peft_folder import CONFIG, WEIGHTS
-from ingest.adapters import pipeline
-from ingest.adapters.refusal import Refused
+from ingest.adapters import check_task
+from ingest.adapters.rejection import Rejected
 from ingest.cleanup import sweep, sweep_adapters
 from ingest.jobs import tasks
 from tests.ingest.adapters.made import files, tar_gz, tensors
@@ -139,7 +139,7 @@ async def test_a_death_between_rename_and_commit_is_made_good(services, tenant, 
     with monkeypatch.context() as patch:
         patch.setattr(registry, "set_status", dies)
         with pytest.raises(RuntimeError):
-            await pipeline.check_adapter(services, task)
+            await check_task.check_adapter(services, task)
     async with Worker(services):
         found = await settled(services, tenant)
     assert found.status == "loading"
@@ -149,16 +149,16 @@ async def test_a_death_between_rename_and_commit_is_made_good(services, tenant, 
 async def test_a_version_deleted_while_it_is_checked_is_left(services, tenant, monkeypatch):
     await send(services, tenant, good())
     task = await claim(services)
-    real = pipeline.check
+    real = check_task.check_archive
 
     async def slow(settings, archive, folder, report):
         found = await real(settings, archive, folder, report)
         await services.blobs.remove(await registry.delete(services.database, tenant, "tone"))
         return found
 
-    monkeypatch.setattr(pipeline, "check", slow)
+    monkeypatch.setattr(check_task, "check_archive", slow)
     with pytest.raises(tasks.LeaseLost):
-        await pipeline.check_adapter(services, task)
+        await check_task.check_adapter(services, task)
     assert on_disk(services, tenant) == set()
 
 
@@ -166,7 +166,7 @@ async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(servi
     async def broken(*_):
         raise OSError("the disk has an odd moment")
 
-    monkeypatch.setattr(pipeline, "check", broken)
+    monkeypatch.setattr(check_task, "check_archive", broken)
     monkeypatch.setattr("ingest.task_worker.RETRY_DELAYS_S", (0, 0, 0, 0))
     await send(services, tenant, good())
     async with Worker(services):
@@ -179,9 +179,9 @@ async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(servi
 
 async def test_what_an_engine_refuses_is_rejected_and_its_files_go_later(services, tenant, monkeypatch):
     async def refused(*_):
-        raise Refused("loaded", "The engine does not take it.")
+        raise Rejected("loaded", "The engine does not take it.")
 
-    monkeypatch.setattr(pipeline, "load", refused)
+    monkeypatch.setattr(check_task, "load", refused)
     await send(services, tenant, good())
     async with Worker(services):
         found = await settled(services, tenant, until=("rejected",))
