@@ -62,8 +62,8 @@ async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: S
     at the end `done` with the whole job."""
     work = await _find(services.database, tenant.number, id)
     if isinstance(work, tasks.Task):
-        return await event_stream(request, _task_progress(services.database, tenant.number, work), unchanged)
-    return await event_stream(request, _progress(services.database, tenant.number, work), unchanged)
+        return event_stream(request, _task_progress(services.database, tenant.number, work), unchanged)
+    return event_stream(request, _progress(services.database, tenant.number, work), unchanged)
 
 
 @router.delete("/{id}")

@@ -147,11 +147,11 @@ async def chat_completions(
     """
     completion = Completion(body)
     question = question_of(_query(body))
+    if body.stream:
+        events = pipeline.answer_events(services, tenant, question)
+        return event_stream(request, events, Chunks(completion, services.metrics).of, OPENAI, _in_their_terms)
     with _in_their_terms():
-        if body.stream:
-            events = pipeline.answer_events(services, tenant, question)
-            return await event_stream(request, events, Chunks(completion, services.metrics).of, OPENAI)
-        answer = await while_connected(request, pipeline.answer(services, tenant, question))
+        answer = await while_connected(request, pipeline.answer, services, tenant, question)
     count(services.metrics, answer)
     return completion.whole(answer)
 

@@ -43,13 +43,12 @@ async def query(
     question = question_of(body)
     if body.dry_run:
         return dry_run_out(await pipeline.dry_run(services, tenant, question))
-    if body.stream:
-        return await event_stream(
-            request, pipeline.answer_events(services, tenant, question), partial(_events, services.metrics)
-        )
-    answer = await while_connected(request, pipeline.answer(services, tenant, question))
-    count(services.metrics, answer)
-    return answer_out(answer)
+    if not body.stream:
+        answer = await while_connected(request, pipeline.answer, services, tenant, question)
+        count(services.metrics, answer)
+        return answer_out(answer)
+    events = partial(_events, services.metrics)
+    return event_stream(request, pipeline.answer_events(services, tenant, question), events)
 
 
 def _events(metrics: Metrics, event: AnswerEvent) -> Iterator[Event]:

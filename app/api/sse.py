@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.problems import HungUp, failure
 
@@ -20,6 +23,7 @@ HANG_UP_S = 0.5
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 Event = tuple[str, Any]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _ending: set[asyncio.Future[Any]] = set()
@@ -45,30 +49,51 @@ NUMBERED = Format(_numbered)
 OPENAI = Format(_data, end="data: [DONE]\n\n")
 
 
-async def event_stream(
+Within = Callable[[], AbstractContextManager[None]]
+
+
+class EventStream(StreamingResponse):
+    """Awaits the first event before the status is sent. Raises what goes wrong until then, in the terms of `within`."""
+
+    def __init__(
+        self, first: Callable[[], Coroutine[Any, Any, None]], lines: AsyncIterator[str], within: Within
+    ) -> None:
+        self._first = first
+        self._within = within
+        super().__init__(lines, media_type="text/event-stream", headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._within():
+            await self._first()
+        await super().__call__(scope, receive, send)
+
+
+def event_stream(
     request: Request,
     source: AsyncGenerator[T],
     events_of: Callable[[T], Iterable[Event]],
     form: Format = NUMBERED,
-) -> StreamingResponse:
-    """Send the events of each item of `source`. Raises what goes wrong before the first event.
+    within: Within = nullcontext,
+) -> EventStream:
+    """Send the events of each item of `source`.
 
-    What goes wrong after it becomes an `error` event, which is the last. A caller that hangs up closes `source`.
+    What goes wrong after the first becomes an `error` event, which is the last. A caller that hangs up closes `source`.
     """
-    first = await while_connected(request, _first_events(source, events_of))
-    lines = _lines(request, first, source, events_of, form)
-    return StreamingResponse(lines, media_type="text/event-stream", headers=HEADERS)
+    events: list[Event] = []
+    first = partial(_await_first, request, events, source, events_of)
+    return EventStream(first, _lines(request, events, source, events_of, form), within)
+
+
+async def _await_first(
+    request: Request, events: list[Event], source: AsyncGenerator[T], events_of: Callable[[T], Iterable[Event]]
+) -> None:
+    while not events:
+        events += events_of(await while_connected(request, anext, source))
 
 
 def unchanged(event: Event) -> Iterable[Event]:
     """For a source of events."""
     return (event,)
-
-
-async def _first_events(source: AsyncGenerator[T], events_of: Callable[[T], Iterable[Event]]) -> list[Event]:
-    while True:
-        if events := list(events_of(await anext(source))):
-            return events
 
 
 async def _lines(
@@ -78,6 +103,7 @@ async def _lines(
     events_of: Callable[[T], Iterable[Event]],
     form: Format,
 ) -> AsyncIterator[str]:
+    """Write these events, which have come, and those of the rest of `source`."""
     numbers = itertools.count(1)
     upcoming: asyncio.Future[T] | None = None
     try:
@@ -97,9 +123,9 @@ async def _lines(
         _close(upcoming, source)
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(request: Request, work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
     """Cancel the work when the caller hangs up, so that nothing is generated in vain. Raises HungUp then."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(work(*args, **options))
     try:
         while True:
             await asyncio.wait({task}, timeout=HANG_UP_S)

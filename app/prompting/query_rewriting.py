@@ -6,14 +6,15 @@ answers, or asks something else. Otherwise the question is searched together wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Protocol
 
 from app.errors import Unavailable
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
-from app.generation.engine import Engine
 from app.generation.messages import Message, Sampling
+from app.generation.replica import Served
 from app.language.content_words import content_words, precision, terms_of
 from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
@@ -39,7 +40,15 @@ MAX_TURNS = 6
 MAX_TURN_CHARACTERS = 1500
 
 
-async def rewrite_query(engine: Engine | None, tenant: TenantNumber, dialogue: Dialogue, timer: StepTimer) -> str:
+class Completer(Protocol):
+    """What of an engine rewrites a question. Raises Unavailable."""
+
+    async def served(self) -> Served: ...
+
+    def generate(self, request: ChatRequest) -> AsyncGenerator[str | Generation]: ...
+
+
+async def rewrite_query(engine: Completer | None, tenant: TenantNumber, dialogue: Dialogue, timer: StepTimer) -> str:
     """Return the question itself if nothing came before it. Does not raise because of the engine."""
     if not dialogue.turns:
         return dialogue.text
@@ -47,7 +56,7 @@ async def rewrite_query(engine: Engine | None, tenant: TenantNumber, dialogue: D
         return await _standalone(engine, tenant, dialogue.turns, dialogue.text)
 
 
-async def _standalone(engine: Engine | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
+async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     asked = [turn["content"] for turn in turns if turn["role"] == "user"]
     joined = "\n".join([*asked[-1:], text])
     try:
@@ -59,7 +68,7 @@ async def _standalone(engine: Engine | None, tenant: TenantNumber, turns: Sequen
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
 
 
-async def _rewritten(engine: Engine, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
+async def _rewritten(engine: Completer, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},

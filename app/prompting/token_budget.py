@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
-from app.generation.engine import Engine
 from app.generation.messages import Message
+from app.generation.replica import Served
 from app.prompting.elements import (
     PromptElements,
     build_messages,
@@ -28,6 +29,16 @@ from app.prompting.source import Source
 TURNS_SHARE = 0.5
 # What a chat template puts around a turn at most, which separate counts do not see.
 AROUND_A_TURN = 32
+
+
+class Tokenizer(Protocol):
+    """What of an engine tells how long a prompt is. Raises Unavailable."""
+
+    async def served(self) -> Served: ...
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+    async def count_message_tokens(self, messages: Sequence[Message]) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +67,18 @@ def assemble_without_engine(elements: PromptElements, sources: Sequence[Source],
     return _prompt(elements, sources, dialogue, new_fence())
 
 
-async def assemble(engine: Engine, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue) -> Prompt:
+async def assemble(
+    tokenizer: Tokenizer, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue
+) -> Prompt:
     """Leave room for the answer's `max_tokens`. Raises InvalidInput if not even the question alone fits."""
     fence = new_fence()
     prompt = _prompt(elements, sources, dialogue, fence)
-    limit = (await engine.served()).context_tokens - elements.sampling["max_tokens"]
+    limit = (await tokenizer.served()).context_tokens - elements.sampling["max_tokens"]
     # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
     most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
-    if most <= limit or await engine.count_message_tokens(prompt.messages) <= limit:
+    if most <= limit or await tokenizer.count_message_tokens(prompt.messages) <= limit:
         return prompt
-    return await _fitted(engine, elements, sources, dialogue, fence, limit)
+    return await _fitted(tokenizer, elements, sources, dialogue, fence, limit)
 
 
 def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: str) -> Prompt:
@@ -75,9 +88,14 @@ def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialo
 
 
 async def _fitted(
-    engine: Engine, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: str, limit: int
+    tokenizer: Tokenizer,
+    elements: PromptElements,
+    sources: Sequence[Source],
+    dialogue: Dialogue,
+    fence: str,
+    limit: int,
 ) -> Prompt:
-    room = limit - await engine.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
+    room = limit - await tokenizer.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
     if room < 0:
         raise InvalidInput(
             f"The question, the prompt and max_tokens are {-room} tokens too long for the model. "
@@ -87,7 +105,7 @@ async def _fitted(
     blocks = [source_block(source, number, fence) for number, source in enumerate(sources, start=1)]
     if blocks:
         blocks[0] = f"{sources_label(elements, fence)}\n{blocks[0]}"
-    counted = await engine.count_tokens([*(turn["content"] for turn in dialogue.turns), *blocks])
+    counted = await tokenizer.count_tokens([*(turn["content"] for turn in dialogue.turns), *blocks])
     in_turns, in_blocks = counted[: len(dialogue.turns)], counted[len(dialogue.turns) :]
     first = _first_turn(in_turns, room)
     room -= sum(in_turns[first:]) + AROUND_A_TURN * len(in_turns[first:])
@@ -98,21 +116,21 @@ async def _fitted(
 
 @asynccontextmanager
 async def counting_tokens(
-    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event
+    tokenizer: Tokenizer, elements: PromptElements, prompt: Prompt, text: str, *, after: asyncio.Event
 ) -> AsyncIterator[asyncio.Future[dict[str, int]]]:
     """Count by element while the block runs, from `after` on: so that counting does not delay the first token."""
-    async with in_background(_counts(engine, elements, prompt, text, after)) as counts:
+    async with in_background(_counts(tokenizer, elements, prompt, text, after)) as counts:
         yield counts
 
 
-async def count_tokens(engine: Engine, elements: PromptElements, prompt: Prompt, text: str) -> dict[str, int]:
+async def count_tokens(tokenizer: Tokenizer, elements: PromptElements, prompt: Prompt, text: str) -> dict[str, int]:
     """Count by element, and the total as the chat template makes it."""
-    counts = await _counts(engine, elements, prompt, text)
-    return {**counts, "total": await engine.count_message_tokens(prompt.messages)}
+    counts = await _counts(tokenizer, elements, prompt, text)
+    return {**counts, "total": await tokenizer.count_message_tokens(prompt.messages)}
 
 
 async def _counts(
-    engine: Engine, elements: PromptElements, prompt: Prompt, text: str, after: asyncio.Event | None = None
+    tokenizer: Tokenizer, elements: PromptElements, prompt: Prompt, text: str, after: asyncio.Event | None = None
 ) -> dict[str, int]:
     """Return none if the engine does not answer."""
     if after is not None:
@@ -128,7 +146,7 @@ async def _counts(
         "output_indicator": elements.output_indicator,
     }
     try:
-        counts = iter(await engine.count_tokens([part for part in parts.values() if part]))
+        counts = iter(await tokenizer.count_tokens([part for part in parts.values() if part]))
     except Unavailable:
         return {}
     return {name: next(counts) if part else 0 for name, part in parts.items()}

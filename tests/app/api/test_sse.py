@@ -25,7 +25,9 @@ async def test_a_stream_is_closed_wherever_it_is_left(left):
             closed.set()
 
     held = events()
-    lines = (await event_stream(Request({"type": "http"}), held, unchanged)).body_iterator
+    stream = event_stream(Request({"type": "http"}), held, unchanged)
+    await stream._first()
+    lines = stream.body_iterator
     await anext(lines)
     if left == "with one under way":
         reading = asyncio.ensure_future(anext(lines))
