@@ -14,20 +14,19 @@ from app.api.adapter_schemas import (
     EvaluateBody,
     RollbackOut,
 )
-from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
+from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, waited_for
 from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, PageDep, ServicesDep, page_of
-from app.api.ingest import clean_name
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
+from app.api.uploads import FORM, content_type, received_form
 from app.errors import Conflict, InvalidInput, UnsupportedMediaType
 from app.services import Services
 from app.storage import tasks
-from app.storage.blobs import is_full, no_room
-from app.storage.idempotency import Idempotency, payload_hash
 from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
 
+FIELDS = ("name", "file")
 ENDED = frozenset({"ready", "rejected", "failed"})
 BODY = {
     "required": True,
@@ -69,15 +68,9 @@ async def add_adapter(
     that version.
     """
     refuse_without_engine(services)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+    if content_type(request) != FORM:
         raise UnsupportedMediaType("Send multipart/form-data with 'name' and 'file'.")
-    try:
-        adapter, new = await _from_form(request, services, tenant.number, idempotency_key)
-    except OSError as error:
-        # Large files pass through the disk before they are read.
-        if is_full(error):
-            raise no_room() from None
-        raise
+    adapter, new = await _from_form(request, services, tenant.number, idempotency_key)
     adapter = await waited_for(
         adapter,
         wait,
@@ -157,10 +150,7 @@ async def evaluate_adapter(
     if adapter.status != "ready":
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
     spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
-    repeated = None
-    if idempotency_key is not None:
-        payload = payload_hash("POST /adapters/{name}/evaluate", [name, body.version, spec])
-        repeated = Idempotency(idempotency_key, payload)
+    repeated = idempotency(idempotency_key, "POST /adapters/{name}/evaluate", [name, body.version, spec])
     task, new = await tasks.create_task(
         services.database, tenant.number, "evaluate", name=name, version=adapter.version, spec=spec, request=repeated
     )
@@ -206,27 +196,22 @@ def refuse_without_engine(services: Services) -> None:
 async def _from_form(
     request: Request, services: Services, tenant: TenantNumber, idempotency_key: str | None
 ) -> tuple[AdapterVersion, bool]:
-    async with request.form(max_files=1, max_fields=1, max_part_size=1 << 10) as form:
+    async with received_form(request, FIELDS, max_files=1, max_fields=1, max_part_bytes=1 << 10) as form:
         name, file = _checked(form)
         blob = await services.blobs.save(tenant, file.file)
-    repeated = None
-    if idempotency_key is not None:
-        repeated = Idempotency(idempotency_key, payload_hash("POST /adapters", [name, blob.sha256.hex()]))
+    repeated = idempotency(idempotency_key, "POST /adapters", [name, blob.sha256.hex()])
     try:
         adapter, new = await registry.create_version(services.database, tenant, name, blob, request=repeated)
     except InvalidInput:
         await services.blobs.remove([blob.path])
         raise
-    # On another error the version may be there all the same: a blob that nobody needs is swept away later.
+    # On other errors the version may exist: a blob that is not needed is removed later.
     if not new:
         await services.blobs.remove([blob.path])
     return adapter, new
 
 
 def _checked(form: FormData) -> tuple[str, UploadFile]:
-    if unknown := sorted(set(form.keys()) - {"name", "file"}):
-        field = clean_name(unknown[0])
-        raise InvalidInput(f"Unknown field {field!r}; the fields are name and file.", pointer=f"/{field}")
     name, file = form.get("name"), form.get("file")
     if not isinstance(name, str):
         raise InvalidInput("Send the adapter's name, as -F name=NAME.", pointer="/name")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Response
+
+from app.storage.idempotency import Idempotency, payload_hash
 
 Work = TypeVar("Work")
 
@@ -17,10 +19,15 @@ IdempotencyKey = Annotated[
 ]
 
 
+def idempotency(key: str | None, route: str, parts: Sequence[Any]) -> Idempotency | None:
+    """Return what recognises the same request when it is sent again, if it has a key."""
+    return None if key is None else Idempotency(key, payload_hash(route, parts))
+
+
 async def waited_for(
     work: Work, seconds: float, *, ended: Callable[[Work], bool], again: Callable[[], Awaitable[Work]]
 ) -> Work:
-    """As `again` reads it when it has ended, or when the time is over."""
+    """Return the work as `again` reads it when it has ended, or when the time is over."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not ended(work) and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(WAIT_STEP_S)
@@ -29,7 +36,7 @@ async def waited_for(
 
 
 def accepted(response: Response, location: str, *, new: bool, ended: bool) -> None:
-    """200 if the work has `ended` while the request waited, else 202. `new`: the request has not been made before."""
+    """Answer 200 if the work has `ended` while the request waited, else 202. `new`: it was not asked for before."""
     response.headers["Location"] = location
     response.status_code = 200 if ended else 202
     if not new:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import unicodedata
 from typing import Any, BinaryIO, cast
 
 from fastapi import APIRouter, Request, Response
@@ -10,23 +9,23 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from app.api.async_work import IdempotencyKey, Wait, accepted, waited_for
+from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, waited_for
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
+from app.api.uploads import FORM, clean_name, content_type, received_form
 from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
-from app.language.marks import cut_runs
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import jobs
-from app.storage.blobs import Blob, is_full, no_room
-from app.storage.idempotency import Idempotency, payload_hash
+from app.storage.blobs import Blob
+from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
 from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
-FIELDS = frozenset({"file", "metadata", "id"})
+FIELDS = ("file", "metadata", "id")
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
 MULTIPART = {
@@ -58,20 +57,14 @@ async def ingest(
 ) -> JobOut:
     """Accept files (multipart/form-data) or texts (application/json): 202 and a job. Accepted documents survive any
     crash from here on."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        try:
-            uploads = await _from_form(request, services, tenant.number)
-        except OSError as error:
-            # Large files pass through the disk before they are read.
-            if is_full(error):
-                raise no_room() from None
-            raise
+    kind = content_type(request)
+    if kind == FORM:
+        uploads = await _from_form(request, services, tenant.number)
     elif kind == "application/json":
         uploads = await _from_json(request, services, tenant.number)
     else:
         raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
-    repeated = None if idempotency_key is None else Idempotency(idempotency_key, _payload(uploads))
+    repeated = idempotency(idempotency_key, "POST /ingest", _parts(uploads))
     job, new = await _accept(services, tenant.number, uploads, repeated)
     job = await waited_for(
         job,
@@ -86,7 +79,7 @@ async def ingest(
 async def _accept(
     services: Services, tenant: TenantNumber, uploads: list[Upload], request: Idempotency | None
 ) -> tuple[jobs.Job, bool]:
-    """On any other error the job may exist nevertheless: blobs that are not needed are removed later."""
+    """Accept the uploads. On other errors the job may exist: blobs that are not needed are removed later."""
     if request is None:
         return await jobs.create_job(services.database, tenant, uploads), True
     needless = [upload.blob for upload in uploads]
@@ -100,12 +93,11 @@ async def _accept(
     return job, new
 
 
-def _payload(uploads: list[Upload]) -> bytes:
-    parts = [
+def _parts(uploads: list[Upload]) -> list[Any]:
+    return [
         [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata]
         for each in uploads
     ]
-    return payload_hash("POST /ingest", parts)
 
 
 async def _from_json(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
@@ -119,7 +111,7 @@ async def _from_json(request: Request, services: Services, tenant: TenantNumber)
 
 
 async def _from_form(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
-    async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=1 << 20) as form:
+    async with received_form(request, FIELDS, max_files=MAX_FILES, max_fields=10, max_part_bytes=1 << 20) as form:
         files = _checked_files(form)
         metadata = _metadata(form)
         document_id = _own_id(form, len(files))
@@ -164,11 +156,6 @@ def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Uploa
 
 
 def _checked_files(form: FormData) -> list[UploadFile]:
-    if unknown := sorted(set(form.keys()) - FIELDS):
-        raise InvalidInput(
-            f"Unknown field {clean_name(unknown[0])!r}; the fields are file, metadata and id.",
-            pointer=f"/{clean_name(unknown[0])}",
-        )
     values = form.getlist("file")
     files = [value for value in values if isinstance(value, UploadFile)]
     if not files or len(files) < len(values):
@@ -200,13 +187,6 @@ def _own_id(form: FormData, files: int) -> str | None:
 
 
 def _name(file: UploadFile) -> str | None:
-    """The file's name without folders; it is a label, never a path of ours."""
+    """Return the file's name without folders; it is a label, never a path of ours."""
     name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
     return clean_name(name)[:500] or None
-
-
-def clean_name(name: str) -> str:
-    sound = "".join(
-        character for character in name if character.isprintable() and not "\ud800" <= character <= "\udfff"
-    )
-    return cut_runs(unicodedata.normalize("NFC", cut_runs(sound)))

@@ -11,13 +11,12 @@ from app.adapters.loss_plot import plot_loss
 from app.adapters.registry import MAX_NAME, NAME, refuse_name
 from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, Method, validated_rows
 from app.api.adapters import refuse_without_engine
-from app.api.async_work import IdempotencyKey, accepted
+from app.api.async_work import IdempotencyKey, accepted, idempotency
 from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
 from app.storage import tasks
-from app.storage.idempotency import Idempotency, payload_hash
 
 router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
@@ -43,11 +42,9 @@ async def tune(
     refuse_without_engine(services)
     refuse_name(body.name)
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
-    request = None
-    if idempotency_key is not None:
-        request = Idempotency(idempotency_key, await asyncio.to_thread(payload_hash, "POST /tune", [body.name, spec]))
+    repeated = await asyncio.to_thread(idempotency, idempotency_key, "POST /tune", [body.name, spec])
     task, new = await tasks.create_task(
-        services.database, tenant.number, "tune", name=body.name, spec=spec, request=request
+        services.database, tenant.number, "tune", name=body.name, spec=spec, request=repeated
     )
     accepted(response, f"/jobs/{task.id}", new=new, ended=False)
     return job_out(task)

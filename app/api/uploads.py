@@ -1,0 +1,51 @@
+"""Forms with files: receive them, and refuse what is not a field."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+from starlette.datastructures import FormData
+
+from app.errors import InvalidInput
+from app.language.marks import cut_runs
+from app.storage.blobs import is_full, no_room
+
+FORM = "multipart/form-data"
+
+
+def content_type(request: Request) -> str:
+    """Return it without parameters such as a form's boundary."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@asynccontextmanager
+async def received_form(
+    request: Request, fields: Sequence[str], *, max_files: int, max_fields: int, max_part_bytes: int
+) -> AsyncIterator[FormData]:
+    """Give the form, with these fields at most, and close its files at the end."""
+    try:
+        async with request.form(max_files=max_files, max_fields=max_fields, max_part_size=max_part_bytes) as form:
+            _refuse_other_fields(form, fields)
+            yield form
+    except OSError as error:
+        # Large files pass through the disk before they are read.
+        if is_full(error):
+            raise no_room() from None
+        raise
+
+
+def clean_name(name: str) -> str:
+    sound = "".join(
+        character for character in name if character.isprintable() and not "\ud800" <= character <= "\udfff"
+    )
+    return cut_runs(unicodedata.normalize("NFC", cut_runs(sound)))
+
+
+def _refuse_other_fields(form: FormData, fields: Sequence[str]) -> None:
+    if unknown := sorted(set(form.keys()) - set(fields)):
+        field = clean_name(unknown[0])
+        known = f"{', '.join(fields[:-1])} and {fields[-1]}"
+        raise InvalidInput(f"Unknown field {field!r}; the fields are {known}.", pointer=f"/{field}")
