@@ -19,8 +19,9 @@ LEAVES = {
     "app.cpu": set(),
     "app.errors": set(),
     "app.tenancy": set(),
-    "app.addresses": {"app.errors"},
-    "app.settings": {"app.addresses", "app.errors"},
+    "app.settings.addresses": {"app.errors"},
+    "app.settings.home": set(),
+    "app.settings": {"app.errors", "app.settings.addresses", "app.settings.home"},
     "app.storage.snapshot": set(),
     "app.storage.filters": set(),
     "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.tenancy"},
@@ -43,7 +44,6 @@ LAYERS = (
     ("app.embedding",),
     ("app.language", "app.sandbox", "app.cpu", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
     ("app.settings",),
-    ("app.addresses",),
     ("app.tenancy", "app.errors"),
 )
 BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|cli\..+|sync\.in_database|cluster\..+)"

@@ -11,8 +11,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from app.addresses import SERVICE_ROLE
 from app.settings import Settings
+from app.settings.addresses import SERVICE_ROLE
 from tests.conftest import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.addresses import is_loopback
 from app.settings import Settings
+from app.settings.addresses import is_loopback
 
 MAX_WORKERS = 4
 

