@@ -1,4 +1,4 @@
-"""What nothing needs any more: files that a killed process has left behind, and those of deleted adapters."""
+"""Removes files that nothing needs any more: those a killed process left behind, and those of deleted adapters."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ingest.tune.task import sweep_trainings
 log = logging.getLogger("kyujang.sweep")
 
 EVERY_S = 3600
-# An upload's blob is there some moments before its job is.
+# An upload's blob exists some moments before its job.
 OLDER_THAN_S = 3600
 LOOKED_UP_AT_ONCE = 10_000
 
 
-async def keep_swept(services: Services) -> None:
+async def run_forever(services: Services) -> None:
+    """Remove every hour what nothing needs any more, until cancelled."""
     while True:
         try:
             await sweep(services)
@@ -37,7 +38,7 @@ async def keep_swept(services: Services) -> None:
 
 
 async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> int:
-    """How many blobs are gone, to which no document and no waiting upload refers.
+    """Remove blobs that no document and no waiting upload refers to; return how many.
 
     Below OLDER_THAN_S only while nothing is being uploaded.
     """
@@ -61,9 +62,9 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
 
 
 async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN_S) -> int:
-    """How many folders are gone: of adapters deleted a while ago, of tenants that are, and unfinished ones.
+    """Remove folders of adapters deleted a while ago, of deleted tenants, and unfinished ones; return how many.
 
-    An engine that reads a file which is gone dies with all its requests, hence KYUJANG_ADAPTER_GRACE_H.
+    An engine that reads a removed file dies with all its requests, hence KYUJANG_ADAPTER_GRACE_H.
     """
     settings, now = services.settings, time.time()
     grace = timedelta(hours=settings.adapter_grace_h)
@@ -92,7 +93,7 @@ def _adapters(folder: Path) -> list[tuple[Path, float]]:
 
 
 def _older(folder: Path, than: float) -> dict[str, list[str]]:
-    """By the tenant's number: paths as documents name them."""
+    """Return, by the tenant's number, paths as documents name them."""
     found: dict[str, list[str]] = {}
     for tenant in folder.glob("*"):
         if tenant.name.isdecimal() and tenant.is_dir():
@@ -101,7 +102,7 @@ def _older(folder: Path, than: float) -> dict[str, list[str]]:
 
 
 def _written(blob: Path) -> float:
-    """When it was written; never, if it is gone by now."""
+    """Return when it was written: never, if it is gone by now."""
     try:
         return blob.stat().st_mtime
     except FileNotFoundError:

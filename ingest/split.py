@@ -25,7 +25,7 @@ MAX_CLUSTER_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`start` and `stop` count code points in the document's text: text[start:stop] is `text`."""
+    """A part of a document; `start` and `stop` count code points in its text: text[start:stop] is `text`."""
 
     ord: int
     page: int | None
@@ -37,7 +37,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence, or a part of one that is too long alone."""
+    """A sentence, or a part of one that is longer than a chunk."""
 
     start: int
     stop: int
@@ -67,7 +67,7 @@ def _units(text: str, spans: Sequence[Span], count_tokens: CountTokens, max_toke
 
 
 def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens: int) -> list[Unit]:
-    """A sentence longer than a chunk: at words, and where there are none, between characters."""
+    """Cut a sentence that is longer than a chunk between words, or between characters where there are none."""
     units: list[Unit] = []
     while start < stop:
         window = start + MAX_CHARACTERS_A_TOKEN * max_tokens
@@ -85,7 +85,7 @@ def _cut(text: str, start: int, stop: int, count_tokens: CountTokens, max_tokens
 
 
 def _soft_end(text: str, start: int, end: int) -> int:
-    """The last word's end before `end`, if it is not too far back; never inside what is read as one character."""
+    """Return the last word's end before `end` if it is near, and never a place inside what reads as one character."""
     breaks = [found.start() for found in WORD_END.finditer(text, start + 1, end + 1)]
     if breaks and breaks[-1] > start + (end - start) // 2:
         return breaks[-1]
@@ -98,7 +98,7 @@ def _soft_end(text: str, start: int, end: int) -> int:
 
 
 def _joined(text: str, at: int) -> bool:
-    """Whether the characters on both sides are one: marks, joined emoji, and old Hangul, which NFC leaves in jamo."""
+    """Tell whether both sides read as one character: marks, joined emoji, old Hangul, which NFC leaves in jamo."""
     after, before = text[at], text[at - 1]
     return (
         unicodedata.category(after).startswith("M")
@@ -112,9 +112,9 @@ def _joined(text: str, at: int) -> bool:
 def _pack(
     text: str, units: Sequence[Unit], count_tokens: CountTokens, max_tokens: int, overlap_tokens: int
 ) -> list[tuple[int, int, int]]:
-    """(start, stop, tokens) of each chunk: as many whole units as fit, the last few of them again in the next one."""
+    """Return (start, stop, tokens) of each chunk: as many whole units as fit, the last few again in the next one."""
     chunks: list[tuple[int, int, int]] = []
-    # Prefix and special tokens are in every count, and once in a chunk.
+    # Every count includes prefix and special tokens; a chunk has them once.
     frame = count_tokens(["a"])[0] - 1
     own = [unit.tokens - frame for unit in units]
     first, done = 0, -1
@@ -123,7 +123,7 @@ def _pack(
         last = _keep_heading_with_text(text, units, max(first, done + 1), last)
         tokens = count_tokens([text[units[first].start : units[last].stop]])[0]
         while tokens > max_tokens:
-            # The white space between units counts too: let go of the overlap first, then of the last unit.
+            # The white space between units counts too: drop the overlap first, then the last unit.
             if first <= done:
                 first = done + 1
             else:
@@ -137,7 +137,7 @@ def _pack(
 
 
 def _fill(own: Sequence[int], first: int, room: int) -> int:
-    """The last unit that fits after `first`."""
+    """Return the last unit that fits after `first`."""
     last, total = first, own[first]
     while last + 1 < len(own) and total + own[last + 1] <= room:
         last += 1
@@ -152,7 +152,7 @@ def _keep_heading_with_text(text: str, units: Sequence[Unit], first: int, last: 
 
 
 def _with_headings(text: str, units: Sequence[Unit], first: int) -> int:
-    """The unit that the headings from `first` on stand above; `first` itself if it is none."""
+    """Return the unit below the headings that begin at `first`; `first` itself if it is not a heading."""
     last = first
     while last + 1 < len(units) and HEADING.match(text, units[last].start):
         last += 1
@@ -160,7 +160,7 @@ def _with_headings(text: str, units: Sequence[Unit], first: int) -> int:
 
 
 def _overlap(own: Sequence[int], before: int, done: int, room: int) -> int:
-    """Where the next chunk begins: some whole units back, but never a chunk over again."""
+    """Return where the next chunk begins: some whole units back, but never at the whole chunk again."""
     first, total = done + 1, 0
     while first > before + 1 and total + own[first - 1] <= room:
         first -= 1

@@ -1,4 +1,4 @@
-"""Chunks on their way: staged batch by batch, then published in one transaction."""
+"""Stages chunks batch by batch, then publishes them in one transaction."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def finish_unchanged(database: Database, work: ClaimedDocument) -> None:
 
 
 async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, int, int]]:
-    """(ord, start, stop, embedding space) of what an earlier attempt has embedded."""
+    """Return (ord, start, stop, embedding space) of what an earlier attempt has embedded."""
     async with database.transaction(work.tenant) as connection:
         rows = await fetch_all(
             connection,
@@ -67,7 +67,7 @@ async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, i
 async def stage(
     database: Database, work: ClaimedDocument, chunks: Sequence[Chunk], vectors: NDArray[float32], *, space: int
 ) -> None:
-    """One batch, committed: a restart goes on after it. Raises LeaseLost."""
+    """Stage one batch and commit it: a restart continues after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
         await update_claimed(
             connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(chunks)}
@@ -90,7 +90,7 @@ async def stage(
 async def stored_vectors(
     database: Database, work: ClaimedDocument, *, space: int, title: str | None
 ) -> dict[str, NDArray[float32]]:
-    """Of the version that is there now, by the chunk's text; none if it was embedded under another title."""
+    """Return the stored version's vectors by the chunk's text; none if it was embedded under another title."""
     async with database.transaction(work.tenant) as connection:
         rows = await fetch_all(
             connection,
@@ -114,7 +114,7 @@ async def unstage(database: Database, work: ClaimedDocument) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What each chunk is found by in words, in their order, and the scheme that says so."""
+    """The search terms of each chunk, in the chunks' order, and the scheme that made them."""
 
     scheme: str
     terms: Sequence[Sequence[str]]
@@ -123,10 +123,10 @@ class Analysis:
 async def publish(
     database: Database, work: ClaimedDocument, analysis: Analysis, *, space: int, media_type: str, title: str | None
 ) -> str | None:
-    """The new version becomes visible and the old one goes, in one transaction: readers see either.
+    """Replace the old version by the new one in one transaction, and return the old version's blob.
 
-    Returns the old version's blob. Raises LeaseLost, OtherScheme if the stored texts are analysed otherwise, or
-    OtherSpace if searches use another model's vectors by now.
+    Raises LeaseLost, OtherScheme if the stored texts are analysed in another way, or OtherSpace if searches use another
+    model's vectors by now.
     """
     async with database.transaction(work.tenant) as connection:
         await spaces.hold(connection, space)
@@ -149,7 +149,7 @@ async def publish(
 async def _replace(
     connection: Connection, work: ClaimedDocument, described: dict[str, Any], space: int
 ) -> tuple[list[int], list[int]]:
-    """The document's row and chunks, from what is staged. Returns the old chunks and the new ones, in order."""
+    """Write the document and its chunks from what is staged. Return the ids of the old and the new chunks, in order."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.item_number}
     removed = await fetch_all(
         connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key

@@ -1,4 +1,4 @@
-"""Bytes to text: byte order mark, UTF-8, the declared charset, CP949, and last Windows-1252."""
+"""Decodes bytes to text: byte order mark, UTF-8, the declared charset, CP949, and last Windows-1252."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_BROKEN = 0.1
 
 
 def decode(content: bytes, named: str | None = None) -> str | None:
-    """None if this is no text. `named` is the charset that came along, if one did."""
+    """Return the text, or None if this is not text. `named`: the charset given with it, if any."""
     for mark, charset in MARKS:
         if content.startswith(mark):
             return _try(content, charset)
@@ -70,7 +70,7 @@ def _try(content: bytes, charset: str, errors: str = "strict") -> str | None:
 
 
 def _nearly(content: bytes, charset: str) -> str | None:
-    """A few broken bytes, as in a file that was cut off, become U+FFFD; most others must have been right."""
+    """Replace a few broken bytes, as of a file that was cut off, by U+FFFD; return None if there are many."""
     text = _try(content, charset, "replace")
     if text is None:
         return None
@@ -79,7 +79,7 @@ def _nearly(content: bytes, charset: str) -> str | None:
 
 
 def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
-    """English in UTF-16 has a NUL in every other byte."""
+    """Recognise English in UTF-16 by a NUL in every other byte."""
     even, odd = content[:2000:2], content[1:2000:2]
     if odd.count(0) > 0.7 * len(odd) > 0:
         return ("utf-16-le",)
@@ -89,7 +89,7 @@ def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
 
 
 def _reads_well(text: str, charset: str) -> bool:
-    """Binary decodes under one-byte charsets too, but is full of control characters."""
+    """Tell text from binary, which one-byte charsets decode too, but to many control characters."""
     if len(CONTROL.findall(text)) > MAX_CONTROLS * len(text):
         return False
     if charset in ("cp949", "cp932"):
@@ -99,7 +99,7 @@ def _reads_well(text: str, charset: str) -> bool:
 
 
 def _in_its_script(text: str, wide: str, charset: str) -> int:
-    """How many of the characters beyond ASCII are what that charset is used for; others pass for it by chance."""
+    """Count the characters beyond ASCII that the charset is used for; others decode by chance."""
     if charset == "cp932":
         # Accents of Western text become single ideographs; those of Japanese stand together.
         return sum(map(len, JAPANESE.findall(text)))

@@ -1,4 +1,4 @@
-"""What a file is, by its content; its name only decides between kinds of text."""
+"""Detects a file's format by its content; its name only decides between kinds of text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAIN = "text/plain"
 
 Kinds = tuple[tuple[str, str | DocumentError], ...]
 
-# The first pattern that a member or stream fits decides; what is not taken is told what to save as.
+# The first pattern that a member or stream matches decides; a format that is not read is told what to save it as.
 ZIPS: Kinds = (
     (r"word/document\d*\.xml", DOCX),
     (r"xl/workbook\d*\.xml", XLSX),
@@ -54,14 +54,14 @@ OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 HWP3_MARK = b"HWP Document File V"
 RTF_MARK = b"{\\rtf"
 HWP_SIGNATURE = b"HWP Document File"
-# Each comment can match in one way only: many of them at the top of a file must not cost exponential time.
+# Each comment can match in one way only: many at the top of a file must not take exponential time.
 HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
 HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
-# No letter that only quotes mail has these.
+# A letter that merely quotes mail has none of these.
 SENT = re.compile(rb"^(?:Message-ID|MIME-Version|Received|Return-Path|DKIM-Signature):", re.IGNORECASE | re.MULTILINE)
 ABOUT = re.compile(rb"^(?:From|Subject|Date):", re.IGNORECASE | re.MULTILINE)
 HEAD_BYTES = 1 << 16
@@ -69,14 +69,14 @@ HEAD_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Decoded already, since only decoding tells that it is text."""
+    """Text that is decoded already, since only decoding shows that it is text."""
 
     media_type: str
     content: str
 
 
 def detect(path: Path, filename: str, media_type: str) -> str | Text:
-    """A media type, or the text itself. Raises DocumentError: unsupported_type, encrypted, corrupt, empty."""
+    """Return a media type, or the text itself. Raises DocumentError: unsupported_type, encrypted, corrupt, empty."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
@@ -85,7 +85,7 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         return kind
     content = decode(path.read_bytes())
     if content is None:
-        # Readers take a PDF with something before its mark, too; a text may well speak of the mark.
+        # PDF readers accept something before the mark; but a text may mention the mark.
         if PDF_MARK in head[:1024]:
             return PDF
         raise UNSUPPORTED
@@ -161,7 +161,7 @@ def _kind_of_text(content: str, filename: str, media_type: str) -> str:
 
 
 def _kind_of_json(content: str) -> str | None:
-    """None if it only begins as JSON does; as text nothing of it is lost."""
+    """Return JSON or JSONL, or None for what only begins like JSON: as text, nothing of it is lost."""
     try:
         json.loads(content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What is said about a document that cannot be taken, where several readers say the same."""
+"""Errors about documents that several readers share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def save_as(what: str, extension: str) -> DocumentError:
 def too_long(characters: int | None, limit: int) -> DocumentError:
     held = f"{characters:,} characters" if characters else "too many characters"
     return DocumentError(
-        "too_large", f"The document holds {held}; {limit:,} are taken (KYUJANG_LOAD_MAX_CHARS). Split it."
+        "too_large", f"The document holds {held}; at most {limit:,} are accepted (KYUJANG_LOAD_MAX_CHARS). Split it."
     )
 
 

@@ -1,4 +1,4 @@
-"""One module a family of formats. Runs in the child of ingest/loading/load.py alone."""
+"""Parses documents, one module a family of formats. Runs only in the child of ingest/loading/load.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ingest.loading.refusals import CORRUPT
 Pages = list[tuple[int | None, str]]
 
 SLIDE_TITLE = re.compile(r"^## (.{1,300})")
-# What programs put in the properties when nobody wrote a title.
+# Titles that programs put into the properties by default.
 NO_TITLE = re.compile(
     r"(?:untitled|제목 ?없음|powerpoint presentation|powerpoint 프레젠테이션|microsoft \w+ - .*"
     r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|html?|txt|indd))",
@@ -43,7 +43,7 @@ NO_TITLE = re.compile(
 )
 MAX_TITLE = 300
 MIN_OWN_TITLE = 4
-# What readers of damaged bytes raise. Anything else is a fault of ours and goes to the log.
+# Errors of reading damaged bytes. Any other is a bug and goes to the log.
 DAMAGE = (
     ValueError, LookupError, EOFError, OSError, OverflowError, RecursionError, NotImplementedError,
     struct.error, zlib.error, zipfile.BadZipFile, ExpatError,
@@ -60,7 +60,7 @@ TEXTS: dict[str, Callable[[str], tuple[str | None, str]]] = {
 
 
 def parse(path: Path, found: str | Text) -> tuple[str | None, Pages, bool]:
-    """(title, pages, whether a page's runs of combining marks were cut). Raises DocumentError."""
+    """Return (title, pages, whether runs of combining marks were cut). Raises DocumentError."""
     try:
         title, pages = _text(found) if isinstance(found, Text) else READERS[found](path)
     except DAMAGE:
@@ -78,7 +78,7 @@ def _text(found: Text) -> tuple[str | None, Pages]:
 
 
 def _docx(path: Path) -> tuple[str | None, Pages]:
-    """A heading says more than the properties, which keep a template's title."""
+    """Read the title from a heading first: the properties may keep a template's title."""
     title, content = office.docx(path)
     return text.heading(content) or _said(title), [(None, content)]
 
@@ -97,7 +97,7 @@ def _hwpx(path: Path) -> tuple[str | None, Pages]:
 
 
 def _hancom(title: str | None, content: str) -> tuple[str | None, Pages]:
-    """Their title is mostly that of the document this one began as: taken only if it is said in the text, too."""
+    """Keep the title only if the text has it too: mostly it is that of the document this one was copied from."""
     own = title is not None and len(title.strip()) >= MIN_OWN_TITLE and _squeezed(title) in _squeezed(content)
     return title if own and not (title or "").strip().isdigit() else None, [(None, content)]
 

@@ -1,4 +1,4 @@
-"""Paragraphs and tables in the order of reading; tables as Markdown."""
+"""Collects paragraphs and tables in reading order, and renders tables as Markdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Block = str | Table
 
 
 class Flow:
-    """A reader's parts: each cell is opened, filled with paragraphs and tables, and closed with its place."""
+    """Collects what a reader finds: each cell is opened, filled with paragraphs and tables, and closed at its place."""
 
     def __init__(self) -> None:
         self._open: list[list[Block]] = [[]]
@@ -73,6 +73,6 @@ def _markdown(table: Table) -> str:
 
 
 def _inline(blocks: Sequence[Block]) -> str:
-    """A cell is one line, whatever is in it."""
+    """Render a cell as one line, whatever it holds."""
     parts = (block if isinstance(block, str) else " ".join(map(_inline, block.in_order())) for block in blocks)
     return " ".join(" ".join(parts).split())

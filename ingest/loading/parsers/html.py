@@ -1,4 +1,4 @@
-"""Pages: Markdown by xberg, or words alone where a page is nested deeper than xberg can follow."""
+"""Reads HTML as Markdown with xberg, or as words alone if it is nested deeper than xberg can follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ingest.loading.parsers.office import HTML_DEPTH, convert, without_noise
 
 TITLE = re.compile(r"<title[^>]*>([^<]{1,300})</title>", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
-# With what they hold in any case: rows and cells, items. Those may stay open without nesting and are not counted.
+# Levels including rows, cells and items, which are not counted themselves: they may stay open without nesting.
 LEVELS = {"table": 4, "ul": 2, "ol": 2, "dl": 2}
 UNCOUNTED = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",

@@ -1,4 +1,4 @@
-"""HWP 5: Hancom's documents as records in an OLE file, those "for distribution" included.
+"""Reads HWP 5, Hancom's documents as records in an OLE file, including those "for distribution".
 
 After "Hangul Document File Format 5.0" as Hancom publishes it.
 """
@@ -16,12 +16,12 @@ from ingest.loading.parsers.flow import Flow
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 COMPRESSED, DISTRIBUTION = 0x1, 0x4
-# By a password, by DRM, by a certificate, by DRM with a certificate.
+# Password, DRM, certificate, DRM with a certificate.
 LOCKED = 0x2 | 0x10 | 0x100 | 0x400
 DISTRIBUTION_DATA, PARAGRAPH_TEXT, CONTROL, LIST, TABLE, FORMULA = 28, 67, 71, 72, 77, 88
 LONG_RECORD = 0xFFF
 MAX_BYTES = 1 << 28
-# These take eight code units, most of which are no text.
+# These take eight code units, most of which are not text.
 TAB = re.compile("\t.{7}", re.DOTALL)
 CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x17].{7}", re.DOTALL)
 SINGLE = str.maketrans({"\r": "\n", "\x18": "-", "\x1e": " ", "\x1f": " "})
@@ -56,7 +56,7 @@ def _title(ole: Any) -> str | None:
         title = ole.getproperties("\x05HwpSummaryInformation").get(2)
     except OSError:
         return None
-    # The library takes the string's length for bytes' and reads on.
+    # The library takes the length in characters for one in bytes, and reads on.
     return title.split("\0")[0] if isinstance(title, str) else None
 
 
@@ -75,7 +75,7 @@ def _unpacked(stream: bytes, flags: int) -> bytes:
 
 
 def _opened(stream: bytes) -> bytes:
-    """The first record hides a key for the rest: XOR with runs of a generator that its first four bytes seed."""
+    """Decrypt it by the key in its first record, hidden by XOR with a generator that the first four bytes seed."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     tag, _, data = next(_records(stream), (0, 0, b""))
@@ -89,14 +89,14 @@ def _opened(stream: bytes) -> bytes:
         state = (state * 214013 + 2531011) & 0xFFFFFFFF
         mask += bytes([value]) * ((state >> 16 & 0xF) + 1)
     key = bytes(data[i] ^ mask[i] for i in range(key_at, key_at + 16))
-    # ECB is what the format prescribes; it keeps nothing secret here, the key lies beside the text.
+    # The format prescribes ECB; nothing is secret here, since the key lies beside the text.
     decryptor = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305
     rest = stream[4 + len(data) :]
     return decryptor.update(rest[: len(rest) // 16 * 16])
 
 
 def _records(content: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(tag, level, body)"""
+    """Yield (tag, level, body)."""
     at = 0
     while at + 4 <= len(content):
         (head,) = struct.unpack_from("<I", content, at)
@@ -111,7 +111,7 @@ def _records(content: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _read_section(content: bytes, flow: Flow) -> None:
-    """Cells follow their table's record on the same level; whatever is less deep ends it."""
+    """Read the records: cells follow their table's on the same level, and a lower level ends the table."""
     tables: list[int] = []
     cells: list[tuple[int, int] | None] = []
 

@@ -1,4 +1,4 @@
-"""HWPX (KS X 6101): Hancom's documents as a zip of XML sections."""
+"""Reads HWPX (KS X 6101), Hancom's documents as a zip of XML sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 SECTION = r"Contents/section(\d+)\.xml"
 MANIFEST = "META-INF/manifest.xml"
-# Text of its own: of a run, a formula, and the two lines of an annotated word.
+# Elements with text: a run, a formula, and the two lines of an annotated word.
 TEXT = {"t", "script", "mainText", "subText"}
 INSIDE_TEXT = {"lineBreak": "\n", "tab": "\t", "nbSpace": " ", "fwSpace": " ", "hyphen": "-"}
 TITLE = re.compile(rb"<opf:title\b[^>]*>([^<]{1,300})</opf:title>")
@@ -41,7 +41,7 @@ def _title(archive: zipfile.ZipFile) -> str | None:
 
 
 class SectionReader:
-    """What a paragraph holds (tables, notes, shapes) follows its own text."""
+    """Reads a section; what a paragraph holds (tables, notes, shapes) follows the paragraph's text."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
@@ -84,7 +84,7 @@ class SectionReader:
             self._flow.close_table()
 
     def _give(self) -> None:
-        """Ends the open paragraph's text so far, before something else begins inside it."""
+        """End the text of the open paragraph so far, before something else begins inside it."""
         if self._texts:
             self._flow.paragraph("".join(self._texts[-1]))
             self._texts[-1].clear()

@@ -1,4 +1,4 @@
-"""Mail: who, when, about what, and the text; of what is attached the name, and the text of forwarded mail."""
+"""Reads mail: headers and text, the names of attachments, and the text of forwarded mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.loading.charset import decode
 from ingest.loading.parsers import html
 
 SHOWN = ("From", "To", "Cc", "Date", "Subject")
-# What Korean programs mean by these is Microsoft's larger set.
+# Korean programs mean Microsoft's larger set by these.
 ENCODED_WORD = re.compile(rb"=\?(?:euc-kr|ks_c_5601-1987|ksc5601)\?", re.IGNORECASE)
 
 

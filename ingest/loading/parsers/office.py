@@ -1,5 +1,5 @@
-"""Word, Excel, EPUB and HTML by xberg, from memory alone: it would fetch addresses, cache texts on disk and look for
-OCR models otherwise."""
+"""Reads Word, Excel, EPUB and HTML with xberg, from memory only: otherwise xberg would fetch addresses, cache texts on
+disk and look for OCR models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 # Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
 HTML_DEPTH = 180
 MAX_CELLS = 20_000_000
-# With something of an address inside the parentheses: `cells[i](j)` is none.
+# With something like an address in the parentheses, unlike `cells[i](j)`.
 LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)""")
 BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 PADDING = re.compile(r"[ \t]{3,}")
@@ -37,7 +37,7 @@ def epub(path: Path) -> tuple[str | None, str]:
 
 def xlsx(path: Path) -> tuple[str | None, Sheets]:
     _, document = _convert_package(path, XLSX)
-    # A sheet's name alone is no text.
+    # A sheet's name alone does not count as text.
     sheets = [sheet for sheet in document.pages or [] if sheet.content.strip()]
     return _title(document), [(each.page_number, f"## {each.sheet_name}\n\n{_rows(each.content)}") for each in sheets]
 
@@ -49,7 +49,7 @@ def _convert_package(path: Path, media_type: str) -> tuple[str, Any]:
 
 
 def convert(content: bytes, media_type: str) -> tuple[str, Any]:
-    """(Markdown, xberg's document)"""
+    """Return (Markdown, xberg's document)."""
     import xberg
 
     no_noise = xberg.ConversionOptions(
@@ -78,7 +78,7 @@ def convert(content: bytes, media_type: str) -> tuple[str, Any]:
 
 
 def without_noise(text: str) -> str:
-    """Addresses, emphasis and padding are no prose: they would fill the chunks and match nothing."""
+    """Remove addresses, emphasis and padding, which would fill the chunks and match nothing."""
     return PADDING.sub(" ", BOLD.sub(r"\1", LINK.sub(r"\1", text)))
 
 

@@ -1,4 +1,4 @@
-"""Documents that are a zip of XML parts: bounded, and with no entity ever expanded."""
+"""Opens documents that are a zip of XML parts, within limits and without expanding entities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Attributes = dict[str, str]
 
 
 class XmlReader(Protocol):
-    """Takes a part's elements by their local names."""
+    """Receives a part's elements by their local names."""
 
     def start(self, name: str, attributes: Attributes) -> None: ...
 
@@ -37,14 +37,14 @@ def open_package(path: Path) -> Iterator[zipfile.ZipFile]:
         members = archive.infolist()
         if any(member.flag_bits & ENCRYPTED_MEMBER for member in members):
             raise ENCRYPTED
-        # zipfile gives no more of a member than it declares.
+        # zipfile reads no more of a member than it declares.
         if sum(member.file_size for member in members) > MAX_BYTES:
             raise UNPACKS_TO_TOO_MUCH
         yield archive
 
 
 def check_parts(archive: zipfile.ZipFile) -> None:
-    """Before another library reads the package: it would leave out what is damaged and not say so."""
+    """Read all parts before another library does, which would silently leave out what is damaged."""
     for member in archive.infolist():
         if member.filename.lower().endswith(READABLE):
             tail = b""
@@ -56,7 +56,7 @@ def check_parts(archive: zipfile.ZipFile) -> None:
 
 
 def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:
-    """Raises KeyError if there is no such part."""
+    """Feed a part to the reader. Raises KeyError if it does not exist."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse
@@ -70,7 +70,7 @@ def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:
 
 
 def numbered(archive: zipfile.ZipFile, pattern: str) -> list[str]:
-    """The parts that match, in the order of the number in the pattern's group."""
+    """Return the parts that match, in the order of the number in the pattern's group."""
     found = [(re.fullmatch(pattern, name), name) for name in archive.namelist()]
     return [name for _, name in sorted((int(match.group(1)), name) for match, name in found if match)]
 
@@ -80,5 +80,5 @@ def _local(start: Callable[[str, Attributes], None]) -> Callable[[str, Attribute
 
 
 def _refuse(*_: object) -> None:
-    """Entities are declared in a DTD alone, and no office program writes one."""
+    """Refuse a DTD: only there entities are declared, and office programs do not write one."""
     raise CORRUPT

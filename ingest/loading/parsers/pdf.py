@@ -1,4 +1,4 @@
-"""PDF by PDFium, page by page."""
+"""Reads PDF page by page with PDFium."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Presentations, slide by slide with its notes.
+"""Reads presentations, each slide with its notes.
 
-xberg is not used for them: it puts a space between the runs of a word, wherever an editor cut it, and orders slides by
-the names of their parts.
+xberg is not used for them: it puts a space wherever an editor has cut a word into runs, and orders slides by the names
+of their parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ingest.loading.refusals import CORRUPT
 
 PRESENTATION = "ppt/presentation.xml"
 SLIDE = r"ppt/slides/slide(\d+)\.xml"
-# Beside a slide's own text: what is said to it, and the words in its drawings.
+# Beside a slide's own text: its notes, and the words in its drawings.
 BESIDE = ("diagramData", "chart", "notesSlide")
 TITLES = {"title", "ctrTitle"}
 NUMBER = "sldNum"
@@ -54,7 +54,7 @@ def _slide(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _relations(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str, str]]:
-    """(key, kind, part) of what a part refers to."""
+    """Return (key, kind, part) of what a part refers to."""
     folder, _, file = name.rpartition("/")
     relations = Relations()
     try:
@@ -109,7 +109,7 @@ class SlideReader:
 
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "Fallback" or self._fallbacks:
-            # The same once more, for programs that cannot show the first.
+            # The same content again, for programs that cannot show the first.
             self._fallbacks += 1
         elif name in ("sp", "graphicFrame"):
             self._kind = ""

@@ -1,4 +1,4 @@
-"""What is text already: as it stands, or a line a value where it is JSON."""
+"""Reads what is text already: as it stands, or one line a value for JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
 
 
 def as_it_stands(content: str) -> tuple[str | None, str]:
-    """CSV too: a row of it reads well, and a table would put a space around each value."""
+    """Return it unchanged. CSV too: its rows read well, and a Markdown table would add a space around each value."""
     return None, content
 
 

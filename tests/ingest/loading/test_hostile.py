@@ -110,7 +110,7 @@ async def test_a_text_that_is_too_long_names_the_limit(tmp_path):
     (tmp_path / "a").write_text("가나다라 " * 400)
     error = await refusal(tmp_path / "a", max_chars=1000)
     assert error.document_code == "too_large"
-    assert "2,000 characters; 1,000 are taken (KYUJANG_LOAD_MAX_CHARS)" in error.detail
+    assert "2,000 characters; at most 1,000 are accepted (KYUJANG_LOAD_MAX_CHARS)" in error.detail
     assert len((await take(tmp_path / "a", max_chars=2000)).text) == 2000
 
 
