@@ -46,7 +46,7 @@ LAYERS = (
     ("app.settings",),
     ("app.tenancy", "app.errors"),
 )
-BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|cli\..+|sync\.in_database|cluster\..+)"
+BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|sync\.in_database|cluster\..+)"
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
@@ -97,7 +97,10 @@ SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
-TALKS_TO_A_TERMINAL = r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\..+|ingest\.tune\.command"
+TALKS_TO_A_TERMINAL = (
+    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\..+"
+    r"|ingest\.(tune|sync|reindexing)\.command"
+)
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from app.errors import DatabaseUnavailable, KyujangError
+
+T = TypeVar("T")
 
 log = logging.getLogger("kyujang.worker")
 
@@ -16,20 +19,21 @@ class Stopping(KyujangError):
 
 
 async def run_under_lease(
-    work: Coroutine[None, None, None],
+    work: Coroutine[Any, Any, T],
     renew: Callable[[], Awaitable[None]],
     *,
     lease_s: float,
-    stopping: asyncio.Task[bool],
-) -> None:
+    stopping: asyncio.Task[bool] | None = None,
+) -> T:
     """Raises what the work raises, what `renew` raises, LeaseLost above all, or Stopping; the work has ended then."""
     task = asyncio.create_task(work)
+    awaited = {task} if stopping is None else {task, stopping}
     try:
         while True:
-            await asyncio.wait({task, stopping}, timeout=lease_s / 3, return_when="FIRST_COMPLETED")
+            await asyncio.wait(awaited, timeout=lease_s / 3, return_when="FIRST_COMPLETED")
             if task.done():
                 return task.result()
-            if stopping.done():
+            if stopping is not None and stopping.done():
                 raise Stopping
             try:
                 await renew()

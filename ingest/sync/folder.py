@@ -1,4 +1,4 @@
-"""The files of a folder, and the document ids that their paths become."""
+"""Finds the files of a folder, and turns their paths into document ids."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from app.errors import KyujangError
 from app.language.unicode import clean
 
-# The service's rule, on its regex engine: the \w of Python's own is another one.
+# The service's rule, on its regex engine: Python's own \w differs.
 FITTING: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$")])
 MAX_ID, MAX_PREFIX, MAX_LABEL = 200, 100, 200
 MADE_BY_THE_SERVICE = "doc_"
-# How a substitute ends. A path that ends so by itself gets one too, hence none is both.
+# The end of a substitute. A path that ends like one gets a substitute too, so that the two cannot collide.
 SUBSTITUTE = re.compile(r":[0-9a-f]{16}$")
-# Beside what is hidden: what offices and operating systems leave in folders.
+# Hidden files, and what office programs and operating systems leave in folders.
 NEVER = (".*", "~$*", "Thumbs.db", "desktop.ini", "__MACOSX")
 
 
@@ -41,11 +41,11 @@ class Source:
 def find(
     paths: Sequence[Path], *, include: Sequence[str], exclude: Sequence[str], prefix: str = "", label: str | None = None
 ) -> list[Source]:
-    """The files in `paths`, each of which holds at least one, in the order of their ids.
+    """Return the files in `paths`, in the order of their ids; a path without any is an error.
 
     A pattern without a slash is matched against names, one with a slash against the path below the folder, where `*`
-    takes slashes too. Folders are left out by `exclude` alone. Links to files are read; links to folders are not
-    followed, since they may lead out or round. Raises KyujangError.
+    matches slashes too. Only `exclude` skips folders. Links to files are read; links to folders are not followed, since
+    they may lead outside or in a circle. Raises KyujangError.
     """
 
     def skip(relative: str, is_file: bool) -> bool:
@@ -57,14 +57,14 @@ def find(
 
 
 def present(paths: Sequence[Path], *, prefix: str = "") -> set[str]:
-    """The ids of all there is, what find() leaves out included. Raises KyujangError."""
+    """Return the ids of all files, including those that find() skips. Raises KyujangError."""
     return {source.id for source in _sources(paths, lambda *_: False, prefix, None)}
 
 
 def document_id(relative: str, prefix: str = "") -> str:
-    """The path itself if the service takes it as an id; else like it, with the hash of the path behind it.
+    """Return the path if the service accepts it as an id; else something readable that ends with the path's hash.
 
-    The same on every file system, NFC or NFD.
+    It is the same on every file system, NFC or NFD.
     """
     wanted = unicodedata.normalize("NFC", prefix + relative)
     if _fits(wanted) and not wanted.startswith(MADE_BY_THE_SERVICE) and not SUBSTITUTE.search(wanted):
@@ -73,7 +73,7 @@ def document_id(relative: str, prefix: str = "") -> str:
 
 
 def file_name(source: Source) -> str:
-    """As the document's source; a name on disk may hold bytes that are no text."""
+    """Return the document's source; a name on disk may hold bytes that are not text."""
     return unicodedata.normalize("NFC", source.path.name).encode(errors="replace").decode()
 
 
@@ -84,7 +84,7 @@ def _substitute(wanted: str, prefix: str, *, of: str) -> str:
         readable = readable.replace("_", "-", 1)
     room = MAX_ID - len(":") - len(digest)
     if len(readable) > room:
-        # A file's name says more than the folders above it.
+        # The file's name says more than the folders above it.
         readable = f"{prefix}_{readable[-(room - len(prefix) - 1) :]}"
     return f"{readable}:{digest}"
 
@@ -93,7 +93,7 @@ def _sources(paths: Sequence[Path], skip: Callable[[str, bool], bool], prefix: s
     prefix = unicodedata.normalize("NFC", prefix)
     if prefix and (len(prefix) > MAX_PREFIX or document_id("", prefix) != prefix):
         raise KyujangError(
-            f"No document id begins with {prefix!r}: a prefix takes at most {MAX_PREFIX} letters, digits, spaces and "
+            f"No document id can begin with {prefix!r}: a prefix has at most {MAX_PREFIX} letters, digits, spaces and "
             f"_ . - : /, and does not begin with {MADE_BY_THE_SERVICE}."
         )
     found: dict[str, Source] = {}
@@ -102,8 +102,8 @@ def _sources(paths: Sequence[Path], skip: Callable[[str, bool], bool], prefix: s
             other = found.setdefault(source.id, source)
             if other.path.resolve() != source.path.resolve():
                 raise KyujangError(
-                    f"{other.path} and {source.path} would both be document {source.id!r}: add the folders one after "
-                    "the other, with another --prefix each."
+                    f"{other.path} and {source.path} would both be document {source.id!r}: add the folders one by one, "
+                    "each with its own --prefix."
                 )
     return [found[each] for each in sorted(found)]
 
@@ -114,7 +114,7 @@ def _of_one(path: Path, skip: Callable[[str, bool], bool], prefix: str, label: s
         raise KyujangError(f"There is no file to add in {path}.")
     folder = _label(root, label)
     taken: set[str] = set()
-    # NFC first: of two names that differ in nothing else, it keeps the id.
+    # NFC first: of two names that differ in nothing else, that one keeps the id.
     for relative in sorted(files, key=lambda each: (not unicodedata.is_normalized("NFC", each), each)):
         name = document_id(relative, prefix)
         if name in taken:
@@ -124,7 +124,7 @@ def _of_one(path: Path, skip: Callable[[str, bool], bool], prefix: str, label: s
 
 
 def _files(path: Path, skip: Callable[[str, bool], bool]) -> tuple[Path, list[str]]:
-    """The folder, and the paths below it. A file alone is one of its folder."""
+    """Return the folder and the paths below it. A single file counts as one of its folder."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -149,13 +149,13 @@ def _is_file(path: str) -> bool:
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
-        return False  # a link to nowhere
+        return False  # a dangling link
     except OSError as error:
         _unreadable(error)
 
 
 def _unreadable(error: OSError) -> NoReturn:
-    raise KyujangError(f"{error.filename} cannot be read: {error.strerror}. Put it right or leave it out (--exclude).")
+    raise KyujangError(f"{error.filename} cannot be read: {error.strerror}. Fix that or skip it (--exclude).")
 
 
 def _label(root: Path, label: str | None) -> str:

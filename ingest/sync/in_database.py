@@ -1,9 +1,9 @@
-"""The service's own database and blob folder as the target of an add, without its API."""
+"""Adds to the service's own database and blob folder, without its API."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,38 +21,55 @@ from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import FOLDER, Ended, Stored, described
 from ingest.worker import run
 
+BATCH = 50
 JOB_DOCUMENTS = 500
 PAGE = 500
 WORKING = ("queued", "running")
 
+Ingest = Callable[[Services, TenantNumber, Sequence[str], asyncio.Event], Coroutine[Any, Any, None]]
+"""Ingests the documents of these jobs, of which more may come until the event is set."""
+
 
 @asynccontextmanager
-async def open_in_place(settings: Settings, tenant: str, *, work: bool) -> AsyncIterator[InPlace]:
-    """With `work` a worker runs in this process until the end. Raises KyujangError."""
-    # Neither ranks nor generates.
+async def open_database_target(
+    settings: Settings, tenant: str, ingest: Ingest | None, *, batch: int | None = None, window: int = 500
+) -> AsyncIterator[DatabaseTarget]:
+    """Open the database; `ingest` runs beside the block and finishes what it accepts. Raises KyujangError."""
+    # Adding needs neither a reranker nor an engine.
     settings = settings.model_copy(update={"reranker": None, "engine": "none"})
     async with open_services(settings) as services:
         number = (await tenant_by_slug(services.database, tenant)).number
-        stop = asyncio.Event()
-        worker = asyncio.create_task(run(services, stop)) if work else None
+        target = DatabaseTarget(services, number, batch or BATCH, window)
+        complete = asyncio.Event()
         try:
-            yield InPlace(services, number, worker)
-        finally:
-            stop.set()
-            if worker is not None:
-                await worker
+            async with asyncio.TaskGroup() as group:
+                if ingest is not None:
+                    group.create_task(ingest(services, number, target.accepted, complete))
+                yield target
+                complete.set()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+
+async def ingest_by_worker(
+    services: Services, tenant: TenantNumber, job_ids: Sequence[str], complete: asyncio.Event
+) -> None:
+    """Run a worker, which takes what there is, in this process until `complete` is set."""
+    await run(services, complete)
 
 
 async def accept(
     services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None
 ) -> list[str]:
-    """As POST /ingest does; the ids of the jobs. Raises OSError for a file that cannot be read, and then what comes
-    before its job's documents is accepted, and nothing else."""
+    """Accept files as POST /ingest does, and return the jobs' ids.
+
+    Raises OSError for a file that cannot be read; the jobs before its own are accepted then, and nothing else.
+    """
     accepted = []
     for first in range(0, len(sources), JOB_DOCUMENTS):
         some = sources[first : first + JOB_DOCUMENTS]
         uploads = await _save(services, tenant, some, metadata)
-        # If this fails the job may be there all the same, and the files must stay.
+        # Even if this fails the job may exist, so the files must stay.
         accepted.append((await jobs.create_job(services.database, tenant, uploads)).id)
     return accepted
 
@@ -81,30 +98,29 @@ async def _save(
     ]
 
 
-class InPlace:
-    batch = 50
-    window = 500
-
-    def __init__(self, services: Services, tenant: TenantNumber, worker: asyncio.Task[None] | None) -> None:
+class DatabaseTarget:
+    def __init__(self, services: Services, tenant: TenantNumber, batch: int, window: int) -> None:
         self._services = services
         self._tenant = tenant
-        self._worker = worker
+        self.batch = batch
+        self.window = window
+        self.accepted: list[str] = []
+        """The jobs so far."""
 
-    def labelled(self, folder: str) -> AsyncIterator[tuple[str, Stored]]:
+    def documents_in_folder(self, folder: str) -> AsyncIterator[tuple[str, Stored]]:
         return self._documents_where(Metadata(FOLDER), [folder])
 
-    async def among(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]:
+    async def documents_by_id(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]:
         for first in range(0, len(ids), PAGE):
             async for each in self._documents_where("document_id", ids[first : first + PAGE]):
                 yield each
 
     async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
-        (job,) = await accept(self._services, self._tenant, sources, metadata)
-        return job
+        jobs_ = await accept(self._services, self._tenant, sources, metadata)
+        self.accepted += jobs_
+        return jobs_[0]
 
     async def ended(self, jobs_: Collection[str]) -> list[Ended]:
-        if self._worker is not None and self._worker.done():
-            self._worker.result()
         done = []
         for each in jobs_:
             job = await jobs.get_job(self._services.database, self._tenant, each)

@@ -1,4 +1,4 @@
-"""A running service as the target of an add."""
+"""Adds over HTTP, to a running service."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ import httpx
 from app.cli.client import FINISHED, ServiceRefused, call_async, open_async_client
 from app.settings import Settings
 from ingest.sync.folder import Source, file_name
-from ingest.sync.sync import Ended, Refused, Stored, described
+from ingest.sync.sync import Ended, FileRefused, Stored, described
 
 PAGE = 200
 ASKED_ONE_BY_ONE = 8
-# Of the ids in one filter: the service takes 200 values, and a proxy 8 KB of an address line.
+# In one filter: the service accepts 200 values, and a proxy 8 KB of a request line.
 IDS_AT_ONCE, ID_BYTES_AT_ONCE = 150, 6000
 PASSING = frozenset({429, 502, 503, 504})
-# What the service says about one file; anything else holds for all of them.
+# Answers about one file; any other is about all of them.
 ABOUT_THE_FILE = frozenset({400, 409, 413, 415, 422, 500})
 RETRY_DELAYS_S = (0.5, 1, 2, 4, 8, 15, 30)
 MAX_RETRY_AFTER_S = 120
 
 
 @asynccontextmanager
-async def open_remote(settings: Settings, *, url: str | None, key: str | None) -> AsyncIterator[Remote]:
-    """Raises ServiceRefused if nothing answers."""
+async def open_http_target(settings: Settings, *, url: str | None, key: str | None) -> AsyncIterator[HttpTarget]:
+    """Connect to the service. Raises ServiceRefused if it does not answer."""
     async with open_async_client(settings, url=url, key=key) as client:
         limits = await call_async(client, "GET", "/limits")
-        yield Remote(client, max_upload_bytes=limits["max_upload_bytes"])
+        yield HttpTarget(client, max_upload_bytes=limits["max_upload_bytes"])
 
 
-class Remote:
-    """A request a file: POST /ingest takes an id with one file only."""
+class HttpTarget:
+    """Sends one file a request: POST /ingest accepts an id with one file only."""
 
     batch = 1
     # Fewer than one page of jobs, so that it answers for all of them.
@@ -48,11 +48,11 @@ class Remote:
         self._max_upload_bytes = max_upload_bytes
         self._documents: dict[str, str] = {}
 
-    async def labelled(self, folder: str) -> AsyncIterator[tuple[str, Stored]]:
+    async def documents_in_folder(self, folder: str) -> AsyncIterator[tuple[str, Stored]]:
         async for each in self._documents_where({"key": "metadata.folder", "op": "eq", "value": folder}):
             yield each
 
-    async def among(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]:
+    async def documents_by_id(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]:
         for some in _portions(ids):
             async for each in self._documents_where({"key": "document_id", "op": "in", "value": some}):
                 yield each
@@ -62,29 +62,34 @@ class Remote:
         fields = {"id": source.id}
         if (wanted := described(source, metadata)) is not None:
             fields["metadata"] = json.dumps(wanted)
-        # The limit is the whole request's; were the file to meet it on its way, the connection would break.
+        # The limit counts the whole request, and the service breaks the connection at it.
         if source.path.stat().st_size > self._max_upload_bytes - len(fields.get("metadata", "")) - 2048:
             limit = self._max_upload_bytes >> 20
-            raise Refused("too_large", f"It is larger than {limit} MB, the service's limit (KYUJANG_MAX_UPLOAD_MB).")
+            raise FileRefused(
+                "too_large", f"It is larger than {limit} MB, the service's limit (KYUJANG_MAX_UPLOAD_MB)."
+            )
 
         async def send() -> Any:
-            # The same bytes with an id are taken in once, so that a broken request may be sent again.
+            # The same bytes under an id are ingested once, so a broken request may be repeated.
             with source.path.open("rb") as content:
                 file = (file_name(source), content)
                 return await call_async(self._client, "POST", "/ingest", data=fields, files={"file": file})
 
         try:
-            job = await _patiently(send)
+            job = await _with_retries(send)
         except ServiceRefused as refused:
             if refused.status_code in ABOUT_THE_FILE:
-                raise Refused(refused.problem_code or str(refused.status_code), refused.detail) from None
+                raise FileRefused(refused.problem_code or str(refused.status_code), refused.detail) from None
             raise
         self._documents[job["id"]] = source.id
         return str(job["id"])
 
     async def ended(self, jobs: Collection[str]) -> list[Ended]:
-        """Few jobs are asked for one by one. Of many, one request answers for the newest, and some of the others are
-        asked for at random: the number of requests does not grow with the documents."""
+        """Return what has ended, in a number of requests that does not grow with the documents.
+
+        Few jobs are asked for one by one. Of many, one request answers for the newest, and a random few of the others
+        are asked for.
+        """
         listed: dict[str, dict[str, Any]] = {}
         one_by_one = list(jobs)
         if len(jobs) > ASKED_ONE_BY_ONE:
@@ -127,7 +132,7 @@ class Remote:
             fields["cursor"] = page["next_cursor"]
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
-        return await _patiently(lambda: call_async(self._client, method, path, **options))
+        return await _with_retries(lambda: call_async(self._client, method, path, **options))
 
 
 def _portions(ids: Sequence[str]) -> Iterator[list[str]]:
@@ -144,8 +149,8 @@ def _portions(ids: Sequence[str]) -> Iterator[list[str]]:
         yield portion
 
 
-async def _patiently(request: Callable[[], Awaitable[Any]]) -> Any:
-    """Again while the service is busy or away, for about a minute, or as long as it asks for."""
+async def _with_retries(request: Callable[[], Awaitable[Any]]) -> Any:
+    """Repeat the request while the service is busy or unreachable, for about a minute or as long as it asks for."""
     for delay in RETRY_DELAYS_S:
         try:
             return await request()

@@ -1,4 +1,4 @@
-"""What became of the files of one add."""
+"""The report of one `add`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Outcome = Literal["added", "replaced", "unchanged", "failed", "deleted"]
 
 
 @dataclass
-class Outcomes:
-    """`accepted` counts the documents that the service has promised to take in, `waiting` those not yet done."""
+class AddReport:
+    """Counts what became of the files. `accepted` are documents that will be ingested, `waiting` those not yet done."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     accepted: int = 0
@@ -25,7 +25,7 @@ class Outcomes:
         self._failures[code].append((name, detail))
 
     def failures(self) -> Iterator[str]:
-        """The most frequent reason first, with the names of its files."""
+        """Yield lines: the most frequent reason first, each with the names of its files."""
         for code, files in sorted(self._failures.items(), key=lambda each: (-len(each[1]), each[0])):
             yield f"{code} ({len(files)})"
             yield from (f"  {name}: {detail}" for name, detail in sorted(files))

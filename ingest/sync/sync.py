@@ -1,4 +1,4 @@
-"""The files of folders become documents: what is new or changed is sent, what is gone deleted; again is safe."""
+"""Makes the files of folders documents: sends what is new or changed, deletes what is gone; safe to repeat."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tqdm import tqdm
 from app.errors import KyujangError
 from app.storage.jobs import ItemStatus
 from ingest.sync.folder import Source
-from ingest.sync.report import Outcomes
+from ingest.sync.report import AddReport
 
 FOLDER = "folder"
 POLL_S = 0.5
-# Of the time, at most a sixth goes into asking how far the service is.
+# At most a sixth of the time goes into polling the service.
 POLLS_APART = 5
 ID_IN_USE = (
-    "A document {id!r} with other content exists that was not added from this folder. "
+    "A document {id!r} with different content exists that was not added from this folder. "
     "Use --prefix, or that folder's --label."
 )
 
-State = Literal["add", "replace", "unchanged", "taken"]
+FileState = Literal["add", "replace", "unchanged", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as it is there."""
+    """A document as the service holds it."""
 
     size: int
     sha256: str
@@ -50,8 +50,8 @@ class Ended:
     detail: str = ""
 
 
-class Refused(KyujangError):
-    """One file cannot be sent; the others can."""
+class FileRefused(KyujangError):
+    """One file cannot be sent; the others may be."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -59,30 +59,30 @@ class Refused(KyujangError):
 
 
 class Target(Protocol):
-    """Where documents go: a service (over_http.py), or its database and folder (in_database.py).
+    """Takes the documents: a service (over_http.py), or its database and folder (in_database.py).
 
-    `batch` documents make a job, and about `window` are under way at a time.
+    `batch` documents make a job, and about `window` are on their way at a time.
     """
 
     batch: int
     window: int
 
-    def labelled(self, folder: str) -> AsyncIterator[tuple[str, Stored]]: ...
+    def documents_in_folder(self, folder: str) -> AsyncIterator[tuple[str, Stored]]: ...
 
-    def among(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]: ...
+    def documents_by_id(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]: ...
 
     async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
-        """The job. Raises OSError or Refused, and nothing is accepted."""
+        """Return the job's id. Raises OSError or FileRefused, and then nothing is accepted."""
 
     async def ended(self, jobs: Collection[str]) -> list[Ended]:
-        """Documents of these jobs that are done, at least once each."""
+        """Return the documents of these jobs that are done, each at least once."""
 
     async def delete(self, document_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`present` are the ids of all files there are, if documents whose file is gone are to be deleted."""
+    """How to add. `present`: the ids of all files, if documents whose file is gone are to be deleted."""
 
     metadata: dict[str, Any] | None = None
     present: Collection[str] | None = None
@@ -93,31 +93,31 @@ class Options:
 
 
 def described(source: Source, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The metadata of its document, the folder's label included."""
+    """Return the metadata of the file's document, including the folder's label."""
     return metadata if source.folder is None else {**(metadata or {}), FOLDER: source.folder}
 
 
-async def add(target: Target, sources: Sequence[Source], options: Options, outcomes: Outcomes, bar: tqdm[Any]) -> None:
-    """`outcomes` says at any time what has become of them, also when this is cancelled. Raises KyujangError."""
+async def add(target: Target, sources: Sequence[Source], options: Options, report: AddReport, bar: tqdm[Any]) -> None:
+    """Add the files; `report` is kept up to date, so that it holds when this is cancelled, too. Raises KyujangError."""
     stored, own = await _stored(target, sources)
     gone = _gone(own, sources, options)
-    await _Run(target, stored, options, outcomes, bar).run(sources)
+    await _Run(target, stored, options, report, bar).run(sources)
     for document_id in gone:
         if options.dry_run:
-            outcomes.planned.append(("delete", document_id))
+            report.planned.append(("delete", document_id))
         else:
             await target.delete(document_id)
-        outcomes.counts["deleted"] += 1
+        report.counts["deleted"] += 1
 
 
 async def _stored(target: Target, sources: Sequence[Source]) -> tuple[dict[str, Stored], frozenset[str]]:
-    """Of these folders, and of others under the same ids; and which are of these folders."""
+    """Return the stored documents of these folders and those of others with the same ids; and the ids of the first."""
     stored: dict[str, Stored] = {}
     for folder in sorted({source.folder for source in sources if source.folder is not None}):
-        async for document_id, document in target.labelled(folder):
+        async for document_id, document in target.documents_in_folder(folder):
             stored[document_id] = document
     own = frozenset(stored)
-    async for document_id, document in target.among([each.id for each in sources if each.id not in own]):
+    async for document_id, document in target.documents_by_id([each.id for each in sources if each.id not in own]):
         stored[document_id] = document
     return stored, own
 
@@ -130,18 +130,18 @@ def _gone(own: frozenset[str], sources: Sequence[Source], options: Options) -> l
     if gone and own.isdisjoint(source.id for source in sources):
         labels = ", ".join(sorted({repr(source.folder) for source in sources}))
         raise KyujangError(
-            f"Nothing is deleted: of the {len(own)} documents under {labels} none is a file here, so this looks like "
-            "another folder. Give the --label and --prefix it was added with."
+            f"Nothing is deleted: none of the {len(own)} documents under {labels} is a file here, so this looks like "
+            "another folder. Give the --label and --prefix that it was added with."
         )
     return gone
 
 
 class _Run:
     def __init__(
-        self, target: Target, stored: Mapping[str, Stored], options: Options, outcomes: Outcomes, bar: tqdm[Any]
+        self, target: Target, stored: Mapping[str, Stored], options: Options, report: AddReport, bar: tqdm[Any]
     ) -> None:
         self._target, self._stored, self._options = target, stored, options
-        self._outcomes, self._bar = outcomes, bar
+        self._report, self._bar = report, bar
         self._waiting: dict[str, tuple[str, Source]] = {}
         self._room = asyncio.Event()
 
@@ -173,11 +173,11 @@ class _Run:
         if state == "taken":
             self._fail(source, "id_taken", ID_IN_USE.format(id=source.id))
         elif state == "unchanged":
-            self._outcomes.counts["unchanged"] += 1
+            self._report.counts["unchanged"] += 1
             self._bar.update()
         elif self._options.dry_run:
-            self._outcomes.planned.append((state, source.id))
-            self._outcomes.counts["added" if state == "add" else "replaced"] += 1
+            self._report.planned.append((state, source.id))
+            self._report.counts["added" if state == "add" else "replaced"] += 1
             self._bar.update()
         else:
             return True
@@ -186,19 +186,19 @@ class _Run:
     async def _accept(self, sources: Sequence[Source]) -> None:
         try:
             job = await self._target.accept(sources, self._options.metadata)
-        except (Refused, OSError) as error:
+        except (FileRefused, OSError) as error:
             if len(sources) > 1:
                 for each in sources:
                     await self._accept([each])
-            elif isinstance(error, Refused):
+            elif isinstance(error, FileRefused):
                 self._fail(sources[0], error.reason, error.detail)
             else:
                 self._fail(sources[0], "unreadable", error.strerror or str(error))
             return
-        self._outcomes.accepted += len(sources)
+        self._report.accepted += len(sources)
         if self._options.wait:
             self._waiting.update({source.id: (job, source) for source in sources})
-            self._outcomes.waiting = len(self._waiting)
+            self._report.waiting = len(self._waiting)
         else:
             self._bar.update(len(sources))
 
@@ -209,7 +209,7 @@ class _Run:
                 if ended.id in self._waiting:
                     _, source = self._waiting.pop(ended.id)
                     self._end(source, ended)
-            self._outcomes.waiting = len(self._waiting)
+            self._report.waiting = len(self._waiting)
             self._room.set()
             pause = max(POLL_S, POLLS_APART * (time.monotonic() - started))
             if all(each.done() for each in senders):
@@ -220,17 +220,17 @@ class _Run:
     def _end(self, source: Source, ended: Ended) -> None:
         if ended.status in ("failed", "cancelled"):
             return self._fail(source, ended.code or ended.status, ended.detail or "It was cancelled.")
-        self._outcomes.counts["replaced" if source.id in self._stored else "added"] += 1
+        self._report.counts["replaced" if source.id in self._stored else "added"] += 1
         self._bar.update()
 
     def _fail(self, source: Source, code: str, detail: str) -> None:
-        self._outcomes.fail(str(source.path), code, detail)
-        self._bar.set_postfix(failed=self._outcomes.counts["failed"], refresh=False)
+        self._report.fail(str(source.path), code, detail)
+        self._bar.set_postfix(failed=self._report.counts["failed"], refresh=False)
         self._bar.update()
 
 
-def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) -> State:
-    """Raises OSError."""
+def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) -> FileState:
+    """Compare a file with its document. Raises OSError."""
     with source.path.open("rb") as content:
         if there is None:
             return "add"
@@ -245,5 +245,5 @@ def _sha256(content: BufferedReader) -> str:
 
 
 def _as_json(value: object) -> str:
-    """Python takes 1 and True for equal."""
+    """Return text to compare: to Python 1 equals True."""
     return json.dumps(value, sort_keys=True)

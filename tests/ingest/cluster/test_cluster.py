@@ -17,11 +17,12 @@ from tqdm import tqdm
 from app.errors import KyujangError
 from app.settings import Settings
 from ingest.cluster import driver
-from ingest.cluster.run import AGAIN, node_settings, open_for_ray, take_in
+from ingest.cluster.run import AGAIN, ingest_with_ray, node_settings
 from ingest.cluster.stages import Step, begin, load, unpack
 from ingest.jobs import queue
+from ingest.sync.command import open_for_ray
 from ingest.sync.folder import find
-from ingest.sync.report import Outcomes
+from ingest.sync.report import AddReport
 from ingest.sync.sync import Options, add
 from tests.conftest import EXAMPLES, ROOT
 from tests.ingest.jobs.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
@@ -72,14 +73,14 @@ def folder(tmp_path):
 async def add_with_ray(services, tenant_id, folder, address, outcomes):
     """What the command does."""
     sources = find([folder], include=[], exclude=[])
-    async with open_for_ray(services.settings, tenant_id, address=address, work=True) as target:
+    async with open_for_ray(services.settings, tenant_id, address=address) as target:
         await add(target, sources, Options(metadata={"from": "Ray"}), outcomes, tqdm(disable=True))
 
 
 async def by_ray(services, tenant, job_ids, address):
-    all_there = asyncio.Event()
-    all_there.set()
-    await take_in(services, tenant, job_ids, address=address, all_there=all_there)
+    complete = asyncio.Event()
+    complete.set()
+    await ingest_with_ray(services, tenant, job_ids, complete, address=address)
     return await outcomes(services, tenant, job_ids)
 
 
@@ -104,7 +105,7 @@ def children(parent, named):
 
 async def test_the_same_chunks_as_the_worker_and_the_second_time_unchanged(patient, new_tenant_row, cluster, folder):
     by_command, other = await new_tenant_row(), (await new_tenant_row()).number
-    one, counted = by_command.number, Outcomes()
+    one, counted = by_command.number, AddReport()
     await add_with_ray(patient, by_command.slug, folder, cluster.address, counted)
     first = await by_worker(patient, other, await accepted(patient, other, folder))
     assert first.pop("broken.pdf") == "corrupt"
@@ -161,16 +162,16 @@ async def test_the_command_outlives_the_process_that_ray_is_used_in(patient, new
 async def test_a_process_of_ray_that_ends_twice_is_an_error_and_the_next_run_goes_on(
     patient, new_tenant_row, cluster, many, monkeypatch
 ):
-    tenant, counted = await new_tenant_row(), Outcomes()
+    tenant, counted = await new_tenant_row(), AddReport()
     with monkeypatch.context() as patch:
         patch.setattr(driver, "CHILD", "tests.ingest.cluster.ending_driver")
-        with pytest.raises(KyujangError, match=r"ended the process .* 2 times.* same command again"):
+        with pytest.raises(KyujangError, match=r"ended its driver 2 times\..* same command again"):
             await add_with_ray(patient, tenant.slug, many, cluster.address, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)
     rows = await query(patient, tenant.number, "select status, attempt from job_items")
     assert [(row["status"], row["attempt"]) for row in rows] == [("queued", 0)] * MANY
 
-    again = Outcomes()
+    again = AddReport()
     await add_with_ray(patient, tenant.slug, many, cluster.address, again)
     assert again.counts["failed"] == 0
     await whole(patient, tenant.number, MANY)
@@ -186,7 +187,7 @@ async def test_stages_that_fit_no_node_end_in_an_error(patient, new_number, clus
 
 
 async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_lost(patient, new_tenant_row, many):
-    tenant, counted = await new_tenant_row(), Outcomes()
+    tenant, counted = await new_tenant_row(), AddReport()
     with pytest.raises(KyujangError, match=f"No Ray cluster answers at {NOWHERE}"):
         await add_with_ray(patient, tenant.slug, many, NOWHERE, counted)
     assert (counted.accepted, counted.waiting) == (MANY, MANY)

@@ -66,7 +66,7 @@ async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):
 
 async def test_in_place_without_waiting_leaves_the_work_to_a_worker(here, shelf, services, monkeypatch):
     client, _, add_ = here
-    monkeypatch.setattr(in_database.InPlace, "batch", 2)
+    monkeypatch.setattr(in_database, "BATCH", 2)
     status, printed, _ = await add_(shelf, "--no-wait")
     assert (status, "Accepted: 3;" in printed) == (0, True)
     assert await stored(client) == {}
