@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from app.adapters import activation
 from app.adapters.activation import AUTO
 from app.adapters.folders import adapter_of
-from app.adapters.registry import AdapterVersion
+from app.adapters.version import AdapterVersion
 from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
 from app.generation.adapter_cache import Adapter

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from psycopg.rows import DictRow
 
-from app.adapters.registry import MAX_NAME, REFERENCE, AdapterVersion, lock, read
+from app.adapters.registry import lock, read
+from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.tenancy import TenantNumber

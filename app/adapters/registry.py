@@ -1,64 +1,21 @@
-"""LoRA adapters that tenants keep: immutable versions, one of which may be active (app/adapters/activation.py)."""
+"""The LoRA adapters of tenants: immutable versions, one of which may be active (app/adapters/activation.py)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any, TypedDict, Unpack
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from app.errors import Conflict, InvalidInput, NotFound
+from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
+from app.errors import Conflict
 from app.storage import tasks
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
 from app.tenancy import TenantNumber
-
-AdapterStatus = Literal["checking", "loading", "proving", "ready", "rejected", "failed"]
-
-# Without two hyphens in a row and none at the end: they set the parts of an engine's name apart.
-NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9_]){0,62}")
-MAX_NAME = 63
-REFERENCE = re.compile(rf"(?P<name>{NAME.pattern})(?:@(?P<version>[1-9][0-9]{{0,8}}))?")
-# What `adapter` of a query means already, and paths beside the names.
-RESERVED = frozenset({"auto", "none", "activations", "deactivate", "rollback"})
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterVersion:
-    """`engine_name` is what engines know it by: never shown to a caller, never taken from one."""
-
-    name: str
-    version: int
-    engine_name: str
-    status: AdapterStatus
-    base_model: str | None
-    rank: int | None
-    target_modules: list[str] | None
-    bytes: int
-    checks: list[Check]
-    proof: dict[str, Any] | None
-    error_detail: str | None
-    created_at: datetime
-    ready_at: datetime | None
-    active: bool
-    blob: str | None
-
-    @property
-    def reference(self) -> str:
-        return f"{self.name}@{self.version}"
-
 
 # The tenant's versions that are not deleted.
 VERSION = """
@@ -71,22 +28,12 @@ where v.tenant_id = %(tenant)s and v.deleted_at is null
 """
 
 
-def refuse_name(name: str) -> None:
-    """Raises InvalidInput for a name that no adapter can have."""
-    if not NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
-        raise InvalidInput(
-            f"An adapter's name is of a-z, 0-9, '_' and single '-', at most {MAX_NAME} characters, "
-            f"and none of {', '.join(sorted(RESERVED))}.",
-            pointer="/name",
-        )
-
-
 async def create_version(
     database: Database, tenant: TenantNumber, name: str, blob: Blob, *, request: Idempotency | None = None
 ) -> tuple[AdapterVersion, bool]:
-    """A new version and its check, and True; or the newest one, and False, if it was made of these very bytes.
+    """Return a new version, which is to be checked, and True; or the newest one, if it has these very bytes, and False.
 
-    The same request again gives what it gave before, and False. Raises InvalidInput.
+    The same request again returns what it did before, and False. Raises InvalidInput.
     """
     refuse_name(name)
     task_id = tasks.new_id()
@@ -119,7 +66,7 @@ async def create_version(
 
 
 async def get(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> AdapterVersion:
-    """Without `version` the active one, else the newest. Raises NotFound."""
+    """Return that version; without `version` the active one, else the newest. Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await read(connection, tenant, name, version)
 
@@ -146,7 +93,7 @@ async def versions(
     after: tuple[str, int] | None = None,
     name: str | None = None,
 ) -> list[AdapterVersion]:
-    """By name, the newest of a name first. `after` is the last one of the page before this one."""
+    """Return a page, by name, the newest of a name first. `after` is the last one of the page before."""
     at, below = after or (None, None)
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -161,47 +108,56 @@ async def versions(
     return [_version(row) for row in rows]
 
 
+class Findings(TypedDict, total=False):
+    """What a step of the check found out. What is None or left out stays as it was, but `error_detail`."""
+
+    checks: Sequence[Check] | None
+    proof: dict[str, Any] | None
+    base_model: str | None
+    rank: int | None
+    target_modules: Sequence[str] | None
+    published: bool | None
+    error_detail: str | None
+
+
 async def set_status(
     database: Database,
     tenant: TenantNumber,
     name: str,
     version: int,
     status: AdapterStatus,
-    *,
-    checks: Sequence[Check] | None = None,
-    proof: dict[str, Any] | None = None,
-    error_detail: str | None = None,
-    base_model: str | None = None,
-    rank: int | None = None,
-    target_modules: Sequence[str] | None = None,
-    published: bool | None = None,
+    **found: Unpack[Findings],
 ) -> AdapterVersion:
-    """What is None stays. Its archive is no longer needed after `checking`. Raises NotFound if it is deleted."""
+    """After `checking` the archive is no longer needed. Raises NotFound if the version is deleted."""
+    checks, proof, modules = found.get("checks"), found.get("proof"), found.get("target_modules")
     values = {
+        "error_detail": found.get("error_detail"),
         "checks": Jsonb([asdict(check) for check in checks]) if checks is not None else None,
         "proof": Jsonb(proof) if proof is not None else None,
-        "base_model": base_model,
-        "rank": rank,
-        "target_modules": list(target_modules) if target_modules is not None else None,
-        "published": published,
+        "base_model": found.get("base_model"),
+        "rank": found.get("rank"),
+        "target_modules": list(modules) if modules is not None else None,
+        "published": found.get("published"),
     }
-    given = "".join(f", {column} = %({column})s" for column, value in values.items() if value is not None)
-    key = {"tenant": tenant, "name": name, "version": version, "status": status, "error_detail": error_detail}
     async with database.transaction(tenant) as connection:
         await connection.execute(
-            f"""
-            update adapter_versions set status = %(status)s, error_detail = %(error_detail)s{given},
+            """
+            update adapter_versions set status = %(status)s, error_detail = %(error_detail)s,
+                checks = coalesce(%(checks)s, checks), proof = coalesce(%(proof)s, proof),
+                base_model = coalesce(%(base_model)s, base_model), rank = coalesce(%(rank)s, rank),
+                target_modules = coalesce(%(target_modules)s, target_modules),
+                published = coalesce(%(published)s, published),
                 ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
                 blob = case when %(status)s = 'checking' then blob end
             where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null
-            """.encode(),  # noqa: S608 - columns named above
-            {**key, **values},
+            """,
+            {"tenant": tenant, "name": name, "version": version, "status": status, **values},
         )
         return await read(connection, tenant, name, version)
 
 
 async def delete(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> list[str]:
-    """One version or all; their numbers are not used again. Returns the archives to remove.
+    """Delete one version or all, whose numbers are not used again, and return the archives to remove.
 
     Engines may have their files open: they go some hours later (ingest/cleanup.py). Raises NotFound, or Conflict if the
     version is active.
@@ -233,15 +189,10 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
 
 
 async def lock(connection: Connection, tenant: TenantNumber) -> None:
-    """One at a time among what activates and deletes a tenant's adapters."""
+    """Let one transaction at a time activate or delete a tenant's adapters."""
     await connection.execute(
         "select from adapters where tenant_id = %(tenant)s order by name for update", {"tenant": tenant}
     )
-
-
-def unknown() -> NotFound:
-    """The same words for another tenant's and for none."""
-    return NotFound("There is no adapter of this name and version. GET /adapters lists them.")
 
 
 async def _same(connection: Connection, key: dict[str, Any]) -> AdapterVersion | None:

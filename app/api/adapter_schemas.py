@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints
 
 from app.adapters.activation import Action
-from app.adapters.registry import AdapterStatus
+from app.adapters.version import AdapterStatus
 from app.api.query_schemas import MaxTokens
 from app.api.schemas import MAX_TOP_K, Body, Input
 from app.language.unicode import CLEAN

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
 from app.adapters import activation, registry
-from app.adapters.registry import MAX_NAME, NAME, AdapterVersion
+from app.adapters.version import MAX_NAME, NAME, AdapterVersion
 from app.api.adapter_schemas import (
     ActivateAdapterBody,
     ActivationOut,

@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from app.adapters.loss_plot import plot_loss
-from app.adapters.registry import MAX_NAME, NAME, refuse_name
 from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, Method, validated_rows
+from app.adapters.version import MAX_NAME, NAME, refuse_name
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted, idempotency
 from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep

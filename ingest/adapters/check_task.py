@@ -10,7 +10,7 @@ import logging
 
 from app.adapters import registry
 from app.adapters.folders import version_folder
-from app.adapters.registry import AdapterVersion, Check
+from app.adapters.version import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
 from ingest.adapters.checking import check_archive, with_engine_model

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from app.adapters.registry import Check
+from app.adapters.version import Check
 from app.errors import KyujangError
 from app.sandbox.limits import Limits
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child

@@ -6,7 +6,7 @@ from app.adapters import registry
 from app.adapters.folders import adapter_of
 from app.adapters.proof import DIFFERS, Proof
 from app.adapters.proof import prove as prove_in
-from app.adapters.registry import AdapterVersion, Check
+from app.adapters.version import AdapterStatus, AdapterVersion, Check
 from app.errors import EngineUnavailable, NotInEngine
 from app.generation.engine import Engine
 from app.services import Services
@@ -55,7 +55,7 @@ async def _passed(
     services: Services,
     task: ClaimedTask,
     adapter: AdapterVersion,
-    status: registry.AdapterStatus,
+    status: AdapterStatus,
     check: Check,
     proof: Proof | None = None,
 ) -> AdapterVersion:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from app.adapters import registry
 from app.adapters.peft_folder import pack
 from app.adapters.training_request import Hyperparameters, validated_rows
+from app.adapters.version import AdapterVersion
 from app.errors import DatabaseUnavailable, NotFound
 from app.services import Services
 from app.settings import Settings
@@ -109,7 +110,7 @@ async def _train(services: Services, task: ClaimedTask, folder: Path, progress: 
             await asyncio.gather(child, return_exceptions=True)
 
 
-async def _register(services: Services, task: ClaimedTask, folder: Path) -> registry.AdapterVersion:
+async def _register(services: Services, task: ClaimedTask, folder: Path) -> AdapterVersion:
     """The same version again, if a crash comes between this and the end."""
     blob = await _archived(services, task.tenant, folder)
     request = Idempotency(f"tune-{task.id}", payload_hash("tune", [task.id]))

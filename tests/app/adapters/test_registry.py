@@ -12,7 +12,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from app.adapters import activation, registry
-from app.adapters.registry import Check
+from app.adapters.version import Check
 from app.errors import Conflict, InvalidInput, NotFound
 from app.storage import tasks
 from app.storage.blobs import Blob

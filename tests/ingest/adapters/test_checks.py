@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from app.adapters.registry import Check
+from app.adapters.version import Check
 from app.settings import Settings
 from ingest.adapters.checking import check_archive
 from ingest.adapters.publish import publish, unfinished

@@ -8,6 +8,7 @@ import io
 import pytest
 
 from app.adapters import registry
+from app.adapters.version import AdapterVersion
 from ingest.adapters import check_task
 from ingest.jobs import tasks
 from ingest.jobs.tasks import TaskFailed
@@ -23,7 +24,7 @@ async def number(new_number) -> int:
     return await new_number()
 
 
-async def checked(services, number, *fakes: FakeEngine) -> registry.AdapterVersion:
+async def checked(services, number, *fakes: FakeEngine) -> AdapterVersion:
     """What has become of a good archive."""
     blob = await services.blobs.save(number, io.BytesIO(tar_gz(files(tensors(layers=range(2))))))
     sent, _ = await registry.create_version(services.database, number, "tone", blob)
