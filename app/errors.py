@@ -208,9 +208,17 @@ class NotConfigured(KyujangError):
     code = "not_configured"
 
 
-class DocumentError(KyujangError):
+class ItemFailed(KyujangError):
+    """One item of a job cannot be done, by its own fault; the rest of the job continues."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.item_code = code
+
+
+class DocumentError(ItemFailed):
     """One document could not be ingested; the rest of its job continues."""
 
     def __init__(self, code: DocumentErrorCode, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(code, detail)
         self.document_code: DocumentErrorCode = code

@@ -60,12 +60,13 @@ class WithoutDatabase(Protocol):
     def blobs(self) -> Blobs: ...
 
 
-async def ingest(services: Services, document: DocumentState) -> None:
+async def ingest(services: Services, claim: ClaimedDocument) -> None:
     """Take a claimed document through the steps.
 
     Raises DocumentError for a fault of the document, LeaseLost if the claim has ended, and OtherSpace if the embedding
     model is being switched.
     """
+    document = DocumentState(claim)
     if await end_unchanged(services, document):
         return
     if services.spaces.behind:

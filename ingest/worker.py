@@ -1,4 +1,4 @@
-"""The worker: claims documents, a few at a time, and takes each the way of ingest/pipeline.py; tasks beside them."""
+"""The worker: pools that claim items of jobs and give each to the handler of its kind."""
 
 from __future__ import annotations
 
@@ -8,77 +8,87 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from app import logs
 from app.errors import DatabaseUnavailable
 from app.services import Services
+from app.storage.jobs import JobKind
+from ingest.adapters.check_task import check_adapter, fail_adapter
+from ingest.adapters.evaluating import evaluate
 from ingest.jobs import queue
 from ingest.jobs.lease import Stopping, run_under_lease
-from ingest.jobs.queue import ClaimedDocument, LeaseLost
-from ingest.jobs.retry import handle_failure, refuse_after_too_many, requeue
-from ingest.pipeline import DocumentState, ingest
-from ingest.task_worker import TASK_POOLS, serve
+from ingest.jobs.queue import Claimed
+from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many, requeue
+from ingest.pipeline import ingest
+from ingest.tune.task import tune
 
 log = logging.getLogger("kyujang.worker")
 
 POLL_S = 0.3
 
 
-async def run(services: Services, stop: asyncio.Event) -> None:
-    """Until `stop` is set; the documents at hand then go back to the queue and resume where they were.
+@dataclass(frozen=True)
+class Handler:
+    """`run` finishes the item; what it raises fails or requeues it. `on_failure` runs before it is failed."""
 
-    Several at once, so that the model need not wait while a file is read or chunks are stored.
-    """
+    run: Callable[[Services, Any], Coroutine[None, None, None]]
+    on_failure: OnFailure | None = None
+
+
+Pool = Mapping[JobKind, Handler]
+# As many of these as documents are ingested at once, so that the model need not wait while a file is read.
+DOCUMENT_POOL: Pool = {"ingest": Handler(ingest)}
+# One item at a time each. A kind of task is a line here.
+TASK_POOLS: dict[str, Pool] = {
+    "short": {"check": Handler(check_adapter, on_failure=fail_adapter), "evaluate": Handler(evaluate)},
+    "training": {"tune": Handler(tune)},
+}
+
+
+async def run(services: Services, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; the items at hand then go back to the queue and resume where they were."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    pools = {str(number): DOCUMENT_POOL for number in range(services.settings.documents_at_once)} | TASK_POOLS
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
-        for number in range(services.settings.documents_at_once):
-            group.create_task(_serve(services, f"{name}-{number}", stopping))
-        for kinds in TASK_POOLS:
-            group.create_task(serve(services, kinds, f"{name}-{kinds[0]}", stopping))
+        for each, pool in pools.items():
+            group.create_task(_serve(services, pool, f"{name}-{each}", stopping))
     stopping.cancel()
 
 
-async def _serve(services: Services, name: str, stopping: asyncio.Task[bool]) -> None:
+async def _serve(services: Services, pool: Pool, name: str, stopping: asyncio.Task[bool]) -> None:
     while not stopping.done():
         try:
-            work = await queue.claim(services.database, name, lease_s=services.settings.lease_s)
+            claimed = await queue.claim(services.database, name, list(pool), lease_s=services.settings.lease_s)
         except DatabaseUnavailable:
             log.warning("the database does not answer; trying again")
-            work = None
-        if work is None:
+            claimed = None
+        if claimed is None:
             await asyncio.wait({stopping}, timeout=POLL_S)
             continue
-        await _carry_out(services, work, stopping)
+        await _carry_out(services, pool[claimed.kind], claimed, stopping)
 
 
-async def _carry_out(services: Services, work: ClaimedDocument, stopping: asyncio.Task[bool]) -> None:
-    logs.request_id.set(work.job_id)
-    logs.tenant_id.set(str(work.tenant))
+async def _carry_out(services: Services, handler: Handler, claimed: Claimed, stopping: asyncio.Task[bool]) -> None:
+    logs.request_id.set(claimed.job_id)
+    logs.tenant_id.set(str(claimed.tenant))
     try:
-        refuse_after_too_many(work)
+        refuse_after_too_many(claimed)
         lease_s = services.settings.lease_s
-        renew = functools.partial(queue.renew, services.database, work, lease_s=lease_s)
-        await run_under_lease(ingest(services, DocumentState(work)), renew, lease_s=lease_s, stopping=stopping)
-        log.info("document done", extra={"document": work.document_id, "attempt": work.attempt})
+        renew = functools.partial(queue.renew, services.database, claimed, lease_s=lease_s)
+        await run_under_lease(handler.run(services, claimed), renew, lease_s=lease_s, stopping=stopping)
+        log.info("done", extra=claimed.described)
     except DatabaseUnavailable:
-        log.warning("document waits for the database", extra={"document": work.document_id})
-        await _requeue_once_possible(services, work, stopping)
+        log.warning("waiting for the database", extra=claimed.described)
+        # A restart of it must not cost an attempt, which the end of the lease does.
+        while not await requeue(services, claimed, delay_s=0, count_attempt=False) and not stopping.done():
+            await asyncio.wait({stopping}, timeout=POLL_S)
     except (Stopping, asyncio.CancelledError) as error:
-        await requeue(services, work, delay_s=0, count_attempt=False)
+        await requeue(services, claimed, delay_s=0, count_attempt=False)
         if isinstance(error, asyncio.CancelledError):
             raise
     except Exception as error:
-        await handle_failure(services, work, error)
-
-
-async def _requeue_once_possible(services: Services, work: ClaimedDocument, stopping: asyncio.Task[bool]) -> None:
-    """A restart of the database is nobody's fault, so it must not cost an attempt, which the end of a lease does."""
-    while not stopping.done():
-        try:
-            return await queue.requeue(services.database, work, delay_s=0, count_attempt=False)
-        except LeaseLost:
-            return None
-        except DatabaseUnavailable:
-            await asyncio.wait({stopping}, timeout=POLL_S)
-    return None
+        await handle_failure(services, claimed, error, on_failure=handler.on_failure)

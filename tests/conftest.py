@@ -61,7 +61,7 @@ needs_shared_data = pytest.mark.skipif(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", default=50, type=int, help="processes that tests/e2e/test_crash.py kills")
+    parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--adapters", default=8, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
 
 
@@ -179,7 +179,7 @@ def no_open_tasks(owner_url: str) -> Iterator[None]:
     yield
     with psycopg.connect(owner_url) as connection:
         connection.execute("set role kyujang_operator")
-        connection.execute("update tasks set status = 'cancelled', lease_until = null")
+        connection.execute("update job_items set status = 'cancelled', lease_until = null")
 
 
 def with_encoder(services: Services, encoder: Encoder) -> Services:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from psycopg.rows import DictRow
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
 from app.errors import Conflict
-from app.storage import tasks
+from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -36,12 +37,12 @@ async def create_version(
     The same request again returns what it did before, and False. Raises InvalidInput.
     """
     refuse_name(name)
-    task_id = tasks.new_id()
+    job_id = jobs.new_id()
     async with database.transaction(tenant) as connection:
         if request is not None:
-            first = await first_job(connection, tenant, request, task_id)
-            if first != task_id:
-                return await _of_task(connection, tenant, first), False
+            first = await first_job(connection, tenant, request, job_id)
+            if first != job_id:
+                return await _of_job(connection, tenant, first), False
         key: dict[str, Any] = {"tenant": tenant, "name": name}
         row = await fetch_one(
             connection,
@@ -55,13 +56,12 @@ async def create_version(
         same = await _same(connection, {**key, "version": row["newest"], "sha256": blob.sha256})
         if same is not None:
             if request is not None:
-                # The request's repetition looks the version up by a task.
-                await tasks.insert(
-                    connection, tenant, task_id, "check", name=name, version=same.version, status="succeeded"
-                )
+                # The request's repetition looks the version up by a job.
+                done = jobs.Task("check", name, same.version, status="succeeded", finished_at=datetime.now(UTC))
+                await jobs.insert_job(connection, tenant, job_id, done)
             return same, False
         version = await _insert(connection, {**key, "version": row["newest"] + 1}, blob)
-        await tasks.insert(connection, tenant, task_id, "check", name=name, version=version.version)
+        await jobs.insert_job(connection, tenant, job_id, jobs.Task("check", name, version.version))
         return version, True
 
 
@@ -184,7 +184,8 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
             """,
             key,
         )
-        await tasks.cancel_of(connection, tenant, name, [row["version"] for row in rows])
+        gone = {"name": name, "versions": [row["version"] for row in rows]}
+        await jobs.cancel_items(connection, tenant, "name = %(name)s and version = any(%(versions)s::integer[])", gone)
     return [row["blob"] for row in rows if row["blob"]]
 
 
@@ -229,11 +230,11 @@ async def _insert(connection: Connection, key: dict[str, Any], blob: Blob) -> Ad
     return await read(connection, key["tenant"], key["name"], key["version"])
 
 
-async def _of_task(connection: Connection, tenant: TenantNumber, task_id: str) -> AdapterVersion:
+async def _of_job(connection: Connection, tenant: TenantNumber, job_id: str) -> AdapterVersion:
     row = await fetch_one(
         connection,
-        "select name, version from tasks where tenant_id = %(tenant)s and id = %(id)s and kind = 'check'",
-        {"tenant": tenant, "id": task_id},
+        "select name, version from job_items where tenant_id = %(tenant)s and job_id = %(job)s and kind = 'check'",
+        {"tenant": tenant, "job": job_id},
     )
     if row is None:
         raise unknown()

@@ -21,7 +21,7 @@ from app.api.schemas import JobOut, JobSummary, Page
 from app.api.uploads import FORM, content_type, received_form
 from app.errors import Conflict, InvalidInput, UnsupportedMediaType
 from app.services import Services
-from app.storage import tasks
+from app.storage import jobs
 from app.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
@@ -151,24 +151,23 @@ async def evaluate_adapter(
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
     spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
     repeated = idempotency(idempotency_key, "POST /adapters/{name}/evaluate", [name, body.version, spec])
-    task, new = await tasks.create_task(
-        services.database, tenant.number, "evaluate", name=name, version=adapter.version, spec=spec, request=repeated
-    )
-    task = await waited_for(
-        task,
+    task = jobs.Task("evaluate", name, adapter.version, spec)
+    job, new = await jobs.create_job(services.database, tenant.number, task, repeated)
+    job = await waited_for(
+        job,
         wait,
         ended=lambda each: each.finished_at is not None,
-        again=lambda: tasks.get_task(services.database, tenant.number, task.id),
+        again=lambda: jobs.get_job(services.database, tenant.number, job.id),
     )
-    accepted(response, f"/jobs/{task.id}", new=new, ended=wait > 0 and task.finished_at is not None)
-    return job_out(task)
+    accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
+    return job_out(job)
 
 
 @router.get("/{name}/evaluations", response_model=Page[JobSummary])
 async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List these jobs, newest first. `GET /jobs/{id}` has the report."""
     await registry.get(services.database, tenant.number, name)
-    rows = await tasks.list_tasks(
+    rows = await jobs.list_jobs(
         services.database,
         tenant.number,
         limit=page.limit + 1,

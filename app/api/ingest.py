@@ -80,11 +80,9 @@ async def _accept(
     services: Services, tenant: TenantNumber, uploads: list[Upload], request: Idempotency | None
 ) -> tuple[jobs.Job, bool]:
     """Accept the uploads. On other errors the job may exist: blobs that are not needed are removed later."""
-    if request is None:
-        return await jobs.create_job(services.database, tenant, uploads), True
     needless = [upload.blob for upload in uploads]
     try:
-        job, new = await jobs.create_job_once(services.database, tenant, uploads, request)
+        job, new = await jobs.create_job(services.database, tenant, uploads, request)
     except InvalidInput:
         await services.blobs.remove(needless)
         raise

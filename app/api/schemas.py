@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.language.unicode import CLEAN, Metadata, Text
-from app.storage.jobs import ItemStatus, JobStatus, Stage
+from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.tenants import EARLIEST_EXPIRY, LATEST_EXPIRY, SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
@@ -102,7 +102,7 @@ class AdapterReferenceOut(BaseModel):
 
 class JobSummary(BaseModel):
     id: str
-    kind: Literal["ingest", "tune", "evaluate"] = "ingest"
+    kind: ShownKind = "ingest"
     status: JobStatus
     created_at: datetime
     finished_at: datetime | None

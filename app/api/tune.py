@@ -16,7 +16,7 @@ from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
-from app.storage import tasks
+from app.storage import jobs
 
 router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
@@ -43,11 +43,10 @@ async def tune(
     refuse_name(body.name)
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
     repeated = await asyncio.to_thread(idempotency, idempotency_key, "POST /tune", [body.name, spec])
-    task, new = await tasks.create_task(
-        services.database, tenant.number, "tune", name=body.name, spec=spec, request=repeated
-    )
-    accepted(response, f"/jobs/{task.id}", new=new, ended=False)
-    return job_out(task)
+    task = jobs.Task("tune", body.name, spec=spec)
+    job, new = await jobs.create_job(services.database, tenant.number, task, repeated)
+    accepted(response, f"/jobs/{job.id}", new=new, ended=False)
+    return job_out(job)
 
 
 def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
@@ -70,8 +69,8 @@ def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
 @router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
 async def loss_curve(id: JobId, tenant: AnyTenant, services: ServicesDep) -> Response:
     """Draw a training's loss so far. The points are the job's `progress.curve`."""
-    task = await tasks.get_task(services.database, tenant.number, id)
-    curve = (task.progress or {}).get("curve")
+    job = await jobs.get_job(services.database, tenant.number, id)
+    curve = (job.progress or {}).get("curve")
     if not curve:
         raise NotFound("This job has no loss to show: it is not a training, or has made no step yet.")
     picture = await asyncio.to_thread(plot_loss, curve)

@@ -112,7 +112,7 @@ async def delete_document(database: Database, tenant: TenantNumber, document_id:
     """
     key = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
-        blobs = await cancel_items(connection, tenant, document_id=document_id)
+        blobs = await cancel_items(connection, tenant, "document_id = %(id)s", {"id": document_id})
         chunks = await fetch_all(
             connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
         )

@@ -1,10 +1,13 @@
-"""Ingest jobs as a caller sees them: accepted, read, cancelled. ingest/jobs/documents.py carries them out."""
+"""Jobs as a caller sees them: created, read, listed, cancelled. ingest/jobs/queue.py hands their items to workers.
+
+A job ingests documents, an item each, or is a task (an adapter's check, training, evaluation), which is one item.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -16,21 +19,21 @@ from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
 from app.tenancy import TenantNumber
 
+_Shown = Literal["tune", "evaluate"]
+# A check shows on its adapter and not among the jobs.
+TaskKind = Literal["check", _Shown]
+JobKind = Literal["ingest", TaskKind]
+ShownKind = Literal["ingest", _Shown]
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]
 Stage = Literal["load", "split", "embed", "store", "done"]
 ITEM_STATUSES = get_args(ItemStatus)
-COUNTED = ", ".join(
-    [
-        "j.id, j.created_at, count(i.n) as total, max(i.finished_at) as finished_at",
-        *(f"count(i.n) filter (where i.status = '{status}') as {status}" for status in ITEM_STATUSES),
-    ]
-)
+COUNTED = ", ".join(f"count(*) filter (where status = '{status}') as {status}" for status in ITEM_STATUSES)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A document on disk, not yet taken in. `blob` is its path under the blob folder."""
+    """A document on disk that is to be ingested. `blob` is its path under the blob folder."""
 
     document_id: str
     blob: str
@@ -40,6 +43,18 @@ class Upload:
     title: str | None = None
     media_type: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done with an adapter; a training's has no version before it has made it."""
+
+    kind: TaskKind
+    name: str
+    version: int | None = None
+    spec: dict[str, Any] = field(default_factory=dict)
+    status: Literal["queued", "succeeded"] = "queued"
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,131 +75,144 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterReference:
+    name: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
+    """`documents` are of an ingest job; `adapter`, `progress`, `result` and `error` of a task.
+
+    A training's adapter has no version until it has made it.
+    """
+
     id: str
+    kind: JobKind
     status: JobStatus
     created_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]
     documents: list[Item] = field(default_factory=list)
+    adapter: AdapterReference | None = None
+    progress: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    error: ItemError | None = None
 
 
-async def create_job(database: Database, tenant: TenantNumber, uploads: Sequence[Upload]) -> Job:
-    """Once this returns the documents are accepted: a crash from here on loses none of them."""
-    job_id = _new_id()
-    async with database.transaction(tenant) as connection:
-        await _insert(connection, tenant, job_id, uploads)
-        return await _read(connection, tenant, job_id)
-
-
-async def create_job_once(
-    database: Database, tenant: TenantNumber, uploads: Sequence[Upload], request: Idempotency
+async def create_job(
+    database: Database, tenant: TenantNumber, work: Sequence[Upload] | Task, request: Idempotency | None = None
 ) -> tuple[Job, bool]:
-    """The second value is False if the same request has made this job before."""
-    job_id = _new_id()
+    """Accept documents or a task: no crash after this loses them. False if `request` has made the job before."""
+    job_id = new_id()
     async with database.transaction(tenant) as connection:
-        first = await first_job(connection, tenant, request, job_id)
+        first = await first_job(connection, tenant, request, job_id) if request else job_id
         if first == job_id:
-            await _insert(connection, tenant, job_id, uploads)
+            await insert_job(connection, tenant, job_id, work)
         return await _read(connection, tenant, first), first == job_id
 
 
-def _new_id() -> str:
+def new_id() -> str:
     return f"job_{secrets.token_hex(12)}"
 
 
-async def _insert(connection: Connection, tenant: TenantNumber, job_id: str, uploads: Sequence[Upload]) -> None:
-    await connection.execute("insert into jobs (tenant_id, id) values (%s, %s)", [tenant, job_id])
+async def insert_job(connection: Connection, tenant: TenantNumber, job_id: str, work: Sequence[Upload] | Task) -> None:
+    """Insert it in the transaction that makes what it is about."""
+    kind = work.kind if isinstance(work, Task) else "ingest"
+    await connection.execute("insert into jobs (tenant_id, id, kind) values (%s, %s, %s)", [tenant, job_id, kind])
+    items = [_columns(each) for each in ([work] if isinstance(work, Task) else work)]
+    names = ("tenant_id", "job_id", "n", *items[0])
+    query = f"insert into job_items ({', '.join(names)}) values ({', '.join(['%s'] * len(names))})"  # noqa: S608 - ours
     async with connection.cursor() as cursor:
-        await cursor.executemany(
-            """
-            insert into job_items
-                (tenant_id, job_id, n, document_id, source, title, media_type, bytes, sha256, metadata, blob)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
-            [(tenant, job_id, n, *_columns(upload)) for n, upload in enumerate(uploads)],
-        )
+        await cursor.executemany(query.encode(), [(tenant, job_id, n, *item.values()) for n, item in enumerate(items)])
 
 
 async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
+    """Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await _read(connection, tenant, job_id)
 
 
 async def list_jobs(
-    database: Database, tenant: TenantNumber, *, limit: int, before: tuple[datetime, str] | None = None
+    database: Database,
+    tenant: TenantNumber,
+    *,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+    kind: JobKind | None = None,
+    name: str | None = None,
 ) -> list[Job]:
     """Newest first, without their documents. `before` is the last job of the page before this one."""
     at, job_id = before or (None, None)
+    which = """
+        and (%(at)s::timestamptz is null or (created_at, id) < (%(at)s::timestamptz, %(id)s))
+        and (%(kind)s::text is null or kind = %(kind)s)
+        and (%(name)s::text is null or id in (
+            select job_id from job_items where tenant_id = %(tenant)s and name = %(name)s))
+        order by created_at desc, id desc limit %(limit)s
+    """
+    key = {"tenant": tenant, "at": at, "id": job_id, "limit": limit, "kind": kind, "name": name}
     async with database.transaction(tenant) as connection:
-        rows = await fetch_all(
-            connection,
-            f"""
-            select {COUNTED} from (
-                select * from jobs where tenant_id = %(tenant)s
-                  and (%(at)s::timestamptz is null or (created_at, id) < (%(at)s::timestamptz, %(id)s))
-                order by created_at desc, id desc limit %(limit)s
-            ) j
-            left join job_items i on i.tenant_id = %(tenant)s and i.job_id = j.id
-            group by j.id, j.created_at order by j.created_at desc, j.id desc
-            """,  # noqa: S608 - a constant
-            {"tenant": tenant, "at": at, "id": job_id, "limit": limit},
-        )
-    return [_job(row) for row in rows]
+        return [_job(row) for row in await fetch_all(connection, _shown(which), key)]
 
 
 async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> tuple[Job, list[str]]:
-    """What is queued or running ends here; what is done stays. Also returns the blobs to remove."""
+    """Cancel what is queued or running; what is done stays. Also returns the blobs to remove. Raises NotFound."""
     async with database.transaction(tenant) as connection:
-        blobs = await cancel_items(connection, tenant, job_id=job_id)
+        blobs = await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
         return await _read(connection, tenant, job_id), blobs
 
 
-async def cancel_items(
-    connection: Connection, tenant: TenantNumber, *, job_id: str | None = None, document_id: str | None = None
-) -> list[str]:
-    """Of a job or of a document. A worker that holds one of them notices when it next writes."""
+async def cancel_items(connection: Connection, tenant: TenantNumber, where: str, key: dict[str, Any]) -> list[str]:
+    """Cancel the unfinished items for which `where` holds; a worker notices when it next writes one."""
     rows = await fetch_all(
         connection,
-        """
+        f"""
         with cancelled as (
             update job_items set status = 'cancelled', finished_at = now(), lease_until = null
-            where tenant_id = %(tenant)s and (job_id = %(job)s or document_id = %(document)s)
-              and status in ('queued', 'running')
+            where tenant_id = %(tenant)s and status in ('queued', 'running') and {where}
             returning job_id, n, blob
         ), unstaged as (
             delete from staged_chunks s using cancelled c
             where s.tenant_id = %(tenant)s and s.job_id = c.job_id and s.n = c.n
         )
-        select blob from cancelled
-        """,
-        {"tenant": tenant, "job": job_id, "document": document_id},
+        select blob from cancelled where blob is not null
+        """,  # noqa: S608 - `where` is a text of ours
+        {"tenant": tenant, **key},
     )
     return [row["blob"] for row in rows]
 
 
-def _columns(upload: Upload) -> tuple[Any, ...]:
-    metadata = None if upload.metadata is None else Jsonb(upload.metadata)
-    return (
-        upload.document_id, upload.source, upload.title, upload.media_type,
-        upload.size, upload.sha256, metadata, upload.blob,
-    )  # fmt: skip
+def _columns(item: Upload | Task) -> dict[str, Any]:
+    columns = {each.name: getattr(item, each.name) for each in fields(item)}
+    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}
+
+
+def _shown(which: str) -> str:
+    """Return the query for the jobs that `which` selects: their counts, and what tasks have beside them."""
+    return f"""
+        select j.id, j.kind, j.created_at, counted.*,
+               task.name, task.version, task.progress, task.result, task.error_code, task.error_detail
+        from (select * from jobs where tenant_id = %(tenant)s and kind <> 'check' {which}) j
+        cross join lateral (
+            select count(*) as total, max(finished_at) as finished_at, {COUNTED}
+            from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
+        ) counted
+        left join job_items task
+            on j.kind <> 'ingest' and task.tenant_id = j.tenant_id and task.job_id = j.id and task.n = 0
+        order by j.created_at desc, j.id desc
+    """  # noqa: S608 - constants
 
 
 async def _read(connection: Connection, tenant: TenantNumber, job_id: str) -> Job:
     key = {"tenant": tenant, "job": job_id}
-    row = await fetch_one(
-        connection,
-        f"""
-        select {COUNTED} from jobs j left join job_items i on i.tenant_id = %(tenant)s and i.job_id = j.id
-        where j.tenant_id = %(tenant)s and j.id = %(job)s group by j.id, j.created_at
-        """,  # noqa: S608 - a constant
-        key,
-    )
+    row = await fetch_one(connection, _shown("and id = %(job)s"), key)
     if row is None:
         raise NotFound
     items = await fetch_all(
-        connection, "select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s order by n", key
+        connection,
+        "select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s and kind = 'ingest' order by n",
+        key,
     )
     return _job(row, [_item(each) for each in items])
 
@@ -193,14 +221,21 @@ def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:
     counts = {name: row[name] for name in (*ITEM_STATUSES, "total")}
     status = _status(counts)
     finished = None if status in ("queued", "running") else row["finished_at"]
-    return Job(row["id"], status, row["created_at"], finished, counts, list(documents))
+    adapter = AdapterReference(row["name"], row["version"]) if row["name"] else None
+    return Job(
+        row["id"], row["kind"], status, row["created_at"], finished, counts, list(documents),
+        adapter, row["progress"], row["result"], _error(row),
+    )  # fmt: skip
 
 
 def _item(row: DictRow) -> Item:
-    error = ItemError(row["error_code"], row["error_detail"]) if row["error_code"] else None
     return Item(
-        row["document_id"], row["source"], row["status"], row["stage"], row["chunks"], row["chunks_done"], error
+        row["document_id"], row["source"], row["status"], row["stage"], row["chunks"], row["chunks_done"], _error(row)
     )
+
+
+def _error(row: DictRow) -> ItemError | None:
+    return ItemError(row["error_code"], row["error_detail"]) if row["error_code"] else None
 
 
 def _status(counts: dict[str, int]) -> JobStatus:

@@ -17,9 +17,8 @@ from ingest.adapters.checking import check_archive, with_engine_model
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.rejection import Rejected
-from ingest.jobs import tasks
-from ingest.jobs.queue import LeaseLost
-from ingest.jobs.tasks import ClaimedTask
+from ingest.jobs import queue
+from ingest.jobs.queue import ClaimedTask, LeaseLost
 
 log = logging.getLogger("kyujang.adapters")
 
@@ -39,7 +38,7 @@ async def check_adapter(services: Services, task: ClaimedTask) -> None:
         adapter = await reject(services, task, refused)
     except NotFound:
         raise LeaseLost from None
-    await tasks.finish(services.database, task)
+    await queue.finish(services.database, task)
     log.info("adapter checked", extra={"adapter": adapter.engine_name, "status": adapter.status})
 
 
@@ -55,10 +54,10 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
         )
 
     settings = await with_engine_model(services)
-    with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.id}-{task.attempt}") as folder:
+    with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.job_id}-{task.attempt}") as folder:
         config = await check_archive(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
-        await tasks.renew(services.database, task, lease_s=settings.lease_s)
+        await queue.renew(services.database, task, lease_s=settings.lease_s)
         await asyncio.to_thread(publish, folder, version_folder(settings, task.tenant, adapter.engine_name), config)
     published = await registry.set_status(
         services.database,
@@ -93,7 +92,7 @@ async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> Ad
     return rejected
 
 
-async def fail(services: Services, task: ClaimedTask, detail: str) -> None:
+async def fail_adapter(services: Services, task: ClaimedTask, detail: str) -> None:
     """By no fault of the adapter's: the same archive may be sent again."""
     assert task.version is not None
     try:

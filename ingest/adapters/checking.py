@@ -16,7 +16,7 @@ from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.rejection import CheckName, Rejected
-from ingest.jobs.tasks import TaskFailed
+from ingest.jobs.queue import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
 

@@ -19,8 +19,8 @@ from app.questions import Answer, Question
 from app.retrieval.search import SearchOptions
 from app.services import Services
 from app.storage.tenants import SCOPES, Tenant
-from ingest.jobs import tasks
-from ingest.jobs.tasks import ClaimedTask
+from ingest.jobs import queue
+from ingest.jobs.queue import ClaimedTask
 
 BASE, ADAPTER = WAYS = ("base", "adapter")
 # Of the cases done so far; a worker that takes over goes on from there.
@@ -41,9 +41,9 @@ async def evaluate(services: Services, task: ClaimedTask) -> None:
         }
         done.append({"input": case["input"], "expected": _expected(case), **both})
         if len(done) % KEPT_EVERY == 0:
-            await tasks.progress(services.database, task, {"done": len(done), "total": len(cases), "cases": done})
-    await tasks.progress(services.database, task, {"done": len(done), "total": len(cases)})
-    await tasks.finish(services.database, task, report(reference, done))
+            await queue.progress(services.database, task, {"done": len(done), "total": len(cases), "cases": done})
+    await queue.progress(services.database, task, {"done": len(done), "total": len(cases)})
+    await queue.finish(services.database, task, report(reference, done))
 
 
 async def _asked(

@@ -11,7 +11,7 @@ from app.errors import EngineUnavailable, NotInEngine
 from app.generation.engine import Engine
 from app.services import Services
 from ingest.adapters.rejection import Rejected
-from ingest.jobs.tasks import ClaimedTask, TaskFailed
+from ingest.jobs.queue import ClaimedTask, TaskFailed
 
 
 async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:

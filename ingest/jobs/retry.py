@@ -1,64 +1,83 @@
-"""What becomes of a claimed document when something was raised on its way: it ends, or goes back to the queue."""
+"""The failure policy: what becomes of a claimed item when something was raised on its way."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from app.errors import DatabaseUnavailable, DocumentError, EmbedderUnavailable, Unavailable
+from app.errors import DatabaseUnavailable, EmbedderUnavailable, ItemFailed, KyujangError, Unavailable
 from app.services import Services
 from app.storage.postings import OtherScheme
 from app.storage.spaces import OtherSpace
 from ingest.jobs import queue
-from ingest.jobs.queue import MAX_ATTEMPTS, ClaimedDocument, LeaseLost
+from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, ClaimedDocument, LeaseLost, TaskFailed
 
 log = logging.getLogger("kyujang.worker")
 
 RETRY_DELAYS_S = (1, 5, 15, 60)
 
+OnFailure = Callable[[Services, Any, str], Awaitable[None]]
 
-async def handle_failure(services: Services, work: ClaimedDocument, error: Exception) -> None:
-    """What is wrong with the document itself ends it; other faults pass, or count as an attempt."""
+
+async def handle_failure(
+    services: Services, claimed: Claimed, error: Exception, *, on_failure: OnFailure | None = None
+) -> None:
+    """Fail an item by its own fault, requeue it while it waits for something, and retry it after any other fault."""
     if isinstance(error, LeaseLost):
-        log.info("document cancelled or taken over", extra={"document": work.document_id})
-    elif isinstance(error, OtherSpace):
-        log.warning("embedding model switched", extra={"document": work.document_id, "cause": services.spaces.behind})
-        await requeue(services, work, delay_s=RETRY_DELAYS_S[1] if services.spaces.behind else 0, count_attempt=False)
-    elif isinstance(error, OtherScheme):
-        log.error("KYUJANG_LEXICAL has changed: restart this worker", extra={"document": work.document_id})
-        await requeue(services, work, delay_s=RETRY_DELAYS_S[-1], count_attempt=False)
-    elif isinstance(error, DocumentError):
-        await fail(services, work, error)
-    elif isinstance(error, EmbedderUnavailable) and not await _embedder_answers(services):
-        # No fault of the document: it waits for as long as it takes.
-        log.warning("document waits", extra={"document": work.document_id, "reason": error.detail})
-        await requeue(services, work, delay_s=RETRY_DELAYS_S[1], count_attempt=False)
+        log.info("cancelled or taken over", extra=claimed.described)
+    elif isinstance(error, ItemFailed):
+        await _fail(services, claimed, error, on_failure)
+    elif (delay_s := await _outage_s(services, error)) is not None:
+        log.warning("waiting", extra={**claimed.described, "reason": str(error)})
+        await requeue(services, claimed, delay_s=delay_s, count_attempt=False)
     else:
-        log.error("document failed", exc_info=error, extra={"document": work.document_id, "attempt": work.attempt})
-        if work.attempt < MAX_ATTEMPTS:
-            return await requeue(services, work, delay_s=RETRY_DELAYS_S[work.attempt - 1])
-        await fail(services, work, DocumentError("internal", "Kyujang failed on this document; the log says why."))
+        log.error("failed", exc_info=error, extra=claimed.described)
+        if claimed.attempt < MAX_ATTEMPTS:
+            await requeue(services, claimed, delay_s=RETRY_DELAYS_S[claimed.attempt - 1])
+        else:
+            detail = error.detail if isinstance(error, KyujangError) else "Kyujang failed at this; the log says why."
+            await _fail(services, claimed, TaskFailed("internal", detail), on_failure)
 
 
-async def fail(services: Services, work: ClaimedDocument, error: DocumentError) -> None:
-    log.info("document refused", extra={"document": work.document_id, "code": error.document_code})
+async def requeue(services: Services, claimed: Claimed, *, delay_s: float, count_attempt: bool = True) -> bool:
+    """Return False if the database does not answer: after its lease another worker takes the item over."""
     try:
-        await queue.fail(services.database, work, error.document_code, error.detail)
-    except (LeaseLost, DatabaseUnavailable):
-        return
-    await services.blobs.remove([work.blob])
+        await queue.requeue(services.database, claimed, delay_s=delay_s, count_attempt=count_attempt)
+    except LeaseLost:
+        log.info("cancelled or taken over", extra=claimed.described)
+    except DatabaseUnavailable:
+        return False
+    return True
 
 
-async def requeue(services: Services, work: ClaimedDocument, *, delay_s: float, count_attempt: bool = True) -> None:
-    """If even this fails, the lease runs out and another worker takes the document."""
+def refuse_after_too_many(claimed: Claimed) -> None:
+    if claimed.attempt > MAX_ATTEMPTS:
+        raise TaskFailed("internal", f"The worker died {MAX_ATTEMPTS} times while it worked on this.")
+
+
+async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_failure: OnFailure | None) -> None:
+    log.info("refused", extra={**claimed.described, "code": error.item_code})
     try:
-        await queue.requeue(services.database, work, delay_s=delay_s, count_attempt=count_attempt)
+        if on_failure is not None:
+            await on_failure(services, claimed, error.detail)
+        await queue.fail(services.database, claimed, error.item_code, error.detail)
     except (LeaseLost, DatabaseUnavailable):
-        log.info("document left to its lease", extra={"document": work.document_id})
+        return log.info("left to its lease", extra=claimed.described)
+    if isinstance(claimed, ClaimedDocument):
+        await services.blobs.remove([claimed.blob])
 
 
-def refuse_after_too_many(work: ClaimedDocument) -> None:
-    if work.attempt > MAX_ATTEMPTS:
-        raise DocumentError("internal", f"The worker died {MAX_ATTEMPTS} times while ingesting this document.")
+async def _outage_s(services: Services, error: Exception) -> float | None:
+    """Return the seconds to wait for what is unavailable or being changed, None if the item itself is at fault."""
+    if isinstance(error, OtherSpace):
+        return RETRY_DELAYS_S[1] if services.spaces.behind else 0
+    if isinstance(error, OtherScheme):
+        log.error("KYUJANG_LEXICAL has changed: restart this worker")
+        return RETRY_DELAYS_S[-1]
+    if isinstance(error, EmbedderUnavailable) and await _embedder_answers(services):
+        return None
+    return RETRY_DELAYS_S[1] if isinstance(error, Unavailable) else None
 
 
 async def _embedder_answers(services: Services) -> bool:

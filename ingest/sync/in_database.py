@@ -70,7 +70,8 @@ async def accept(
         some = sources[first : first + JOB_DOCUMENTS]
         uploads = await _save(services, tenant, some, metadata)
         # Even if this fails the job may exist, so the files must stay.
-        accepted.append((await jobs.create_job(services.database, tenant, uploads)).id)
+        job, _ = await jobs.create_job(services.database, tenant, uploads)
+        accepted.append(job.id)
     return accepted
 
 

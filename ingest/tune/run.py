@@ -11,7 +11,7 @@ from typing import Any
 
 from app.sandbox.subprocesses import ROOT, ChildProcess, OutputError, open_child
 from app.settings import inherited_environment
-from ingest.jobs.tasks import TaskFailed
+from ingest.jobs.queue import TaskFailed
 
 log = logging.getLogger("kyujang.tune")
 

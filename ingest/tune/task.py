@@ -17,14 +17,14 @@ from app.errors import DatabaseUnavailable, NotFound
 from app.services import Services
 from app.settings import Settings
 from app.settings.addresses import is_loopback
-from app.storage import tasks
+from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
 from app.tenancy import TenantNumber
 from app.up import preflight
 from ingest.adapters.checking import base_model, with_engine_model
-from ingest.jobs import tasks as claims
-from ingest.jobs.tasks import ClaimedTask, TaskFailed
+from ingest.jobs import queue
+from ingest.jobs.queue import ClaimedTask, TaskFailed
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
 from ingest.tune.progress import TrainingProgress
@@ -39,7 +39,7 @@ NOTICE = "It shares this machine's {} with the engine: answers and training both
 
 async def tune(services: Services, task: ClaimedTask) -> None:
     """Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
-    folder = services.settings.trainings / task.id
+    folder = services.settings.trainings / task.job_id
     try:
         require_installed()
         await _tune(services, task, folder)
@@ -55,7 +55,7 @@ async def tune(services: Services, task: ClaimedTask) -> None:
 async def sweep_trainings(services: Services) -> int:
     """How many folders are gone, of trainings that ended without their worker."""
     found = await asyncio.to_thread(lambda: list(services.settings.trainings.glob("*")))
-    under_way = await claims.under_way(services.database, "tune") if found else set()
+    under_way = await queue.unfinished(services.database, "tune") if found else set()
     gone = [folder for folder in found if folder.name not in under_way]
     for folder in gone:
         await asyncio.to_thread(shutil.rmtree, folder, True)
@@ -71,7 +71,7 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
             await _train(services, task, folder, progress, began)
             break
         except TrainingDied as died:
-            log.warning("training died", extra={"job": task.id, "cause": str(died)})
+            log.warning("training died", extra={"job": task.job_id, "cause": str(died)})
             if deaths == MAX_DEATHS:
                 raise TaskFailed(
                     "internal",
@@ -81,7 +81,7 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     version = await _register(services, task, folder)
     seconds = progress.shown(time.monotonic() - began)["seconds"]
     result = {"adapter": {"name": version.name, "version": version.version}, **progress.outcome, "seconds": seconds}
-    await claims.finish(services.database, task, result)
+    await queue.finish(services.database, task, result)
 
 
 async def _train(services: Services, task: ClaimedTask, folder: Path, progress: TrainingProgress, began: float) -> None:
@@ -97,12 +97,12 @@ async def _train(services: Services, task: ClaimedTask, folder: Path, progress: 
             received = progress.messages
             try:
                 if received > published:
-                    await claims.progress(services.database, task, progress.shown(time.monotonic() - began))
+                    await queue.progress(services.database, task, progress.shown(time.monotonic() - began))
                     published = received
                 else:
-                    await claims.renew(services.database, task, lease_s=settings.lease_s)
+                    await queue.renew(services.database, task, lease_s=settings.lease_s)
             except DatabaseUnavailable:
-                log.warning("the progress could not be kept", extra={"job": task.id})
+                log.warning("the progress could not be kept", extra={"job": task.job_id})
         child.result()
     finally:
         if not child.done():
@@ -113,11 +113,11 @@ async def _train(services: Services, task: ClaimedTask, folder: Path, progress: 
 async def _register(services: Services, task: ClaimedTask, folder: Path) -> AdapterVersion:
     """The same version again, if a crash comes between this and the end."""
     blob = await _archived(services, task.tenant, folder)
-    request = Idempotency(f"tune-{task.id}", payload_hash("tune", [task.id]))
+    request = Idempotency(f"tune-{task.job_id}", payload_hash("tune", [task.job_id]))
     version, new = await registry.create_version(services.database, task.tenant, task.name, blob, request=request)
     if not new:
         await services.blobs.remove([blob.path])
-    await claims.names_version(services.database, task, version.version)
+    await queue.progress(services.database, task, version=version.version)
     return version
 
 
@@ -168,7 +168,7 @@ def _is_local(url: str) -> bool:
 
 async def _is_over(services: Services, task: ClaimedTask) -> bool:
     try:
-        return (await tasks.get_task(services.database, task.tenant, task.id)).finished_at is not None
+        return (await jobs.get_job(services.database, task.tenant, task.job_id)).finished_at is not None
     except NotFound:
         return True
     except DatabaseUnavailable:

@@ -14,7 +14,7 @@ from psycopg.errors import InsufficientPrivilege
 from app.adapters import activation, registry
 from app.adapters.version import Check
 from app.errors import Conflict, InvalidInput, NotFound
-from app.storage import tasks
+from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency
 from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
@@ -58,9 +58,11 @@ async def test_a_version_begins_with_its_check(database, tenant, owner_url):
     assert version.engine_name == f"t{tenant}--tone--v1--{hashlib.sha256(b'a').hexdigest()[:8]}"
     with psycopg.connect(owner_url) as connection:
         connection.execute("set role kyujang_operator")
-        found = connection.execute("select kind, name, version from tasks where tenant_id = %s", [tenant]).fetchall()
+        found = connection.execute(
+            "select kind, name, version from job_items where tenant_id = %s", [tenant]
+        ).fetchall()
     assert found == [("check", "tone", 1)]
-    assert await tasks.list_tasks(database, tenant, limit=10) == []
+    assert await jobs.list_jobs(database, tenant, limit=10) == []
 
 
 async def test_the_same_bytes_again_are_the_same_version(database, tenant):
@@ -256,7 +258,7 @@ async def test_anothers_adapter_is_an_unknown_one(database, tenant):
     assert (await made(database, stranger)).version == 1
 
 
-@pytest.mark.parametrize("table", ["adapters", "adapter_versions", "adapter_activations", "tasks"])
+@pytest.mark.parametrize("table", ["adapters", "adapter_versions", "adapter_activations", "job_items"])
 async def test_row_level_security_holds_without_the_query_s_help(database, tenant, settings, table):
     await made(database, tenant)
     await activation.activate(database, tenant, "tone", 1)

@@ -11,7 +11,7 @@ import pytest
 from app.adapters import registry
 from app.main import create_app
 from app.storage.tenants import authenticate
-from ingest.jobs import tasks
+from ingest.jobs import queue
 from tests.app.api.test_job_events import parsed
 from tests.conftest import NewTenant
 from tests.ingest.adapters.made import config, files, tar_gz, tensors, zipped
@@ -201,7 +201,7 @@ async def test_a_deleted_archive_that_waits_is_removed(client, services, number)
     assert len(list((services.settings.blobs / str(number)).iterdir())) == 1
     await client.delete("/adapters/tone")
     assert list((services.settings.blobs / str(number)).iterdir()) == []
-    assert await tasks.claim(services.database, "w", ["check"], lease_s=9) is None
+    assert await queue.claim(services.database, "w", ["check"], lease_s=9) is None
 
 
 async def test_pages(client, services, number):
@@ -231,11 +231,11 @@ async def test_an_evaluation_is_a_job(client, services, number):
     assert (job["counts"]["queued"], job["counts"]["total"], job["documents"]) == (1, 1, [])
     again = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
     assert again.json()["id"] == job["id"]
-    task = await tasks.claim(services.database, "w", ["evaluate"], lease_s=60)
+    task = await queue.claim(services.database, "w", ["evaluate"], lease_s=60)
     assert task.spec.items() >= body.items()
-    await tasks.progress(services.database, task, {"done": 1, "total": 2})
+    await queue.progress(services.database, task, {"done": 1, "total": 2})
     assert (await client.get(f"/jobs/{job['id']}")).json()["progress"] == {"done": 1, "total": 2}
-    await tasks.finish(services.database, task, {"base": {"f1": 0.1}, "adapter": {"f1": 0.9}})
+    await queue.finish(services.database, task, {"base": {"f1": 0.1}, "adapter": {"f1": 0.9}})
     done = (await client.get(f"/jobs/{job['id']}")).json()
     assert (done["status"], done["result"]["adapter"]["f1"]) == ("succeeded", 0.9)
     listed = (await client.get("/adapters/tone/evaluations")).json()["data"]

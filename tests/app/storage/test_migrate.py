@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import psycopg
 import pytest
 from pgvector.psycopg import register_vector
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 
 from app.storage.migrate import migrate, upgrade
 from tests.conftest import with_database
@@ -65,3 +68,77 @@ def test_vectors_move_to_the_table_of_their_model(old_database, settings):
     assert {slug: list(vector.to_list()) for slug, _, _, vector, _ in rows} == VECTORS
     assert all(chunk == 7 and document == slug and text == "옛 글" for slug, chunk, document, _, text in rows)
     assert terms == (2,)
+
+
+@pytest.fixture
+def of_0007(postgres, template):
+    """With a task and a document under way in each of two tenants; its owner is bound by row-level security."""
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        connection.execute("create role plain_owner login password 'x'")
+        connection.execute("grant kyujang_operator to plain_owner with inherit false, set true")
+        connection.execute("create database of_0007 owner plain_owner")
+    superuser = with_database(postgres.owner_url, "of_0007")
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute("create extension vector")
+        connection.execute("grant all on schema public to plain_owner")
+        connection.execute("grant usage on schema public to kyujang_service, kyujang_operator")
+    parts = urlsplit(superuser)
+    url = parts._replace(netloc=f"plain_owner:x@{parts.netloc.rpartition('@')[2]}").geturl()
+    upgrade(url, "0007")
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        for slug in ("one", "two"):
+            connection.execute(
+                """
+                with tenant as (insert into tenants (slug, name) values (%s, '') returning id),
+                     job as (insert into jobs (tenant_id, id) select id, 'job_d' from tenant)
+                insert into tasks (tenant_id, id, kind, name, version, spec, progress, status, attempt, worker,
+                                   claimed_at, created_at)
+                select id, 'job_t', 'evaluate', 'tone', 3, '{"top_k": 1}', '{"done": 2}', 'running', 2, 'w',
+                       '2026-01-02', '2026-01-01' from tenant
+                """,
+                [slug],
+            )
+        connection.execute(
+            """
+            insert into job_items (tenant_id, job_id, n, document_id, bytes, sha256, blob)
+            select tenant_id, id, 0, 'd', 9, '', '1/b' from jobs
+            """
+        )
+    yield url, superuser
+    with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
+        connection.execute("drop database of_0007 with (force)")
+        connection.execute("drop role plain_owner")
+
+
+def test_tasks_become_jobs_of_one_item(of_0007):
+    url, superuser = of_0007
+    upgrade(url, "0008")
+    with psycopg.connect(superuser) as connection:
+        tasks = connection.execute(
+            """
+            select j.kind, i.kind, i.name, i.version, i.spec, i.progress, i.status, i.attempt, i.worker,
+                   j.created_at = '2026-01-01' from jobs j
+            join job_items i on i.tenant_id = j.tenant_id and i.job_id = j.id and i.n = 0 where j.id = 'job_t'
+            """
+        ).fetchall()
+        documents = connection.execute(
+            "select kind, document_id, size from job_items where job_id = 'job_d'"
+        ).fetchall()
+        turns = connection.execute("select kind, at = '2026-01-02' from job_turns").fetchall()
+        forced = connection.execute("select relforcerowsecurity from pg_class where relname = 'job_items'").fetchone()
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("update job_items set blob = null where job_id = 'job_d'")
+    assert tasks == [("evaluate", "evaluate", "tone", 3, {"top_k": 1}, {"done": 2}, "running", 2, "w", True)] * 2
+    assert documents == [("ingest", "d", 9)] * 2
+    assert turns == [("evaluate", True)] * 2
+    assert forced == (True,)
+
+
+def test_a_locked_queue_stops_the_upgrade_instead_of_waiting(of_0007):
+    url, superuser = of_0007
+    with psycopg.connect(superuser) as reader:
+        reader.execute("select from job_items limit 1")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            upgrade(url, "0008")
+        assert reader.execute("select count(*) from tasks").fetchone() == (2,)
+    upgrade(url, "0008")

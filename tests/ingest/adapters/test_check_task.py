@@ -17,7 +17,7 @@ from app.adapters.peft_folder import CONFIG, WEIGHTS
 from ingest.adapters import check_task
 from ingest.adapters.rejection import Rejected
 from ingest.cleanup import sweep, sweep_adapters
-from ingest.jobs import tasks
+from ingest.jobs import queue
 from tests.ingest.adapters.made import files, tar_gz, tensors
 from tests.ingest.working import Worker
 
@@ -46,7 +46,7 @@ async def settled(services, tenant, name="tone", version=None, *, until=("loadin
 
 
 async def claim(services, lease_s=30, worker="w"):
-    return await tasks.claim(services.database, worker, ["check"], lease_s=lease_s)
+    return await queue.claim(services.database, worker, ["check"], lease_s=lease_s)
 
 
 def on_disk(services, tenant) -> set[str]:
@@ -114,7 +114,7 @@ async def test_without_a_base_model_it_is_the_service_s_fault(services, tenant, 
 async def test_a_check_goes_on_after_a_worker_s_death(services, tenant):
     sent = await send(services, tenant, good())
     dead = await claim(services, lease_s=0)
-    folder = services.settings.adapters / str(tenant) / f".{sent.engine_name}.{dead.id}-1"
+    folder = services.settings.adapters / str(tenant) / f".{sent.engine_name}.{dead.job_id}-1"
     folder.mkdir(parents=True)
     (folder / WEIGHTS).write_bytes(b"half of it")
     async with Worker(services):
@@ -157,7 +157,7 @@ async def test_a_version_deleted_while_it_is_checked_is_left(services, tenant, m
         return found
 
     monkeypatch.setattr(check_task, "check_archive", slow)
-    with pytest.raises(tasks.LeaseLost):
+    with pytest.raises(queue.LeaseLost):
         await check_task.check_adapter(services, task)
     assert on_disk(services, tenant) == set()
 
@@ -167,7 +167,7 @@ async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(servi
         raise OSError("the disk has an odd moment")
 
     monkeypatch.setattr(check_task, "check_archive", broken)
-    monkeypatch.setattr("ingest.task_worker.RETRY_DELAYS_S", (0, 0, 0, 0))
+    monkeypatch.setattr("ingest.jobs.retry.RETRY_DELAYS_S", (0, 0, 0, 0))
     await send(services, tenant, good())
     async with Worker(services):
         found = await settled(services, tenant)

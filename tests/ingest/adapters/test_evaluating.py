@@ -10,9 +10,9 @@ import pytest
 from app.adapters import registry
 from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
-from app.storage.tasks import create_task, get_task
+from app.storage.jobs import Task, create_job, get_job
 from ingest.adapters.evaluating import KEPT_EVERY, evaluate
-from ingest.jobs import tasks
+from ingest.jobs import queue
 from tests.conftest import ingest_text
 from tests.ingest.working import Worker
 from tests.scripted import Script, scripted
@@ -40,11 +40,11 @@ async def claimed(services, number, cases):
     content = secrets.token_bytes(8)
     version, _ = await registry.create_version(services.database, number, "tone", Blob("1/x", 8, content * 4))
     await registry.set_status(services.database, number, "tone", version.version, "ready")
-    check = await tasks.claim(services.database, "w", ["check"], lease_s=60)
-    await tasks.finish(services.database, check)
+    check = await queue.claim(services.database, "w", ["check"], lease_s=60)
+    await queue.finish(services.database, check)
     spec = {**SPEC, "cases": cases}
-    await create_task(services.database, number, "evaluate", name="tone", version=version.version, spec=spec)
-    return await tasks.claim(services.database, "w", ["evaluate"], lease_s=60)
+    await create_job(services.database, number, Task("evaluate", "tone", version.version, spec))
+    return await queue.claim(services.database, "w", ["evaluate"], lease_s=60)
 
 
 async def test_base_and_adapter_stand_side_by_side(services, number):
@@ -57,7 +57,7 @@ async def test_base_and_adapter_stand_side_by_side(services, number):
     script = Script(replies=replies)
     async with scripted(script) as engine:
         await evaluate(dataclasses.replace(services, engine=engine), task)
-    report = (await get_task(services.database, number, task.id)).result
+    report = (await get_job(services.database, number, task.job_id)).result
     assert report["adapter"] == f"tone@{task.version}"
     base, adapter = report["summary"]["base"], report["summary"]["adapter"]
     assert (base["exact_match"], adapter["exact_match"]) == (0.0, 1.0)
@@ -81,5 +81,5 @@ async def test_a_worker_that_takes_over_asks_only_the_rest(services, number):
         task = dataclasses.replace(await claimed(services, number, cases), progress=before)
         await evaluate(dataclasses.replace(services, engine=engine), task)
     assert len(script.asked) == 2 * len(cases) + 2
-    report = (await get_task(services.database, number, task.id)).result
+    report = (await get_job(services.database, number, task.job_id)).result
     assert (report["cases"], report["summary"]["base"]["errors"]) == (6, 5)

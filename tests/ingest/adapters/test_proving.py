@@ -10,8 +10,8 @@ import pytest
 from app.adapters import registry
 from app.adapters.version import AdapterVersion
 from ingest.adapters import check_task
-from ingest.jobs import tasks
-from ingest.jobs.tasks import TaskFailed
+from ingest.jobs import queue
+from ingest.jobs.queue import TaskFailed
 from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
 from tests.ingest.adapters.made import files, tar_gz, tensors
 
@@ -32,12 +32,12 @@ async def checked(services, number, *fakes: FakeEngine) -> AdapterVersion:
         fake.said = {"smollm2": BASE, sent.engine_name: fake.said.get("adapter", BASE)}
     async with fake_engines(*fakes):
         engine = engine_of(*(fake.replica() for fake in fakes))
-        task = await tasks.claim(services.database, "w", ["check"], lease_s=60)
+        task = await queue.claim(services.database, "w", ["check"], lease_s=60)
         try:
             await check_task.check_adapter(dataclasses.replace(services, engine=engine), task)
         except TaskFailed as error:
-            await check_task.fail(services, task, error.detail)
-            await tasks.fail(services.database, task, error.task_code, error.detail)
+            await check_task.fail_adapter(services, task, error.detail)
+            await queue.fail(services.database, task, error.item_code, error.detail)
         await engine.close()
     return await registry.get(services.database, number, "tone")
 

@@ -196,14 +196,18 @@ async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_
 
 
 def test_a_node_that_does_not_share_the_blob_folder_says_so(tmp_path):
-    work = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = queue.ClaimedDocument(
+        1, "job_1", 0, "ingest", 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc"
+    )
     home = tmp_path / "another"
     assert f"cannot read {home / 'blobs'}" in unpack(load(begin(work), Settings(home=home))).broken
 
 
 async def test_a_node_that_cannot_open_its_services_says_so(owner_url, tmp_path, many):
     settings = Settings(database_url=owner_url, home=tmp_path / "home", lexical="kiwi")
-    work = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc")
+    work = queue.ClaimedDocument(
+        1, "job_1", 0, "ingest", 1, "ray-1", "a.txt", "a.txt", None, None, 1, b"", None, "1/abc"
+    )
     passed = await asyncio.to_thread(Step("store", settings), begin(work))
     assert "KYUJANG_LEXICAL" in unpack(passed).broken
 

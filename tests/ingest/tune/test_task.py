@@ -13,8 +13,8 @@ import pytest
 from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
-from app.storage import tasks
-from ingest.jobs.tasks import TaskFailed
+from app.storage import jobs
+from ingest.jobs.queue import TaskFailed
 from ingest.tune.progress import MAX_POINTS, TrainingProgress
 from ingest.tune.run import NEEDED
 from ingest.tune.task import beside_the_engine, sweep_trainings
@@ -35,7 +35,7 @@ def nothing_open(owner_url):
     yield
     with psycopg.connect(owner_url) as connection:
         connection.execute("set role kyujang_operator")
-        connection.execute("update tasks set status = 'cancelled', lease_until = null")
+        connection.execute("update job_items set status = 'cancelled', lease_until = null")
 
 
 async def begin(services, tenant: int, **parameters: Any) -> str:
@@ -46,14 +46,14 @@ async def begin(services, tenant: int, **parameters: Any) -> str:
         ],
         "hyperparameters": Hyperparameters(**{**FEW, **parameters}).model_dump(),
     }
-    task, _ = await tasks.create_task(services.database, tenant, "tune", name="tone", spec=spec)
+    task, _ = await jobs.create_job(services.database, tenant, jobs.Task("tune", "tone", spec=spec))
     return task.id
 
 
-async def until(services, tenant: int, task_id: str, reached) -> tasks.Task:
+async def until(services, tenant: int, task_id: str, reached) -> jobs.Job:
     async with asyncio.timeout(300):
         while True:
-            task = await tasks.get_task(services.database, tenant, task_id)
+            task = await jobs.get_job(services.database, tenant, task_id)
             if reached(task) or task.finished_at:
                 return task
             await asyncio.sleep(0.05)
@@ -80,7 +80,7 @@ async def test_a_training_survives_a_kill_and_ends_in_a_checked_version(trainer,
         async with asyncio.timeout(60):
             while (adapter := await registry.get(trainer.database, tenant, "tone")).status == "checking":
                 await asyncio.sleep(0.05)
-    assert ended.adapter == tasks.AdapterReference("tone", 1)
+    assert ended.adapter == jobs.AdapterReference("tone", 1)
     assert ended.result is not None
     assert ended.result["adapter"] == {"name": "tone", "version": 1}
     assert ended.result["steps"] == 200
@@ -100,7 +100,7 @@ async def test_a_cancelled_training_ends_with_its_child_and_its_files(trainer, n
     async with Worker(trainer):
         await until(trainer, tenant, task_id, at_step(1))
         (child,) = children_at(task_id)
-        await tasks.cancel_task(trainer.database, tenant, task_id)
+        await jobs.cancel_job(trainer.database, tenant, task_id)
         await asyncio.to_thread(child.wait, 30)
         async with asyncio.timeout(30):
             while (trainer.settings.trainings / task_id).exists():

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.sandbox.channel import Channel
 from app.sandbox.limits import UNLIMITED
-from ingest.jobs.tasks import TaskFailed
+from ingest.jobs.queue import TaskFailed
 from ingest.tune import train as child
 from ingest.tune import trainer
 from ingest.tune.instructions import examples
