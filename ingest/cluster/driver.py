@@ -7,6 +7,7 @@ attached to gone, be that for lack of memory or on a machine too busy to answer 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,38 +17,47 @@ from app.sandbox.subprocesses import ROOT, ChildProcess, OutputError
 from app.settings import Settings, inherited_environment
 from ingest.jobs.queue import ClaimedDocument
 
+log = logging.getLogger("kyujang.ray")
+
 CHILD = "ingest.cluster.driver_child"
 STOP_LIMIT_S = 10
 MAX_ANSWER_BYTES = 16 << 20
-
-
-class DriverEnded(Exception):
-    """Ray's driver ended without an answer."""
+MAX_DRIVERS = 2
+AGAIN = "Ray ended its driver; another one is started"
+ENDED = (
+    f"Ray ended its driver {MAX_DRIVERS} times. Its logs may say why, by default under /tmp/ray/session_latest/logs. "
+    "Run the same command again: it continues where this one stopped."
+)
 
 
 class Driver:
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, settings: Settings, address: str | None) -> None:
+        self._settings = settings
         self._address = address
         self._child: ChildProcess | None = None
+        self._ended = 0
 
-    async def ingest(self, settings: Settings, works: Sequence[ClaimedDocument]) -> str | None:
-        """Return why a node could not work at all, if one said so. Raises KyujangError, DriverEnded."""
+    async def ingest(self, claims: Sequence[ClaimedDocument]) -> bool:
+        """Ingest the documents. False if Ray has ended its driver, for the first time. Raises KyujangError."""
         if self._child is None:
             self._child = await self._start()
         answer: dict[str, Any] | None = None
         try:
-            await self._child.send((settings, works))
+            await self._child.send((self._settings, claims))
             with suppress(OutputError):
                 answer = await self._child.message()
         finally:
             if answer is None:
                 await self._kill()
         if answer is None:
-            raise DriverEnded
-        if error := answer.get("error"):
-            raise KyujangError(error)
-        broken: str | None = answer["broken"]
-        return broken
+            self._ended += 1
+            if self._ended == MAX_DRIVERS:
+                raise KyujangError(ENDED)
+            log.warning(AGAIN)
+            return False
+        if "error" in answer:
+            raise KyujangError(answer["error"])
+        return True
 
     async def close(self) -> None:
         if self._child is None:

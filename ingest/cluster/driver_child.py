@@ -1,7 +1,6 @@
 """The child that uses Ray. Started by ingest/cluster/driver.py.
 
-It takes in settings and documents as often as it is sent any. Each time it answers why a node could not work at all,
-or why the pipeline broke off.
+It ingests documents as often as it is sent any, and answers each time, with an error if the pipeline broke off.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ def main(channel: Channel, address: str) -> None:
     requests = channel.requests()
     try:
         with connected(address or None):
-            for settings, works in requests:
-                channel.send({"broken": run_pipeline(settings, works)})
+            for settings, claims in requests:
+                run_pipeline(settings, claims)
+                channel.send({})
     except KyujangError as error:
         channel.send({"error": error.detail})

@@ -1,4 +1,4 @@
-"""Ray itself: a connection to a cluster, and the pipeline on it. Blocking."""
+"""Uses Ray: connects to a cluster and runs the pipeline on it. Blocking."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ NO_ROOM = (
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Without an address a Ray of our own on this machine, which nobody else can reach."""
-    # All of it is read while Ray is being imported. What it says on standard error would tear the progress bar.
+    """Connect to a cluster; without an address start a Ray on this machine that no other process can reach."""
+    # Read while Ray is imported. Its messages on standard error would tear the progress bar.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
-    # Else whatever still asks for Ray after its shutdown starts another one.
+    # Else a call to Ray after its shutdown starts another one.
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     chosen: dict[str, Any] = {"address": address}
     if address is None:
-        # The one switch that binds all of Ray's ports to loopback; without a token whoever reaches them runs code here.
+        # The one switch that binds all of Ray's ports to loopback; without a token what reaches them can run code.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
         chosen = {"address": "local", "include_dashboard": False, "object_store_memory": LOCAL_OBJECT_STORE_BYTES}
@@ -62,7 +62,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """Ray itself goes on for minutes where nothing answers."""
+    """Raise KyujangError if nothing answers there: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         return
@@ -72,8 +72,8 @@ def _knock(address: str) -> None:
         raise KyujangError(f"No Ray cluster answers at {address}: {error}") from error
 
 
-def run_pipeline(settings: Settings, works: Sequence[ClaimedDocument]) -> str | None:
-    """Blocks until the documents have passed. Returns why a node could not work at all, if one said so."""
+def run_pipeline(settings: Settings, claims: Sequence[ClaimedDocument]) -> None:
+    """Block until the documents have passed. Raises KyujangError, such as for a node that cannot work at all."""
     import ray
     from ray.data.exceptions import SystemException
     from ray.exceptions import RayError
@@ -81,31 +81,30 @@ def run_pipeline(settings: Settings, works: Sequence[ClaimedDocument]) -> str | 
     embedders = _embedders(_cpus(ray.available_resources()), _cpus(ray.cluster_resources()))
     _wait_for_room()
     try:
-        for row in _pipeline(settings, works, embedders).iter_rows():
+        for row in _pipeline(settings, claims, embedders).iter_rows():
             if broken := unpack(row).broken:
-                return broken
+                raise KyujangError(f"A Ray node cannot ingest documents. {broken}")
     except (RayError, SystemException) as error:
         raise KyujangError(f"The Ray pipeline stopped: {error}") from error
-    return None
 
 
-def _pipeline(settings: Settings, works: Sequence[ClaimedDocument], embedders: int) -> Any:
+def _pipeline(settings: Settings, claims: Sequence[ClaimedDocument], embedders: int) -> Any:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    # A document that Ray loses goes back to the queue; the others go on.
+    # A document that Ray loses goes back to the queue; the others continue.
     context.max_errored_blocks = -1
     context.max_consecutive_actor_init_deaths = START_ATTEMPTS
-    # Nothing leaves a stage while it embeds a long document; ingest/cluster/run.py looks whether that gets on.
+    # Nothing leaves a stage while it embeds a long document; ingest/bulk_worker.py watches its progress.
     context.execution_no_progress_timeout_s = -1
     few = -(-embedders // EMBEDDERS_A_SPLITTER)
-    rows = [begin(work) for work in works]
+    rows = [begin(claim) for claim in claims]
     documents = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         load, fn_kwargs={"settings": settings}, num_cpus=LOAD
     )
-    # Of _bounded_retries, which has no other way in yet.
+    # About ray_remote_args_fn: there is no other way to set max_task_retries yet.
     warnings.filterwarnings("ignore", "`ray_remote_args_fn` is deprecated")
     for stage, share, size in (("split", SPLIT, few), ("embed", EMBED, embedders), ("store", STORE, few)):
         documents = documents.map(
@@ -119,12 +118,12 @@ def _pipeline(settings: Settings, works: Sequence[ClaimedDocument], embedders: i
 
 
 def _bounded_retries() -> dict[str, Any]:
-    """A document may be what kills its process, and Ray's own choice is to try for ever."""
+    """Bound the retries, which Ray repeats for ever: a document may be what kills its process."""
     return {"max_task_retries": 2}
 
 
 def _wait_for_room() -> None:
-    """Ray waits for ever, and says nothing, for what fits no node."""
+    """Raise KyujangError if the stages fit no node: Ray would wait for ever without a message."""
     import ray
     from ray.util import placement_group, remove_placement_group
 
@@ -139,7 +138,7 @@ def _wait_for_room() -> None:
 
 
 def _embedders(free: float, total: float) -> int:
-    """As many as leave room for the other stages."""
+    """Return as many embedding actors as leave room for the other stages."""
     return max(1, min(int(total), int((free - (1 - EMBED)) / EMBED)))
 
 

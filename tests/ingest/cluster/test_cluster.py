@@ -17,7 +17,8 @@ from tqdm import tqdm
 from app.errors import KyujangError
 from app.settings import Settings
 from ingest.cluster import driver
-from ingest.cluster.run import AGAIN, ingest_with_ray, node_settings
+from ingest.cluster.driver import AGAIN
+from ingest.cluster.run import ingest_with_ray, node_settings
 from ingest.cluster.stages import Step, begin, load, unpack
 from ingest.jobs import queue
 from ingest.sync.command import open_for_ray
