@@ -1,1 +1,1 @@
-"""python -m app eval: how well a running service finds the documents that answer questions."""
+"""python -m app eval: measure how well a running service finds the documents that answer questions."""

@@ -20,7 +20,7 @@ LOWEST = -1.0
 
 
 class TopScore(Part):
-    """Of one question; `kind` is None if it can be answered, a score is None if nothing was found."""
+    """The best score of a question. `kind` is None if it can be answered, a score is None if nothing was found."""
 
     query_id: str
     language: str
@@ -45,7 +45,7 @@ class Proposal(Part):
 
 
 class Calibration(Part):
-    """Of one mode in one language. AUROC: how often an answerable question scores more than one of that kind."""
+    """One mode in one language. AUROC: how often an answerable question scores more than one of that kind."""
 
     answerable: int
     unanswerable: dict[str, int]
@@ -70,7 +70,7 @@ class CalibrationReport(Part):
 
 
 def calibrations(questions: Sequence[TopScore], mode: str, cost: float) -> dict[str, Calibration]:
-    """Of each language that has answerable and unanswerable questions."""
+    """Return the calibration of each language that has answerable and unanswerable questions."""
     found = {}
     for language in sorted({question.language for question in questions}):
         own = [question for question in questions if question.language == language]
@@ -82,13 +82,13 @@ def calibrations(questions: Sequence[TopScore], mode: str, cost: float) -> dict[
 
 
 def _scores(questions: Sequence[TopScore], mode: str, kind: str | None) -> Values:
-    """Nothing found is less than any score."""
+    """Return the scores, with nothing found as less than any score."""
     scores = [question.scores[mode] for question in questions if question.kind == kind]
     return np.array([-math.inf if score is None else score for score in scores], np.float64)
 
 
 def calibrate(answerable: Values, unanswerable: Mapping[str, Values], cost: float) -> Calibration:
-    """Proposes the highest threshold that refuses at most the share `cost` of the answerable questions."""
+    """Propose the highest threshold that refuses at most the share `cost` of the answerable questions."""
     costs = [step / CURVE_STEPS for step in range(CURVE_STEPS)]
     thresholds = sorted({threshold_at(answerable, each) for each in (*costs, cost)})
     low, high = _intervals(answerable, unanswerable, cost)
@@ -111,7 +111,7 @@ def calibrate(answerable: Values, unanswerable: Mapping[str, Values], cost: floa
 
 
 def threshold_at(answerable: Values, cost: float) -> float:
-    """Rounded down, so that rounding refuses nobody."""
+    """Return the score rounded down, so that rounding refuses no question."""
     # 0.07 * 100 is 7.000000000000001: a count must not hang on the last bit.
     lost = min(int(cost * len(answerable) + 1e-9), len(answerable) - 1)
     score = float(np.sort(answerable)[lost])
@@ -119,7 +119,7 @@ def threshold_at(answerable: Values, cost: float) -> float:
 
 
 def auroc(answerable: Values, unanswerable: Values) -> float:
-    """The Mann-Whitney statistic over the pairs, ties as halves (Hanley & McNeil, Radiology 143(1), 1982)."""
+    """Return the Mann-Whitney statistic, ties as halves (Hanley & McNeil, Radiology 143(1), 1982)."""
     ordered = np.sort(answerable)
     below = np.searchsorted(ordered, unanswerable, "left") + np.searchsorted(ordered, unanswerable, "right")
     return float(1 - below.mean() / (2 * len(ordered)))
@@ -136,8 +136,8 @@ def _applied(threshold: float, answerable: Values, unanswerable: Mapping[str, Va
 def _intervals(
     answerable: Values, unanswerable: Mapping[str, Values], cost: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Answerable questions and each kind are drawn anew by themselves, and the threshold is chosen anew from each draw,
-    but what it answers is counted on all the questions."""
+    """Draw answerable questions and each kind separately, choose the threshold again from each draw, and count what it
+    answers on all the questions."""
     rng = np.random.default_rng(SEED)
     rows: dict[str, list[float]] = {}
     for _ in range(RESAMPLES):

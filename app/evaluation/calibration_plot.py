@@ -16,7 +16,7 @@ LINES = (("#08519c", "-"), ("#d94801", "--"), ("#238b45", "-."), ("#6a51a3", ":"
 
 
 def plot(report: CalibrationReport, path: Path) -> None:
-    """A row for each mode, a column for each language."""
+    """Draw a row for each mode, a column for each language."""
     from matplotlib.figure import Figure
 
     columns = max(len(languages) for languages in report.modes.values())

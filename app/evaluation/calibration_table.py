@@ -52,7 +52,7 @@ def _curve(found: Calibration, cost: float) -> Iterator[str]:
 
 
 def _chosen(found: Calibration, cost: float) -> list[Threshold]:
-    """Of the whole curve, which is in the JSON, the highest threshold at each of LOSSES and at the stated cost."""
+    """Return the highest threshold at each of LOSSES and at the stated cost; the whole curve is in the JSON."""
     rows = [
         max((each for each in found.curve if 1 - each.answered <= loss + 1e-9), key=lambda each: each.min_score)
         for loss in sorted({*LOSSES, cost})

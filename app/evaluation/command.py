@@ -115,7 +115,7 @@ def _evaluate(
     with open_client(settings, url=options.url, key=options.key) as client:
         limits = call(client, "GET", "/limits")
         modes = search_modes(client, options.modes)
-        gold, failed = _taken_in(client, queries, corpus, options)
+        gold, failed = _ingested(client, queries, corpus, options)
         asking = {"max_top_k": limits["max_top_k"], "clients": options.clients}
         results = {mode.name: summarize(ask(client, queries, gold, groups, mode, **asking)) for mode in modes}
     report = Report(
@@ -138,7 +138,7 @@ def _calibrate(
     unanswerable = _unanswerable(options)
     with open_client(settings, url=options.url, key=options.key) as client:
         modes = search_modes(client, options.modes or DEFAULT_MODES)
-        _, failed = _taken_in(client, queries, corpus, options)
+        _, failed = _ingested(client, queries, corpus, options)
         scores = top_scores(client, [*queries, *unanswerable], modes, options.clients)
         embedder = embedder_name(client)
     report = CalibrationReport(
@@ -165,10 +165,10 @@ def _unanswerable(options: argparse.Namespace) -> list[Unanswerable]:
     return load_unanswerable(options.unanswerable)
 
 
-def _taken_in(
+def _ingested(
     client: httpx.Client, queries: list[Query], corpus: list[CorpusDocument], options: argparse.Namespace
 ) -> tuple[dict[str, frozenset[str]], int]:
-    """The documents that answer each query, and how many of the corpus could not be taken in."""
+    """Ingest the corpus; return the documents that answer each query, and how many could not be ingested."""
     gold = relevant_documents(client, queries, corpus={document.id for document in corpus}, clients=options.clients)
     failures = ingest_corpus(client, corpus, call(client, "GET", "/limits"))
     for document, reason in failures:

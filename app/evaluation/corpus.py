@@ -1,4 +1,4 @@
-"""Takes a corpus in through POST /ingest, in batches. The same corpus again is unchanged, and quick."""
+"""Ingest a corpus through POST /ingest, in batches. The same corpus again is unchanged, and quick."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEARCHABLE = ("succeeded", "unchanged")
 def ingest_corpus(
     client: httpx.Client, documents: Sequence[CorpusDocument], limits: Mapping[str, int]
 ) -> list[tuple[str, str]]:
-    """Waits until the documents are searchable; gives (id, reason) of those that are not. Raises KyujangError."""
+    """Wait until the documents are searchable; return (id, reason) of those that are not. Raises KyujangError."""
     failures = []
     with tqdm(total=len(documents), unit="document", disable=None if documents else True) as bar:
         jobs = [_send(client, batch) for batch in _batches(documents, limits)]

@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 
 def measure(ranking: Sequence[str], gold: Collection[str]) -> dict[str, float]:
-    """MEASURES of one query; `ranking` holds distinct documents, best first. Relevance is binary.
+    """Return the MEASURES of one query; `ranking` holds distinct documents, best first. Relevance is binary.
 
     As trec_eval computes them (`recall`, `recip_rank` on the first ten, `ndcg_cut`):
     recall: the share of the relevant documents among the first k;
@@ -40,9 +40,9 @@ def _dcg(relevant: Sequence[bool]) -> float:
 
 
 def bootstrap(values: Values) -> tuple[Values, Values]:
-    """Percentile interval (low, high) of each column's mean; `values` is [queries, measures].
+    """Return the percentile interval (low, high) of each column's mean; `values` is [queries, measures].
 
-    The queries are drawn anew with replacement, whole rows, so that differences of two runs stay paired
+    The queries are drawn with replacement, whole rows, so that differences of two runs stay paired
     (Efron & Tibshirani 1993, ch. 13; for retrieval Sakai, SIGIR 2006). The seed is fixed: same run, same interval.
     """
     drawn = np.random.default_rng(SEED)

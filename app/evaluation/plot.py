@@ -20,7 +20,7 @@ LABEL_POINTS = 7
 
 
 def plot(report: Report, path: Path) -> None:
-    """One panel for all questions and one for each group."""
+    """Draw one panel for all questions and one for each group."""
     import matplotlib
     from matplotlib import font_manager
     from matplotlib.figure import Figure

@@ -81,7 +81,7 @@ class _QueryLine(BaseModel):
     gold_sources: frozenset[Identifier] = frozenset()
 
     def query(self, gold: frozenset[str] | None) -> Query:
-        """`gold`, of a qrels file, takes the place of what the line says."""
+        """Build the query; `gold`, of a qrels file, replaces what the line says."""
         return Query(
             self.query_id or self.text,
             self.text,
@@ -92,7 +92,7 @@ class _QueryLine(BaseModel):
 
 
 def load_queries(path: Path, qrels: Path | None = None) -> list[Query]:
-    """With `qrels`, only the queries it judges: BEIR's query files hold those of all splits. Raises BadFile."""
+    """Read the queries; with `qrels` only those it judges: BEIR's files hold those of all splits. Raises BadFile."""
     rows = _json_lines(path, _QueryLine)
     if qrels is None:
         queries = _unique(path, ((number, row.query(None)) for number, row in rows))
@@ -108,7 +108,7 @@ def load_queries(path: Path, qrels: Path | None = None) -> list[Query]:
 
 
 def load_unanswerable(path: Path) -> list[Unanswerable]:
-    """Raises BadFile."""
+    """Read the questions without an answer. Raises BadFile."""
     questions = _unique(path, _json_lines(path, Unanswerable))
     if len(kinds := {question.kind for question in questions}) > MAX_GROUPS:
         raise BadFile(f"{path} has {len(kinds)} kinds of questions; {MAX_GROUPS} at most.")
@@ -116,7 +116,7 @@ def load_unanswerable(path: Path) -> list[Unanswerable]:
 
 
 def load_qrels(path: Path) -> dict[str, frozenset[str]]:
-    """BEIR's form: query id, document id and score, between tabs, under a header line. Relevance is binary here:
+    """Read BEIR's form: query id, document id and score, between tabs, under a header line. Relevance is binary here:
     any score above 0. Raises BadFile."""
     gold: defaultdict[str, set[str]] = defaultdict(set)
     for number, line in _lines(path):
@@ -134,12 +134,12 @@ def load_qrels(path: Path) -> dict[str, frozenset[str]]:
 
 
 def load_corpus(path: Path) -> list[CorpusDocument]:
-    """Raises BadFile."""
+    """Read the documents. Raises BadFile."""
     return _unique(path, _json_lines(path, CorpusDocument))
 
 
 def label(queries: Sequence[Query], field: str) -> dict[str, str]:
-    """Query id → its value of `field`. Raises BadFile if no query has it or too many differ."""
+    """Return query id → its value of `field`. Raises BadFile if no query has it or too many differ."""
     found = {query.id: str(query.labels.get(field, NO_LABEL)) for query in queries}
     groups = set(found.values())
     if groups == {NO_LABEL}:
@@ -151,7 +151,7 @@ def label(queries: Sequence[Query], field: str) -> dict[str, str]:
 
 
 def examples_of(names: set[str] | frozenset[str], noun: str) -> str:
-    """Like `3 query ids ('a', 'b', 'c')`; `noun` without its s."""
+    """Return text like `3 query ids ('a', 'b', 'c')`; `noun` without its s."""
     shown = ", ".join(repr(name) for name in sorted(names)[:EXAMPLES_NAMED])
     return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({shown}{', …' * (len(names) > EXAMPLES_NAMED)})"
 
@@ -182,7 +182,7 @@ def _json_lines(path: Path, model: type[Row]) -> list[tuple[int, Row]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered from 1, without blank ones."""
+    """Yield the lines that are not blank, numbered from 1."""
     try:
         # Spreadsheets and editors on Windows put a mark before UTF-8.
         with path.open(encoding="utf-8-sig") as file:

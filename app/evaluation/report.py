@@ -101,7 +101,7 @@ def _estimates(rows: Sequence[Sequence[float]]) -> Group:
 
 
 def compare(report: Report, earlier: Report, name: str) -> Comparison:
-    """Modes of the same name; if each run has a single one, these two. Raises BadFile if nothing can be compared."""
+    """Compare modes of the same name, or the only ones of both runs. Raises BadFile if nothing can be compared."""
     pairs = {mode: (report.modes[mode], earlier.modes[mode]) for mode in report.modes if mode in earlier.modes}
     if not pairs and len(report.modes) == len(earlier.modes) == 1:
         (new, now), (old, then) = *report.modes.items(), *earlier.modes.items()
@@ -124,7 +124,7 @@ def _difference(now: Mode, then: Mode, name: str) -> Group:
 
 
 def load_report(path: Path) -> Report:
-    """Raises BadFile."""
+    """Read a report that --json wrote. Raises BadFile."""
     try:
         return Report.model_validate_json(path.read_bytes())
     except OSError as error:

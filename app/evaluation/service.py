@@ -36,7 +36,7 @@ class SearchMode:
 
 
 def search_modes(client: httpx.Client, wanted: Sequence[str]) -> list[SearchMode]:
-    """Those `wanted`; without any, the service's own choice, under its name. Raises KyujangError."""
+    """Return the modes `wanted`, by default the service's own choice, under its name. Raises KyujangError."""
     schema = call(client, "GET", "/openapi.json")
     body = schema["paths"]["/search"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     fields = schema["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
@@ -54,7 +54,7 @@ def search_modes(client: httpx.Client, wanted: Sequence[str]) -> list[SearchMode
 def relevant_documents(
     client: httpx.Client, queries: Sequence[Query], *, corpus: set[str], clients: int
 ) -> dict[str, frozenset[str]]:
-    """Query id → ids of its gold documents; each is in `corpus` or in the service, or BadFile says which are not."""
+    """Return query id → ids of its gold documents. Raises BadFile for those in neither `corpus` nor the service."""
     by_source: dict[str, list[str]] = {}
     if sources := frozenset().union(*(query.gold_sources for query in queries)):
         by_source = _documents_by_source(client)
@@ -98,7 +98,7 @@ def ask(
     max_top_k: int,
     clients: int,
 ) -> list[QueryResult]:
-    """Each query once, `clients` at a time."""
+    """Ask each query once, `clients` at a time."""
 
     def search(query: Query) -> QueryResult:
         try:
@@ -121,7 +121,7 @@ def ask(
 
 
 def _search(client: httpx.Client, body: dict[str, Any], max_top_k: int) -> tuple[list[str], float, bool]:
-    """(documents, seconds, whether there may be more of them): what ten chunks name, as a caller gets them by default.
+    """Return (documents, seconds, whether there may be more): what ten chunks name, as a caller gets them by default.
 
     Only where these come from fewer than ten documents, as many chunks as the service gives fill up the rest; the time
     is that of the first search.
@@ -138,12 +138,12 @@ def _search(client: httpx.Client, body: dict[str, Any], max_top_k: int) -> tuple
 
 
 def _documents(chunks: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A document stands where its first chunk does."""
+    """Rank the documents by their first chunks."""
     return list(dict.fromkeys(chunk["document_id"] for chunk in chunks))
 
 
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], clients: int, unit: str) -> Iterator[Result]:
-    """In order, with a progress bar; what has not begun is dropped if one fails."""
+    """Yield the results in order, with a progress bar; what has not begun is dropped if one fails."""
     pool = ThreadPoolExecutor(clients)
     try:
         yield from tqdm(pool.map(work, items), total=len(items), unit=unit, disable=None if items else True)

@@ -54,5 +54,5 @@ def _line(label: str, cells: Iterable[str], first: int) -> str:
 
 
 def _width(text: str) -> int:
-    """In columns of a terminal, where Hangul takes two."""
+    """Return the width in columns of a terminal, where Hangul takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 def top_scores(
     client: httpx.Client, questions: Sequence[Query | Unanswerable], modes: Sequence[SearchMode], clients: int
 ) -> list[TopScore]:
-    """Raises BadFile for a question that the service refuses."""
+    """Return the best scores of all questions. Raises BadFile for a question that the service refuses."""
 
     def ask(question: Query | Unanswerable) -> TopScore:
         return TopScore(

@@ -1,4 +1,4 @@
-"""The child's end of the talk with its parent: messages go out, requests come in."""
+"""The child's end of the channel: messages go to the parent, requests come from it."""
 
 from __future__ import annotations
 

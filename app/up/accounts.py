@@ -27,7 +27,7 @@ class Account:
         os.chown(path, self.uid, self.gid)
 
     def can(self, mode: int, path: Path) -> bool:
-        """Asked by becoming the account in a child process, so that ACLs and every parent folder count."""
+        """Ask by becoming the account in a child process, so that ACLs and every parent folder count."""
         return _in_child(lambda: self._become_and_try(mode, path))
 
     def can_enter(self, folder: Path) -> bool:
@@ -52,7 +52,7 @@ def _in_child(question: Callable[[], bool]) -> bool:
 
 
 def database_account() -> Account | None:
-    """None: we are not root, and PostgreSQL runs as ourselves."""
+    """Return the account that runs PostgreSQL; None if this process is not root and runs it itself."""
     if os.geteuid() != 0:
         return None
     for name in UNPRIVILEGED:

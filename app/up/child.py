@@ -55,7 +55,7 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """From the main thread only: the kernel sends the death signal when the starting *thread* ends."""
+        """Start from the main thread only: the kernel sends the death signal when the starting *thread* ends."""
         self.spec.before_start()
         self.spec.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.spec.log.exists() and self.spec.log.stat().st_size > LOG_LIMIT:
@@ -78,7 +78,7 @@ class Child:
             self._process.send_signal(number)
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Asks, waits for the grace time, kills; then whatever it had started itself."""
+        """Ask it to end, wait for the grace time, kill it, and then what it had started itself."""
         self.signal(self.spec.stop_signal)
         deadline = time.monotonic() + self.spec.grace_s
         while self.alive and time.monotonic() < deadline and not hurry():
@@ -87,7 +87,7 @@ class Child:
         self.bury()
 
     def bury(self) -> None:
-        """Ends what the child left behind in its session, and reaps it."""
+        """End what the child left behind in its session, and reap it."""
         if self._process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

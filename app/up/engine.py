@@ -51,7 +51,7 @@ class LocalEngine:
 
     @classmethod
     def choose(cls, settings: Settings, sockets: Path, *, gpu: bool) -> LocalEngine | None:
-        """None: no engine is wanted, or one runs elsewhere already."""
+        """Return None if no engine is wanted, or one runs elsewhere already."""
         if settings.engine == "none" or settings.llm_url:
             return None
         return cls(settings, sockets, gpu, secrets.token_urlsafe(32))
@@ -62,7 +62,7 @@ class LocalEngine:
 
     @property
     def packaged_model(self) -> Path | None:
-        """Where the packaged model goes; None if KYUJANG_MODEL names another one."""
+        """Return where the packaged model goes; None if KYUJANG_MODEL names another one."""
         return self.settings.models / PACKAGED_MODEL if self.settings.serves_packaged_model else None
 
     @property
@@ -78,7 +78,7 @@ class LocalEngine:
             raise NotConfigured("The engine's environment is not installed, or not completely: run 'make up'.")
 
     def conversion(self, log: Path) -> ChildSpec | None:
-        """The child that makes the packaged model ready, if that has not been done yet."""
+        """Return the child that makes the packaged model ready, if that has not been done yet."""
         target = self.packaged_model
         if target is None or target.exists():
             return None
@@ -135,13 +135,13 @@ class LocalEngine:
 
 
 def engine_cores() -> list[int]:
-    """All but one, so that API, worker and database have somewhere to run."""
+    """Return all cores but one, so that API, worker and database have somewhere to run."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[: max(1, min(MAX_THREADS, len(cores) - 1))]
 
 
 def engine_refusal(url: str, key: str | None, model: str | None) -> str | None:
-    """None if the engine lists the model and completes one token, else why not."""
+    """Return None if the engine lists the model and completes one token, else why not."""
 
     async def ask() -> None:
         engine = EngineReplica(url, key=key, model=model, timeouts=Timeouts(5, 60, 60, 60))

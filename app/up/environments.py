@@ -53,7 +53,7 @@ class Environment:
         return self.folder.exists() and not (self._stamp.exists() and os.access(self.python, os.X_OK))
 
     def begin(self) -> None:
-        """From here until finish() the folder counts as interrupted."""
+        """Mark the folder as interrupted until finish()."""
         if self.was_interrupted():
             shutil.rmtree(self.folder)
         self._stamp.unlink(missing_ok=True)

@@ -100,7 +100,7 @@ def _ensure(environment: Environment, progress: Progress) -> None:
 
 
 def _install_torch(environment: Environment, progress: Progress) -> None:
-    """The CPU build. On Linux the plain name means CUDA: several GB that nothing here would use."""
+    """Install the CPU build. On Linux the plain name means CUDA: several GB that nothing here would use."""
     if platform.system() != "Linux":
         attempts: list[list[str]] = [[TORCH]]
     else:
@@ -147,7 +147,7 @@ def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> i
 
 
 def _compile(environment: Environment, progress: Progress) -> None:
-    """On all cores, where pip takes one. Some packages bring files that no Python takes: no failure.
+    """Compile on all cores, where pip takes one. Files of packages that no Python compiles do not fail it.
 
     vLLM compiles what it imports. The child that reads documents could not: it may write no file.
     """

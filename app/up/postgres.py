@@ -68,7 +68,7 @@ class EmbeddedPostgres:
 
     @property
     def owner_url(self) -> str:
-        """Superuser and owner of the schema: for migrations, never for the service."""
+        """Return the URL of the superuser who owns the schema: for migrations, never for the service."""
         if self._sockets is None:
             raise NotConfigured("The embedded PostgreSQL has not been started.")
         return owner_url(self._password, self._sockets)
@@ -171,7 +171,7 @@ class EmbeddedPostgres:
         )
 
     def _drop_stale_lock(self) -> None:
-        """PostgreSQL looks at whether the pid lives. After a reboot, or in a container, it may be another program's."""
+        """Remove a lock whose pid is another program's, as after a reboot: PostgreSQL would believe it."""
         lock = self.data / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int(lock.read_text().splitlines()[0])
@@ -181,7 +181,7 @@ class EmbeddedPostgres:
                 lock.unlink()
 
     def _start_once(self, pause: Callable[[float], None], tick: Callable[[str], None]) -> bool:
-        """False: it ended because of a server that is still going away; worth another try."""
+        """Return False if a server that is still shutting down prevented the start, which is worth another try."""
         self._child.start()
         deadline = time.monotonic() + FIRST_ANSWER_S
         while self._child.alive:
@@ -200,7 +200,7 @@ class EmbeddedPostgres:
         raise NotConfigured(f"PostgreSQL does not start ({self._log}):\n{self._child.last_lines()}")
 
     def refusal(self) -> str | None:
-        """None if a connection succeeds, else why not."""
+        """Return None if a connection succeeds, else why not."""
         try:
             self._connect().close()
         except psycopg.OperationalError as error:

@@ -135,7 +135,7 @@ def _listening_inodes(number: int) -> set[str]:
 
 
 def home_folder(home: Path, reachable: Callable[[Path], bool] | None = None, account: str = "") -> Finding:
-    """`reachable` says whether the account that will run PostgreSQL can enter the folder."""
+    """Check the data folder. `reachable` says whether the account that will run PostgreSQL can enter it."""
     try:
         make_home(home)
         probe = home / f".probe-{os.getpid()}"
@@ -152,7 +152,7 @@ def home_folder(home: Path, reachable: Callable[[Path], bool] | None = None, acc
 
 
 def make_home(home: Path) -> None:
-    """Others may pass through a folder we make ourselves; the access of one that exists is left as it is."""
+    """Make the folder, which others may pass through. The access of one that exists is left as it is."""
     if not home.exists():
         home.mkdir(parents=True)
         home.chmod(0o711)

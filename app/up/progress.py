@@ -37,7 +37,7 @@ class Progress:
         self._line(f"[{self._number}/{self._total}] {text}")
 
     def tick(self, detail: str = "") -> None:
-        """Says that it goes on: at every call on a terminal, every 15 seconds in a log."""
+        """Show that it continues: at every call on a terminal, every 15 seconds in a log."""
         now = time.monotonic()
         text = f"{INDENT}{self.seconds:4.0f} s  {detail}"[:WIDTH]
         if self._live:

@@ -1,4 +1,4 @@
-"""Keeps children running: restarts what dies, stops everything in order, twice as hard when asked twice."""
+"""Keep children running: restart what dies, stop everything in order, at once when asked twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class StopRequested(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C or SIGTERM was received."""
 
 
 class ChildFailed(KyujangError):
@@ -87,11 +87,11 @@ class Supervisor:
         return child
 
     def adopt(self, child: Child) -> None:
-        """A child that someone else has started: watched, restarted and stopped like the others."""
+        """Watch, restart and stop a child that was started elsewhere like the others."""
         self._watched.append(Watched(child, started=time.monotonic()))
 
     def run(self, spec: ChildSpec, tick: Say) -> None:
-        """A child that ends by itself. Raises ChildFailed unless it ends well."""
+        """Run a child that ends by itself. Raises ChildFailed unless it succeeds."""
         child = Child(spec)
         child.start()
         try:
@@ -104,7 +104,7 @@ class Supervisor:
             raise ChildFailed(child)
 
     def wait_until(self, refusal: Callable[[], str | None], tick: Say, every_s: float = 0.5) -> None:
-        """No time limit: as long as the children live, what takes long is progress."""
+        """Wait without a time limit: as long as the children live, what takes long is progress."""
         while (why := refusal()) is not None:
             tick(why)
             self.pause(every_s)
@@ -125,7 +125,7 @@ class Supervisor:
             self.pause(1)
 
     def stop(self) -> None:
-        """In the reverse order of the start. A second signal shortens every grace time to nothing."""
+        """Stop the children in reverse order. A second signal shortens every grace time to nothing."""
         self._stopping = True
         already = self._requests
         for watched in reversed(self._watched):

@@ -1,6 +1,6 @@
-"""The archive of a PEFT folder to the two files an adapter is made of. Nothing else is ever written.
+"""Unpack the two files an adapter is made of from an archive of a PEFT folder. Nothing else is ever written.
 
-Files get our own names in our own folder, so that no name of the archive's can lead out of it.
+Files get our own names in our own folder, so that no name in the archive can lead out of it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Entry:
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int) -> Unpacked:
-    """Reads at most `max_bytes`, unpacked. Raises Rejected."""
+    """Unpack the two files, of `max_bytes` at most together. Raises Rejected."""
     found: dict[str, PurePosixPath] = {}
     seen: set[str] = set()
     ignored: list[str] = []
@@ -125,7 +125,7 @@ class _Inflated:
         return bytes(got)
 
     def _packed(self) -> bytes:
-        """What is to be inflated next; nothing at the end. A gzip file may have several members."""
+        """Return what is to be inflated next, nothing at the end. A gzip file may have several members."""
         if not self._inflate.eof:
             packed = self._inflate.unconsumed_tail or self._file.read(1 << 16)
             if not packed:
@@ -169,7 +169,7 @@ def _path(name: str) -> PurePosixPath:
 
 
 def _refuse_twice(path: PurePosixPath, seen: set[str]) -> None:
-    """Which of two would count is a matter of who reads it; also where only the form of a letter differs."""
+    """Refuse a file that is there twice, also in another case or Unicode form: readers differ in which they take."""
     name = unicodedata.normalize("NFC", cut_runs(str(path))).casefold()
     if name in seen:
         _refuse(f"{_shown(path)} is in the archive twice.")

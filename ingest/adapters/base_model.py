@@ -24,7 +24,7 @@ PACKED_BITS = 32
 
 
 class BaseUnknown(Exception):
-    """The service's own fault: there is nothing to check against."""
+    """The service has no base model to check against, which is not the adapter's fault."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class BaseModel:
 
 
 def open_base(folder: Path, names: Sequence[str]) -> BaseModel:
-    """Raises BaseUnknown."""
+    """Read the base model's shapes. Raises BaseUnknown."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
         config = {**config, **config.get("text_config", {})}
@@ -55,7 +55,7 @@ def open_base(folder: Path, names: Sequence[str]) -> BaseModel:
 
 
 def refuse_other_base(given: str, base: BaseModel) -> str:
-    """The name that fits. Raises Rejected."""
+    """Return the name that fits. Raises Rejected."""
     wanted = {name.casefold(): name for name in base.names}
     found = wanted.get(given.casefold()) or {_last(name): name for name in base.names}.get(_last(given, of_path=True))
     if found is None:
@@ -70,7 +70,7 @@ def refuse_other_base(given: str, base: BaseModel) -> str:
 
 
 def _last(name: str, *, of_path: bool = False) -> str:
-    """What a folder of a model is called. Of a hub's cache the id's own name; nothing of an id itself."""
+    """Return a name's last part, in a hub's cache that of its id. With `of_path`, return nothing for an id."""
     path = PurePosixPath(name.replace("\\", "/"))
     for part in path.parts:
         if part.startswith("models--"):
@@ -80,7 +80,7 @@ def _last(name: str, *, of_path: bool = False) -> str:
 
 
 def _public(names: Sequence[str]) -> list[str]:
-    """Without paths of this machine."""
+    """Return the names without paths of this machine."""
     return list(dict.fromkeys(repr(PurePosixPath(name).name if name.startswith("/") else name) for name in names))
 
 
@@ -97,7 +97,7 @@ def _stored(files: Sequence[Path], config: dict[str, Any]) -> Iterator[tuple[str
 def _shape(
     file: Path, module: str, kind: str, tensor: Tensor, tensors: dict[str, Tensor], config: dict[str, Any]
 ) -> tuple[int, int] | None:
-    """(out, in), by the layout of plain and FP8 weights, of AWQ and GPTQ, and of compressed-tensors."""
+    """Return (out, in), by the layout of plain and FP8 weights, of AWQ and GPTQ, and of compressed-tensors."""
     if len(tensor.shape) != 2:
         return None
     first, second = tensor.shape

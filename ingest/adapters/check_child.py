@@ -63,7 +63,7 @@ def _check(channel: Channel, order: dict[str, Any]) -> None:
 
 
 def _adapter(config: AdapterConfig, pairs: list[Pair], base_model: str) -> dict[str, Any]:
-    """As an engine is to read it: patterns become names, since a pattern of a tenant's could keep it busy for ever."""
+    """Return what an engine reads: names in place of patterns, since a tenant's pattern could keep it busy for ever."""
     targets = sorted({pair.module.rpartition(".")[2] for pair in pairs})
     ranks = {pair.module: pair.a.shape[0] for pair in pairs if pair.a.shape[0] != config.rank}
     alphas = {pair.module: alpha for pair in pairs if (alpha := config.alpha_of(pair.module)) != config.alpha}

@@ -1,6 +1,6 @@
-"""The way of an adapter: archive, config, base model, weights (check_child.py), publish, load, prove.
+"""Check an adapter: archive, config, base model, weights (check_child.py), publish, load, prove.
 
-Every step may be repeated. Nothing reaches an engine that has not come this way.
+Every step may be repeated. An engine gets nothing that has not passed them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("kyujang.adapters")
 
 
 async def check_adapter(services: Services, task: ClaimedTask) -> None:
-    """Raises LeaseLost if it was deleted meanwhile."""
+    """Take the version from where it is to ready or rejected. Raises LeaseLost if it was deleted meanwhile."""
     assert task.version is not None
     try:
         adapter = await registry.get(services.database, task.tenant, task.name, task.version)
@@ -43,7 +43,7 @@ async def check_adapter(services: Services, task: ClaimedTask) -> None:
 
 
 async def check_and_publish(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
-    """Raises Rejected."""
+    """Check the archive and publish what engines read. Raises Rejected."""
     assert adapter.blob is not None
     checks: list[Check] = []
 
@@ -75,7 +75,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
 
 
 async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> AdapterVersion:
-    """Final. What was published goes as deleted adapters do, since engines may have it open (ingest/cleanup.py)."""
+    """Reject the version for good. Its published files go as those of deleted ones do: engines may have them open."""
     assert task.version is not None
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     passed = [each for each in adapter.checks if each.name != refused.check]
@@ -93,7 +93,7 @@ async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> Ad
 
 
 async def fail_adapter(services: Services, task: ClaimedTask, detail: str) -> None:
-    """By no fault of the adapter's: the same archive may be sent again."""
+    """End the check without a verdict on the adapter: the same archive may be sent again."""
     assert task.version is not None
     try:
         adapter = await registry.get(services.database, task.tenant, task.name, task.version)

@@ -1,4 +1,4 @@
-"""adapter_config.json: what PEFT wrote down, and whether vLLM serves such an adapter."""
+"""adapter_config.json: what PEFT wrote, and whether vLLM serves such an adapter."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ class AdapterConfig:
         return self.alpha_of(module) / (math.sqrt(rank) if self.rslora else rank)
 
     def targets(self, module: str) -> bool:
-        """PEFT's own rule."""
+        """Say whether PEFT would adapt this module."""
         if isinstance(self.target_modules, str):
             return self.target_modules == "all-linear" or re.fullmatch(self.target_modules, module) is not None
         return any(module == target or module.endswith(f".{target}") for target in self.target_modules)
 
 
 def read_fields(file: Path) -> dict[str, Any]:
-    """Raises Rejected."""
+    """Read the JSON object. Raises Rejected."""
     try:
         fields = json.loads(file.read_bytes(), object_pairs_hook=_without_twins)
     except (ValueError, RecursionError):
@@ -120,7 +120,7 @@ def read_fields(file: Path) -> dict[str, Any]:
 
 
 def refuse_unserved(fields: dict[str, Any]) -> None:
-    """Raises Rejected for every kind of adapter that vLLM cannot serve."""
+    """Refuse every kind of adapter that vLLM cannot serve. Raises Rejected."""
     method = fields.get("peft_type")
     if method != "LORA":
         name = METHODS.get(str(method), str(method)[:40])
@@ -147,7 +147,7 @@ def refuse_unserved(fields: dict[str, Any]) -> None:
 
 
 def validate(fields: dict[str, Any]) -> AdapterConfig:
-    """Raises Rejected."""
+    """Validate the fields. Raises Rejected."""
     try:
         found = PeftFields.model_validate({**fields, **{name: fields.get(name) or {} for name in PATTERNS}})
     except ValidationError as error:
@@ -186,7 +186,7 @@ def _targets(target_modules: list[str] | str) -> list[str]:
 
 
 def _by_pattern(patterns: dict[str, Any], module: str) -> Any:
-    """PEFT's own rule, and vLLM's: a key fits the end of the name from a dot on; the first one counts."""
+    """Return the first value whose key fits the end of the name from a dot on, as PEFT and vLLM do."""
     for key, value in patterns.items():
         if re.match(rf"(.*\.)?({key})$", module):
             return value
@@ -194,7 +194,7 @@ def _by_pattern(patterns: dict[str, Any], module: str) -> Any:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Which of two would count is a matter of who reads it."""
+    """Refuse a key that is there twice: readers differ in which value they take."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError

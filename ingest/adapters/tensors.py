@@ -1,4 +1,4 @@
-"""Tensors of a safetensors file: the header, then one at a time in pieces. Never more than a piece is in memory."""
+"""Tensors of a safetensors file: the header, then one at a time in pieces. At most one piece is in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
 class Unreadable(Exception):
-    """No valid safetensors file."""
+    """The file is not a valid safetensors file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Tensor:
 
 
 def read_header(file: Path, *, trusted: bool = False) -> dict[str, Tensor]:
-    """Of a trusted file nothing but the header is looked at: it may be larger than what this process may map.
+    """Read the header, of a trusted file nothing else: it may be larger than what this process may map.
 
     Raises Unreadable.
     """
@@ -60,7 +60,7 @@ def read_header(file: Path, *, trusted: bool = False) -> dict[str, Tensor]:
 
 
 def values(file: Path, tensor: Tensor) -> Iterator[NDArray[np.float32]]:
-    """Piece by piece, as float32."""
+    """Yield the values piece by piece, as float32."""
     width = BYTES[tensor.dtype]
     with file.open("rb") as content:
         content.seek(tensor.start)

@@ -44,7 +44,7 @@ class Pair:
 
 
 def read_pairs(file: Path) -> list[Pair]:
-    """Raises Rejected."""
+    """Read the header and pair A with B. Raises Rejected."""
     try:
         tensors = read_header(file)
     except Unreadable as error:
@@ -93,12 +93,12 @@ def refuse_shapes(pairs: Sequence[Pair], config: AdapterConfig, base: BaseModel)
 
 
 def measure(file: Path, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
-    """The Frobenius norms of A and B, pair by pair. Raises Rejected if a number is not finite."""
+    """Return the Frobenius norms of A and B, pair by pair. Raises Rejected if a number is not finite."""
     return [(_norm(file, pair.a), _norm(file, pair.b)) for pair in pairs]
 
 
 def refuse_magnitude(pairs: Sequence[Pair], norms: Sequence[tuple[float, float]], config: AdapterConfig) -> float:
-    """The largest change. Raises Rejected if it is too large, or none."""
+    """Return the largest change. Raises Rejected if it is too large, or zero."""
     largest = 0.0
     for pair, (a, b) in zip(pairs, norms, strict=True):
         scale = config.scale_of(pair.module)

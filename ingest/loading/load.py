@@ -44,7 +44,7 @@ class Loaded:
         return PAGE_BREAK.join(page.text for page in self.pages)
 
     def page_starts(self) -> list[int]:
-        """Where each page begins in `text`, in code points."""
+        """Return where each page begins in `text`, in code points."""
         lengths = (len(page.text) + len(PAGE_BREAK) for page in self.pages[:-1])
         return list(accumulate(lengths, initial=0))
 

@@ -1,4 +1,4 @@
-"""python -m ingest tune FILE --name NAME: has a running service train an adapter, and shows how far it is."""
+"""python -m ingest tune FILE --name NAME: let a running service train an adapter, and show how far it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instruction rows to training examples, in the very messages that /query sends to the engine. Pure."""
+"""Turn instruction rows into training examples, in the same messages that /query sends to the engine. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Examples:
 
 
 def parse_rows(content: bytes, method: Method) -> list[Row]:
-    """Of a file: a JSON array, or JSON Lines. Raises InvalidInput with every bad row's number and field."""
+    """Read a file's rows: a JSON array, or JSON Lines. Raises InvalidInput with every bad row's number and field."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,9 +73,9 @@ def _complaint(location: tuple[int | str, ...], message: str) -> str:
 
 
 def examples(rows: Sequence[Row], *, seed: int, eval_share: float) -> Examples:
-    """The same for the same rows and seed, so that a run resumes with what it began with.
+    """Make the same examples of the same rows and seed, so that a run resumes with what it began with.
 
-    A row that is there twice is taken once: it would be trained on and measured with.
+    A repeated row is taken once: else it would be both trained on and measured with.
     """
     distinct = list(dict.fromkeys(rows))
     chance = random.Random(seed)
@@ -93,7 +93,7 @@ def _example(row: Row, fence: str) -> dict[str, Any]:
 
 
 def prompt_messages(question: str, passage: str, fence: str) -> list[Message]:
-    """With a passage, the serving prompt with that as its only source.
+    """Return, with a passage, the serving prompt with that as its only source.
 
     Without, the question alone: an answer that stands on no source, under the order to use sources alone, would teach
     the model to invent.

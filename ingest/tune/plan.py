@@ -1,4 +1,4 @@
-"""What the training child is told and what it says, for both sides of the pipe. No torch here."""
+"""What the training child reads, for both sides. No torch here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Plan:
     memory_mb: int
 
     def write(self, folder: Path, examples: Examples) -> None:
-        """The plan last: a folder with a plan is complete."""
+        """Write the plan last: a folder with a plan is complete."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, some in ((TRAIN, examples.train), (HELD_OUT, examples.held_out)):
             (folder / name).write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in some))
@@ -50,7 +50,7 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
 
 
 def steps_of(parameters: Hyperparameters, rows: int) -> int:
-    """Updates of the weights in the whole run."""
+    """Return how often the weights are updated in the whole run."""
     if parameters.max_steps is not None:
         return parameters.max_steps
     batches = -(-rows // parameters.batch_size)

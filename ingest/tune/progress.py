@@ -22,7 +22,7 @@ class TrainingProgress:
 
     @classmethod
     def resumed(cls, left: dict[str, Any] | None, *, notice: str | None) -> TrainingProgress:
-        """After what an earlier attempt has left, whose last steps may come again."""
+        """Continue from what an earlier attempt has left, whose last steps may come again."""
         left = left or {}
         state = {name: left[name] for name in SHOWN if name in left} | {"notice": notice}
         return cls(state, list(left.get("curve", [])), seconds_before=left.get("seconds", 0))

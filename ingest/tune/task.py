@@ -1,4 +1,4 @@
-"""A training from its rows to an adapter version, which then goes the way of an upload."""
+"""Train an adapter, from the rows to a version, which is then checked as an upload is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOTICE = "It shares this machine's {} with the engine: answers and training both
 
 
 async def tune(services: Services, task: ClaimedTask) -> None:
-    """Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
+    """Train and register a version. Raises TaskFailed, and LeaseLost if the task is cancelled or another worker's."""
     folder = services.settings.trainings / task.job_id
     try:
         require_installed()
@@ -53,7 +53,7 @@ async def tune(services: Services, task: ClaimedTask) -> None:
 
 
 async def sweep_trainings(services: Services) -> int:
-    """How many folders are gone, of trainings that ended without their worker."""
+    """Remove the folders of trainings that ended without their worker; return how many."""
     found = await asyncio.to_thread(lambda: list(services.settings.trainings.glob("*")))
     under_way = await queue.unfinished(services.database, "tune") if found else set()
     gone = [folder for folder in found if folder.name not in under_way]
@@ -85,7 +85,7 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
 
 
 async def _train(services: Services, task: ClaimedTask, folder: Path, progress: TrainingProgress, began: float) -> None:
-    """Publishes what it hears, and so notices within a second or two that the task is cancelled."""
+    """Publish the child's progress, and so notice within a second or two that the task is cancelled."""
     settings = services.settings
     child = asyncio.create_task(
         train(folder, progress.update, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
@@ -111,7 +111,7 @@ async def _train(services: Services, task: ClaimedTask, folder: Path, progress: 
 
 
 async def _register(services: Services, task: ClaimedTask, folder: Path) -> AdapterVersion:
-    """The same version again, if a crash comes between this and the end."""
+    """Register the version; it is the same one again after a crash between this and the end."""
     blob = await _archived(services, task.tenant, folder)
     request = Idempotency(f"tune-{task.job_id}", payload_hash("tune", [task.job_id]))
     version, new = await registry.create_version(services.database, task.tenant, task.name, blob, request=request)
@@ -129,7 +129,7 @@ async def _archived(services: Services, tenant: TenantNumber, folder: Path) -> B
 
 
 def _prepare(settings: Settings, task: ClaimedTask, folder: Path) -> int:
-    """Writes what the child reads, unless an earlier attempt has. Returns how many rows were there twice."""
+    """Write what the child reads, unless an earlier attempt has. Return how many rows were there twice."""
     method, parameters = task.spec["method"], Hyperparameters(**task.spec["hyperparameters"])
     made: Examples = examples(
         validated_rows(method, task.spec["rows"]), seed=parameters.seed, eval_share=parameters.eval_share
@@ -148,7 +148,7 @@ def _prepare(settings: Settings, task: ClaimedTask, folder: Path) -> int:
 
 
 def beside_the_engine(settings: Settings) -> str | None:
-    """What the job says of an engine on this machine. Raises TaskFailed where both want the GPU's memory."""
+    """Return the job's notice of an engine on this machine. Raises TaskFailed where both want the GPU's memory."""
     if settings.engine == "none" or not any(_is_local(url) for url in settings.llm_urls):
         return None
     if preflight.nvidia_gpu() is None:

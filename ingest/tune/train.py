@@ -37,7 +37,7 @@ STATE = "trainer_state.json"
 
 
 class StepReporter(TrainerCallback):  # type: ignore[misc]
-    """Sends each step, and each measurement on the held-out rows."""
+    """Report each step, and each measurement on the held-out rows."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
