@@ -43,7 +43,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
-    """`services` are opened here, unless a test brings its own."""
+    """Open `services` here, unless a test brings its own."""
     metrics = services.metrics if services else Metrics()
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
 
 def _describe_ingest(app: FastAPI) -> None:
-    """/ingest reads its body itself, so FastAPI does not see its schema."""
+    """Add the schema of /ingest, which reads its body itself, so that FastAPI does not see it."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

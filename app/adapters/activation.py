@@ -1,4 +1,4 @@
-"""Which of a tenant's adapters answers its queries: switched and switched back, each time in one transaction."""
+"""Decide which of a tenant's adapters answers its queries. Each switch is one transaction, and can be rolled back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AUTO, NONE = "auto", "none"
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A line of the trail; without a name the base model answers from then on. `by` is the key that did it."""
+    """An entry of the history; without a name the base model answers from then on. `by` is the key that did it."""
 
     seq: int
     action: Action
@@ -32,7 +32,7 @@ class Activation:
 
 
 async def resolve(connection: Connection, tenant: TenantNumber, reference: str | None) -> AdapterVersion | None:
-    """The adapter a query means; None: the base model. `connection` is of the tenant, such as a snapshot's.
+    """Return the adapter that a query means, None for the base model. `connection` is of the tenant.
 
     None or `auto` is the active one, `name` its active or else its newest ready version. Raises NotFound, or
     InvalidInput if it cannot answer.
@@ -51,7 +51,7 @@ async def resolve(connection: Connection, tenant: TenantNumber, reference: str |
 async def activate(
     database: Database, tenant: TenantNumber, name: str, version: int, key_id: str | None = None
 ) -> AdapterVersion:
-    """From the next query on. The active one again changes nothing. Raises NotFound, or Conflict unless it is ready."""
+    """Let it answer from the next query on. Raises NotFound, or Conflict unless it is ready."""
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
         adapter = await read(connection, tenant, name, version)
@@ -64,7 +64,7 @@ async def activate(
 
 
 async def deactivate(database: Database, tenant: TenantNumber, key_id: str | None = None) -> None:
-    """The base model answers from the next query on. Nothing to do if it does already."""
+    """Let the base model answer from the next query on."""
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
         current = await _in_force(connection, tenant)
@@ -73,7 +73,10 @@ async def deactivate(database: Database, tenant: TenantNumber, key_id: str | Non
 
 
 async def rollback(database: Database, tenant: TenantNumber, key_id: str | None = None) -> AdapterVersion | None:
-    """To what was in force before the last step, again and again; None: to the base model. Raises Conflict."""
+    """Undo the last step, and with each call one more. Return what is active then, None for the base model.
+
+    Raises Conflict if there is nothing to undo, or the adapter is deleted.
+    """
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
         current = await _in_force(connection, tenant)
@@ -91,7 +94,7 @@ async def rollback(database: Database, tenant: TenantNumber, key_id: str | None 
 
 
 async def trail(database: Database, tenant: TenantNumber, *, limit: int, before: int | None = None) -> list[Activation]:
-    """Newest first. `before` is the last line of the page before this one."""
+    """Return a page of the history, newest first. `before` is the last entry of the page before."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
@@ -106,7 +109,7 @@ async def trail(database: Database, tenant: TenantNumber, *, limit: int, before:
 
 
 async def desired(database: Database) -> list[tuple[TenantNumber, str]]:
-    """Of all tenants, by number: the adapters that are active now, as engines name them."""
+    """Return the active adapters of all tenants, by the engines' names."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
@@ -122,7 +125,7 @@ async def desired(database: Database) -> list[tuple[TenantNumber, str]]:
 
 
 async def proved(database: Database, engine_name: str) -> tuple[TenantNumber, dict[str, Any]] | None:
-    """Tenant and proof of a ready version."""
+    """Return tenant and proof of a ready version."""
     async with database.operator() as connection:
         row = await fetch_one(
             connection,
@@ -136,7 +139,7 @@ async def proved(database: Database, engine_name: str) -> tuple[TenantNumber, di
 
 
 async def kept(database: Database, grace: timedelta) -> set[str]:
-    """The published adapters whose files must stay, as engines name them: of use, or not deleted for long."""
+    """Return the published adapters whose files must stay, by the engines' names: in use, or deleted recently."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
@@ -151,7 +154,7 @@ async def kept(database: Database, grace: timedelta) -> set[str]:
 
 
 async def of_use(database: Database, names: Sequence[str]) -> set[str]:
-    """Those of these that engines may go on serving: not rejected, not deleted, with their tenant or without."""
+    """Return those of these names that engines may continue to serve: neither rejected nor deleted."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,

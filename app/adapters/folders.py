@@ -1,4 +1,4 @@
-"""Where the files of an adapter's version are."""
+"""The folders of adapters' versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training's loss over its steps as a picture. matplotlib is loaded on first use."""
+"""Plot a training's loss over its steps. matplotlib is loaded on first use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINES: dict[str, dict[str, Any]] = {
 
 
 def plot_loss(curve: Sequence[dict[str, Any]]) -> bytes:
-    """PNG. Points as ingest/tune/progress.py makes them: `{step, loss}` or `{step, eval_loss}`."""
+    """Return a PNG. The points are those of ingest/tune/progress.py: `{step, loss}` or `{step, eval_loss}`."""
     from matplotlib.figure import Figure
 
     figure = Figure(INCHES, layout="constrained")

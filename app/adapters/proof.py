@@ -33,7 +33,7 @@ DRIFTED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`difference` is that from the base model at its largest, from 0 to 1."""
+    """`difference` is the largest from the base model, from 0 to 1."""
 
     difference: float
     answers: list[Distributions]

@@ -48,7 +48,7 @@ class AdapterReconciler:
             await asyncio.sleep(EVERY_S)
 
     async def once(self) -> None:
-        """Raises DatabaseUnavailable or EngineUnavailable."""
+        """Reconcile each replica that works. Raises DatabaseUnavailable or EngineUnavailable."""
         active = [adapter_of(self._settings, *each) for each in await activation.desired(self._database)]
         for replica in await self._engine.working():
             try:
@@ -69,7 +69,7 @@ class AdapterReconciler:
                 await replica.adapters.load(adapter)
 
     async def _check_drift(self, replica: EngineReplica) -> None:
-        """Check one adapter, at random; one that has drifted again and again, until it no longer does."""
+        """Check one adapter, at random; one that has drifted each time, until it no longer does."""
         name = self._drifted.get(replica) or secrets.choice(replica.adapters.names or [""])
         stored = await activation.proved(self._database, name)
         if stored is None:

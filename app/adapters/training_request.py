@@ -1,4 +1,4 @@
-"""What a caller sends to have an adapter trained: rows, method, hyperparameters. ingest/tune/ does it."""
+"""What a caller sends to have an adapter trained: rows, method, hyperparameters. ingest/tune/ trains it."""
 
 from __future__ import annotations
 
@@ -102,6 +102,6 @@ class Hyperparameters(BaseModel):
 
 
 def validated_rows(method: Method, rows: Sequence[Any]) -> list[Row]:
-    """Raises pydantic's ValidationError, with the row's place and the field in it."""
+    """Validate the rows. Raises pydantic's ValidationError, with the row's place and the field in it."""
     checked: list[Row] = ROWS[method].validate_python(list(rows))
     return checked

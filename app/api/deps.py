@@ -1,4 +1,4 @@
-"""What a route asks for: the services, the tenant behind the key, a page."""
+"""The dependencies of routes: the services, the tenant of the key, a page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 class TenantKey:
-    """A dependency: the caller's tenant, if its key has one of `scopes`."""
+    """Returns the caller's tenant. Raises Unauthorized, or Forbidden if its key has none of `scopes`."""
 
     def __init__(self, *scopes: Scope) -> None:
         self.scopes = scopes
@@ -42,7 +42,7 @@ class TenantKey:
 
 
 class OperatorKey:
-    """A dependency: the caller is the operator."""
+    """Raises Unauthorized or Forbidden unless the caller is the operator."""
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> None:
         key = services.settings.admin_key
@@ -71,7 +71,7 @@ class KeyFirst(APIRoute):
 
 
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
-    """Looked up once for each request."""
+    """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
         if services.settings.auth == "off":
             request.state.caller = await tenant_by_slug(services.database, DEFAULT_TENANT)
@@ -90,7 +90,7 @@ AnyTenant = Annotated[Tenant, Depends(TenantKey(*SCOPES))]
 
 
 class Page:
-    """`limit` and the key after which the page begins, out of the opaque cursor."""
+    """A page asked for: its `limit`, and the key after which it begins, encoded in an opaque cursor."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Page:
         self._cursor = cursor
 
     def after(self, *kinds: type) -> list[Any] | None:
-        """The cursor's values, one of each kind. Raises InvalidInput if it is not ours."""
+        """Return the cursor's values, one of each kind. Raises InvalidInput if it is not ours."""
         if self._cursor is None:
             return None
         try:
@@ -118,7 +118,7 @@ PageDep = Annotated[Page, Depends()]
 
 
 def page_of(rows: list[Any], limit: int, key: Callable[[Any], list[Any]]) -> dict[str, Any]:
-    """Of `limit + 1` rows asked for, the page, and whether there is more."""
+    """Return the page of `limit + 1` rows asked for, and whether there is more."""
     data, more = rows[:limit], len(rows) > limit
     cursor = base64.urlsafe_b64encode(json.dumps(key(data[-1])).encode()).decode() if more else None
     return {"data": data, "has_more": more, "next_cursor": cursor}

@@ -1,4 +1,4 @@
-"""Around every request: its id, log line and metrics, which pages it may come from, the limit of its body.
+"""Wrap every request: give it an id, a log line and metrics, refuse foreign pages, limit its body.
 
 Plain ASGI, so that it streams.
 """
@@ -125,7 +125,7 @@ class BodyLimit:
         await self._app(scope, receive_counted, send)
 
     def _limit(self, scope: Scope) -> tuple[int, str]:
-        """In bytes, and as a caller is told."""
+        """Return the limit in bytes, and its name for the caller."""
         path = scope["path"]
         if path == "/ingest" and dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
             return self._set("max_upload_mb")

@@ -1,4 +1,4 @@
-"""POST /query and the stored prompts as OpenAI's clients know them."""
+"""POST /query and the stored prompts in the format of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -17,19 +17,8 @@ from pydantic_core import ErrorDetails
 
 from app import pipeline
 from app.api.deps import KeyFirst, QueryTenant, ServicesDep
-from app.api.openai_schemas import (
-    ChatBody,
-    ChatOut,
-    ChoiceOut,
-    FailureOut,
-    GroundsOut,
-    MessageOut,
-    ModelOut,
-    ModelsOut,
-    RetrievalBody,
-    SampledBody,
-    UsageOut,
-)
+from app.api.openai_answers import ChatOut, ChoiceOut, FailureOut, GroundsOut, MessageOut, ModelOut, ModelsOut, UsageOut
+from app.api.openai_schemas import ChatBody, RetrievalBody, SampledBody
 from app.api.query import count
 from app.api.query_mapping import answer_out, question_of, usage_out
 from app.api.query_schemas import QueryBody
@@ -59,7 +48,7 @@ NAMES = {"input": "messages", "persona": "messages", "prompt": "model"}
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What an answer and each chunk of it repeat."""
+    """The head of an answer, which each of its chunks repeats."""
 
     body: ChatBody
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
@@ -84,7 +73,7 @@ class Completion:
         )
 
     def refused(self, answer: Answer) -> bool:
-        """A client that expects JSON would stumble over a sentence."""
+        """Tell whether the answer is a refusal: a client that expects JSON cannot read a sentence."""
         return self.body.response_format is not None and answer.finish_reason == "no_answer"
 
     def last_chunks(self, answer: Answer, held: str) -> Iterator[Event]:
@@ -112,9 +101,9 @@ class Completion:
 
 @dataclass(slots=True)
 class Chunks:
-    """The first one comes with the first text, so that what fails before has its status.
+    """Writes an answer as chunks, the first with the first text, so that what fails before has its status.
 
-    Where there is a schema the last text is held back until it is clear whether it is a refusal.
+    Where there is a schema, the last text is held back until it is clear whether it is a refusal.
     """
 
     completion: Completion
@@ -191,7 +180,7 @@ def _model(name: str, created: float, tenant: Tenant) -> ModelOut:
 
 
 def _query(body: ChatBody) -> QueryBody:
-    """Raises RequestValidationError for what goes one by one, but not together."""
+    """Translate the body. Raises RequestValidationError for fields that do not go together."""
     system = [each.content for each in body.messages if each.role in ("system", "developer")]
     turns = [{"role": each.role, "content": each.content} for each in body.messages if each.role in TURNS]
     if not turns or turns[-1]["role"] != "user":
@@ -218,7 +207,7 @@ def _renamed(error: ErrorDetails) -> dict[str, Any]:
 
 @contextmanager
 def _in_their_terms() -> Iterator[None]:
-    """Raises UnknownModel, or InvalidInput that names a field of this contract."""
+    """Raise UnknownModel, or InvalidInput that names a field of OpenAI's."""
     try:
         yield
     except InvalidInput as error:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from app.api.filters import Filters
 from app.api.query_schemas import (
     MAX_TURNS,
     AdapterChoice,
-    CitationOut,
     MaxTokens,
     MinScore,
-    PromptOut,
     ResponseFormatBody,
     Seed,
     Stops,
     Temperature,
     TopP,
 )
-from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
-from app.grounding.guard import NoAnswerReason
+from app.api.schemas import MAX_TOP_K, Body, Input
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 
@@ -165,88 +162,3 @@ class ChatBody(SampledBody, RetrievalBody, IgnoredBody):
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_TURNS)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-
-
-class SourceOut(BaseModel):
-    """A retrieved chunk without its text, which GET /documents/{id}/chunks has."""
-
-    chunk_id: str
-    document_id: str
-    source: str | None
-    title: str | None
-    page: int | None
-    score: float
-    rank: int
-
-
-class GroundsOut(BaseModel):
-    """What of POST /query's answer OpenAI's shape has no place for."""
-
-    id: str
-    answer_mode: Literal["generated", "extracted"]
-    no_answer_reason: NoAnswerReason | None
-    citations: list[CitationOut]
-    unsupported: list[SpanOut]
-    contexts: list[SourceOut]
-    prompt: PromptOut
-    timings_ms: dict[str, float]
-    model: str | None
-    adapter: str | None
-    reasoning: str | None
-    search_query: str | None
-    fallback: str | None
-
-
-class MessageOut(BaseModel):
-    """`refusal` takes the place of `content` where a schema was asked for and there is no answer."""
-
-    role: Literal["assistant"] = "assistant"
-    content: str | None
-    refusal: str | None
-    reasoning_content: str | None
-
-
-class ChoiceOut(BaseModel):
-    index: Literal[0] = 0
-    message: MessageOut
-    finish_reason: Literal["stop", "length"]
-    logprobs: None = None
-
-
-class UsageOut(BaseModel):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class ChatOut(BaseModel):
-    id: str
-    object: Literal["chat.completion"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[ChoiceOut]
-    usage: UsageOut
-    kyujang: GroundsOut
-
-
-class ModelOut(BaseModel):
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str
-
-
-class ModelsOut(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[ModelOut]
-
-
-class ErrorOut(BaseModel):
-    message: str
-    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
-    param: str | None
-    code: str
-
-
-class FailureOut(BaseModel):
-    error: ErrorOut

@@ -1,4 +1,4 @@
-"""From a body to a question, and from an answer to a body."""
+"""Map a body to a question, and an answer to a body."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class ExampleBody(Body):
 
 
 class ElementsBody(Body):
-    """What takes the place of the built-in elements; what is left out stays as it is."""
+    """Elements that replace the built-in ones; what is left out stays."""
 
     instruction: Instruction | None = None
     output_indicator: OutputIndicator | None = None

@@ -1,4 +1,4 @@
-"""A completion, put together from the events of the engine's stream."""
+"""Build a completion from the events of the engine's stream."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Engine:
         return await self._ask(lambda replica: replica.tokenize(body))
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[str | Generation]:
-        """As EngineReplica.generate(), when it is this tenant's turn. Tried once more elsewhere if it did not begin.
+        """Generate on one replica when it is this tenant's turn; once more on another if the first did not begin.
 
         Raises TooManyRequests and Overloaded too.
         """

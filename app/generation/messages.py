@@ -11,7 +11,7 @@ class Message(TypedDict):
 
 
 class Sampling(TypedDict, total=False):
-    """In vLLM's names."""
+    """By vLLM's names."""
 
     temperature: float
     top_p: float

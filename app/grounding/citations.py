@@ -1,4 +1,4 @@
-"""Which retrieved sentence supports each sentence of an answer. Pure.
+"""Find the retrieved sentence that supports each sentence of an answer. Pure.
 
 The measure is lexical precision: the share of the answer sentence's content words that are in one or two adjacent
 sentences of a chunk. It is the precision half of the word-overlap F1 between a response and its knowledge that
@@ -74,7 +74,7 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One or two adjacent sentences of a chunk, as what they say."""
+    """One or two adjacent sentences of a chunk, by their terms."""
 
     marker: int
     span: Span
@@ -85,7 +85,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Written by the model; `ranks` are those that there is a match for."""
+    """A citation marker that the model wrote; `ranks` are those of existing matches."""
 
     span: Span
     ranks: frozenset[int]
@@ -105,7 +105,7 @@ class Claim:
 
 
 def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
-    """The model's markers are hints: a chunk it names is tried before the others, and must support the sentence."""
+    """Take the model's markers as hints: a chunk it names is tried first, and must support the sentence."""
     structured = is_json(answer)
     markers = [] if structured else list(_markers(answer, len(matches)))
     said = claims(answer) if structured else _sentences(answer)
@@ -175,7 +175,7 @@ def _bare(sentence: str) -> str:
 
 
 def _names(text: str) -> frozenset[str]:
-    """Terms of the capitalised words; of the first one if it looks like a name, not like `Refunds` or `Usually`."""
+    """Return the terms of capitalised words; of the first if it looks like a name, not like `Refunds` or `Usually`."""
     names: set[str] = set()
     for found in NAME.finditer(text):
         first = not any(letter.isalnum() for letter in text[max(0, found.start() - 40) : found.start()])
@@ -185,7 +185,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _negated(text: str) -> frozenset[str]:
-    """Terms of what is said not to be; of a Korean word the first syllable pair, `환불` of `환불할 수 없`."""
+    """Return the terms of what is negated; of a Korean word the first two syllables, `환불` of `환불할 수 없`."""
     words = [*NEGATED_ENGLISH.findall(text), *(word[:2] for word in NEGATED_KOREAN.findall(text))]
     return frozenset(term for word in words for term in terms_of(word))
 
@@ -193,7 +193,7 @@ def _negated(text: str) -> frozenset[str]:
 def _supporting(
     claim: Claim, evidence: list[Evidence], known: list[frozenset[str]], texts: list[str]
 ) -> list[Evidence]:
-    """The best piece of each chunk that the model named and that supports the claim; else the best piece of all."""
+    """Return the best piece of each supporting chunk that the model named, else the best piece of all."""
     if not claim.words:
         return []
     best: dict[int, tuple[float, Evidence]] = {}
@@ -222,7 +222,7 @@ def _agrees(claim: Claim, piece: Evidence, known: frozenset[str]) -> bool:
 
 
 def _with_markers(answer: str, claim: Claim, supporting: Collection[int]) -> str:
-    """The sentence with the markers that hold. If none does, the last one takes the number of what supports it."""
+    """Keep the markers that hold. If none does, the last one takes the number of what supports the sentence."""
     start, stop = claim.span.start, claim.span.end
     kept = [sorted(marker.ranks.intersection(supporting)) for marker in claim.markers]
     if kept and claim.words and not any(kept):

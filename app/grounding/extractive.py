@@ -1,10 +1,10 @@
-"""An answer without a language model: the one to three retrieved sentences that bear most on the question. Pure.
+"""Answer without a language model: by the one to three retrieved sentences that bear most on the question. Pure.
 
 A sentence's score is the share of the question's content words that it holds, rare words counting more (idf over the
 retrieved sentences); what stands near it in its chunk counts half. That share alone decides whether anything bears on
 the question at all, unless a name is asked about that is nowhere in the chunks: what they say is then of something
-else. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for. Somebody who
-asks in another language than the document's shares no word with it, and gets None.
+else. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for. A question
+in another language than the document's shares no word with it: then there is no answer.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Candidate:
         return self.match.text[self.span.start : self.span.end]
 
 
-def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON) -> Support | None:
-    """Verbatim sentences, each followed by its marker. None if nothing in the matches bears on the question."""
+def extract(question: str, matches: Sequence[Match], *, min_share: float = BEARS_ON) -> Support | None:
+    """Return verbatim sentences, each followed by its marker; None if nothing in the matches bears on the question."""
     candidates, shares = _shares(question, matches)
-    if not candidates or _bearing(question, candidates, shares) < least:
+    if not candidates or _bearing(question, candidates, shares) < min_share:
         return None
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
@@ -71,12 +71,12 @@ def extract(question: str, matches: Sequence[Match], *, least: float = BEARS_ON)
 
 
 def bearing(question: str, matches: Sequence[Match]) -> float:
-    """What extract() holds against `least`."""
+    """Return what extract() compares with `min_share`."""
     return _bearing(question, *_shares(question, matches))
 
 
 def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
-    """The largest share; none if a name that is asked about is in no chunk."""
+    """Return the largest share; 0 if a name that is asked about is in no chunk."""
     known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
     return max(shares, default=0) if _names(question) <= known else 0
 
@@ -96,7 +96,7 @@ def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
     for start, stop in split_sentences(match.text):
         text = match.text[start:stop]
         terms = terms_of(text)
-        # An image would be fetched by whoever displays the answer, and tell its host that somebody asked.
+        # A reader's browser would fetch an image, and tell its host that the question was asked.
         fetches = any(start < end and begin < stop for begin, end in images)
         if terms and not fetches and not HEADING.match(text):
             yield Candidate(rank, match, Span(start, stop), terms, nearby)
@@ -121,15 +121,17 @@ def _share(weights: dict[Word, float], candidate: Candidate) -> float:
 
 
 def _names(question: str) -> frozenset[str]:
-    """Terms of its capitalised words but the first. In a Korean question they say nothing: the document may well have
-    them in Hangul; nor where every word is capitalised."""
+    """Return the terms of its capitalised words but the first.
+
+    None of a Korean question, as the document may have them in Hangul, nor where every word is capitalised.
+    """
     if HAS_HANGUL.search(question) or not NO_NAME.search(question):
         return frozenset()
     return frozenset[str]().union(*map(terms_of, NAME.findall(question)))
 
 
 def _expected(question: str) -> list[re.Pattern[str]]:
-    """What a sentence that answers would hold, by the question's word."""
+    """Return the patterns that an answering sentence would match, by the question word."""
     return [sign for asked, sign in ((NUMBER_ASKED, DIGIT), (NAME_ASKED, NAME_INSIDE)) if asked.search(question)]
 
 

@@ -1,4 +1,4 @@
-"""Addresses in an answer, and images that whoever displays it would fetch unasked. Pure."""
+"""Find addresses in an answer, and images that a reader's browser would fetch unasked. Pure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def addresses(text: str) -> frozenset[str]:
 
 
 def remote_images(text: str) -> list[tuple[int, int]]:
-    """(start, stop) of each, by Markdown or HTML; an image from the document's own folder is none."""
+    """Return (start, stop) of each in Markdown or HTML, without those from the document's own folder."""
     return [found.span() for found in REMOTE_IMAGE.finditer(text)]
 
 
 def leads_elsewhere(sentence: str, source: str) -> bool:
-    """Whether it shows an image, or an address that the source does not hold: a model can be told to put data there."""
+    """Tell whether it holds an image, or an address that the source does not: a model can be told to put data there."""
     return bool(remote_images(sentence)) or any(address not in source for address in addresses(sentence))

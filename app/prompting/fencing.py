@@ -93,7 +93,7 @@ def new_fence() -> str:
 def neutralise(text: str) -> str:
     """Take the brackets off template tokens, fences, forged headers and our signs; remove invisible text.
 
-    The result is never longer, and stays the same when done again. Everything else stays as it is.
+    The result is never longer, and stays the same when done again. Everything else stays.
     """
     text = HIDDEN_RUN.sub("", CONTROL.sub("", PAGE_BREAK.sub("\n", text)))
     folded = text.translate(FOLD)

@@ -1,4 +1,4 @@
-"""Prompts that tenants keep: immutable versions, of which one a name is active and one name is the default."""
+"""The stored prompts of tenants: immutable versions, one active for each name, and one name the default."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MEANT = "and v.version = coalesce(%(version)s, p.active, p.newest)"
 
 
 async def resolve(connection: Connection, tenant: TenantNumber, reference: str | None) -> StoredPrompt | None:
-    """`name` or `name@3`; `default` or none: the tenant's default, None if it has none.
+    """Return what `name` or `name@3` means; for `default` or none the tenant's default, None if it has none.
 
     `connection` is of the tenant, such as a snapshot's. Raises InvalidInput if it is unknown.
     """
@@ -74,7 +74,7 @@ async def resolve(connection: Connection, tenant: TenantNumber, reference: str |
 
 
 async def put(database: Database, tenant: TenantNumber, name: str, elements: Overrides) -> tuple[StoredPrompt, bool]:
-    """A new version, and True; or the newest one, and False, if it says the same already. Raises InvalidInput."""
+    """Return a new version and True; or the newest one and False, if it already says the same. Raises InvalidInput."""
     if name == DEFAULT:
         raise InvalidInput("'default' is what questions without a prompt get: choose another name.", pointer="/name")
     key: dict[str, Any] = {"tenant": tenant, "name": name, "elements": Jsonb(_as_json(elements)), "version": None}
@@ -107,13 +107,13 @@ async def put(database: Database, tenant: TenantNumber, name: str, elements: Ove
 
 
 async def get(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> StoredPrompt:
-    """Raises NotFound."""
+    """Return that version, or what the name means. Raises NotFound."""
     async with database.transaction(tenant) as connection:
         return await _get(connection, {"tenant": tenant, "name": name, "version": version})
 
 
 async def activate(database: Database, tenant: TenantNumber, name: str, version: int) -> StoredPrompt:
-    """The tenant's default from the next question on. Raises NotFound."""
+    """Make it the tenant's default from the next question on. Raises NotFound."""
     key = {"tenant": tenant, "name": name, "version": version}
     async with database.transaction(tenant) as connection:
         await _get(connection, key)
@@ -129,13 +129,13 @@ async def activate(database: Database, tenant: TenantNumber, name: str, version:
 
 
 async def deactivate(database: Database, tenant: TenantNumber) -> None:
-    """Back to the built-in prompt. Each name goes on meaning what it meant."""
+    """Return to the built-in prompt. Each name keeps its meaning."""
     async with database.transaction(tenant) as connection:
         await _no_default(connection, tenant)
 
 
 async def delete(database: Database, tenant: TenantNumber, name: str) -> None:
-    """Every version. Raises NotFound, or Conflict if questions are answered with it."""
+    """Delete every version. Raises NotFound, or Conflict if it is the default."""
     key = {"tenant": tenant, "name": name, "version": None}
     async with database.transaction(tenant) as connection:
         if (await _get(connection, key)).is_default:
@@ -149,7 +149,7 @@ async def delete(database: Database, tenant: TenantNumber, name: str) -> None:
 
 
 async def summaries(database: Database, tenant: TenantNumber, *, limit: int, after: str | None) -> list[PromptSummary]:
-    """In the order of their names."""
+    """Return a page, in the order of the names."""
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,

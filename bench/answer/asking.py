@@ -63,7 +63,7 @@ def _ask(client: httpx.Client, question: Question, fields: Mapping[str, object])
     text = "" if refused else answer["answer"]
     cited = [citation["document_id"] for citation in answer["citations"]]
     matches = [_match(context) for context in answer["contexts"]]
-    extracted = extract(question.text, matches, least=0)
+    extracted = extract(question.text, matches, min_share=0)
     return Outcome(
         question=question.id,
         language=question.language,

@@ -1,4 +1,4 @@
-"""An adapter against the base model: the tenant's own cases by the whole way of a question, without it and with it."""
+"""Compare an adapter with the base model: ask the tenant's own cases without it and with it, by the whole pipeline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT_EVERY = 5
 
 
 async def evaluate(services: Services, task: ClaimedTask) -> None:
-    """Its report is the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
+    """Put the report into the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     reference = adapter.reference
     tenant = Tenant(task.tenant, str(task.tenant), frozenset(SCOPES))
@@ -83,7 +83,7 @@ def _outcome(answer: Answer, expected: Sequence[str], seconds: float) -> dict[st
 
 
 def report(reference: str, cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the cases that could be asked, those of answers over the cases with an expected one."""
+    """Average over the cases that could be asked, and measures of answers over the cases with an expected one."""
     return {
         "adapter": reference,
         "cases": len(cases),
