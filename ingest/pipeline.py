@@ -69,7 +69,7 @@ async def ingest(services: Services, claim: ClaimedDocument) -> None:
     document = DocumentState(claim)
     if await end_unchanged(services, document):
         return
-    if services.spaces.behind:
+    if services.spaces.stale_reason:
         # It may still be: found out before the file is read, not after.
         await current_space(services)
     for stage in STEPS:
@@ -184,9 +184,9 @@ STEPS: dict[Stage, Step] = {"load": load, "split": split, "embed": embed, "store
 
 async def current_space(services: Services) -> OpenSpace:
     """Return the active space. Raises OtherSpace if its model cannot be opened here."""
-    await services.spaces.refresh(ahead=False)
-    if services.spaces.behind:
-        raise OtherSpace(services.spaces.behind)
+    await services.spaces.refresh(include_building=False)
+    if services.spaces.stale_reason:
+        raise OtherSpace(services.spaces.stale_reason)
     return services.spaces.current
 
 

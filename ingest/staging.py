@@ -129,7 +129,7 @@ async def publish(
     model's vectors by now.
     """
     async with database.transaction(work.tenant) as connection:
-        await spaces.hold(connection, space)
+        await spaces.lock_active_space(connection, space)
         await finish_claimed(connection, work, "succeeded")
         old = await fetch_one(
             connection,

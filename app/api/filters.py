@@ -150,7 +150,7 @@ def _time(value: Any) -> datetime:
 
 
 def _bounded(raw: Any) -> Any:
-    """Before anything recursive looks at it."""
+    """Refuse filters that are too deep or too many, before anything recursive reads them."""
     values, level = 0, [raw]
     for _ in range(MAX_FILTER_DEPTH):
         below: list[Any] = []

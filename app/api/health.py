@@ -49,8 +49,10 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
         dependencies["engine"] = "none: answers are extractive"
     else:
         dependencies |= services.engine.replicas
-    if services.spaces.behind is not None:
-        dependencies["embedding_switch"] = f"answers rest on the model before the switch: {services.spaces.behind}"
+    if services.spaces.stale_reason is not None:
+        dependencies["embedding_switch"] = (
+            f"answers rest on the model before the switch: {services.spaces.stale_reason}"
+        )
     late = [name for name in checks if dependencies[name] != "ok"]
     if late:
         return _not_ready(request, dependencies, late)

@@ -1,4 +1,4 @@
-"""The packaged multilingual-e5-small: Korean and English without a download (docs/decisions/0004)."""
+"""Run the packaged multilingual-e5-small: Korean and English without a download (docs/decisions/0004)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.embedding.e5_runtime import Precision, open_runtime
-from app.embedding.encoder import Kind, Vectors, sound
+from app.embedding.encoder import Kind, Vectors, normalise
 from app.embedding.packaged.folder import PROMPTS
 from app.settings import PACKAGED_EMBEDDER
 
@@ -46,7 +46,7 @@ class E5Encoder:
         return vectors
 
     def _ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        prefixed = [PROMPTS[kind] + sound(text) for text in texts]
+        prefixed = [PROMPTS[kind] + normalise(text) for text in texts]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
 
     def _cut(self, ids: list[int]) -> list[int]:
@@ -61,7 +61,7 @@ class E5Encoder:
 
 
 def _runs(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Which texts go into one run."""
+    """Group texts of like length into runs."""
     run: list[int] = []
     for n in sorted(range(len(tokens)), key=lambda n: len(tokens[n])):
         length = len(tokens[n])

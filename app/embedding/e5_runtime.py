@@ -1,4 +1,4 @@
-"""What computes the packaged model: OpenVINO in bfloat16 where the CPU multiplies it, ONNX Runtime elsewhere."""
+"""Compute the packaged model: with OpenVINO in bfloat16 where the CPU multiplies it, else with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAITHFUL = 0.998
 
 class Runtime(Protocol):
     def run(self, ids: Ids, mask: Ids) -> Vectors:
-        """Of shape [texts, dimension]; `ids` and `mask` are of shape [texts, tokens]."""
+        """Return vectors of shape [texts, dimension]; `ids` and `mask` are of shape [texts, tokens]."""
         ...
 
 
@@ -84,12 +84,12 @@ def open_runtime(folder: Path, *, threads: int, precision: Precision) -> Runtime
             reason = f"its vectors are not the model's (cosine {worst:.3f})"
         except RuntimeError as error:
             reason = str(error)
-        log.warning("OpenVINO is not used on this CPU, and embedding is slower for it", extra={"reason": reason})
+        log.warning("OpenVINO is not used on this CPU, so embedding is slower", extra={"reason": reason})
     return exact
 
 
 def _least_cosine(one: Runtime, other: Runtime) -> float:
-    """Of the vectors of made-up texts."""
+    """Compare the vectors of made-up texts."""
     texts = [np.arange(1000, 1000 + tokens)[np.newaxis] for tokens in COMPARED]
     return min(float((one.run(ids, np.ones_like(ids)) * other.run(ids, np.ones_like(ids))).sum()) for ids in texts)
 

@@ -1,4 +1,4 @@
-"""The one spot where embedding leaves the event loop."""
+"""Embed in a thread: the one place where embedding leaves the event loop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Call:
 
 
 class Embedder:
-    """One batch at a time, in a thread of its own.
+    """Runs one batch at a time, in its own thread.
 
     Queries that arrive while a batch runs are embedded together in the next one. Passages go in small batches of like
     length, and queries between those, so that no query waits for a long document.
@@ -50,7 +50,7 @@ class Embedder:
         self._runner: asyncio.Task[None] | None = None
 
     async def embed(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        """Raises EmbedderUnavailable if too many calls wait already, and what the encoder raises."""
+        """Embed texts. Raises EmbedderUnavailable if too many calls wait already, and what the encoder raises."""
         if not texts:
             return np.empty((0, self.encoder.dimension), np.float32)
         waiting = self._waiting[kind]
@@ -67,7 +67,7 @@ class Embedder:
         return await call.answer
 
     def close(self) -> None:
-        """Whoever still waits is cancelled."""
+        """Cancel the calls that still wait."""
         for call in (*self._at_work, *self._waiting["query"], *self._waiting["passage"]):
             call.answer.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -107,7 +107,7 @@ class Embedder:
                 for call in calls:
                     call.fail(error)
                 return
-            # One text may be to blame: the others must not pay for it.
+            # One text may be the cause: the others must not fail with it.
             for call in calls:
                 await self._embed_queries([call])
             return

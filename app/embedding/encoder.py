@@ -1,4 +1,4 @@
-"""What every source of vectors can do."""
+"""The port of embedding: what every source of vectors can do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Vectors = NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """Blocking. Vectors are L2-normalised, of shape [texts, dimension]."""
+    """Blocks. Vectors are L2-normalised, of shape [texts, dimension]."""
 
     name: str
     """Stored with the vectors; vectors of different names are never compared."""
@@ -26,19 +26,19 @@ class Encoder(Protocol):
     """More in one call would keep a query waiting for nothing: they would not be embedded faster."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """What the model would see of each passage, prefix and special tokens included; never less. Thread-safe."""
+        """Count, at least, what the model would see of each passage with prefix and special tokens. Thread-safe."""
         ...
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        """A query longer than `max_tokens` is cut; passages must not be longer."""
+        """Embed texts. A query longer than `max_tokens` is cut; passages must not be longer."""
         ...
 
 
-def sound(text: str) -> str:
-    """Decomposed Hangul embeds elsewhere (cosine 0.77 to itself); nothing at all would have no vector."""
+def normalise(text: str) -> str:
+    """Normalise to NFC (decomposed Hangul gets another vector, cosine 0.77) and replace empty text, which has none."""
     return unicodedata.normalize("NFC", cut_runs(text)).replace("\x00", " ") or " "
 
 
 def identity(name: str, passage_prefix: str) -> str:
-    """The prefix of queries is left out: it may change without making the stored vectors useless."""
+    """Name a model with its passage prefix; that of queries may change without making stored vectors useless."""
     return f"{name} (passage prefix {passage_prefix!r})" if passage_prefix else name

@@ -1,4 +1,4 @@
-"""The client of an OpenAI-compatible embeddings endpoint."""
+"""Embed through an OpenAI-compatible embeddings endpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from app.embedding.encoder import Kind, Vectors, identity, sound
+from app.embedding.encoder import Kind, Vectors, identity, normalise
 from app.errors import EmbedderUnavailable, InvalidInput, NotConfigured
 
 TIMEOUT_S = 60
@@ -41,12 +41,12 @@ class EndpointEncoder:
             raise NotConfigured(f"KYUJANG_EMBEDDER_URL={url}: {error.detail}") from error
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [count_at_most(self._prefix["passage"] + sound(text)) for text in texts]
+        return [count_at_most(self._prefix["passage"] + normalise(text)) for text in texts]
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        prefixed = [self._prefix[kind] + sound(text) for text in texts]
+        prefixed = [self._prefix[kind] + normalise(text) for text in texts]
         if kind == "query":
             prefixed = [self._cut(text) for text in prefixed]
         vectors = self._vectors(prefixed)
@@ -86,7 +86,7 @@ class EndpointEncoder:
 
 
 def count_at_most(text: str) -> int:
-    """Rather more than tokenizers make of it that know the language, since nobody tells which one the endpoint has."""
+    """Estimate tokens from above: the endpoint does not say which tokenizer it has."""
     words = sum(math.ceil(len(word) / LETTERS_A_TOKEN) for word in re.findall(r"[A-Za-z]+", text))
     single = len(re.findall(r"[!-@\[-`{-~\n]", text))
     other = sum(not character.isascii() for character in text)

@@ -1,4 +1,4 @@
-"""Settings to encoder."""
+"""Open the encoder that the settings name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STORED = ("embedder", "embedder_url", "embedder_max_tokens", "query_prefix", "pa
 
 
 def open_encoder(settings: Settings) -> Encoder:
-    """Blocking: seconds, and some more the very first time. Raises NotConfigured or EmbedderUnavailable."""
+    """Open the encoder. Blocks for seconds, longer the first time. Raises NotConfigured or EmbedderUnavailable."""
     if settings.embedder_url:
         return _endpoint(settings, settings.embedder_url)
     if uses_packaged_model(settings):
@@ -32,17 +32,17 @@ def open_encoder(settings: Settings) -> Encoder:
 
 
 def identity_of(settings: Settings) -> str:
-    """What the encoder's name will be, without opening it."""
+    """Return the name that the encoder will have, without opening it."""
     return PACKAGED_EMBEDDER if uses_packaged_model(settings) else identity(settings.embedder, settings.passage_prefix)
 
 
 def as_stored(settings: Settings) -> dict[str, Any]:
-    """What opens the encoder again, as plain values; the endpoint's key is not among them."""
+    """Return the settings that open the encoder again, as plain values, without the endpoint's key."""
     return settings.model_dump(include=set(STORED))
 
 
 def with_stored(settings: Settings, stored: dict[str, Any]) -> Settings:
-    """The settings of this process, with the encoder of another time."""
+    """Return this process's settings with the stored encoder settings in place of its own."""
     return settings.model_copy(update=stored)
 
 

@@ -1,4 +1,4 @@
-"""Any sentence-transformers model on this machine."""
+"""Run any sentence-transformers model on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.embedding.encoder import Kind, Vectors, identity, sound
+from app.embedding.encoder import Kind, Vectors, identity, normalise
 from app.errors import NotConfigured
 
 MINILM = "minilm"
@@ -40,7 +40,7 @@ class SentenceTransformerEncoder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         if not texts:
             return []
-        prefixed = [self._prefix["passage"] + sound(text) for text in texts]
+        prefixed = [self._prefix["passage"] + normalise(text) for text in texts]
         # verbose=False: the tokenizer warns about long text, which is what we are here to measure.
         encoded = self._model.tokenizer(prefixed, add_special_tokens=True, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
@@ -48,7 +48,7 @@ class SentenceTransformerEncoder:
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        prefixed = [self._prefix[kind] + sound(text) for text in texts]
+        prefixed = [self._prefix[kind] + normalise(text) for text in texts]
         vectors = self._model.encode(prefixed, batch_size=8, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, np.float32)
 

@@ -1,4 +1,4 @@
-"""The terms of the lexical leg: what a text is found by. The same analysis at ingest and at query.
+"""Analyse text into the terms of the lexical leg, the same way at ingest and at query.
 
 English words lower-cased and stemmed, Korean words as overlapping syllable pairs without their endings and, with Kiwi,
 as morphemes too. The evaluation behind it is docs/decisions/0005.
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Scheme = Literal["bigrams", "kiwi"]
 
-# To be raised with every change of what terms() returns, a new kiwipiepy or PyStemmer included: stored terms are then
-# analysed anew by migrate.
+# Raise with every change of what terms() returns, a new kiwipiepy or PyStemmer included: migrate then analyses stored
+# texts again.
 VERSION = 1
 
 WORD = re.compile(rf"(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{SYLLABLES}{HAN}]+)")
@@ -56,7 +56,7 @@ class Analyzer:
         self._own = threading.local()
 
     def terms(self, text: str) -> list[str]:
-        """With repetitions. Blocks: up to 0.3 s for a thousand characters of hostile Korean, 7 ms for ordinary ones."""
+        """Return terms with repetitions. Blocks: 0.3 s for a thousand characters of hostile Korean, 7 ms usually."""
         normal = THOUSANDS.sub("", unicodedata.normalize("NFKC", cut_runs(text)))
         terms = list(self._words(normal))
         if self.scheme == "kiwi":
@@ -64,7 +64,7 @@ class Analyzer:
         return terms
 
     def chunk_terms(self, title: str | None, text: str) -> list[str]:
-        """A document is found by its title in each of its chunks."""
+        """Return the terms of a chunk and its document's title, by which each chunk is found too."""
         return self.terms(f"{title}\n{text}" if title else text)
 
     def _words(self, text: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ class Analyzer:
                 yield from self._other(found["other"])
 
     def _other(self, word: str) -> Iterator[str]:
-        """`IT` and `US` are not stop words; `RTX4090` is found by `RTX 4090` and the other way round."""
+        """Keep `IT` and `US`, which are not stop words; let `RTX4090` and `RTX 4090` find each other."""
         plain = _without_accents(word[:MAX_TERM_LENGTH]).casefold()
         shouted = len(word) > 1 and word.isupper()
         if shouted or not ENGLISH_STOP.fullmatch(plain):

@@ -1,4 +1,4 @@
-"""The words that carry a text's content, made comparable across inflections: English and Korean. Pure."""
+"""Extract the words that carry a text's content, comparable across inflections: English and Korean. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ KOREAN_ENDINGS = tuple(
 
 
 def content_words(text: str) -> Iterator[Word]:
-    """Stop words are left out; case, accents, inflection, particles and the writing of numbers do not matter."""
+    """Yield content words. Case, accents, inflection, particles and the writing of numbers do not matter."""
     normal = unicodedata.normalize("NFC", cut_runs(text))
     for token in TOKEN.finditer(normal):
         if digits := token["number"]:
@@ -83,12 +83,12 @@ def content_words(text: str) -> Iterator[Word]:
 
 
 def terms_of(text: str) -> frozenset[str]:
-    """Those of all its content words."""
+    """Return the terms of all content words."""
     return frozenset(term for word in content_words(text) for term in word)
 
 
 def precision(words: Sequence[Word], terms: frozenset[str]) -> float:
-    """The share of the words that the terms hold; a Korean word counts by the share of its syllable pairs."""
+    """Return the share of the words that the terms hold; a Korean word counts by the share of its syllable pairs."""
     return sum(sum(term in terms for term in word) / len(word) for word in words) / len(words)
 
 

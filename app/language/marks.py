@@ -1,4 +1,4 @@
-"""Bounds runs of combining marks, which normalisation sorts in quadratic time (UAX #15, Stream-Safe Text)."""
+"""Bound runs of combining marks, which normalisation sorts in quadratic time (UAX #15, Stream-Safe Text)."""
 
 from __future__ import annotations
 

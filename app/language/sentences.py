@@ -1,4 +1,4 @@
-"""Where sentences begin and end, in English and Korean: prose, Markdown, the hard-wrapped lines of a PDF. Pure."""
+"""Split English and Korean text into sentences: prose, Markdown, the hard-wrapped lines of a PDF. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ STARTER = re.compile(
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """(start, stop) of each sentence in code points: in order, trimmed, none empty, none overlapping, no letter lost.
+    """Return (start, stop) of each sentence in code points: in order, trimmed, not empty, not overlapping, complete.
 
     A heading and a table row are one sentence each; a list item or a paragraph begins and ends one.
     """
@@ -70,7 +70,7 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Runs of lines that were one before the page's width broke them; whether a run is one sentence by its form."""
+    """Join lines that the page's width broke; say of each block whether it is one sentence by its form."""
     paragraph: list[tuple[int, int]] = []
     before = 0
     for line in LINE.finditer(text):
@@ -129,7 +129,7 @@ def _ends(text: str, begin: int, mark: re.Match[str], stop: int) -> bool:
 
 
 def _runs_together(text: str, mark: re.Match[str]) -> bool:
-    """`했다.그리고`: Korean without the space."""
+    """Recognise Korean without the space: `했다.그리고`."""
     return mark[0] == "." and text[mark.start() - 1] in "다요까죠" and "가" <= text[mark.end()] <= "힣"
 
 

@@ -1,4 +1,4 @@
-"""Text as Kyujang keeps it: NFC, and nothing that PostgreSQL or UTF-8 cannot hold."""
+"""Clean text as Kyujang keeps it: NFC, and nothing that PostgreSQL or UTF-8 cannot hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_METADATA_VALUES = 500
 
 
 def clean(text: str) -> str:
-    """NFC. Raises ValueError for NUL characters, lone surrogates and long runs of combining marks."""
+    """Normalise to NFC. Raises ValueError for NUL characters, lone surrogates and long runs of combining marks."""
     if "\x00" in text:
         raise ValueError("contains a NUL character (U+0000); remove it")
     if any("\ud800" <= character <= "\udfff" for character in text):

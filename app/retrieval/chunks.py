@@ -1,4 +1,4 @@
-"""The chunks that hits stand for, and the documents that a filter leaves."""
+"""Read the chunks that hits stand for, and find the documents that match a filter."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from app.tenancy import TenantNumber
 async def small_candidate_set(
     connection: Connection, tenant: TenantNumber, where: Condition, *, documents: int, chunks: int
 ) -> list[str] | None:
-    """The documents that match, or None if they are more than `documents` or have more than `chunks` chunks."""
+    """Return the matching documents; None if there are more than `documents`, or more than `chunks` chunks in them."""
     key: dict[str, Any] = {"tenant": tenant, "limit": documents + 1, **where.parameters}
-    among = "true"
+    listed = "true"
     if where.candidates:
         # Each stops at the limit, so a wide one costs no more than a narrow one.
         arrays = [
@@ -32,12 +32,12 @@ async def small_candidate_set(
         key["candidates"] = min(found.values(), key=len)
         if len(key["candidates"]) > documents:
             return None
-        among = "d.id = any(%(candidates)s)"
+        listed = "d.id = any(%(candidates)s)"
     rows = await fetch_all(
         connection,
         f"""
         select d.id, d.chunks from documents d
-        where d.tenant_id = %(tenant)s and {among} and {where.sql} limit %(limit)s
+        where d.tenant_id = %(tenant)s and {listed} and {where.sql} limit %(limit)s
         """,  # noqa: S608 - a condition holds its values as parameters
         key,
     )
@@ -49,7 +49,7 @@ async def small_candidate_set(
 async def keep_matching(
     connection: Connection, tenant: TenantNumber, hits: Sequence[Hit], where: Condition
 ) -> list[Hit]:
-    """Those whose document matches, in their order."""
+    """Return the hits whose document matches, in their order."""
     rows = await fetch_all(
         connection,
         f"""

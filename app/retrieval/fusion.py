@@ -1,4 +1,4 @@
-"""One ranking out of two: by meaning and by words. Pure."""
+"""Fuse two rankings, by meaning and by words, into one. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from app.retrieval.match import Hit, TermHit
 
 
 def fuse(dense: Sequence[Hit], lexical: Sequence[TermHit], *, dense_weight: float, top_k: int) -> list[Hit]:
-    """A convex combination of the cosine and the squared coverage; `score` is at most 1.
+    """Rank by a convex combination of the cosine and the squared coverage; `score` is at most 1.
 
     Both have bounds that do not depend on what else was found, so a chunk that holds every rare word of a question
-    stays ahead of chunks that are merely alike (docs/decisions/0005; Bruch et al. 2023). Both lists best first; a chunk
-    that the dense one lacks counts as its last.
+    stays ahead of chunks that are merely alike (docs/decisions/0005; Bruch et al. 2023). Both lists come best first; a
+    chunk that the dense one lacks counts as its last.
     """
     furthest = dense[-1].score if dense else 0.0
     cosines = dict.fromkeys((hit.chunk for hit in lexical), furthest) | {hit.chunk: hit.score for hit in dense}

@@ -1,8 +1,8 @@
-"""The embedding spaces that this process has open, and which of them it searches.
+"""Keep the embedding spaces that this process has open, and know which of them it searches.
 
 A switch is one transaction in the database, and each search asks its own snapshot which space is active. A process
-opens the next model while its vectors are being built, so that the first search after the switch finds it there; one
-that could not goes on with the space it has.
+opens the next model while its vectors are being built, so that the first search after the switch finds it there; a
+process that cannot open it keeps the space it has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POLL_S = 5
 
 @dataclass(frozen=True, eq=False)
 class OpenSpace:
-    """A model and the vectors that it made: neither is of use without the other."""
+    """A model and the store of its vectors: neither is of use without the other."""
 
     number: int
     embedder: Embedder
@@ -45,11 +45,11 @@ class OpenSpaces:
         self._database = database
         self._open_space = open_space
         self._open = {current.number: current}
-        self._leaving: set[int] = set()
+        self._closing: set[int] = set()
         self._refreshing = asyncio.Lock()
         self.current = current
-        self.behind: str | None = None
-        """Why this process still searches a space that is no longer the active one."""
+        self.stale_reason: str | None = None
+        """Why this process still searches a space that is no longer the active one, or None."""
 
     async def active_in(self, snapshot: Snapshot) -> OpenSpace:
         """Make the space that is active in the snapshot current and return it."""
@@ -60,37 +60,40 @@ class OpenSpaces:
         self.current = self._open.get(number, self.current)
         return self.current
 
-    async def refresh(self, *, ahead: bool) -> None:
-        """Opens what is active and closes what is not, the latter only if the refresh before found that too: a search
-        may still be in it. With `ahead` also what is being built is opened.
+    async def refresh(self, *, include_building: bool) -> None:
+        """Open the active space, with `include_building` also the one being built; close those no longer needed.
+
+        A space is closed at the second refresh that finds it unneeded: a search may still use it until then.
         """
         async with self._refreshing:
             stored = await spaces(self._database)
             wanted = {
-                space.number for space in stored if space.state == "active" or (ahead and space.state == "building")
+                space.number
+                for space in stored
+                if space.state == "active" or (include_building and space.state == "building")
             }
             for space in stored:
                 if space.number in wanted and space.number not in self._open:
                     await self._try_to_open(space)
                 if space.state == "active":
                     self.switch_to(space.number)
-                    self.behind = None if self.current.number == space.number else f"cannot open {space.model}"
+                    self.stale_reason = None if self.current.number == space.number else f"cannot open {space.model}"
             unwanted = self._open.keys() - wanted - {self.current.number}
-            for number in unwanted & self._leaving:
+            for number in unwanted & self._closing:
                 await self._open.pop(number).close()
-            self._leaving = unwanted - self._leaving
+            self._closing = unwanted - self._closing
 
     async def watch(self) -> None:
-        """Until it is cancelled."""
+        """Refresh every few seconds until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
             try:
-                await self.refresh(ahead=True)
+                await self.refresh(include_building=True)
             except KyujangError as error:
                 log.warning("the embedding spaces could not be read", extra={"cause": error.detail})
 
     async def forget(self, tenant: TenantNumber) -> None:
-        """What is kept of a deleted tenant outside the database."""
+        """Remove what is kept of a deleted tenant outside the database."""
         for space in self._open.values():
             await space.store.forget(tenant)
 

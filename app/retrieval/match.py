@@ -1,4 +1,4 @@
-"""What a search finds: hits, and the chunks they stand for."""
+"""What a search finds: hits, and the matches they stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads question and chunk together, which ranks better than comparing their vectors: a cross-encoder."""
+"""Rerank with a cross-encoder: it reads question and chunk together, which ranks better than comparing vectors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PAIRS_AT_ONCE = 8
 
 class Reranker(Protocol):
     async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        """One for each text, the higher the better. Raises RerankerUnavailable."""
+        """Return one score for each text, higher is better. Raises RerankerUnavailable."""
         ...
 
     async def close(self) -> None: ...
 
 
 class CrossEncoderReranker:
-    """Any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
+    """Runs any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
 
     def __init__(self, name: str, *, threads: int) -> None:
         import torch
@@ -57,7 +57,7 @@ class CrossEncoderReranker:
 
 
 class EndpointReranker:
-    """vLLM's `/rerank` route, and others of its shape (Jina's, Cohere's)."""
+    """Calls vLLM's `/rerank` route, and others of its shape (Jina's, Cohere's)."""
 
     def __init__(self, url: str, *, key: str | None, model: str | None) -> None:
         self._url = f"{url.rstrip('/')}/rerank"
@@ -85,7 +85,7 @@ class EndpointReranker:
 
 
 def open_reranker(settings: Settings) -> Reranker | None:
-    """Blocking. Raises NotConfigured."""
+    """Open the reranker that the settings name, if any. Blocks. Raises NotConfigured."""
     if settings.reranker_url:
         key = settings.reranker_key.get_secret_value() if settings.reranker_key else None
         return EndpointReranker(settings.reranker_url, key=key, model=settings.reranker)

@@ -1,4 +1,4 @@
-"""Uploaded files as they came, one file an upload, under a folder a tenant."""
+"""Keep uploaded files as they came: one file for each upload, one folder for each tenant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Blobs:
         return self._folder / path
 
     async def save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
-        """Hashed while written, and on the disk (fsync) when this returns. Raises Unavailable if the disk is full."""
+        """Write and hash `content`; it is on disk (fsync) when this returns. Raises Unavailable if the disk is full."""
         return await asyncio.to_thread(self._save, tenant, content)
 
     async def remove(self, paths: Iterable[str]) -> None:
@@ -80,7 +80,7 @@ def no_room() -> Unavailable:
 
 
 def sync(path: Path) -> None:
-    """What was written to this file, or changed in this folder, outlives a loss of power from here on."""
+    """Sync a file, or the entries of a folder, so that it survives a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The log of what a tenant's chunks went through, from which an index in memory catches up."""
+"""Log the changes of a tenant's chunks, so that an index in memory can catch up."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ BATCH_CHUNKS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Which version of a tenant's chunks a transaction sees, and how many."""
+class CorpusState:
+    """The version of a tenant's chunks that a transaction sees, and their number."""
 
     version: int
     chunks: int
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
-    """In half precision, as they are stored; row for row."""
+class VectorBatch:
+    """Vectors in half precision, as they are stored, with their chunk ids row for row."""
 
     chunks: NDArray[np.int64]
     values: NDArray[np.float16]
@@ -43,7 +43,7 @@ class Changes:
 async def record(
     connection: Connection, tenant: TenantNumber, document_id: str, *, removed: Sequence[int], chunks: int
 ) -> None:
-    """`chunks` is how many more there are now. Holds the tenant's row, so that versions are committed in order."""
+    """Record a change of `chunks` more or fewer. Locks the tenant's row, so that versions are committed in order."""
     key = {"tenant": tenant, "document": document_id, "removed": list(removed), "chunks": chunks, "kept": KEPT_CHANGES}
     row = await fetch_one(connection, "select version from tenants where id = %(tenant)s for no key update", key)
     assert row is not None
@@ -70,15 +70,15 @@ async def record(
     )
 
 
-async def state(connection: Connection, tenant: TenantNumber) -> State:
+async def corpus_state(connection: Connection, tenant: TenantNumber) -> CorpusState:
     row = await fetch_one(
         connection, "select version, chunk_count from tenants where id = %(tenant)s", {"tenant": tenant}
     )
-    return State(row["version"], row["chunk_count"]) if row else State(0, 0)
+    return CorpusState(row["version"], row["chunk_count"]) if row else CorpusState(0, 0)
 
 
 async def since(connection: Connection, tenant: TenantNumber, version: int) -> Changes | None:
-    """None if that version is not in the log: pruned, or of another history."""
+    """Return the changes since `version`; None if it is not in the log: pruned, or of another history."""
     rows = await fetch_all(
         connection,
         """
@@ -95,16 +95,16 @@ async def since(connection: Connection, tenant: TenantNumber, version: int) -> C
 
 async def vectors(
     connection: Connection, tenant: TenantNumber, space: int, documents: Sequence[str] | None = None
-) -> AsyncIterator[Vectors]:
-    """Of these documents or of all, batch by batch."""
+) -> AsyncIterator[VectorBatch]:
+    """Yield the vectors of these documents, or of all, in batches."""
     key = {"tenant": tenant, "documents": documents, "after": -1, "batch": BATCH_CHUNKS}
-    among = "true" if documents is None else "document_id = any(%(documents)s)"
+    listed = "true" if documents is None else "document_id = any(%(documents)s)"
     query = f"""
         select max(chunk_id) as last, string_agg(int8send(chunk_id), '' order by chunk_id) as ids,
                string_agg(halfvec_send(embedding), '' order by chunk_id) as embeddings
         from (
             select chunk_id, embedding from {spaces.table(space)}
-            where tenant_id = %(tenant)s and chunk_id > %(after)s and {among} order by chunk_id limit %(batch)s
+            where tenant_id = %(tenant)s and chunk_id > %(after)s and {listed} order by chunk_id limit %(batch)s
         ) batch
     """  # noqa: S608 - a number of ours, and one of two constants
     while True:
@@ -115,5 +115,5 @@ async def vectors(
         chunks = np.frombuffer(row["ids"], ">i8").astype(np.int64)
         # pgvector's wire form: dimension and a reserved field of two bytes each, then big-endian halves.
         wire = np.frombuffer(row["embeddings"], ">f2").reshape(len(chunks), -1)
-        yield Vectors(chunks, wire[:, 2:].astype(np.float16))
+        yield VectorBatch(chunks, wire[:, 2:].astype(np.float16))
         key["after"] = row["last"]

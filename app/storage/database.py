@@ -1,4 +1,4 @@
-"""The pool, and the two doors to it: one tenant's transaction, and the operator's."""
+"""Pool connections, and open transactions for one tenant or for the operator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Database:
         )
 
     async def open(self, *, wait_s: float = 30) -> None:
-        """Raises NotConfigured if the role could step over row-level security."""
+        """Open the pool. Raises NotConfigured if the role can bypass row-level security."""
         await self._pool.open()
         try:
             await self._pool.wait(timeout=wait_s)
@@ -58,27 +58,27 @@ class Database:
                 "The database does not answer, or the schema is missing: check DATABASE_URL and run "
                 "'python -m app migrate'."
             ) from None
-        await self._refuse_a_mighty_role()
+        await self._refuse_privileged_role()
 
     async def close(self) -> None:
         await self._pool.close()
 
     @asynccontextmanager
     async def transaction(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
-        """Row-level security shows this tenant's rows alone until the block ends, which commits."""
+        """Open a transaction in which row-level security shows this tenant's rows alone; commit when the block ends."""
         async with self._transaction(f"begin; set local app.tenant = '{tenant:d}'") as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[PostgresSnapshot]:
-        """Like transaction(), read only; all its statements see the same state, whatever is committed meanwhile."""
+        """Open a read-only transaction(), whose statements all see the same state, whatever is committed meanwhile."""
         begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant:d}'"
         async with self._transaction(begin) as connection:
             yield PostgresSnapshot(connection)
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[Connection]:
-        """For what has no tenant yet: tenants, keys by id, claiming work. Sees no document (docs/decisions/0001)."""
+        """Open a transaction for work across tenants: tenants, keys, claims. Sees no document (docs/decisions/0001)."""
         async with self._transaction(f"begin; set local role {OPERATOR}") as connection:
             yield connection
 
@@ -88,19 +88,19 @@ class Database:
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[Connection]:
-        """For what belongs to no tenant and is the same for all."""
+        """Open a transaction for what belongs to no tenant and is the same for all."""
         async with self._transaction() as connection:
             yield connection
 
     async def lexical_scheme(self) -> str | None:
-        """Which analysis made the stored terms; None until migrate has come to an end."""
+        """Return which analysis made the stored terms; None until migrate has finished."""
         async with self._transaction() as connection:
             row = await fetch_one(connection, "select name from lexical_scheme")
         return row["name"] if row else None
 
     @asynccontextmanager
     async def _transaction(self, begin: str = "begin") -> AsyncIterator[Connection]:
-        """`begin` goes in one round trip, which takes statements without parameters. The pool commits or rolls back."""
+        """Send `begin` in one round trip, so without parameters. The pool commits or rolls back."""
         try:
             async with self._pool.connection() as connection:
                 await connection.execute(begin.encode())
@@ -109,24 +109,25 @@ class Database:
             raise DatabaseUnavailable from error
 
     async def _check(self, connection: Connection) -> None:
-        """A round trip, but for one that worked a moment ago."""
+        """Check a connection by a round trip, unless it worked a moment ago."""
         if monotonic() - self._used_at.get(connection, 0) > TRUSTED_S:
             await AsyncConnectionPool.check_connection(connection)
 
     async def _returned(self, connection: Connection) -> None:
         self._used_at[connection] = monotonic()
 
-    async def _refuse_a_mighty_role(self) -> None:
+    async def _refuse_privileged_role(self) -> None:
         async with self._transaction() as connection:
             row = await fetch_one(
                 connection,
                 """
                 select current_user as name, rolsuper or rolbypassrls
-                       or exists (select from pg_class where relname = 'chunks' and relowner = pg_roles.oid) as mighty
+                       or exists (select from pg_class where relname = 'chunks' and relowner = pg_roles.oid)
+                       as privileged
                 from pg_roles where rolname = current_user
                 """,
             )
-        if row is None or row["mighty"]:
+        if row is None or row["privileged"]:
             await self.close()
             raise NotConfigured(
                 f"The service must not connect as {row and row['name']!r}: that role bypasses row-level security. "

@@ -1,4 +1,4 @@
-"""Documents and their chunks: read, listed, deleted."""
+"""Read, list and delete documents and their chunks."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def list_chunks(
 
 
 async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> list[str]:
-    """Gone from the very next query, and uploads of it that were accepted before are cancelled.
+    """Delete a document and cancel its accepted uploads; the very next query no longer finds it.
 
     Returns the blobs to remove. Raises NotFound.
     """

@@ -1,4 +1,4 @@
-"""Filters compiled to SQL, for whatever reads documents in PostgreSQL."""
+"""Compile filters to SQL, for what reads documents in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Parameters:
 
 
 def _sql(filter_: Filter, parameters: _Parameters) -> str:
-    """Null stands for false; only a negation has to tell them apart."""
+    """Return a boolean expression. Null stands for false; only a negation has to tell them apart."""
     match filter_:
         case All(parts):
             return f"({' and '.join(_sql(part, parameters) for part in parts)})"
@@ -101,7 +101,7 @@ def _column_is(key: Column, values: Sequence[Scalar], parameters: _Parameters) -
 
 
 def _metadata_compares(key: Metadata, op: Range, value: Comparable, parameters: _Parameters) -> str:
-    """No cast, so that no stored value can raise an error."""
+    """Compare without a cast, so that no stored value can raise an error."""
     name = f"{parameters.put(key.name)}::text"
     if isinstance(value, str):
         kind, stored, wanted = "string", f'(d.metadata ->> {name}) collate "C"', f"{parameters.put(value)}::text"
@@ -111,7 +111,7 @@ def _metadata_compares(key: Metadata, op: Range, value: Comparable, parameters: 
 
 
 def _candidates(filter_: Filter, parameters: _Parameters) -> list[str]:
-    """None where no index helps: negations, and null, which stands for a missing key too."""
+    """Return no query where no index helps: negations, and null, which stands for a missing key too."""
     match filter_:
         case All(parts):
             return [query for part in parts for query in _candidates(part, parameters)]
@@ -152,5 +152,5 @@ def _kind(value: Scalar) -> str:
 
 
 def _indexed(value: Scalar) -> str | float:
-    """As document_values holds it: rounded and cut, which keeps the order."""
+    """Round or cut a value as document_values holds it, which keeps the order."""
     return value[:TEXT_PREFIX] if isinstance(value, str) else float(value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Filters on documents, as a tree that each store compiles or evaluates.
+"""Define filters on documents as a tree, which each store compiles or evaluates.
 
 Two-valued: a metadata key that a document lacks counts as null, a value of another type does not match, and `ne` and
 `not` hold wherever their opposite does not.

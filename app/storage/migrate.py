@@ -1,4 +1,4 @@
-"""Roles, schema and indexes. Runs as the schema's owner; nothing else changes the schema."""
+"""Create roles, schema and indexes. Runs as the schema's owner; nothing else changes the schema."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ONE_AT_A_TIME = 0x6B797570
 
 
 def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
-    """Safe to run again and from several hosts at once. Returns the embedding space that is searched.
+    """Bring the database up to date and return the embedding space that is searched. Safe to run twice at once.
 
-    `dimension` opens the embedding model, and is asked only while there is no document. Raises NotConfigured if the
+    `dimension` opens the embedding model, and is called only while there is no document. Raises NotConfigured if the
     stored vectors were made by another model than the settings name.
     """
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
@@ -70,7 +70,7 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
 
 
 def upgrade(owner_url: str, revision: str = "head") -> None:
-    """The schema alone."""
+    """Upgrade the schema alone."""
     # As long to import as all else that a command needs.
     from alembic import command
     from alembic.config import Config
@@ -88,7 +88,7 @@ def upgrade(owner_url: str, revision: str = "head") -> None:
 
 
 def _adopt_embedding_model(connection: psycopg.Connection, settings: Settings, dimension: Callable[[], int]) -> Space:
-    """The space that is searched. After a switch the settings may still name the model before it."""
+    """Return the space that is searched. After a switch the settings may still name the previous model."""
     model = identity_of(settings)
     stored = stored_spaces(connection)
     active = next((space for space in stored if space.state == "active"), None)

@@ -1,4 +1,4 @@
-"""The inverted index: one row for each term of a chunk, and in how many chunks of the tenant each term is.
+"""Maintain the inverted index: a row for each term of a chunk, and the number of chunks that hold each term.
 
 BM25's length is measured against a constant instead of the average: chunks are cut to one size, so it ranks as well,
 and a posting depends on its chunk alone (docs/decisions/0005).
@@ -23,9 +23,10 @@ class OtherScheme(KyujangError):
 
 
 async def index(connection: Connection, tenant: TenantNumber, chunks: Iterable[tuple[int, Sequence[str]]]) -> None:
-    """Chunk ids with their terms.
+    """Index chunks: ids with their terms.
 
-    The caller holds the tenant's row (changes.record), so that two writers never wait for each other's terms.
+    The caller holds the lock of the tenant's row (changelog.record), so that two writers never wait for each other's
+    terms.
     """
     held: Counter[str] = Counter()
     rows: list[tuple[int, int, str]] = []
@@ -54,16 +55,16 @@ async def index(connection: Connection, tenant: TenantNumber, chunks: Iterable[t
 
 
 async def confirm(connection: Connection, scheme: str) -> None:
-    """Raises OtherScheme if what was indexed in this transaction was analysed in another way than the rest.
+    """Raise OtherScheme if what this transaction indexed was analysed by another scheme than the rest.
 
-    Asked after index(): whoever analyses anew empties the postings first, so those are in time or refused here.
+    Called after index(): a new analysis empties the postings first, so these rows are either emptied too or refused.
     """
     if await fetch_one(connection, "select from lexical_scheme where name = %(scheme)s", {"scheme": scheme}) is None:
         raise OtherScheme
 
 
 async def remove(connection: Connection, tenant: TenantNumber, chunks: Sequence[int]) -> None:
-    """The caller holds the tenant's row, as for index()."""
+    """Remove chunks from the index. The caller holds the lock of the tenant's row, as for index()."""
     rows = await fetch_all(
         connection,
         """
@@ -84,6 +85,6 @@ async def remove(connection: Connection, tenant: TenantNumber, chunks: Sequence[
 
 
 def impacts(terms: Sequence[str]) -> dict[str, int]:
-    """The part of BM25 that the chunk alone decides: tf / (tf + k1 · (1 - b + b · length / usual length))."""
+    """Return the part of BM25 that depends on the chunk alone: tf / (tf + k1 · (1 - b + b · length / usual length))."""
     normal = K1 * (1 - B + B * len(terms) / USUAL_LENGTH)
     return {term: round(IMPACT_SCALE * tf / (tf + normal)) for term, tf in Counter(terms).items()}

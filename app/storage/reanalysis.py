@@ -1,4 +1,4 @@
-"""The stored texts analysed again, after KYUJANG_LEXICAL or the analysis itself has changed. A step of migrate."""
+"""Analyse stored texts again after KYUJANG_LEXICAL or the analysis itself has changed. A step of migrate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_CHUNKS = 500
 
 
 async def adopt(owner_url: str, analyzer: Analyzer) -> None:
-    """Until it has come to an end no service starts and no document is stored; broken off, it begins anew."""
+    """Rebuild the postings if their scheme differs. Until it is done no service starts; interrupted, it starts over."""
     connection = await psycopg.AsyncConnection.connect(owner_url, autocommit=True, row_factory=dict_row)
     async with connection:
         scheme = await fetch_one(connection, "select name from lexical_scheme")
@@ -49,7 +49,7 @@ async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analy
     while True:
         async with connection.transaction():
             await connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
-            # Whoever deletes a document meanwhile waits here, and so finds its postings.
+            # A deletion waits for this lock, and so finds the document's postings.
             await connection.execute("select from tenants where id = %(tenant)s for no key update", key)
             rows = await fetch_all(
                 connection,

@@ -1,4 +1,4 @@
-"""The tables that hold each embedding space's vectors. Runs as the schema's owner, in migrate and reindex.
+"""Create and drop the table of each embedding space's vectors. Runs as the schema's owner, in migrate and reindex.
 
 Why a table for each: docs/decisions/0008.
 """
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from app.embedding.factory import as_stored, identity_of
 from app.settings import Settings
-from app.storage.spaces import Space, State, table
+from app.storage.spaces import Space, SpaceState, table
 
 PARTITIONS = 16
 
@@ -43,15 +43,15 @@ with check (tenant_id = (select nullif(current_setting('app.tenant', true), ''):
 
 
 def stored_spaces(connection: psycopg.Connection) -> list[Space]:
-    """The latest change last."""
+    """Return all spaces, the last changed one last."""
     cursor = connection.cursor(row_factory=class_row(Space))
     return cursor.execute(
         "select number, model, dimension, settings, state from embedding_spaces order by changed_at, number"
     ).fetchall()
 
 
-def create_space(connection: psycopg.Connection, settings: Settings, dimension: int, state: State) -> Space:
-    """For the model that the settings name. The caller's transaction."""
+def create_space(connection: psycopg.Connection, settings: Settings, dimension: int, state: SpaceState) -> Space:
+    """Create a space for the model that the settings name, in the caller's transaction."""
     model, stored = identity_of(settings), as_stored(settings)
     row = connection.execute(
         "insert into embedding_spaces (model, dimension, settings, state) values (%s, %s, %s, %s) returning number",
@@ -70,7 +70,7 @@ def create_space(connection: psycopg.Connection, settings: Settings, dimension: 
 
 
 def drop_space(connection: psycopg.Connection, number: int) -> None:
-    """With its vectors."""
+    """Drop a space and its vectors."""
     _execute(connection, "drop table {table}", table(number))
     connection.execute("delete from embedding_spaces where number = %s", [number])
 
@@ -88,7 +88,7 @@ def create_vector_index(connection: psycopg.Connection, number: int) -> None:
 
 
 def _index_memory_mb(connection: psycopg.Connection, number: int) -> int:
-    """What the graph of the largest partition takes while it is built; beyond its memory building slows down.
+    """Estimate the memory to build the largest partition's graph; with less, building slows down.
 
     At most 2 GB, enough for a million vectors of 384 dimensions, because PostgreSQL reserves it in /dev/shm.
     """

@@ -1,4 +1,4 @@
-"""Embedding spaces: which models have vectors stored, and whose are searched."""
+"""List embedding spaces: which models have stored vectors, and which one is searched."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal
 from app.errors import KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 
-State = Literal["building", "active", "retired"]
+SpaceState = Literal["building", "active", "retired"]
 
-# Whoever publishes chunks shares this lock, and whoever switches to another space holds it alone.
+# Publishing chunks takes this lock shared; a switch to another space takes it exclusively.
 SWITCH_LOCK = 0x6B797573
 
 
@@ -22,11 +22,11 @@ class Space:
     model: str
     dimension: int
     settings: dict[str, Any]
-    state: State
+    state: SpaceState
 
 
 class OtherSpace(KyujangError):
-    """Searches use another model's vectors by now."""
+    """Searches have switched to another model's vectors."""
 
 
 def table(number: int) -> str:
@@ -34,7 +34,7 @@ def table(number: int) -> str:
 
 
 async def spaces(database: Database) -> list[Space]:
-    """Empty before the first migration."""
+    """Return all spaces; none before the first migration."""
     async with database.shared() as connection:
         rows = await fetch_all(
             connection, "select number, model, dimension, settings, state from embedding_spaces order by number"
@@ -47,8 +47,8 @@ async def active_number(connection: Connection) -> int:
     return int(row["number"]) if row else 0
 
 
-async def hold(connection: Connection, number: int) -> None:
-    """Nobody switches to another space before this transaction ends. Raises OtherSpace if somebody has."""
+async def lock_active_space(connection: Connection, number: int) -> None:
+    """Prevent a switch until this transaction ends. Raises OtherSpace if space `number` is no longer active."""
     await connection.execute("select pg_advisory_xact_lock_shared(%s)", [SWITCH_LOCK])
     if await active_number(connection) != number:
         raise OtherSpace

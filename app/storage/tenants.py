@@ -1,4 +1,4 @@
-"""Tenants and their API keys."""
+"""Create, list and delete tenants and their API keys; authenticate by key."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class NewKey:
 
 
 async def authenticate(database: Database, key: str) -> Tenant:
-    """Raises Unauthorized, with the same words whatever is wrong with the key."""
+    """Return the tenant of a key. Raises Unauthorized, in the same words whatever is wrong with the key."""
     refused = Unauthorized("This key is unknown, expired or revoked.")
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
@@ -85,7 +85,7 @@ async def authenticate(database: Database, key: str) -> Tenant:
 
 
 async def tenant_by_slug(database: Database, slug: str) -> Tenant:
-    """With every scope: for the loopback default and for commands. Raises NotFound."""
+    """Return a tenant with every scope, for the loopback default and for commands. Raises NotFound."""
     if not SLUG.fullmatch(slug):
         raise NotFound
     async with database.operator() as connection:
@@ -128,7 +128,7 @@ async def tenant_numbers(database: Database) -> set[TenantNumber]:
 
 
 async def delete_tenant(database: Database, slug: str) -> TenantNumber:
-    """Every row of the tenant goes with it. Returns its number, which names its blob folder. Raises NotFound."""
+    """Delete a tenant and all its rows; return its number, which names its blob folder. Raises NotFound."""
     await tenant_by_slug(database, slug)
     async with database.operator() as connection:
         row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": slug})
@@ -141,7 +141,7 @@ async def delete_tenant(database: Database, slug: str) -> TenantNumber:
 async def create_key(
     database: Database, slug: str, scopes: Sequence[Scope], expires_at: datetime | None = None
 ) -> NewKey:
-    """The secret is in the answer and nowhere else: only its SHA-256 is kept, which suffices for 256 random bits."""
+    """Create a key. Only the SHA-256 of its secret is stored, which suffices for 256 random bits."""
     tenant = await tenant_by_slug(database, slug)
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     async with database.operator() as connection:

@@ -21,8 +21,8 @@ from psycopg.types.json import Jsonb
 from app.embedding.e5 import E5Encoder
 from app.language.analyzer import Analyzer
 from app.retrieval.stores.faiss_index import FaissIndex
-from app.retrieval.stores.faiss_store import LISTS_FROM_VECTORS, FaissStore
-from app.storage.changelog import Vectors
+from app.retrieval.stores.faiss_store import IVF_FROM_VECTORS, FaissStore
+from app.storage.changelog import VectorBatch
 from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
@@ -241,9 +241,9 @@ def faiss_store(folder: Path) -> FaissStore:
 
 def raw_faiss(vectors: Any) -> Any:
     """The index that our store would use for as many vectors; rows are the ids."""
-    everything = Vectors(np.arange(len(vectors)), vectors)
-    if len(vectors) >= LISTS_FROM_VECTORS:
-        return FaissIndex.clustered(everything)._index
+    everything = VectorBatch(np.arange(len(vectors)), vectors)
+    if len(vectors) >= IVF_FROM_VECTORS:
+        return FaissIndex.build_ivf(everything)._index
     index = FaissIndex(DIMENSION)
     index.add(everything)
     return index._index

@@ -67,7 +67,7 @@ class Ours:
 class UnboundDatabase(Database):
     """The same doors for a superuser, whom row-level security does not bind."""
 
-    async def _refuse_a_mighty_role(self) -> None:
+    async def _refuse_privileged_role(self) -> None:
         pass
 
 

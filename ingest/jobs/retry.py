@@ -71,7 +71,7 @@ async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_fail
 async def _outage_s(services: Services, error: Exception) -> float | None:
     """Return the seconds to wait for what is unavailable or being changed, None if the item itself is at fault."""
     if isinstance(error, OtherSpace):
-        return RETRY_DELAYS_S[1] if services.spaces.behind else 0
+        return RETRY_DELAYS_S[1] if services.spaces.stale_reason else 0
     if isinstance(error, OtherScheme):
         log.error("KYUJANG_LEXICAL has changed: restart this worker")
         return RETRY_DELAYS_S[-1]

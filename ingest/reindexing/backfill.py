@@ -1,4 +1,4 @@
-"""Chunks that have no vector in an embedding space yet: found, measured, embedded. As the schema's owner."""
+"""Find, measure and embed the chunks without a vector in an embedding space. Runs as the schema's owner."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Passage:
     tokens: int
 
 
-def check(connection: psycopg.Connection, space: Space | None, encoder: Encoder) -> None:
-    """Before hours of work: a model sees no more of a chunk than its limit. Raises InvalidInput."""
+def refuse_too_long(connection: psycopg.Connection, space: Space | None, encoder: Encoder) -> None:
+    """Check before hours of work that every chunk fits the model. Raises InvalidInput."""
     too_long = [
         chunk.tokens
         for tenant in tenants(connection)
@@ -46,10 +46,10 @@ def check(connection: psycopg.Connection, space: Space | None, encoder: Encoder)
         )
 
 
-def fill(
+def embed_missing(
     connection: psycopg.Connection, space: Space, encoder: Encoder, advance: Callable[[int], object] | None = None
 ) -> int:
-    """Vectors for all chunks that lack one: how many. Committed batch by batch, unless the caller is in a transaction.
+    """Embed all chunks without a vector; return how many. Commits each batch, unless the caller is in a transaction.
 
     Raises InvalidInput if one of them is too long.
     """
@@ -57,7 +57,7 @@ def fill(
     for tenant in tenants(connection):
         for batch in _missing(connection, space, tenant, BATCH_CHUNKS, encoder):
             if any(chunk.tokens > encoder.max_tokens for chunk in batch):
-                check(connection, space, encoder)
+                refuse_too_long(connection, space, encoder)
             _store(connection, space, tenant, _embedded(batch, encoder))
             made += len(batch)
             if advance:
@@ -65,8 +65,8 @@ def fill(
     return made
 
 
-def counted(connection: psycopg.Connection, space: Space) -> tuple[int, int]:
-    """(vectors in the space, chunks)"""
+def progress(connection: psycopg.Connection, space: Space) -> tuple[int, int]:
+    """Return the number of vectors in the space and of all chunks."""
     vectors = chunks = 0
     for tenant in tenants(connection):
         with _of_tenant(connection, tenant):
@@ -92,7 +92,7 @@ def tenants(connection: psycopg.Connection) -> list[TenantNumber]:
 def _missing(
     connection: psycopg.Connection, space: Space | None, tenant: TenantNumber, count: int, encoder: Encoder
 ) -> Iterator[list[Passage]]:
-    """Without a space all are missing."""
+    """Yield chunks without a vector in the space; without a space, all."""
     lacking = "true"
     if space is not None:
         there = f"select from {table(space.number)} v where v.tenant_id = %(tenant)s and v.chunk_id = c.id"
@@ -108,12 +108,12 @@ def _missing(
             rows = connection.execute(query.encode(), {"tenant": tenant, "after": after, "count": count}).fetchall()
         if not rows:
             return
-        yield _chunks(encoder, rows)
+        yield _with_headings(encoder, rows)
         after = rows[-1][0]
 
 
-def _chunks(encoder: Encoder, rows: Sequence[tuple[int, str, str | None, str]]) -> list[Passage]:
-    """With the title before the text, as at ingest, where this model takes both."""
+def _with_headings(encoder: Encoder, rows: Sequence[tuple[int, str, str | None, str]]) -> list[Passage]:
+    """Put the title before the text, as at ingest, where the model takes both."""
     headings = {title: heading(encoder, title) for title in {row[2] for row in rows}}
     texts = [headings[title] + text for _, _, title, text in rows]
     fits = [tokens <= encoder.max_tokens for tokens in encoder.count_tokens(texts)]
@@ -148,7 +148,7 @@ def _store(
 
 @contextmanager
 def _of_tenant(connection: psycopg.Connection, tenant: TenantNumber) -> Iterator[None]:
-    """The owner is bound by row-level security too."""
+    """Open a tenant's transaction: row-level security binds the owner too."""
     with connection.transaction():
         connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
         yield

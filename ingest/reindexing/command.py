@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
 def _reindex(settings: Settings, options: argparse.Namespace) -> int:
     settings = with_database_url(settings)
     if options.list:
-        for each in reindex.listed(settings):
+        for each in reindex.list_spaces(settings):
             print(f"{each.space.model}\t{each.space.state}\t{each.vectors} of {each.chunks} chunks")
         return 0
     if options.drop:

@@ -1,8 +1,8 @@
-"""Another embedding model for what is stored: its vectors are made beside the old ones, then searches change over.
+"""Change the embedding model of stored documents: build its vectors beside the old ones, then switch searches over.
 
-Nothing is taken in again and no search waits: until the switch, which is one transaction, searches use the old vectors.
-Broken off at any point, the next run goes on where this one was. Documents that arrive meanwhile get the old model's
-vectors from the worker, and ours in the next pass.
+No document is ingested again and no search waits: until the switch, which is one transaction, searches use the old
+vectors. Interrupted at any point, the next run goes on where this one stopped. Documents that arrive meanwhile get the
+old model's vectors from the worker, and the new model's in the next pass.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STILL_SEARCHED_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class StoredSpace:
     space: Space
     vectors: int
     chunks: int
@@ -46,34 +46,34 @@ def build(
     begin: Callable[[int, int], None],
     advance: Callable[[int], object],
 ) -> Space:
-    """Vectors of all chunks by the encoder that `wanted` opens, and their index; searches do not see them yet.
+    """Build vectors of all chunks by the encoder that `wanted` opens, and their index; searches do not use them yet.
 
-    `begin` is told how many there are already and how many there will be. Raises Conflict if another model is being
+    `begin` gets how many there are already and how many there will be. Raises Conflict if another model is being
     built, InvalidInput if chunks are longer than this one takes.
     """
     with _owner(settings) as connection:
         space = _known(stored_spaces(connection), encoder)
-        backfill.check(connection, space, encoder)
+        backfill.refuse_too_long(connection, space, encoder)
         if space is None:
             with connection.transaction():
                 space = create_space(connection, wanted, encoder.dimension, "building")
-        begin(*backfill.counted(connection, space))
-        backfill.fill(connection, space, encoder, advance)
+        begin(*backfill.progress(connection, space))
+        backfill.embed_missing(connection, space, encoder, advance)
         create_vector_index(connection, space.number)
     return space
 
 
 def switch(settings: Settings, encoder: Encoder) -> None:
-    """In one transaction searches change over to the encoder's vectors. Raises NotFound, or InvalidInput."""
+    """Switch searches to the encoder's vectors, in one transaction. Raises NotFound, or InvalidInput."""
     with _owner(settings) as connection:
         space = _named(connection, encoder.name)
         for _ in range(PASSES):
-            if backfill.fill(connection, space, encoder) <= LAST_CHUNKS:
+            if backfill.embed_missing(connection, space, encoder) <= LAST_CHUNKS:
                 break
         with connection.transaction():
-            # From here on nobody publishes; whoever waits for this finds that searches use another space.
+            # Nothing is published from here on; a worker that waits for this lock finds another space active.
             connection.execute("select pg_advisory_xact_lock(%s)", [SWITCH_LOCK])
-            backfill.fill(connection, space, encoder)
+            backfill.embed_missing(connection, space, encoder)
             change = "update embedding_spaces set state = %s, changed_at = clock_timestamp() where "
             connection.execute(f"{change} state = 'active'", ["retired"])
             connection.execute(f"{change} number = %s", ["active", space.number])
@@ -83,7 +83,7 @@ def switch(settings: Settings, encoder: Encoder) -> None:
 
 
 def before_the_switch(settings: Settings) -> Settings:
-    """What opens the model that was searched before. Raises NotFound."""
+    """Return the settings that open the model searched before the last switch. Raises NotFound."""
     with _owner(settings) as connection:
         retired = [space for space in stored_spaces(connection) if space.state == "retired"]
     if not retired:
@@ -93,7 +93,7 @@ def before_the_switch(settings: Settings) -> Settings:
 
 
 def drop(settings: Settings, model: str) -> None:
-    """The model's vectors, built or half built; just after a switch it waits until every process has followed.
+    """Drop a model's vectors, built or half built; just after a switch, wait until every process has followed.
 
     Raises NotFound, or Conflict if they are in use.
     """
@@ -111,9 +111,9 @@ def drop(settings: Settings, model: str) -> None:
             raise Conflict("The chunks are locked by documents that are being ingested. Try again.") from error
 
 
-def listed(settings: Settings) -> list[Listed]:
+def list_spaces(settings: Settings) -> list[StoredSpace]:
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
-        return [Listed(space, *backfill.counted(connection, space)) for space in stored_spaces(connection)]
+        return [StoredSpace(space, *backfill.progress(connection, space)) for space in stored_spaces(connection)]
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _seconds_since_the_switch(connection: psycopg.Connection) -> float:
 
 
 def _known(stored: list[Space], encoder: Encoder) -> Space | None:
-    """The space there is for this model."""
+    """Return the space of this model, if there is one."""
     for space in stored:
         if space.model == encoder.name and space.dimension == encoder.dimension:
             return space

@@ -92,7 +92,7 @@ def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> li
 def store(request, tmp_path):
     if request.param == "pgvector":
         return PgvectorStore(SPACE)
-    return faiss_store(tmp_path, lists_from=20_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
+    return faiss_store(tmp_path, ivf_from=20_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
 
 
 @pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.01, 0.001])

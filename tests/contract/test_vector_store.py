@@ -34,8 +34,8 @@ def new_store(request, tmp_path) -> NewStore:
     """Each call is another process: it shares the database and the folder of index files."""
     if request.param == "pgvector":
         return lambda: PgvectorStore(SPACE)
-    lists_from = 200 if request.param == "faiss with lists" else 10**9
-    return lambda: faiss_store(tmp_path / "index", lists_from=lists_from)
+    ivf_from = 200 if request.param == "faiss with lists" else 10**9
+    return lambda: faiss_store(tmp_path / "index", ivf_from=ivf_from)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""BM25 in PostgreSQL over the postings of app/storage/postings.py.
+"""Search by BM25 in PostgreSQL, over the postings of app/storage/postings.py.
 
 A search reads the head of each term's list and then scores the best of what it met exactly, so that its cost does not
 grow with the tenant (docs/decisions/0005).
@@ -80,7 +80,7 @@ SCORED = """
 """
 
 
-# Every posting of every term; the filter is asked from the best chunk downwards, until there are enough.
+# Every posting of every term; the filter is evaluated from the best chunk downwards, until there are enough.
 THOROUGH = """
     ranked as (
         select p.chunk_id, sum(p.impact * asked.weight) as score, sum(asked.weight) as weight

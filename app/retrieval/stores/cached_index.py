@@ -1,4 +1,4 @@
-"""A tenant's index in memory: which version it is at, and who may touch it when."""
+"""Hold a tenant's index in memory, at a known version, safe for many threads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from app.retrieval.match import Hit
 from app.retrieval.stores.faiss_index import FaissIndex
-from app.storage.changelog import Vectors
+from app.storage.changelog import VectorBatch
 
 
 class ReadWriteLock:
-    """Many searches or one change. A change that waits goes first, so that searches cannot hold it off for ever."""
+    """Allow many searches or one change. A waiting change goes first, so that searches cannot delay it for ever."""
 
     def __init__(self) -> None:
         self._free = threading.Condition()
@@ -52,8 +52,8 @@ class ReadWriteLock:
                 self._free.notify_all()
 
 
-class Resident:
-    """Blocking, safe from any thread: a caller that gives up leaves nothing half done."""
+class CachedIndex:
+    """Blocks; safe from any thread: a caller that gives up leaves nothing half done."""
 
     def __init__(self) -> None:
         self.index: FaissIndex | None = None
@@ -62,10 +62,10 @@ class Resident:
         self.unsaved = 0
         self.advancing = asyncio.Lock()
         self._lock = ReadWriteLock()
-        self._since_copy: list[tuple[NDArray[np.int64], Sequence[Vectors]]] | None = None
+        self._since_copy: list[tuple[NDArray[np.int64], Sequence[VectorBatch]]] | None = None
 
     def search(self, version: int, vector: NDArray[np.float32], top_k: int) -> list[Hit] | Literal["older", "newer"]:
-        """Of exactly this version; else what the index is instead."""
+        """Search exactly this version; else say whether the index is older or newer."""
         with self._lock.reading():
             if self.version != version or self.index is None:
                 return "older" if self.version < version else "newer"
@@ -76,8 +76,8 @@ class Resident:
             self.index, self.version, self.unsaved = index, version, unsaved
             self._since_copy = None
 
-    def apply(self, removed: Sequence[int], added: Sequence[Vectors], *, since: int, version: int) -> None:
-        """Nothing happens if somebody else has moved it on from `since`."""
+    def apply(self, removed: Sequence[int], added: Sequence[VectorBatch], *, since: int, version: int) -> None:
+        """Apply changes; do nothing if the index is no longer at `since`."""
         gone = np.asarray(removed, np.int64)
         with self._lock.writing():
             if self.version != since or self.index is None:
@@ -88,14 +88,14 @@ class Resident:
             self.version = version
             self.unsaved += len(gone) + sum(len(batch.chunks) for batch in added)
 
-    def cluster(self) -> None:
-        """From flat to inverted lists, beside searches and changes; the flat index serves until they are ready."""
+    def build_ivf(self) -> None:
+        """Replace the flat index by inverted lists (IVF). Searches and changes go on with the flat one meanwhile."""
         with self._lock.writing():
             flat = self.index
-            if flat is None or flat.has_lists or self._since_copy is not None:
+            if flat is None or flat.is_ivf or self._since_copy is not None:
                 return
             copied, self._since_copy = flat.vectors(), []
-        lists = FaissIndex.clustered(copied)
+        lists = FaissIndex.build_ivf(copied)
         with self._lock.writing():
             if self.index is flat and self._since_copy is not None:
                 for gone, added in self._since_copy:
@@ -104,14 +104,14 @@ class Resident:
             self._since_copy = None
 
     def contents(self) -> tuple[int, NDArray[np.uint8]]:
-        """(version, the index as bytes), to be saved."""
+        """Return the version and the index as bytes, to be saved."""
         with self._lock.reading():
             assert self.index is not None
             self.unsaved = 0
             return self.version, self.index.to_bytes()
 
 
-def _change(index: FaissIndex, gone: NDArray[np.int64], added: Sequence[Vectors]) -> None:
+def _change(index: FaissIndex, gone: NDArray[np.int64], added: Sequence[VectorBatch]) -> None:
     index.remove(gone)
     for batch in added:
         index.add(batch)

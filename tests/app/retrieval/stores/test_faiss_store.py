@@ -120,7 +120,7 @@ async def test_a_file_of_another_tenant_model_or_history_is_not_used(services, r
     assert loads == [None, None]
     assert index_file.path_of(folder, other).read_bytes() == content
     for version in (1, 2**62):
-        index_file.write(folder, index_file.Stamp(tenant, version, MODEL, DIMENSION), found[1])
+        index_file.write(folder, index_file.Header(tenant, version, MODEL, DIMENSION), found[1])
         reader = new_store(folder, file_from=10**9)
         hits = await search(services.database, reader, tenant, vectors[7], 500)
         assert {hit.chunk for hit in hits} == set(chunks)
@@ -179,7 +179,7 @@ async def test_a_tenant_larger_than_the_memory_is_searched_in_the_database(servi
 async def test_inverted_lists_take_over_and_follow_changes(services, rng, folder, loads):
     tenant, vectors = await new_tenant(services.database), clustered(rng, 3_000)
     chunks = await put(services.database, tenant, *(Document(f"d{n}", vectors[n::10]) for n in range(10)))
-    store = new_store(folder, lists_from=2_000)
+    store = new_store(folder, ivf_from=2_000)
     query = unit(rng, 1, vectors[5], 0.02)[0]
     await search(services.database, store, tenant, query, 10)
     # While the lists are trained: one document goes, one comes.
@@ -189,9 +189,9 @@ async def test_inverted_lists_take_over_and_follow_changes(services, rng, folder
     after = await search(services.database, store, tenant, query, 5_000)
     expected = {chunk for n in range(1, 10) for chunk in chunks[f"d{n}"]} | set(added["d0"])
     assert {hit.chunk for hit in during} == {hit.chunk for hit in after} == expected
-    index = store._residents[tenant].index
+    index = store._cached[tenant].index
     assert index is not None
-    assert index.has_lists
+    assert index.is_ivf
     rest = np.concatenate([vectors[n::10] for n in range(1, 10)])
     of_rest = [chunk for n in range(1, 10) for chunk in chunks[f"d{n}"]]
     recall = []
@@ -199,7 +199,7 @@ async def test_inverted_lists_take_over_and_follow_changes(services, rng, folder
         hits = {hit.chunk for hit in await search(services.database, store, tenant, point, 10)}
         recall.append(len(hits & {of_rest[n] for n in nearest(rest, point, 10)}) / 10)
     assert np.mean(recall) >= 0.99
-    again = new_store(folder, lists_from=2_000)
+    again = new_store(folder, ivf_from=2_000)
     assert len(await search(services.database, again, tenant, query, 5_000)) == 2_720
     assert loads.count(None) == 1
 
@@ -210,7 +210,7 @@ async def test_vectors_of_another_tenant_cannot_be_loaded(services, rng):
     async with services.database.transaction(other) as connection:
         assert [batch async for batch in changelog.vectors(connection, tenant, SPACE)] == []
         assert await changelog.since(connection, tenant, 0) is None
-        assert (await changelog.state(connection, tenant)).chunks == 0
+        assert (await changelog.corpus_state(connection, tenant)).chunks == 0
 
 
 async def test_many_batches_make_one_index(services, rng, folder, monkeypatch):
