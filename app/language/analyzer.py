@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import Stemmer
 
-from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, KOREAN_FUNCTION_WORDS, pairs, without_ending
+from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, KOREAN_FUNCTION_WORDS, korean_terms, pairs
 from app.language.hangul import HAS_SYLLABLE, SYLLABLES
 from app.language.marks import cut_runs
 
@@ -71,7 +71,7 @@ class Analyzer:
         for found in WORD.finditer(APOSTROPHE.sub("", text)):
             if hangul := found["hangul"]:
                 before = found.string[found.start() - 1 : found.start()]
-                yield from _korean(hangul, glued=bool(GLUE.fullmatch(before)))
+                yield from korean_terms(hangul, KOREAN_STOP, glued=bool(GLUE.fullmatch(before)))
             elif han := found["han"]:
                 yield from pairs(han)
             else:
@@ -112,13 +112,6 @@ def _kiwi() -> Kiwi:
     from kiwipiepy import Kiwi
 
     return Kiwi(num_workers=1)
-
-
-def _korean(word: str, *, glued: bool) -> tuple[str, ...]:
-    if KOREAN_STOP.fullmatch(word) and not glued:
-        return ()
-    word = without_ending(word, glued=glued)
-    return () if not word or KOREAN_STOP.fullmatch(word) else pairs(word)
 
 
 def _is_content(morpheme: str) -> bool:
