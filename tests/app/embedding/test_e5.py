@@ -139,7 +139,8 @@ def test_many_processes_at_once_write_one_folder(tmp_path):
     leftover.mkdir()
     (leftover / "half").write_text("of a process that was killed")
     command = (
-        "import sys, pathlib; from app.embedding.e5_folder import packaged_folder as p; p(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from app.embedding.packaged.folder import packaged_folder; "
+        "packaged_folder(pathlib.Path(sys.argv[1]))"
     )
     running = [subprocess.Popen([sys.executable, "-c", command, str(tmp_path)], cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
