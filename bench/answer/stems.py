@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
         content_words._english.cache_clear()
         print(f"{name}: {_standing(with_answer)} extracts stand the check of citations")
         for least in THRESHOLDS:
-            answers = [(row, extract(row["text"], found, least=least)) for row, found in with_answer]
+            answers = [(row, extract(row["text"], found, min_share=least)) for row, found in with_answer]
             held = sum(any(each in support.answer for each in row["answers"]) for row, support in answers if support)
             answered = sum(support is not None for _, support in answers)
             false = sum(bearing(row["text"], found) >= least for row, found in without)
