@@ -10,7 +10,7 @@ import pytest
 from app.errors import KyujangError
 from ingest import bulk_worker
 from ingest.bulk_worker import BulkWorker
-from ingest.pipeline import DocumentState, ingest
+from ingest.pipeline import ingest
 from tests.ingest.jobs.claiming import MANY, accepted, outcomes, query, whole
 
 pytestmark = pytest.mark.usefixtures("nothing_queued")
@@ -30,7 +30,7 @@ async def test_an_engine_that_breaks_off_is_given_the_rest_again(services, new_n
     async def breaks_off_once(claims):
         given.append([claim.document_id for claim in claims])
         for claim in claims[:5] if len(given) == 1 else claims:
-            await ingest(services, DocumentState(claim))
+            await ingest(services, claim)
         return len(given) > 1
 
     await run(services, tenant, job_ids, breaks_off_once)
