@@ -1,11 +1,10 @@
-"""The registry of adapters on the real database: versions, what is active, and whose it is."""
+"""The registry of adapters on the real database: versions, and whose they are."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import secrets
-from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,43 +12,11 @@ from psycopg.errors import InsufficientPrivilege
 
 from app.adapters import activation, registry
 from app.adapters.version import Check
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import InvalidInput, NotFound
 from app.storage import jobs
-from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency
 from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
-
-
-@pytest.fixture
-async def tenant(services) -> int:
-    record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Adapters")
-    return (await tenant_by_slug(services.database, record.id)).number
-
-
-@pytest.fixture
-def database(services):
-    return services.database
-
-
-def blob(content: str) -> Blob:
-    return Blob(f"1/{content}", len(content), hashlib.sha256(content.encode()).digest())
-
-
-async def made(database, tenant, name="tone", content=None, *, status="ready"):
-    version, new = await registry.create_version(database, tenant, name, blob(content or secrets.token_hex(8)))
-    assert new
-    return await registry.set_status(database, tenant, name, version.version, status)
-
-
-async def in_force(database, tenant):
-    async with database.snapshot(tenant) as snapshot:
-        found = await activation.resolve(snapshot.connection, tenant, None)
-    return found and f"{found.name}@{found.version}"
-
-
-async def resolve(database, tenant, reference):
-    async with database.snapshot(tenant) as snapshot:
-        return await activation.resolve(snapshot.connection, tenant, reference)
+from tests.app.adapters.versions import blob, in_force, made, resolve
 
 
 async def test_a_version_begins_with_its_check(database, tenant, owner_url):
@@ -129,110 +96,6 @@ async def test_what_checks_find_is_kept_and_the_archive_is_let_go(database, tena
     assert ready.blob is None
 
 
-async def test_activation_is_a_stack(database, tenant):
-    for name in ("a", "b", "c"):
-        await made(database, tenant, name)
-    with pytest.raises(Conflict, match="nothing to roll back"):
-        await activation.rollback(database, tenant)
-    for name in ("a", "b", "b", "c"):
-        assert (await activation.activate(database, tenant, name, 1, "key-7")).active
-    assert await in_force(database, tenant) == "c@1"
-    await activation.rollback(database, tenant)
-    assert await in_force(database, tenant) == "b@1"
-    await activation.activate(database, tenant, "c", 1)
-    assert (await activation.rollback(database, tenant)).name == "b"
-    assert (await activation.rollback(database, tenant)).name == "a"
-    assert await activation.rollback(database, tenant) is None
-    assert await in_force(database, tenant) is None
-    with pytest.raises(Conflict, match="nothing to roll back"):
-        await activation.rollback(database, tenant)
-    trail = await activation.trail(database, tenant, limit=3)
-    assert [(line.action, line.name) for line in trail] == [("rollback", None), ("rollback", "a"), ("rollback", "b")]
-    older = await activation.trail(database, tenant, limit=10, before=trail[-1].seq)
-    assert [(line.action, line.name, line.by) for line in older][-1] == ("activate", "a", "key-7")
-    assert len(older) == 5
-
-
-async def test_deactivation_is_a_step_like_others(database, tenant):
-    await made(database, tenant)
-    await activation.deactivate(database, tenant)
-    assert await activation.trail(database, tenant, limit=5) == []
-    await activation.activate(database, tenant, "tone", 1)
-    await activation.deactivate(database, tenant)
-    await activation.deactivate(database, tenant)
-    assert await in_force(database, tenant) is None
-    assert (await activation.rollback(database, tenant)).version == 1
-    assert await in_force(database, tenant) == "tone@1"
-
-
-async def test_activations_at_once_leave_one_line_each_and_one_way_back(database, tenant):
-    for _ in range(6):
-        await made(database, tenant)
-    await asyncio.gather(*(activation.activate(database, tenant, "tone", number) for number in range(1, 7)))
-    trail = await activation.trail(database, tenant, limit=20)
-    assert sorted(line.version for line in trail) == list(range(1, 7))
-    back = [f"tone@{line.version}" for line in trail[1:]]
-    for expected in back:
-        await activation.rollback(database, tenant)
-        assert await in_force(database, tenant) == expected
-    assert await activation.rollback(database, tenant) is None
-
-
-@pytest.mark.parametrize("status", ["checking", "loading", "proving", "rejected", "failed"])
-async def test_only_a_ready_version_can_be_activated(database, tenant, status):
-    await made(database, tenant, status=status)
-    with pytest.raises(Conflict, match=status):
-        await activation.activate(database, tenant, "tone", 1)
-    with pytest.raises(InvalidInput, match=status):
-        await resolve(database, tenant, "tone@1")
-
-
-async def test_an_active_version_is_not_deleted_and_a_deleted_one_not_rolled_back_to(database, tenant):
-    await made(database, tenant)
-    await made(database, tenant)
-    await activation.activate(database, tenant, "tone", 1)
-    await activation.activate(database, tenant, "tone", 2)
-    for version in (2, None):
-        with pytest.raises(Conflict, match="active"):
-            await registry.delete(database, tenant, "tone", version)
-    await registry.delete(database, tenant, "tone", 1)
-    with pytest.raises(Conflict, match=r"tone@1.*deleted"):
-        await activation.rollback(database, tenant)
-    assert await in_force(database, tenant) == "tone@2"
-
-
-async def test_deletion_or_activation_at_once_never_leaves_a_deleted_one_active(database, tenant):
-    for number in range(1, 9):
-        await made(database, tenant)
-        await asyncio.gather(
-            activation.activate(database, tenant, "tone", number),
-            registry.delete(database, tenant, "tone", number),
-            return_exceptions=True,
-        )
-        active = await in_force(database, tenant)
-        assert active is None or await resolve(database, tenant, active)
-        await activation.deactivate(database, tenant)
-
-
-async def test_what_a_query_means(database, tenant):
-    assert await resolve(database, tenant, "auto") is None
-    await made(database, tenant)
-    await made(database, tenant)
-    await made(database, tenant, status="proving")
-    assert (await resolve(database, tenant, "tone")).version == 2
-    await activation.activate(database, tenant, "tone", 1)
-    assert (await resolve(database, tenant, "tone")).version == 1
-    assert (await resolve(database, tenant, "auto")).version == 1
-    assert (await resolve(database, tenant, "tone@2")).version == 2
-    assert await resolve(database, tenant, "none") is None
-    for unknown in ("no-such", "tone@9"):
-        with pytest.raises(NotFound):
-            await resolve(database, tenant, unknown)
-    for odd in ("Tone", "tone@", "tone@0", "t1--tone--v1", "../x", ""):
-        with pytest.raises(InvalidInput):
-            await resolve(database, tenant, odd)
-
-
 async def test_anothers_adapter_is_an_unknown_one(database, tenant):
     await made(database, tenant)
     await activation.activate(database, tenant, "tone", 1)
@@ -271,13 +134,6 @@ async def test_row_level_security_holds_without_the_query_s_help(database, tenan
             connection.execute("insert into adapters (tenant_id, name, newest) values (%s, 'x', 1)", [tenant])
 
 
-async def test_the_trail_cannot_be_changed(database, tenant):
-    for change in ("update adapter_activations set name = 'x'", "delete from adapter_activations"):
-        with pytest.raises(InsufficientPrivilege):
-            async with database.transaction(tenant) as connection:
-                await connection.execute(change)
-
-
 async def test_pages_of_versions(database, tenant):
     for name in ("b", "a", "b", "b"):
         await made(database, tenant, name)
@@ -285,23 +141,6 @@ async def test_pages_of_versions(database, tenant):
     rest = await registry.versions(database, tenant, limit=9, after=(first[-1].name, first[-1].version))
     assert [(each.name, each.version) for each in first + rest] == [("a", 1), ("b", 3), ("b", 2), ("b", 1)]
     assert [each.version for each in await registry.versions(database, tenant, limit=9, name="b")] == [3, 2, 1]
-
-
-async def test_what_engines_should_have_and_what_they_should_forget(database, tenant):
-    for number in (1, 2):
-        await made(database, tenant)
-        await registry.set_status(database, tenant, "tone", number, "ready", published=True)
-    await activation.activate(database, tenant, "tone", 2)
-    mine = [name for number, name in await activation.desired(database) if number == tenant]
-    assert mine == [(await registry.get(database, tenant, "tone", 2)).engine_name]
-    gone = (await registry.get(database, tenant, "tone", 1)).engine_name
-    await registry.delete(database, tenant, "tone", 1)
-    assert await activation.of_use(database, [*mine, gone, "t9--unknown--v1"]) == set(mine)
-    assert gone in await activation.kept(database, timedelta(hours=24))
-    assert gone not in await activation.kept(database, timedelta(0))
-    await activation.files_removed(database, tenant, gone)
-    assert await activation.kept(database, timedelta(hours=24)) >= set(mine)
-    assert gone not in await activation.kept(database, timedelta(hours=24))
 
 
 async def test_a_deleted_tenant_takes_all_along(database):
