@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -57,6 +57,17 @@ def list_all(client: httpx.Client, path: str, **params: Any) -> Iterator[Any]:
     while True:
         page = call(client, "GET", path, params=params)
         yield from page["data"]
+        if page["next_cursor"] is None:
+            return
+        params["cursor"] = page["next_cursor"]
+
+
+async def list_all_async(request: Callable[..., Awaitable[Any]], path: str, **params: Any) -> AsyncIterator[Any]:
+    """Do what `list_all` does, through `request(method, path, params=…)`, which may retry."""
+    while True:
+        page = await request("GET", path, params=params)
+        for each in page["data"]:
+            yield each
         if page["next_cursor"] is None:
             return
         params["cursor"] = page["next_cursor"]

@@ -31,7 +31,7 @@ ENGINE_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONPATH": str(GUARD),
     "VLLM_COMPUTE_NANS_IN_LOGITS": "1",
-    # Behind the guard; adapters that were never checked are loaded by nobody.
+    # Behind the guard, which keeps out adapters that were never checked.
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
 }
 # Small models fill the room between JSON's tokens with white space until the answer is cut off.

@@ -118,7 +118,7 @@ def refuse_magnitude(pairs: Sequence[Pair], norms: Sequence[tuple[float, float]]
 def _norm(file: Path, tensor: Tensor) -> float:
     total = 0.0
     for part in values(file, tensor):
-        # In float64: 1e30 squared is no float32.
+        # In float64: float32 cannot hold 1e30 squared.
         square = float(np.dot(wide := part.astype(np.float64), wide))
         if not np.isfinite(square):
             _refuse("finite", f"{_shown(tensor.name)} holds NaN or infinity: the training has diverged.")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.cli.client import FINISHED, ServiceRefused, call_async, open_async_client
+from app.cli.client import FINISHED, ServiceRefused, call_async, list_all_async, open_async_client
 from app.settings import Settings
 from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import Ended, FileRefused, Stored, described
@@ -122,14 +122,9 @@ class HttpTarget:
         return Ended(document_id, document["status"], error["code"], error["detail"])
 
     async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
-        fields: dict[str, Any] = {"limit": PAGE, "filters": json.dumps(where, ensure_ascii=False)}
-        while True:
-            page = await self._call("GET", "/documents", params=fields)
-            for each in page["data"]:
-                yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"])
-            if page["next_cursor"] is None:
-                return
-            fields["cursor"] = page["next_cursor"]
+        filters = json.dumps(where, ensure_ascii=False)
+        async for each in list_all_async(self._call, "/documents", limit=PAGE, filters=filters):
+            yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"])
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         return await _with_retries(lambda: call_async(self._client, method, path, **options))

@@ -50,7 +50,7 @@ def add_parser(commands: Any) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     rows = parse_rows(_content(options.file), options.method)
     twice = len(rows) - len(set(rows))
-    print(f"{len(rows)} rows are sound" + (f"; {twice} are there twice and count once" if twice else "") + ".")
+    print(f"{len(rows)} rows are valid" + (f"; {twice} are duplicates and count once" if twice else "") + ".")
     body = {
         "name": options.name,
         "method": options.method,

@@ -49,7 +49,7 @@ def test_it_follows_the_job_over_a_restart_of_the_service(file, service, capsys)
     options = ["--rank", "4", "--target-modules", "q_proj,v_proj", "--learning-rate", "1e-3", "--patience", "2"]
     assert main(["tune", file, "--name", "tone", *options]) == 0
     said = capsys.readouterr()
-    assert "11 rows are sound; 1 are there twice and count once." in said.out
+    assert "11 rows are valid; 1 are duplicates and count once." in said.out
     assert "tone@2: 3 steps in 9 s, loss 0.500, on held-out rows 0.625." in said.out
     assert "It shares." in said.err
     assert sent[0] == {
