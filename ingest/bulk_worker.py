@@ -27,7 +27,7 @@ from ingest.jobs.retry import handle_failure, refuse_after_too_many
 from ingest.pipeline import DocumentState, end_unchanged
 
 CLAIM_AT_ONCE = 10_000
-# Beyond this and the time that reading a document may take.
+# How long nothing may move, beyond the time that reading a document may take.
 STALL_LIMIT_S = 300
 POLL_S = 1.0
 RETRY_S = 5
