@@ -31,8 +31,8 @@ from app.questions import Answer, AnswerEvent, Delta, Preview, Question, Retriev
 from app.retrieval.match import Match
 from app.retrieval.search import Found
 from app.services import Services
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import Tenant
-from app.tenancy import TenantNumber
 from app.timings import StepTimer, milliseconds
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from ingest.jobs import bulk
 from ingest.jobs.bulk import RunProgress
 from ingest.jobs.lease import run_under_lease

@@ -12,8 +12,8 @@ from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage import documents
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_numbers
-from app.tenancy import TenantNumber
 from ingest.adapters.publish import UNFINISHED, remove
 from ingest.tune.task import sweep_trainings
 

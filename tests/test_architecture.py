@@ -18,13 +18,13 @@ PACKAGES = ("app", "ingest")
 LEAVES = {
     "app.cpu": set(),
     "app.errors": set(),
-    "app.tenancy": set(),
+    "app.storage.tenancy": set(),
     "app.settings.addresses": {"app.errors"},
     "app.settings.home": set(),
     "app.settings": {"app.errors", "app.settings.addresses", "app.settings.home"},
     "app.storage.snapshot": set(),
     "app.storage.filters": set(),
-    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.tenancy"},
+    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.storage.tenancy"},
 }
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
 LAYERS = (
@@ -44,7 +44,7 @@ LAYERS = (
     ("app.embedding",),
     ("app.language", "app.sandbox", "app.cpu", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
     ("app.settings",),
-    ("app.tenancy", "app.errors"),
+    ("app.errors",),
 )
 BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|sync\.in_database|cluster\..+)"
 ONLY_IN = {

@@ -13,7 +13,7 @@ from app.adapters.registry import lock, read
 from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 Action = Literal["activate", "deactivate", "rollback"]
 AUTO, NONE = "auto", "none"

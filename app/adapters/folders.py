@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.generation.adapter_cache import Adapter
 from app.settings import Settings
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 
 def version_folder(settings: Settings, tenant: TenantNumber, engine_name: str) -> Path:

@@ -16,7 +16,7 @@ from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 # The tenant's versions that are not deleted.
 VERSION = """

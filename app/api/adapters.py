@@ -22,7 +22,7 @@ from app.api.uploads import FORM, content_type, received_form
 from app.errors import Conflict, InvalidInput, UnsupportedMediaType
 from app.services import Services
 from app.storage import jobs
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
 

@@ -20,7 +20,7 @@ from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 

@@ -18,7 +18,7 @@ from app.errors import Forbidden, InvalidInput, NotFound
 from app.storage import jobs
 from app.storage.database import Database
 from app.storage.jobs import Job
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
 

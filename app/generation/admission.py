@@ -13,19 +13,20 @@ from contextlib import asynccontextmanager
 
 from app.errors import Overloaded, TooManyRequests
 from app.metrics import Metrics
-from app.tenancy import TenantNumber
 
 
 class Admission:
+    """To the engine's client a tenant is a number that takes turns, hence `int`."""
+
     def __init__(self, metrics: Metrics, *, concurrency: int, per_tenant: int, queue: int, timeout_s: float) -> None:
         self._metrics = metrics
         self._concurrency = concurrency
         self._per_tenant = per_tenant
         self._queue = queue
         self._timeout_s = timeout_s
-        self._running: Counter[TenantNumber] = Counter()
+        self._running: Counter[int] = Counter()
         # In the order of their turns.
-        self._waiting: dict[TenantNumber, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
 
     @property
     def running(self) -> int:
@@ -36,7 +37,7 @@ class Admission:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def slot(self, tenant: TenantNumber) -> AsyncIterator[None]:
+    async def slot(self, tenant: int) -> AsyncIterator[None]:
         """Hold a slot during the block. Raises TooManyRequests at once, or Overloaded after the wait."""
         await self._enter(tenant)
         try:
@@ -45,7 +46,7 @@ class Admission:
             self._running[tenant] -= 1
             self._admit_waiting()
 
-    def refuse_if_full(self, tenant: TenantNumber) -> None:
+    def refuse_if_full(self, tenant: int) -> None:
         """Raise TooManyRequests if this tenant's queue is full: worth asking before any work is done for a request."""
         if not self._free(tenant) and len(self._waiting.get(tenant, ())) >= self._queue:
             self._metrics.engine_rejected.labels("queue_full").inc()
@@ -54,7 +55,7 @@ class Admission:
                 "(KYUJANG_TENANT_CONCURRENCY, KYUJANG_TENANT_QUEUE). Wait for some of them."
             )
 
-    async def _enter(self, tenant: TenantNumber) -> None:
+    async def _enter(self, tenant: int) -> None:
         if self._free(tenant):
             self._running[tenant] += 1
             self._publish()
@@ -62,7 +63,7 @@ class Admission:
         self.refuse_if_full(tenant)
         await self._wait(tenant)
 
-    async def _wait(self, tenant: TenantNumber) -> None:
+    async def _wait(self, tenant: int) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(waiter)
         self._publish()
@@ -83,11 +84,11 @@ class Admission:
                 ) from error
             raise
 
-    def _free(self, tenant: TenantNumber) -> bool:
+    def _free(self, tenant: int) -> bool:
         """Whether a slot is free and no request of the same tenant waits for it."""
         return tenant not in self._waiting and self._has_room(tenant)
 
-    def _has_room(self, tenant: TenantNumber) -> bool:
+    def _has_room(self, tenant: int) -> bool:
         return self.running < self._concurrency and self._running[tenant] < self._per_tenant
 
     def _admit_waiting(self) -> None:
@@ -102,7 +103,7 @@ class Admission:
                 self._running[tenant] += 1
         self._publish()
 
-    def _leave_queue(self, tenant: TenantNumber, waiter: asyncio.Future[None]) -> None:
+    def _leave_queue(self, tenant: int, waiter: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(tenant)
         if waiting is not None and waiter in waiting:
             waiting.remove(waiter)

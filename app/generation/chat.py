@@ -10,7 +10,6 @@ from typing import Any
 
 from app.generation.adapter_cache import Adapter
 from app.generation.messages import Message, Sampling
-from app.tenancy import TenantNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class ChatRequest:
 
     messages: Sequence[Message]
     sampling: Sampling
-    tenant: TenantNumber
+    tenant: int
     schema: dict[str, Any] | None = None
     adapter: Adapter | None = None
 

@@ -20,7 +20,6 @@ from app.generation.replica import EngineReplica, Served, open_replicas
 from app.generation.token_counts import TokenCounts
 from app.metrics import Metrics
 from app.settings import Settings
-from app.tenancy import TenantNumber
 
 CHECK_EVERY_S = 5
 
@@ -48,7 +47,7 @@ class Engine:
         several = self._replicas if len(self._replicas) > 1 else []
         return {each.name: each.reason for each in several}
 
-    def refuse_if_full(self, tenant: TenantNumber) -> None:
+    def refuse_if_full(self, tenant: int) -> None:
         """Raise TooManyRequests if generate() would."""
         self._admission.refuse_if_full(tenant)
 

@@ -20,7 +20,7 @@ from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import neutralise
 from app.prompting.reply import Reply
 from app.prompting.token_budget import Dialogue
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from app.timings import StepTimer
 
 REWRITE = {

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from app.errors import Conflict, InvalidInput, NotFound
 from app.prompting.elements import Example, Overrides
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 REFERENCE = re.compile(rf"({NAME.pattern})(?:@([1-9][0-9]{{0,8}}))?")

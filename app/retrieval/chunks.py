@@ -12,7 +12,7 @@ from app.storage.database import Connection, connection_of, fetch_all, fetch_one
 from app.storage.documents import public_chunk_id
 from app.storage.filter_sql import Condition
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 
 async def small_candidate_set(

@@ -18,7 +18,7 @@ from app.retrieval.stores import VectorStore
 from app.storage.database import Database, connection_of
 from app.storage.snapshot import Snapshot
 from app.storage.spaces import Space, active_number, spaces
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.spaces")
 

@@ -19,7 +19,7 @@ from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from app.timings import StepTimer
 
 Mode = Literal["dense", "lexical", "hybrid"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import Unavailable
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 READ_BYTES = 1 << 20
 

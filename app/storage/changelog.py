@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.storage import spaces
 from app.storage.database import Connection, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 KEPT_CHANGES = 1000
 BATCH_CHUNKS = 20_000

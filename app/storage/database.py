@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 

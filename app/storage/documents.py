@@ -15,7 +15,7 @@ from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.jobs import cancel_items
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 
 @dataclass(frozen=True, slots=True)

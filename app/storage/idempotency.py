@@ -13,7 +13,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.storage.database import Connection, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 KEPT = "24 hours"
 

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 _Shown = Literal["tune", "evaluate"]
 # A check shows on its adapter and not among the jobs.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from app.errors import KyujangError
 from app.storage.database import Connection, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 K1, B, USUAL_LENGTH = 0.9, 0.6, 150
 IMPACT_SCALE = 30_000

@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 from app.language.analyzer import Analyzer
 from app.storage import postings
 from app.storage.database import Connection, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.migrate")
 

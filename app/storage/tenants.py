@@ -15,7 +15,7 @@ from psycopg.errors import UniqueViolation
 
 from app.errors import Conflict, NotFound, Unauthorized
 from app.storage.database import Database, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 Scope = Literal["query", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

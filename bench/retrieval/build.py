@@ -27,8 +27,8 @@ from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
 from app.storage.spaces import table
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import create_tenant, tenant_by_slug
-from app.tenancy import TenantNumber
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database

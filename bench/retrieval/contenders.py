@@ -18,7 +18,7 @@ from app.retrieval.stores import VectorStore
 from app.retrieval.stores.pgvector import PgvectorStore, ef_search
 from app.storage.database import Database
 from app.storage.filters import Compares, Metadata
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from bench.retrieval.build import SPACE, faiss_store, raw_faiss
 from bench.retrieval.corpus import Corpus
 from bench.retrieval.home import Place

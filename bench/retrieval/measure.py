@@ -12,7 +12,7 @@ from statistics import mean, median, quantiles
 from typing import Any
 
 from app.storage.database import Database, fetch_all
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from bench.retrieval.contenders import Contender, Question, contenders
 from bench.retrieval.corpus import SHARES, Corpus
 from bench.retrieval.home import TENANT, Place

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from bench.retrieval.contenders import TOP_K, Question
 from bench.retrieval.corpus import BATCH, Corpus, queries
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.adapters.peft_folder import CONFIG, FILES
 from app.storage.blobs import sync
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 # Begins the name of what is not finished; no engine's name begins so.
 UNFINISHED = "."

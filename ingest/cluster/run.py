@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.services import Services
 from app.settings import Settings
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from ingest.bulk_worker import BulkWorker
 from ingest.cluster.driver import Driver
 

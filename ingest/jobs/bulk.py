@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.storage.database import Database, fetch_all, fetch_one
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from ingest.jobs.queue import CLAIMABLE, LEASED, REQUEUED, ClaimedDocument, claimed_from
 
 HELD = "tenant_id = %(tenant)s and status = 'running' and worker = %(worker)s"

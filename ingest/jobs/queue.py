@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from app.errors import ItemFailed, KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.jobs import ItemStatus, JobKind, Stage
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 MAX_ATTEMPTS = 5
 

@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from app.embedding import Encoder
 from app.errors import InvalidInput
 from app.storage.spaces import Space, table
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from ingest.pipeline import heading
 
 BATCH_CHUNKS = 64

@@ -15,8 +15,8 @@ from app.storage import documents, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
-from app.tenancy import TenantNumber
 from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import FOLDER, Ended, Stored, described
 from ingest.worker import run

@@ -20,7 +20,7 @@ from app.settings.addresses import is_loopback
 from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from app.up import preflight
 from ingest.adapters.checking import base_model, with_engine_model
 from ingest.jobs import queue

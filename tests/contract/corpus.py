@@ -14,7 +14,7 @@ from app.retrieval.match import Hit, Match
 from app.retrieval.stores import VectorStore
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 DIMENSION = 384
 SPACE = 1  # of the model that a new database is set up for

@@ -15,7 +15,7 @@ from app.retrieval.match import Hit, Match
 from app.retrieval.stores import VectorStore
 from app.storage.filters import All, Compares, Contains, Filter, Is, Key, Metadata, Not, Scalar, Some
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 from tests.contract.corpus import Array, Document
 
 Documents = Mapping[str, tuple[Document, list[int]]]

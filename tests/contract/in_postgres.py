@@ -12,8 +12,8 @@ from app.retrieval.chunks import read_matches
 from app.retrieval.match import Hit, Match
 from app.storage import changelog, documents, spaces
 from app.storage.database import Database, PostgresSnapshot, fetch_all
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
-from app.tenancy import TenantNumber
 from tests.contract.corpus import SPACE, Document
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.retrieval.match import Hit
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 
 class VectorStore(Protocol):

@@ -18,7 +18,7 @@ from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.postings import IMPACT_SCALE
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 HEAD = 1000
 CANDIDATES = 200

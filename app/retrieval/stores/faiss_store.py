@@ -27,7 +27,7 @@ from app.storage.database import Connection, connection_of
 from app.storage.filter_sql import Condition, compile_filter
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.stores")
 

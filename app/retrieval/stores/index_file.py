@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 WRITTEN_WITHIN_S = 3600
 FORMAT = b"kyujang-index-2\n"

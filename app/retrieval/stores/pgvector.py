@@ -21,7 +21,7 @@ from app.storage.database import Connection, connection_of, fetch_all, fetch_one
 from app.storage.filter_sql import Condition, compile_filter
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
-from app.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber
 
 # In rows of an exact scan (about 1 µs each, measured): what HNSW costs at least, and for each row it looks at, other
 # tenants' in the same partition included.
