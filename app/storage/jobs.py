@@ -82,10 +82,7 @@ class AdapterReference:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`documents` are of an ingest job; `adapter`, `progress`, `result` and `error` of a task.
-
-    A training's adapter has no version until it has made it.
-    """
+    """`documents` are of an ingest job; `adapter`, `progress`, `result` and `error` of a task."""
 
     id: str
     kind: JobKind
