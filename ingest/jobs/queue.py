@@ -186,17 +186,26 @@ async def fail(database: Database, claimed: Claimed, code: str, detail: str) -> 
 async def finish(database: Database, claimed: Claimed, result: dict[str, Any] | None = None) -> None:
     """Raises LeaseLost."""
     async with database.transaction(claimed.tenant) as connection:
-        await finish_claimed(connection, claimed, "succeeded", result=None if result is None else Jsonb(result))
+        await finish_claimed(connection, claimed, "succeeded", result=result)
 
 
-async def finish_claimed(connection: Connection, claimed: Claimed, status: ItemStatus, **outcome: Any) -> None:
-    """Finish it in a transaction that does more. `outcome`: a result, or code and detail of what has failed."""
+async def finish_claimed(
+    connection: Connection,
+    claimed: Claimed,
+    status: ItemStatus,
+    *,
+    result: dict[str, Any] | None = None,
+    code: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Finish it in a transaction that does more. Raises LeaseLost."""
     change = """
         status = %(status)s, stage = case when %(code)s::text is null then 'done' else stage end, lease_until = null,
         finished_at = now(), result = %(result)s, error_code = %(code)s, error_detail = %(detail)s
     """
-    none = {"result": None, "code": None, "detail": None}
-    await update_claimed(connection, claimed, change, {**none, "status": status, **outcome})
+    written = None if result is None else Jsonb(result)
+    values = {"status": status, "result": written, "code": code, "detail": detail}
+    await update_claimed(connection, claimed, change, values)
     if status != "succeeded":
         await unstage_rows(connection, claimed)
 
