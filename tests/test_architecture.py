@@ -102,7 +102,7 @@ TALKS_TO_A_TERMINAL = (
     r"|ingest\.(tune|sync|reindexing)\.command"
 )
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
-MAX_FILE_LINES = 300
+MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 
 
