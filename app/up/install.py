@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.up import preflight
@@ -88,10 +88,13 @@ def _ensure(environment: Environment, progress: Progress) -> None:
         progress.note("an earlier install did not finish; starting it again")
     environment.begin()
     venv.create(environment.folder, with_pip=True)
+    install_step = _pip
     for step in environment.steps:
         if step == [TORCH]:
             _install_torch(environment, progress)
-        elif (code := _packages(environment, step, progress)) != 0:
+            # Only beside torch: uv does not know where its CPU build comes from, and would fetch CUDA's.
+            install_step = _uv if _pip(environment, [UV], progress) == 0 else _pip
+        elif (code := install_step(environment, step, progress)) != 0:
             raise _failure(environment, code)
     if environment.name == "app":
         _compile(environment, progress)
@@ -114,31 +117,21 @@ def _install_torch(environment: Environment, progress: Progress) -> None:
     raise _failure(environment, code)
 
 
-def _packages(environment: Environment, step: Sequence[str], progress: Progress) -> int:
-    """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails.
-
-    uv never installs torch: it does not know where the CPU build comes from, and would fetch CUDA's.
-    """
-    if not _is_torch_there(environment) or _pip(environment, [UV], progress) != 0:
-        return _pip(environment, step, progress)
-    uv = ["uv", "pip", "install", "--python", str(environment.python), "--no-progress", *_indexes(environment), *step]
-    return 0 if _run(environment, uv, progress) == 0 else _pip(environment, step, progress)
+def _uv(environment: Environment, step: Sequence[str], progress: Progress) -> int:
+    """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails."""
+    command = ["uv", "pip", "install", "--python", str(environment.python), "--no-progress", *step]
+    return _run(environment, command, progress, _indexes(environment)) and _pip(environment, step, progress)
 
 
-def _indexes(environment: Environment) -> list[str]:
-    """Return what pip is configured to install from, in uv's options."""
+def _indexes(environment: Environment) -> dict[str, str]:
+    """Return what pip is configured to install from, in uv's variables: such an address may hold a password."""
     listed = subprocess.run(
         [str(environment.python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
-    found = re.findall(r"\.(index-url|extra-index-url)='(.+)'$", listed, re.MULTILINE)
-    option = {"index-url": "--default-index", "extra-index-url": "--index"}
-    return [
-        word for name, urls in found for url in re.findall(r"https?://[^\s\\]+", urls) for word in (option[name], url)
-    ]
-
-
-def _is_torch_there(environment: Environment) -> bool:
-    return any((environment.folder / "lib").glob("python*/site-packages/torch"))
+    found = dict(re.findall(r"\.(index-url|extra-index-url)='(.+)'$", listed, re.MULTILINE))
+    variables = {"UV_DEFAULT_INDEX": found.get("index-url", ""), "UV_INDEX": found.get("extra-index-url", "")}
+    urls = {name: " ".join(re.findall(r"https?://[^\s\\]+", text)) for name, text in variables.items()}
+    return {name: text for name, text in urls.items() if text}
 
 
 def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> int:
@@ -154,12 +147,21 @@ def _compile(environment: Environment, progress: Progress) -> None:
     _run(environment, ["compileall", "-q", "-j", "0", "-x", "/tests?/", str(environment.folder / "lib")], progress)
 
 
-def _run(environment: Environment, module: Sequence[str], progress: Progress) -> int:
+def _run(
+    environment: Environment, module: Sequence[str], progress: Progress, variables: Mapping[str, str] | None = None
+) -> int:
     command = [str(environment.python), "-m", *module]
     with environment.log.open("w") as log:
         log.write(f"$ {' '.join(command)}\n")
         log.flush()
-        child = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(variables or {})},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
         try:
             while child.poll() is None:
                 time.sleep(0.2)

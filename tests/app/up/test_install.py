@@ -8,7 +8,7 @@ from importlib.metadata import distributions
 import pytest
 
 from app.up import install
-from app.up.environments import UV, Environment
+from app.up.environments import TORCH, UV, Environment
 from app.up.progress import Progress
 
 PIP = (
@@ -50,17 +50,16 @@ def test_packages_are_compiled_where_a_limited_child_could_not_do_it(packages, t
 def test_uv_installs_beside_a_torch_that_is_there_and_pip_takes_over_where_it_fails(
     packages, tmp_path, monkeypatch, fails, last
 ):
-    environment = Environment("engine", tmp_path / "environment", steps=[["--no-deps", "-r", "list.txt"]])
+    environment = Environment("engine", tmp_path / "environment", steps=[[TORCH], ["--no-deps", "-r", "list.txt"]])
     progress = Progress()
     progress.start("engine", "nothing")
     create = install.venv.create
 
-    def with_torch(folder, **options):
+    def with_uv(folder, **options):
         create(folder, **options)
-        (folder / "lib" / "python3.99" / "site-packages" / "torch").mkdir(parents=True)
         (packages / "uv.py").write_text(f"{PIP.replace('said', 'said-to-uv')}; sys.exit({int(fails)})")
 
-    monkeypatch.setattr(install.venv, "create", with_torch)
+    monkeypatch.setattr(install.venv, "create", with_uv)
     install._ensure(environment, progress)
     said = (packages / "said-to-uv").read_text()
     assert said.startswith("pip install --python ")
@@ -76,10 +75,10 @@ def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeyp
         """print("global.index-url='https://mirror.example/simple'\\n"""
         """:env:.extra-index-url='file:///there https://two.example/s'")"""
     )
-    assert install._indexes(environment) == [
-        *("--default-index", "https://mirror.example/simple"),
-        *("--index", "https://two.example/s"),
-    ]
+    assert install._indexes(environment) == {
+        "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+        "UV_INDEX": "https://two.example/s",
+    }
 
 
 def test_no_cuda_package_came_into_the_app_s_environment():
