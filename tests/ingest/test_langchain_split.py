@@ -15,7 +15,7 @@ from app.errors import DocumentError, NotConfigured
 from ingest import langchain_split
 from ingest.langchain_split import split_text
 from ingest.loading.load import Loaded, Page
-from tests.conftest import EXAMPLES, ingest_text
+from tests.conftest import ingest_text
 from tests.ingest.test_split import ENGLISH, KOREAN, check, words
 from tests.ingest.working import Worker
 
@@ -61,8 +61,10 @@ def test_without_room_or_without_the_library_it_says_what_to_do(monkeypatch, enc
 
 
 async def test_the_setting_cuts_a_document_by_it(services, tenant):
-    settings = services.settings.model_copy(update={"splitter": "langchain", "chunk_tokens": 64})
-    text = (EXAMPLES / "king-sejong-annals.ko.md").read_text()
+    # With this overlap the other splitter's chunks do overlap.
+    update = {"splitter": "langchain", "chunk_tokens": 96, "chunk_overlap": 48}
+    settings = services.settings.model_copy(update=update)
+    text = "".join(KOREAN.replace("163", str(number)) for number in range(100, 120))
     async with Worker(dataclasses.replace(services, settings=settings)):
         await ingest_text(tenant, text, id="annals")
     chunks = (await tenant.get("/documents/annals/chunks")).json()["data"]
