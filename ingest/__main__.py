@@ -17,6 +17,7 @@ from app.concurrency import run_forever
 from app.errors import KyujangError
 from app.settings import Settings
 from ingest import cleanup
+from ingest.langchain_split import import_library
 from ingest.reindexing import command as reindex
 from ingest.sync import command as add
 from ingest.tune import command as tune
@@ -51,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:
     logs.configure(settings.log_level)
+    if settings.splitter == "langchain":
+        # Otherwise every document would fail.
+        import_library()
     asyncio.run(_work(settings))
     return 0
 

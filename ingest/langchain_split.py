@@ -47,14 +47,19 @@ def _first_letter(text: str, at: int) -> int:
     return at
 
 
-def _splitter(count_tokens: CountTokens, max_tokens: int) -> RecursiveCharacterTextSplitter:
+def import_library() -> type[RecursiveCharacterTextSplitter]:
+    """Return the library's splitter. Raises NotConfigured where the extra is not installed."""
     try:
         from langchain_text_splitters import RecursiveCharacterTextSplitter
     except ImportError:
         raise NotConfigured(
             "KYUJANG_SPLITTER=langchain needs the extra: pip install 'kyujang[langchain]' (docs/guides/documents.md)."
         ) from None
-    return RecursiveCharacterTextSplitter(
+    return RecursiveCharacterTextSplitter
+
+
+def _splitter(count_tokens: CountTokens, max_tokens: int) -> RecursiveCharacterTextSplitter:
+    return import_library()(
         chunk_size=max_tokens,
         chunk_overlap=0,
         length_function=lambda text: count_tokens([text])[0],

@@ -13,6 +13,7 @@ from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import DocumentError, NotConfigured
 from ingest import langchain_split
+from ingest.__main__ import main
 from ingest.langchain_split import split_text
 from ingest.loading.load import Loaded, Page
 from tests.conftest import ingest_text
@@ -58,6 +59,14 @@ def test_without_room_or_without_the_library_it_says_what_to_do(monkeypatch, enc
     monkeypatch.setitem(sys.modules, "langchain_text_splitters", None)
     with pytest.raises(NotConfigured, match=r"kyujang\[langchain\]"):
         split_text(loaded, count_tokens=encoder.count_tokens, max_tokens=60)
+
+
+def test_a_worker_without_the_library_does_not_start(monkeypatch, capsys):
+    monkeypatch.setenv("KYUJANG_SPLITTER", "langchain")
+    monkeypatch.setenv("KYUJANG_SERVICE_DATABASE_URL", "postgresql://127.0.0.1:1/nowhere")
+    monkeypatch.setitem(sys.modules, "langchain_text_splitters", None)
+    assert main(["worker"]) == 1
+    assert "kyujang[langchain]" in capsys.readouterr().err
 
 
 async def test_the_setting_cuts_a_document_by_it(services, tenant):
