@@ -26,7 +26,7 @@ from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument
 from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
-from ingest.split import Chunk, split_text
+from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis
 
 log = logging.getLogger("kyujang.ingest")
@@ -117,11 +117,15 @@ async def split(services: Services, document: DocumentState) -> None:
     tokens, overlap = chunk_size(services.settings, encoder)
     tokens = min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0])
     if services.settings.splitter == "langchain":
-        cut = partial(langchain_split.split_text, count_tokens=encoder.count_tokens, max_tokens=tokens)
+        cut = partial(langchain_split.split_text, max_tokens=tokens)
     else:
-        cut = partial(split_text, count_tokens=encoder.count_tokens, max_tokens=tokens, overlap_tokens=overlap)
-    document.chunks = await asyncio.to_thread(cut, document.loaded)
+        cut = partial(split_text, max_tokens=tokens, overlap_tokens=overlap)
+    document.chunks = await asyncio.to_thread(_cut, cut, document.loaded, encoder, services.settings.load_timeout_s)
     document.loaded = None
+
+
+def _cut(cut: Callable[..., list[Chunk]], loaded: Loaded, encoder: Encoder, seconds: float) -> list[Chunk]:
+    return cut(loaded, count_tokens=within(encoder.count_tokens, seconds))
 
 
 async def embed(services: Services, document: DocumentState) -> None:

@@ -23,7 +23,10 @@ DECLINING = {
 # Where a claim starts and ends in the answer, and what it says.
 Said = tuple[int, int, str]
 STRING = r'"(?:[^"\\]|\\.)*"'
-VALUE = re.compile(rf"{STRING}(?=\s*:)|(?P<string>{STRING})|(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
+# A string that never ends is read to the end once, not again from each of its quotes.
+VALUE = re.compile(
+    rf'{STRING}(?=\s*:)|(?P<string>{STRING})|"(?:[^"\\]|\\.)*+|(?P<number>-?[0-9]+(?:\.[0-9]+)?)', re.DOTALL
+)
 
 
 def validate_schema(schema: Mapping[str, Any]) -> None:

@@ -161,7 +161,7 @@ class Settings(Home, BaseSettings):
     load_memory_mb: int = Field(2048, ge=256)
     """Memory of the child process that reads a file."""
     load_timeout_s: float = Field(120, gt=0)
-    """Seconds that reading a file may take."""
+    """Seconds that reading a file may take, and seconds of processor time that cutting its text into chunks may."""
     load_max_chars: int = Field(50_000_000, ge=1000)
     """The most characters of a document."""
     lease_s: float = Field(30, ge=1)

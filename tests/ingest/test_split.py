@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
-from app.errors import NotConfigured
+from app.errors import DocumentError, NotConfigured
 from ingest.loading.load import Loaded, Page
-from ingest.split import Chunk, split_text
+from ingest.split import MAX_CHARACTERS_A_TOKEN, Chunk, split_text, within
 
 ENGLISH = "The annals of King Sejong fill 163 volumes. They were kept in four archives, far apart from each other. "
 KOREAN = "세종실록은 163권으로 이루어져 있다. 사고 네 곳에 나누어 보관하였다. "
@@ -43,6 +43,7 @@ def check(loaded: Loaded, chunks: list[Chunk], max_tokens: int, count_tokens) ->
         covered.update(range(chunk.start, chunk.stop))
     assert all(position in covered for position, character in enumerate(text) if not character.isspace())
     assert [chunk.stop for chunk in chunks] == sorted({chunk.stop for chunk in chunks})
+    assert all(len(chunk.text) <= MAX_CHARACTERS_A_TOKEN * max_tokens for chunk in chunks)
 
 
 @given(
@@ -107,6 +108,30 @@ def test_a_heading_is_never_left_behind_nor_a_chunk_repeated(overlap):
     check(loaded, chunks, 40, words)
     assert not any(chunk.text.splitlines()[-1].startswith("#") for chunk in chunks)
     assert all(one.start < two.start for one, two in pairwise(chunks))
+
+
+def test_headings_alone_fill_their_chunks():
+    text = "# One of many\n" * 500 + "And a text."
+    loaded = Loaded("text/markdown", None, [Page(None, text)])
+    chunks = split_text(loaded, count_tokens=words, max_tokens=40, overlap_tokens=14)
+    check(loaded, chunks, 40, words)
+    assert len(chunks) < 100
+    assert not chunks[-1].text.startswith("And")
+
+
+@pytest.mark.parametrize("between", [" " * 1000, "\u200b" * 1000, " \n" * 1000], ids=["spaces", "invisible", "lines"])
+def test_a_chunk_is_bounded_in_characters_too(between):
+    loaded = Loaded("text/plain", None, [Page(None, between.join(["One word."] * 30))])
+    chunks = split_text(loaded, count_tokens=words, max_tokens=20, overlap_tokens=5)
+    assert max(len(chunk.text) for chunk in chunks) <= MAX_CHARACTERS_A_TOKEN * 20
+
+
+def test_splitting_ends_when_its_time_is_over():
+    loaded = Loaded("text/plain", None, [Page(None, ENGLISH * 1000)])
+    with pytest.raises(DocumentError, match="KYUJANG_LOAD_TIMEOUT_S") as ended:
+        split_text(loaded, count_tokens=within(words, 0.001), max_tokens=40, overlap_tokens=0)
+    assert ended.value.document_code == "timeout"
+    assert split_text(loaded, count_tokens=within(words, 120), max_tokens=40, overlap_tokens=0)
 
 
 @pytest.mark.parametrize(
