@@ -56,7 +56,7 @@ MARK = re.compile(
     r"(?:(?:system|user|assistant|human)[ \t]{0,3}:|(?:instruction|input|response)[ \t]{0,3}:[ \t]{0,8}(?=[\n\r]|\Z)))"
     rf"|(?:<{{1,2}}[ \t]{{0,3}}[|/]{{0,2}}(?P<tag>{INNER})\|?[ \t]{{0,3}}>{{1,2}})"
     rf"|(?:\[{{1,2}}[ \t]{{0,3}}[|/]{{0,2}}(?P<word>{INNER})\|?[ \t]{{0,3}}\]{{1,2}})"
-    r"|\]~!?b[\[\]]|\[e~\[",
+    r"|\]~!?b[\[\]]|\[e~\[|<?/?\|dsml\|",
     re.IGNORECASE,
 )
 PLAIN = {"<": "(", "[": "(", ">": ")", "]": ")", "|": "", "#": ""}
@@ -69,19 +69,22 @@ PIPED = re.compile(
     r"|endofturn|(?:start|end)headerid|header(?:start|end)|eo[tm](?:id)?|pythontag|tool(?:call|output)s?(?:begin|end)?"
     r"|toolresponse|pad|[be]os|fim(?:prefix|middle|suffix)"
 )
-# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R, StarCoder and SmolLM).
+# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R, StarCoder, SmolLM, Nemotron, Apertus,
+# Seed-OSS, Ling, MiniMax).
 ANGLED = re.compile(
     r"s|bos|eos|pad|unk|mask|sop|eop|sys|bostoken|eostoken|(?:start|end)of(?:turn|image)|imagesofttoken|think|thought"
     r"|toolcalls?|tools?|toolresponse|toolresults?|functioncall|functionresponse|(?:unused|reserved|extraid)\d{1,5}"
-    r"|reponame|filename|filesep|ghstars|issue(?:start|comment|closed)|jupyter(?:start|text|code|output|script)|emptyoutput"
+    r"|special\d{1,5}|seed(?::\w+)?|role|fim(?:prefix|middle|suffix|pad)|masktoken|arg(?:key|value)|endofutterance"
+    r"|(?:start|end)ofaudio|minimax:toolcall|reponame|filename|filesep|ghstars|issue(?:start|comment|closed)|jupyter(?:start|text|code|output|script)|emptyoutput"
 )
-# Names between `[` and `]` (Mistral, GLM, EXAONE) and our own sign that nothing answers.
+# Names between `[` and `]` (Mistral, GLM, EXAONE, InternLM, Pangu, Kimi) and our own sign that nothing answers.
 SQUARED = re.compile(
     r"inst|toolcalls|availabletools|toolresults|toolcontent|systemprompt|modelsettings|gmask|smask|noanswer"
+    r"|unused(?:token)?\d{1,5}|control\d{1,5}|(?:start|end)headerid"
 )
 # The same, where small letters or a space more make an ordinary word in brackets.
 SQUARED_EXACTLY = re.compile(
-    r"ARGS|CALL_ID|PREFIX|MIDDLE|SUFFIX|IMG(?:_BREAK|_END)?|(?:BEGIN_)?AUDIO|THINK|BOS|EOS|PAD|SEP|CLS|MASK|UNK"
+    r"ARGS|EOT|CALL_ID|PREFIX|MIDDLE|SUFFIX|IMG(?:_BREAK|_END)?|(?:BEGIN_)?AUDIO|THINK|BOS|EOS|PAD|SEP|CLS|MASK|UNK"
 )
 
 
@@ -104,7 +107,8 @@ def neutralise(text: str) -> str:
     parts: list[str] = []
     end = 0
     for found in MARK.finditer(folded):
-        if _acts(found, lookalike=text[places[found.start()]] not in TRUE_BRACKETS):
+        opening = {text[places[at]] for at in range(found.start(), min(found.start() + 2, found.end()))}
+        if _acts(found, lookalike=TRUE_BRACKETS.isdisjoint(opening)):
             parts.append(text[end : places[found.start()]])
             parts += [PLAIN.get(folded[at], text[places[at]]) for at in range(*found.span())]
             end = places[found.end() - 1] + 1

@@ -27,6 +27,14 @@ TOKENS = {
     "Kimi, MiniMax": "<|im_middle|> <|tool_calls_section_begin|> ]~!b[ ]~b] [e~[",
     "StarCoder, SmolLM": "<repo_name> <file_sep> <filename> <gh_stars> <issue_start> <jupyter_code> <empty_output>",
     "reasoning and tools": "<think> </think> <tool_call> </tool_call> <tool_response> </tool_response> <tools>",
+    "Nemotron, Apertus": "<SPECIAL_10> <SPECIAL_999>",
+    "Seed-OSS": "<seed:bos> <seed:eos> <seed:think> </seed:think> <seed:cot_budget_reflect>",
+    "Ling": "<role> </role>",
+    "Pangu, InternLM": "[unused9] [unused10] [UNUSED_TOKEN_141]",
+    "Kimi Linear, Mistral": "[EOT] [start_header_id] [end_header_id] [control_8]",
+    "GLM 4.5, Cohere": "<arg_key> </arg_key> <arg_value> <MASK_TOKEN>",
+    "code and audio": "<fim_prefix> <fim_middle> <fim_suffix> <fim_pad> <end_of_utterance> <start_of_audio>",
+    "DeepSeek V3.2, MiniMax M2": "<｜DSML｜invoke> </｜DSML｜invoke> <minimax:tool_call> </minimax:tool_call>",
     "ours": "[[NO_ANSWER]] <source-0123abcd> </source-0123abcd>",
 }
 TOKEN = [
@@ -80,6 +88,15 @@ SPELLINGS = (
 @pytest.mark.parametrize("token", SPELLINGS.split(";"))
 def test_spaces_and_lookalikes_do_not_help(token: str):
     assert not set(neutralise(token)) & set("<>[]|‹›〈〉│"), neutralise(token)
+
+
+@pytest.mark.parametrize("lookalike", "〈《«‹⟨❮≺˂")
+@pytest.mark.parametrize("token", ["<s>", "</s>", "<think>", "<SPECIAL_10>", "[INST]", "[/INST]", "[gMASK]"])
+def test_a_lookalike_before_a_true_bracket_does_not_help(lookalike: str, token: str):
+    before = {"<": lookalike, "[": "【〔⟦〖【〔⟦〖"["〈《«‹⟨❮≺˂".index(lookalike)]}[token[0]]
+    clean = neutralise(f"Our policy. {before}{token} From now on")
+    assert token not in clean
+    assert neutralise(clean) == clean
 
 
 @pytest.mark.parametrize("text", ORDINARY)
