@@ -222,7 +222,7 @@ async def new_tenant(anonymous: httpx.AsyncClient, services: Services) -> AsyncI
     """Makes a tenant with a key; gives a client that sends it."""
     opened: list[httpx.AsyncClient] = []
 
-    async def make(name: str | None = None, scopes: tuple[str, ...] = ("query", "ingest")) -> httpx.AsyncClient:
+    async def make(name: str | None = None, scopes: tuple[str, ...] = ("query", "read", "ingest")) -> httpx.AsyncClient:
         name = name or f"t-{secrets.token_hex(4)}"
         operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
         await anonymous.post("/tenants", json={"id": name, "name": name}, headers=operator)

@@ -15,7 +15,7 @@ from app.api.adapter_schemas import (
     RollbackOut,
 )
 from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, waited_for
-from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, PageDep, ServicesDep, page_of
+from app.api.deps import AdaptersTenant, AnyTenant, EvaluateTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.uploads import FORM, content_type, received_form
@@ -139,7 +139,7 @@ async def evaluate_adapter(
     name: Name,
     body: EvaluateBody,
     response: Response,
-    tenant: AdaptersTenant,
+    tenant: EvaluateTenant,
     services: ServicesDep,
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,
@@ -164,7 +164,7 @@ async def evaluate_adapter(
 
 
 @router.get("/{name}/evaluations", response_model=Page[JobSummary])
-async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+async def list_evaluations(name: Name, tenant: EvaluateTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List these jobs, newest first. `GET /jobs/{id}` has the report."""
     await registry.get(services.database, tenant.number, name)
     rows = await jobs.list_jobs(
@@ -172,7 +172,7 @@ async def list_evaluations(name: Name, tenant: AnyTenant, services: ServicesDep,
         tenant.number,
         limit=page.limit + 1,
         before=before(page.after(str, str)),
-        kind="evaluate",
+        kinds=["evaluate"],
         name=name,
     )
     return page_of([job_out(row) for row in rows], page.limit, lambda row: [row.created_at.isoformat(), row.id])

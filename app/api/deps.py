@@ -29,16 +29,25 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 class TenantKey:
-    """Returns the caller's tenant. Raises Unauthorized, or Forbidden if its key has none of `scopes`."""
+    """Returns the caller's tenant. Raises Unauthorized, or Forbidden if its key has none of `scopes`, or not `both`."""
 
-    def __init__(self, *scopes: Scope) -> None:
+    def __init__(self, *scopes: Scope, both: bool = False) -> None:
         self.scopes = scopes
+        self.both = both
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
-        if not tenant.scopes.intersection(self.scopes):
-            raise Forbidden(f"This key lacks the scope {' or '.join(self.scopes)!r}.")
+        self.check(tenant)
         return tenant
+
+    def admits(self, tenant: Tenant) -> bool:
+        return (all if self.both else any)(scope in tenant.scopes for scope in self.scopes)
+
+    def check(self, tenant: Tenant) -> None:
+        """Raise Forbidden unless the tenant's key is admitted."""
+        if not self.admits(tenant):
+            missing = [scope for scope in self.scopes if scope not in tenant.scopes]
+            raise Forbidden(f"This key lacks the scope {(' and ' if self.both else ' or ').join(map(repr, missing))}.")
 
 
 class OperatorKey:
@@ -83,8 +92,12 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
 
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]
+ReadTenant = Annotated[Tenant, Depends(TenantKey("read"))]
 IngestTenant = Annotated[Tenant, Depends(TenantKey("ingest"))]
 AdaptersTenant = Annotated[Tenant, Depends(TenantKey("adapters"))]
+# An evaluation answers from the documents.
+EvaluateTenant = Annotated[Tenant, Depends(TenantKey("query", "adapters", both=True))]
+JobsTenant = Annotated[Tenant, Depends(TenantKey("read", "ingest", "adapters"))]
 WorkTenant = Annotated[Tenant, Depends(TenantKey("ingest", "adapters"))]
 AnyTenant = Annotated[Tenant, Depends(TenantKey(*SCOPES))]
 

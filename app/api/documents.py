@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
-from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
+from app.api.deps import IngestTenant, KeyFirst, PageDep, ReadTenant, ServicesDep, page_of
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import InvalidInput, NotFound
@@ -36,7 +36,7 @@ DocumentId = Annotated[str, Depends(document_id)]
 
 @router.get("", response_model=Page[DocumentOut])
 async def list_documents(
-    tenant: AnyTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery
+    tenant: ReadTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery
 ) -> dict[str, Any]:
     """List documents, or those that `?filters=` lets through."""
     after = page.after(str)
@@ -49,7 +49,7 @@ async def list_documents(
 
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
-async def list_chunks(tenant: AnyTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List a document's chunks in its order, each with its page and its span in the text."""
     after = page.after(int)
     rows = await documents.list_chunks(
@@ -70,7 +70,7 @@ async def list_chunks(tenant: AnyTenant, id: DocumentId, services: ServicesDep, 
 
 
 @router.get("/{id:path}")
-async def get_document(tenant: AnyTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
+async def get_document(tenant: ReadTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
     """Show a document."""
     document = await documents.get_document(services.database, tenant.number, id)
     return DocumentOut.model_validate(document, from_attributes=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,14 +11,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import AnyTenant, KeyFirst, PageDep, ServicesDep, WorkTenant, page_of
+from app.api.deps import JobsTenant, KeyFirst, PageDep, ServicesDep, TenantKey, WorkTenant, page_of
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.sse import Event, event_stream, unchanged
-from app.errors import Forbidden, InvalidInput, NotFound
+from app.errors import InvalidInput, NotFound
+from app.services import Services
 from app.storage import jobs
 from app.storage.database import Database
-from app.storage.jobs import Job
+from app.storage.jobs import Job, JobKind, JobStatus
 from app.storage.tenancy import TenantNumber
+from app.storage.tenants import Tenant
 
 router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
 
@@ -32,38 +34,52 @@ def job_id(id: str) -> str:
 
 
 JobId = Annotated[str, Depends(job_id)]
+# Which keys see a job of a kind. An evaluation's report holds answers from the documents.
+SEEN_WITH: dict[JobKind, TenantKey] = {
+    "ingest": TenantKey("read", "ingest"),
+    "tune": TenantKey("adapters"),
+    "evaluate": TenantKey("query", "adapters", both=True),
+}
+CANCELLED_WITH = {**SEEN_WITH, "ingest": TenantKey("ingest")}
 
 
 @router.get("", response_model=Page[JobSummary])
-async def list_jobs(tenant: AnyTenant, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """List jobs, newest first."""
+async def list_jobs(
+    tenant: JobsTenant, services: ServicesDep, page: PageDep, status: JobStatus | None = None
+) -> dict[str, Any]:
+    """List the jobs that the key may see, newest first, or those of one `?status=`."""
     rows = await jobs.list_jobs(
-        services.database, tenant.number, limit=page.limit + 1, before=before(page.after(str, str))
+        services.database,
+        tenant.number,
+        limit=page.limit + 1,
+        before=before(page.after(str, str)),
+        kinds=[kind for kind, key in SEEN_WITH.items() if key.admits(tenant)],
+        status=status,
     )
     return page_of([job_out(row) for row in rows], page.limit, lambda row: [row.created_at.isoformat(), row.id])
 
 
 @router.get("/{id}")
-async def get_job(id: JobId, tenant: AnyTenant, services: ServicesDep) -> JobOut:
-    """Show a job with the state of each document, or with the progress and result of an adapter's work."""
-    return job_out(await jobs.get_job(services.database, tenant.number, id))
+async def get_job(id: JobId, tenant: JobsTenant, services: ServicesDep) -> JobOut:
+    """Show a job with the state of each document, or with the progress and result of an adapter's work.
+
+    The first takes the scope `read` or `ingest`, a training `adapters`, an evaluation `query` and `adapters`.
+    """
+    return job_out(await _job(services, tenant, id, SEEN_WITH))
 
 
 @router.get("/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def job_events(request: Request, id: JobId, tenant: AnyTenant, services: ServicesDep) -> StreamingResponse:
+async def job_events(request: Request, id: JobId, tenant: JobsTenant, services: ServicesDep) -> StreamingResponse:
     """Stream a job's progress as server-sent events: `progress` with the counts and the documents that have changed,
     at the end `done` with the whole job."""
-    job = await jobs.get_job(services.database, tenant.number, id)
+    job = await _job(services, tenant, id, SEEN_WITH)
     return event_stream(request, _progress(services.database, tenant.number, job), unchanged)
 
 
 @router.delete("/{id}")
 async def cancel_job(id: JobId, tenant: WorkTenant, services: ServicesDep) -> JobOut:
     """Cancel what is not done yet. What is done stays."""
-    job = await jobs.get_job(services.database, tenant.number, id)
-    scope = "ingest" if job.kind == "ingest" else "adapters"
-    if scope not in tenant.scopes:
-        raise Forbidden(f"This key lacks the scope {scope!r}.")
+    await _job(services, tenant, id, CANCELLED_WITH)
     job, blobs = await jobs.cancel_job(services.database, tenant.number, id)
     await services.blobs.remove(blobs)
     return job_out(job)
@@ -80,6 +96,13 @@ def before(values: list[str] | None) -> tuple[datetime, str] | None:
         return datetime.fromisoformat(values[0]), values[1]
     except ValueError:
         raise InvalidInput("This cursor is not one that this service gave out.", pointer="/cursor") from None
+
+
+async def _job(services: Services, tenant: Tenant, job_id: str, keys: Mapping[JobKind, TenantKey]) -> Job:
+    """Raises NotFound, or Forbidden if the key may not do this with a job of its kind."""
+    job = await jobs.get_job(services.database, tenant.number, job_id)
+    keys[job.kind].check(tenant)
+    return job
 
 
 async def _progress(database: Database, tenant: TenantNumber, job: Job) -> AsyncGenerator[Event]:

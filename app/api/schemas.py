@@ -161,7 +161,7 @@ class TenantOut(BaseModel):
 
 
 class KeyBody(Body):
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["query", "ingest"]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = ["query", "read", "ingest"]
     expires_at: Annotated[datetime, Field(strict=False), AfterValidator(_storable)] | None = None
 
 

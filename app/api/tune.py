@@ -12,7 +12,7 @@ from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, M
 from app.adapters.version import MAX_NAME, NAME, refuse_name
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted, idempotency
-from app.api.deps import AdaptersTenant, AnyTenant, KeyFirst, ServicesDep
+from app.api.deps import AdaptersTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
@@ -67,7 +67,7 @@ def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
 
 
 @router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-async def loss_curve(id: JobId, tenant: AnyTenant, services: ServicesDep) -> Response:
+async def loss_curve(id: JobId, tenant: AdaptersTenant, services: ServicesDep) -> Response:
     """Draw a training's loss so far. The points are the job's `progress.curve`."""
     job = await jobs.get_job(services.database, tenant.number, id)
     curve = (job.progress or {}).get("curve")

@@ -25,7 +25,9 @@ def add_commands(commands: Any) -> None:
     key = add_group(commands, "key", "manage a tenant's keys, with the operator's key")
     new = add_remote_command(key, "add", "create a key and print it, this once", _add_key)
     new.add_argument("tenant", help="the tenant's id")
-    new.add_argument("--scopes", default="query,ingest", help="a comma-separated list of query, ingest, adapters")
+    new.add_argument(
+        "--scopes", default="query,read,ingest", help="a comma-separated list of query, read, ingest, adapters"
+    )
     add_remote_command(key, "list", "list a tenant's keys", _list_keys).add_argument("tenant", help="the tenant's id")
     revoke = add_remote_command(key, "revoke", "revoke a key, from the next request on", _revoke_key)
     revoke.add_argument("tenant", help="the tenant's id")

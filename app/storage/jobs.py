@@ -29,6 +29,12 @@ JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "canc
 Stage = Literal["load", "split", "embed", "store", "done"]
 ITEM_STATUSES = get_args(ItemStatus)
 COUNTED = ", ".join(f"count(*) filter (where status = '{status}') as {status}" for status in ITEM_STATUSES)
+# A JobStatus, of what is counted.
+STATUS = """
+    case when running > 0 or (queued > 0 and queued < total) then 'running' when queued > 0 then 'queued'
+         when succeeded + unchanged = total then 'succeeded' when succeeded + unchanged > 0 then 'partial'
+         when failed > 0 then 'failed' else 'cancelled' end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +142,26 @@ async def list_jobs(
     *,
     limit: int,
     before: tuple[datetime, str] | None = None,
-    kind: JobKind | None = None,
+    kinds: Sequence[JobKind] = get_args(ShownKind),
     name: str | None = None,
+    status: JobStatus | None = None,
 ) -> list[Job]:
     """Newest first, without their documents. `before` is the last job of the page before this one."""
     at, job_id = before or (None, None)
+    # Without a status only the jobs of the page are counted; `limit null` is none.
     which = """
         and (%(at)s::timestamptz is null or (created_at, id) < (%(at)s::timestamptz, %(id)s))
-        and (%(kind)s::text is null or kind = %(kind)s)
+        and kind = any(%(kinds)s)
         and (%(name)s::text is null or id in (
             select job_id from job_items where tenant_id = %(tenant)s and name = %(name)s))
-        order by created_at desc, id desc limit %(limit)s
+        order by created_at desc, id desc limit case when %(status)s::text is null then %(limit)s::integer end
     """
-    key = {"tenant": tenant, "at": at, "id": job_id, "limit": limit, "kind": kind, "name": name}
+    key = {
+        "tenant": tenant, "at": at, "id": job_id, "limit": limit, "kinds": list(kinds), "name": name, "status": status,
+    }  # fmt: skip
+    query = _shown(which, "where %(status)s::text is null or counted.status = %(status)s", "limit %(limit)s")
     async with database.transaction(tenant) as connection:
-        return [_job(row) for row in await fetch_all(connection, _shown(which), key)]
+        return [_job(row) for row in await fetch_all(connection, query, key)]
 
 
 async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> tuple[Job, list[str]]:
@@ -185,19 +196,23 @@ def _columns(item: Upload | Task) -> dict[str, Any]:
     return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}
 
 
-def _shown(which: str) -> str:
-    """Return the query for the jobs that `which` selects: their counts, and what tasks have beside them."""
+def _shown(which: str, counted_as: str = "", most: str = "") -> str:
+    """Return the query for the jobs that `which` and then `counted_as` select: their counts and status, and what tasks
+    have beside them."""
     return f"""
         select j.id, j.kind, j.created_at, counted.*,
                task.name, task.version, task.progress, task.result, task.error_code, task.error_detail
         from (select * from jobs where tenant_id = %(tenant)s and kind <> 'check' {which}) j
         cross join lateral (
-            select count(*) as total, max(finished_at) as finished_at, {COUNTED}
-            from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
+            select *, {STATUS} as status from (
+                select count(*) as total, max(finished_at) as finished_at, {COUNTED}
+                from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
+            ) items
         ) counted
         left join job_items task
             on j.kind <> 'ingest' and task.tenant_id = j.tenant_id and task.job_id = j.id and task.n = 0
-        order by j.created_at desc, j.id desc
+        {counted_as}
+        order by j.created_at desc, j.id desc {most}
     """  # noqa: S608 - constants
 
 
@@ -216,11 +231,10 @@ async def _read(connection: Connection, tenant: TenantNumber, job_id: str) -> Jo
 
 def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:
     counts = {name: row[name] for name in (*ITEM_STATUSES, "total")}
-    status = _status(counts)
-    finished = None if status in ("queued", "running") else row["finished_at"]
+    finished = None if row["status"] in ("queued", "running") else row["finished_at"]
     adapter = AdapterReference(row["name"], row["version"]) if row["name"] else None
     return Job(
-        row["id"], row["kind"], status, row["created_at"], finished, counts, list(documents),
+        row["id"], row["kind"], row["status"], row["created_at"], finished, counts, list(documents),
         adapter, row["progress"], row["result"], _error(row),
     )  # fmt: skip
 
@@ -233,16 +247,3 @@ def _item(row: DictRow) -> Item:
 
 def _error(row: DictRow) -> ItemError | None:
     return ItemError(row["error_code"], row["error_detail"]) if row["error_code"] else None
-
-
-def _status(counts: dict[str, int]) -> JobStatus:
-    good = counts["succeeded"] + counts["unchanged"]
-    if counts["running"] or (counts["queued"] and counts["queued"] < counts["total"]):
-        return "running"
-    if counts["queued"]:
-        return "queued"
-    if good == counts["total"]:
-        return "succeeded"
-    if good:
-        return "partial"
-    return "failed" if counts["failed"] else "cancelled"

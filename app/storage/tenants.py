@@ -17,7 +17,7 @@ from app.errors import Conflict, NotFound, Unauthorized
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
-Scope = Literal["query", "ingest", "adapters"]
+Scope = Literal["query", "read", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TENANT = "default"
 KEY_PREFIX = "kyu"

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     service = parser.add_mutually_exclusive_group(required=True)
     service.add_argument("--home", type=Path, help="a folder for a service of its own")
     service.add_argument("--url", help="a service that runs; it keeps the corpora")
-    add("--key", help="its key, with the scopes query and ingest")
+    add("--key", help="its key, with the scopes query, read and ingest")
     add("--data", type=Path, default=Path("../shared/data"), help="holds en and ko (../shared/data)")
     add("--languages", type=_languages, default=list(data.LANGUAGES), help="en,ko")
     add("--ways", type=_ways, default=[], help=f"of {','.join(WAYS)}; all that the service has")

@@ -89,8 +89,9 @@ def key(say: Say, route: APIRoute) -> str:
         match dependency.call:
             case OperatorKey():
                 return say("operator")
-            case TenantKey(scopes=scopes):
-                return say("any scope") if set(scopes) == set(SCOPES) else ", ".join(code(each) for each in scopes)
+            case TenantKey(scopes=scopes, both=both):
+                needed = (" + " if both else ", ").join(code(each) for each in scopes)
+                return say("any scope") if set(scopes) == set(SCOPES) else needed
     return "–"
 
 

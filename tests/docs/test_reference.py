@@ -69,7 +69,9 @@ def test_every_route_is_there_with_the_scope_of_its_key(folder):
     assert rows["POST /query"] == "`query`"
     assert rows["POST /adapters/rollback"] == "`adapters`"
     assert rows["DELETE /jobs/{id}"] == "`ingest`, `adapters`"
-    assert rows["GET /documents"] in ("any scope", "아무 스코프")
+    assert rows["GET /documents"] == "`read`"
+    assert rows["POST /adapters/{name}/evaluate"] == "`query` + `adapters`"
+    assert rows["GET /prompts"] in ("any scope", "아무 스코프")
     assert rows["POST /tenants"] in ("operator", "운영자")
     assert rows["GET /healthz"] == "–"
 

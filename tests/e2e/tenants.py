@@ -45,7 +45,7 @@ def new_tenant(url: str) -> httpx.Client:
     operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
     name = f"t-{secrets.token_hex(4)}"
     httpx.post(f"{url}/tenants", json={"id": name, "name": name}, headers=operator).raise_for_status()
-    body = {"scopes": ["query", "ingest", "adapters"]}
+    body = {"scopes": ["query", "read", "ingest", "adapters"]}
     made = httpx.post(f"{url}/tenants/{name}/keys", json=body, headers=operator)
     return httpx.Client(base_url=url, timeout=240, headers={"Authorization": f"Bearer {made.json()['key']}"})
 

@@ -17,7 +17,7 @@ from tests.conftest import NewTenant
 from tests.ingest.adapters.made import config, files, tar_gz, tensors, zipped
 from tests.ingest.working import Worker
 
-SCOPES = ("query", "ingest", "adapters")
+SCOPES = ("query", "read", "ingest", "adapters")
 FEW = range(2)
 
 pytestmark = pytest.mark.usefixtures("no_open_tasks")
@@ -286,7 +286,7 @@ async def test_scopes(make, services):
     reader, writer = await make("query"), await make("adapters")
     assert (await send(reader)).status_code == 403
     assert (await send(writer)).status_code == 202
-    for path in ("/adapters", "/adapters/activations", "/jobs"):
+    for path in ("/adapters", "/adapters/activations"):
         assert (await reader.get(path)).status_code == (await writer.get(path)).status_code == 200
     for method, path in (
         ("POST", "/adapters/deactivate"),

@@ -82,7 +82,9 @@ class World:
 
 @pytest.fixture(scope="module")
 async def world(new_tenant: NewTenant, services) -> World:
-    owner, stranger = [await new_tenant(name, ("query", "ingest", "adapters")) for name in ("owner", "stranger")]
+    owner, stranger = [
+        await new_tenant(name, ("query", "read", "ingest", "adapters")) for name in ("owner", "stranger")
+    ]
     job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
     number = (await tenant_by_slug(services.database, "owner")).number
     await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))

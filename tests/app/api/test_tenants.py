@@ -32,7 +32,7 @@ async def test_the_life_of_a_tenant(anonymous, services, owner_url):
 
 async def test_a_revoked_key_is_refused_from_the_next_request(anonymous):
     await anonymous.post("/tenants", json={"id": "revoked", "name": "R"}, headers=OPERATOR)
-    key = (await anonymous.post("/tenants/revoked/keys", json={"scopes": ["query"]}, headers=OPERATOR)).json()
+    key = (await anonymous.post("/tenants/revoked/keys", json={"scopes": ["read"]}, headers=OPERATOR)).json()
     own = {"Authorization": f"Bearer {key['key']}"}
     assert (await anonymous.get("/documents", headers=own)).status_code == 200
     assert (await anonymous.delete(f"/tenants/revoked/keys/{key['id']}", headers=OPERATOR)).status_code == 204
@@ -44,7 +44,7 @@ async def test_a_revoked_key_is_refused_from_the_next_request(anonymous):
 
 async def test_an_expired_key_is_refused(anonymous):
     await anonymous.post("/tenants", json={"id": "expired", "name": "E"}, headers=OPERATOR)
-    body = {"scopes": ["query"], "expires_at": "2020-01-01T00:00:00Z"}
+    body = {"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}
     key = (await anonymous.post("/tenants/expired/keys", json=body, headers=OPERATOR)).json()["key"]
     assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 401
 

@@ -152,7 +152,7 @@ async def test_pages_newest_first_by_kind_and_adapter(services, tenant):
     first = await jobs.list_jobs(services.database, tenant, limit=2)
     rest = await jobs.list_jobs(services.database, tenant, limit=9, before=(first[-1].created_at, first[-1].id))
     assert [each.id for each in first + rest] == [each.id for each in reversed(made)]
-    found = await jobs.list_jobs(services.database, tenant, limit=9, kind="evaluate", name="tone")
+    found = await jobs.list_jobs(services.database, tenant, limit=9, kinds=["evaluate"], name="tone")
     assert [each.id for each in found] == [made[1].id]
 
 
