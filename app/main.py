@@ -24,8 +24,10 @@ from app.api import (
     tenants,
     tune,
 )
+from app.api.cors import Cors
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.schemas import IngestBody, Problem
+from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.metrics import Metrics
@@ -66,12 +68,14 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app = FastAPI(
         title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, docs_url=None, redoc_url=None
     )
+    app.state.wrong_keys = WrongKeys()
     problems.install(app)
     reference_pages.install(app)
     app.add_middleware(BodyLimit, settings=settings)
     if settings.auth == "off":
-        app.add_middleware(OwnPagesOnly, host=settings.host)
+        app.add_middleware(OwnPagesOnly, host=settings.host, origins=settings.allowed_origins)
     app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(Cors, origins=settings.allowed_origins)
     for router in ROUTERS:
         app.include_router(router)
     _describe_ingest(app)

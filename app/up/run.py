@@ -25,6 +25,7 @@ from app.up.environments import ROOT
 from app.up.home import lock_home, socket_folder
 from app.up.postgres import EmbeddedPostgres
 from app.up.progress import Progress
+from app.up.secret_files import OPERATOR_KEY_FILE, operator_key
 from app.up.supervise import StopRequested, Supervisor
 
 INSTALL_STAGES = 2
@@ -138,6 +139,8 @@ class _Start:
             name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
         env |= {"KYUJANG_AUTH": auth(self.settings), "KYUJANG_FALLBACK": fallback(self.settings)}
+        if auth(self.settings) == "on" and self.settings.admin_key is None:
+            env["KYUJANG_ADMIN_KEY"] = operator_key(self.settings.home)
         supervisor.start(self._child("api", "app", "serve", env=env))
         supervisor.wait_until(lambda: _not_ready(base_url(self.settings)), self.progress.tick)
         self.progress.done("ready")
@@ -189,5 +192,7 @@ def _welcome(settings: Settings, auth: str) -> str:
     ]
     if auth == "on":
         command = ".venv/bin/python -m app"
+        if settings.admin_key is None:
+            lines.append(f"  export KYUJANG_ADMIN_KEY=$(cat {settings.home / OPERATOR_KEY_FILE})")
         lines.append(f"  A tenant and its key: {command} tenant add acme --name Acme; {command} key add acme")
     return "\n".join(lines)

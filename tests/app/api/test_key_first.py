@@ -14,6 +14,12 @@ ROUTES = [(method.upper(), path) for path, methods in PATHS.items() for method i
 KINDS = ("application/json", "multipart/form-data; boundary=x", "text/plain")
 
 
+@pytest.fixture(autouse=True)
+def no_delay(monkeypatch):
+    """tests/app/api/test_wrong_keys.py looks at it."""
+    monkeypatch.setattr("app.api.wrong_keys.FIRST_DELAY_S", 0)
+
+
 class Body:
     """Counts what is asked for of 300 MB."""
 
