@@ -21,6 +21,7 @@ ALLOWED = frozenset(
     {
         ("GET", "/health"),
         ("GET", "/metrics"),
+        ("GET", "/tokenizer_info"),
         ("GET", "/v1/models"),
         ("POST", "/tokenize"),
         ("POST", "/v1/chat/completions"),

@@ -12,6 +12,7 @@ from app.generation.adapter_cache import Adapter
 from app.generation.messages import Message
 from app.generation.replica import EngineReplica
 from app.prompting.elements import ENGLISH, build_messages
+from app.prompting.fencing import Fence
 from app.prompting.source import Passage
 
 # For each place of an answer, the log-probabilities of the likeliest tokens.
@@ -20,7 +21,7 @@ Distributions = list[dict[str, float]]
 LIBRARY = Passage("The library keeps 3,000 books of the royal court.")
 # As questions come, and as a bare one.
 PROBES: tuple[list[Message], ...] = (
-    build_messages(ENGLISH, [LIBRARY], "What is kept in the library?", "source"),
+    build_messages(ENGLISH, [LIBRARY], "What is kept in the library?", Fence("source")),
     [{"role": "user", "content": "도서관에는 무엇이 보관되어 있습니까?"}],
 )
 TOKENS = 8

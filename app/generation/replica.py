@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,10 +19,13 @@ from app.generation.completion import CompletionBuilder, Generation
 from app.generation.event_stream import EventStream
 from app.generation.faults import well_formed
 from app.generation.messages import Message
+from app.generation.special_tokens import special_tokens
 from app.generation.timeouts import Timeouts
 from app.generation.transport import UNIX, EngineHttp
 from app.metrics import Metrics
 from app.settings import PACKAGED_MODEL, Settings
+
+log = logging.getLogger("kyujang.engine")
 
 CHAT = "/v1/chat/completions"
 MAX_ATTEMPTS = 4
@@ -33,6 +37,8 @@ class Served:
 
     model: str
     context_tokens: int
+    special_tokens: frozenset[str] = field(default=frozenset(), compare=False)
+    """What text must not spell in a prompt; empty where the engine does not tell."""
 
     @property
     def is_packaged(self) -> bool:
@@ -56,6 +62,7 @@ class EngineReplica:
         self._salt = (key or secrets.token_hex(16)).encode()
         self._http = EngineHttp(url, key=key, timeouts=timeouts)
         self._served: Served | None = None
+        self._special_tokens: frozenset[str] | None = None
         self.address = address(url)
         self.adapters = AdapterCache(self._http, self.address, max_adapters, metrics or Metrics())
         self.last_event_at = 0.0
@@ -168,7 +175,21 @@ class EngineReplica:
         model = self._model or next(iter(models), None)
         if model not in models:
             raise EngineUnavailable(f"The engine does not serve {model!r}; it serves {', '.join(models) or 'nothing'}.")
-        return Served(model, models[model])
+        if self._special_tokens is None:
+            self._special_tokens = await self._ask_special_tokens()
+        return Served(model, models[model], self._special_tokens)
+
+    async def _ask_special_tokens(self) -> frozenset[str]:
+        try:
+            info = await self._call("GET", "/tokenizer_info")
+        except NotInEngine:
+            log.warning(
+                "the engine does not tell its special tokens: start it with --enable-tokenizer-info-endpoint",
+                extra={"engine": self.address},
+            )
+            return frozenset()
+        with well_formed():
+            return special_tokens(dict(info))
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         with self._forgetting():
@@ -180,7 +201,7 @@ class EngineReplica:
         try:
             yield
         except EngineUnavailable:
-            self._served = None
+            self._served = self._special_tokens = None
             raise
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.generation.messages import DEFAULT_SAMPLING, Message, Sampling
 from app.language.hangul import HAS_HANGUL
-from app.prompting.fencing import neutralise
+from app.prompting.fencing import Fence
 from app.prompting.source import Passage, Source
 
 Grounding = Literal["mark", "extract", "refuse", "off"]
@@ -17,7 +17,7 @@ Grounding = Literal["mark", "extract", "refuse", "off"]
 NO_ANSWER = "[[NO_ANSWER]]"
 THINK, END_OF_THINKING = "<think>", "</think>"
 # An example is the same in each request, so its fence is too, and the engine's prefix cache holds it.
-EXAMPLE_FENCE = "source"
+EXAMPLE_TAG = "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +121,24 @@ def elements_for(text: str, *overrides: Overrides) -> PromptElements:
 
 
 def build_messages(
-    elements: PromptElements, sources: Sequence[Source], text: str, fence: str, turns: Sequence[Message] = ()
+    elements: PromptElements, sources: Sequence[Source], text: str, fence: Fence, turns: Sequence[Message] = ()
 ) -> list[Message]:
     """Put what never changes first, so that the engine's prefix cache holds it, and the question last.
 
     `fence` is random for each request: a document cannot close a fence that it cannot guess. `turns` are the
     conversation before the question.
     """
-    return messages_about(elements, sources_text(elements, sources, fence), text, turns)
+    return messages_about(elements, sources_text(elements, sources, fence), text, fence, turns)
 
 
-def messages_about(elements: PromptElements, sources: str, text: str, turns: Sequence[Message]) -> list[Message]:
+def messages_about(
+    elements: PromptElements, sources: str, text: str, fence: Fence, turns: Sequence[Message]
+) -> list[Message]:
     return [
         {"role": "system", "content": system_text(elements)},
-        *example_messages(elements),
-        *(Message(role=turn["role"], content=neutralise(turn["content"])) for turn in turns),
-        {"role": "user", "content": _user_text(elements, sources, text)},
+        *example_messages(elements, fence),
+        *(Message(role=turn["role"], content=fence.neutralise(turn["content"])) for turn in turns),
+        {"role": "user", "content": _user_text(elements, sources, text, fence)},
     ]
 
 
@@ -147,34 +149,35 @@ def system_text(elements: PromptElements) -> str:
     )
 
 
-def example_messages(elements: PromptElements) -> list[Message]:
+def example_messages(elements: PromptElements, fence: Fence) -> list[Message]:
     """Few-shot examples as turns (Brown et al., "Language Models are Few-Shot Learners", 2020)."""
     messages: list[Message] = []
+    same = replace(fence, tag=EXAMPLE_TAG)
     for example in elements.examples:
         quoted = [Passage(example.context)] if example.context else []
-        sources = sources_text(elements, quoted, EXAMPLE_FENCE)
+        sources = sources_text(elements, quoted, same)
         messages += [
-            {"role": "user", "content": _user_text(elements, sources, example.input)},
+            {"role": "user", "content": _user_text(elements, sources, example.input, same)},
             {"role": "assistant", "content": example.output},
         ]
     return messages
 
 
-def _user_text(elements: PromptElements, sources: str, text: str) -> str:
-    asked = f"{elements.input_label}: {neutralise(text)}"
+def _user_text(elements: PromptElements, sources: str, text: str, fence: Fence) -> str:
+    asked = f"{elements.input_label}: {fence.neutralise(text)}"
     return "\n\n".join(filter(None, (sources, asked, elements.output_indicator)))
 
 
-def sources_text(elements: PromptElements, sources: Sequence[Source], fence: str) -> str:
+def sources_text(elements: PromptElements, sources: Sequence[Source], fence: Fence) -> str:
     blocks = [source_block(source, number, fence) for number, source in enumerate(sources, start=1)]
     return "\n".join([sources_label(elements, fence), *blocks]) if blocks else ""
 
 
-def sources_label(elements: PromptElements, fence: str) -> str:
-    return f"{elements.context_label}, {elements.wording.fenced.format(fence)}:"
+def sources_label(elements: PromptElements, fence: Fence) -> str:
+    return f"{elements.context_label}, {elements.wording.fenced.format(fence.tag)}:"
 
 
-def source_block(source: Source, number: int, fence: str) -> str:
+def source_block(source: Source, number: int, fence: Fence) -> str:
     """The title comes from the document, so it stands inside the fence as well, and on one line."""
-    name = f" {neutralise(' '.join(source.title.split()))}" if source.title else ""
-    return f"[{number}] <{fence}>{name}\n{neutralise(source.text)}\n</{fence}>"
+    name = f" {fence.neutralise(' '.join(source.title.split()))}" if source.title else ""
+    return f"[{number}] <{fence.tag}>{name}\n{fence.neutralise(source.text)}\n</{fence.tag}>"

@@ -6,9 +6,11 @@ encoding: that a model does not obey them, no spelling can ensure (docs/guides/p
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 # Control characters, bidirectional embeddings, overrides and isolates, and tag characters, which spell invisible ASCII.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
@@ -69,8 +71,8 @@ PIPED = re.compile(
     r"|endofturn|(?:start|end)headerid|header(?:start|end)|eo[tm](?:id)?|pythontag|tool(?:call|output)s?(?:begin|end)?"
     r"|toolresponse|pad|[be]os|fim(?:prefix|middle|suffix)"
 )
-# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R, StarCoder, SmolLM, Nemotron, Apertus,
-# Seed-OSS, Ling, MiniMax).
+# Names between `<` and `>` (Llama 2, Mistral, Gemma, Qwen, GLM, EXAONE, Command R, StarCoder, SmolLM, Nemotron,
+# Apertus, Seed-OSS, Ling, MiniMax).
 ANGLED = re.compile(
     r"s|bos|eos|pad|unk|mask|sop|eop|sys|bostoken|eostoken|(?:start|end)of(?:turn|image)|imagesofttoken|think|thought"
     r"|toolcalls?|tools?|toolresponse|toolresults?|functioncall|functionresponse|(?:unused|reserved|extraid)\d{1,5}"
@@ -88,17 +90,40 @@ SQUARED_EXACTLY = re.compile(
 )
 
 
-def new_fence() -> str:
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The tag around each source of a prompt, and what must not get through it beside the tokens known here."""
+
+    tag: str
+    special_tokens: frozenset[str] = frozenset()
+    """Those of the served model's tokenizer and template, as they write them."""
+
+    def neutralise(self, text: str) -> str:
+        """Take the brackets off template tokens, fences, forged headers and our signs; remove invisible text.
+
+        The result is never longer, and stays the same when done again. Everything else stays.
+        """
+        text = HIDDEN_RUN.sub("", CONTROL.sub("", PAGE_BREAK.sub("\n", text)))
+        if self.special_tokens:
+            text = _plain(text, _spelling(self.special_tokens), lambda *_: True)
+        return _plain(text, MARK, _acts)
+
+
+def new_fence(special_tokens: frozenset[str] = frozenset()) -> Fence:
     """Make a fence for one request: no document can contain it."""
-    return f"{FENCE}{secrets.token_hex(4)}"
+    return Fence(f"{FENCE}{secrets.token_hex(4)}", special_tokens)
 
 
-def neutralise(text: str) -> str:
-    """Take the brackets off template tokens, fences, forged headers and our signs; remove invisible text.
+@functools.lru_cache(maxsize=8)
+def _spelling(tokens: frozenset[str]) -> re.Pattern[str]:
+    """Compile a pattern over folded text, the longest token first; a number stands for any: some have thousands."""
+    folded = {re.escape(ONE_INVISIBLE.sub("", token.translate(FOLD))) for token in tokens}
+    spelt = {re.sub(r"[0-9]+", "[0-9]{1,6}", each) for each in folded}
+    return re.compile("|".join(sorted(spelt, key=len, reverse=True)), re.IGNORECASE)
 
-    The result is never longer, and stays the same when done again. Everything else stays.
-    """
-    text = HIDDEN_RUN.sub("", CONTROL.sub("", PAGE_BREAK.sub("\n", text)))
+
+def _plain(text: str, pattern: re.Pattern[str], acts: Callable[[re.Match[str], frozenset[str]], bool]) -> str:
+    """Take the brackets off what the pattern finds in the folded text, where it `acts`, given how it begins."""
     folded = text.translate(FOLD)
     places: Sequence[int] = range(len(text))
     if ONE_INVISIBLE.search(text):
@@ -106,21 +131,21 @@ def neutralise(text: str) -> str:
         folded = ONE_INVISIBLE.sub("", folded)
     parts: list[str] = []
     end = 0
-    for found in MARK.finditer(folded):
-        opening = {text[places[at]] for at in range(found.start(), min(found.start() + 2, found.end()))}
-        if _acts(found, lookalike=TRUE_BRACKETS.isdisjoint(opening)):
+    for found in pattern.finditer(folded):
+        opening = frozenset(text[places[at]] for at in range(found.start(), min(found.start() + 2, found.end())))
+        if acts(found, opening):
             parts.append(text[end : places[found.start()]])
             parts += [PLAIN.get(folded[at], text[places[at]]) for at in range(*found.span())]
             end = places[found.end() - 1] + 1
     return "".join(parts) + text[end:]
 
 
-def _acts(found: re.Match[str], *, lookalike: bool) -> bool:
-    """Whether what stands in brackets means something to a chat template, or to us."""
+def _acts(found: re.Match[str], opening: frozenset[str]) -> bool:
+    """Tell whether what stands in brackets means something to a chat template, or to us."""
     inner = found["tag"] or found["word"]
     if inner is None or FENCE_TAG.match(found[0]):
         return True
-    if lookalike and "|" not in found[0] and "_" not in inner:
+    if TRUE_BRACKETS.isdisjoint(opening) and "|" not in found[0] and "_" not in inner:
         return False
     return _angled(found[0], inner) if found["tag"] else _squared(found[0], inner)
 

@@ -17,7 +17,7 @@ from app.generation.messages import Message, Sampling
 from app.generation.replica import Served
 from app.language.content_words import content_words, precision, terms_of
 from app.language.hangul import HAS_HANGUL
-from app.prompting.fencing import neutralise
+from app.prompting.fencing import new_fence
 from app.prompting.reply import Reply
 from app.prompting.token_budget import Dialogue
 from app.storage.tenancy import TenantNumber
@@ -69,6 +69,7 @@ async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Seq
 
 
 async def _rewritten(engine: Completer, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
+    neutralise = new_fence((await engine.served()).special_tokens).neutralise
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},

@@ -15,14 +15,13 @@ from app.generation.replica import Served
 from app.prompting.elements import (
     PromptElements,
     build_messages,
-    example_messages,
     messages_about,
     source_block,
     sources_label,
     sources_text,
     system_text,
 )
-from app.prompting.fencing import new_fence
+from app.prompting.fencing import Fence, new_fence
 from app.prompting.source import Source
 
 # Of what is free, the share that the conversation may take from the contexts.
@@ -71,9 +70,10 @@ async def assemble(
     tokenizer: Tokenizer, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue
 ) -> Prompt:
     """Leave room for the answer's `max_tokens`. Raises InvalidInput if not even the question alone fits."""
-    fence = new_fence()
+    served = await tokenizer.served()
+    fence = new_fence(served.special_tokens)
     prompt = _prompt(elements, sources, dialogue, fence)
-    limit = (await tokenizer.served()).context_tokens - elements.sampling["max_tokens"]
+    limit = served.context_tokens - elements.sampling["max_tokens"]
     # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
     most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
     if most <= limit or await tokenizer.count_message_tokens(prompt.messages) <= limit:
@@ -81,9 +81,9 @@ async def assemble(
     return await _fitted(tokenizer, elements, sources, dialogue, fence, limit)
 
 
-def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: str) -> Prompt:
+def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: Fence) -> Prompt:
     text = sources_text(elements, sources, fence)
-    messages = messages_about(elements, text, dialogue.text, dialogue.turns)
+    messages = messages_about(elements, text, dialogue.text, fence, dialogue.turns)
     return Prompt(messages, text, used_contexts=len(sources))
 
 
@@ -92,7 +92,7 @@ async def _fitted(
     elements: PromptElements,
     sources: Sequence[Source],
     dialogue: Dialogue,
-    fence: str,
+    fence: Fence,
     limit: int,
 ) -> Prompt:
     room = limit - await tokenizer.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
@@ -135,8 +135,8 @@ async def _counts(
     """Return none if the engine does not answer."""
     if after is not None:
         await after.wait()
-    examples = example_messages(elements)
-    turns = prompt.messages[1 + len(examples) : -1]
+    after_examples = 1 + 2 * len(elements.examples)
+    examples, turns = prompt.messages[1:after_examples], prompt.messages[after_examples:-1]
     parts = {
         "instruction": system_text(elements),
         "examples": "\n".join(message["content"] for message in examples),

@@ -101,7 +101,7 @@ class LocalEngine:
         model = str(self.packaged_model or self.settings.model)
         common = ["--model", model, "--served-model-name", self.settings.model_name, "--uds", str(self._socket)]
         common += ["--middleware", "engine_guard.Guard", "--generation-config", "vllm"]
-        common += ["--enable-prompt-tokens-details", "--disable-fastapi-docs"]
+        common += ["--enable-prompt-tokens-details", "--enable-tokenizer-info-endpoint", "--disable-fastapi-docs"]
         common += ["--structured-outputs-config", COMPACT_JSON, *self._lora_arguments()]
         if self.settings.quantization:
             common += ["--quantization", self.settings.quantization]

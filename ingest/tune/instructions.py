@@ -14,7 +14,7 @@ from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Method, Row, SftRo
 from app.errors import InvalidInput
 from app.generation.messages import Message
 from app.prompting.elements import build_messages, elements_for
-from app.prompting.fencing import FENCE, neutralise
+from app.prompting.fencing import FENCE, Fence
 from app.prompting.source import Passage
 
 MAX_ERRORS = 20
@@ -79,27 +79,27 @@ def examples(rows: Sequence[Row], *, seed: int, eval_share: float) -> Examples:
     """
     distinct = list(dict.fromkeys(rows))
     chance = random.Random(seed)
-    made = [_example(row, f"{FENCE}{chance.getrandbits(32):08x}") for row in distinct]
+    made = [_example(row, Fence(f"{FENCE}{chance.getrandbits(32):08x}")) for row in distinct]
     chance.shuffle(made)
     held_out = round(len(made) * eval_share)
     return Examples(made[held_out:], made[:held_out], len(rows) - len(distinct))
 
 
-def _example(row: Row, fence: str) -> dict[str, Any]:
+def _example(row: Row, fence: Fence) -> dict[str, Any]:
     prompt = prompt_messages(row.instruction, row.input, fence)
     if isinstance(row, SftRow):
         return {"prompt": prompt, "completion": _answer(row.output)}
     return {"prompt": prompt, "chosen": _answer(row.chosen), "rejected": _answer(row.rejected)}
 
 
-def prompt_messages(question: str, passage: str, fence: str) -> list[Message]:
+def prompt_messages(question: str, passage: str, fence: Fence) -> list[Message]:
     """Return, with a passage, the serving prompt with that as its only source.
 
     Without, the question alone: an answer that stands on no source, under the order to use sources alone, would teach
     the model to invent.
     """
     if not passage.strip():
-        return [{"role": "user", "content": neutralise(question)}]
+        return [{"role": "user", "content": fence.neutralise(question)}]
     return build_messages(elements_for(question), [Passage(passage)], question, fence)
 
 

@@ -34,6 +34,8 @@ class FakeEngine:
     """The status of a completion that is no chat: EngineReplica.probe()."""
     model: str = "smollm2"
     context_tokens: int = 4096
+    tokenizer_info: str | None = None
+    """None: it has no such route, as without --enable-tokenizer-info-endpoint."""
     listed: str | None = None
     """Instead of the list of models."""
     load_status: int = 200
@@ -119,6 +121,8 @@ class FakeEngine:
                 base = {"id": self.model, "max_model_len": self.context_tokens}
                 loaded = [{"id": name, "parent": self.model} for name in self.adapters]
                 await self._answer(writer, 200, [self.listed or json.dumps({"data": [base, *loaded]})])
+            elif "/tokenizer_info" in head:
+                await self._answer(writer, 200 if self.tokenizer_info else 404, [self.tokenizer_info or "{}"])
             elif "/v1/completions" in head:
                 self.canaries += 1
                 await self._answer(writer, self.canary, ["{}"])

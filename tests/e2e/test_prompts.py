@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from app.generation.special_tokens import special_tokens
 from tests.e2e.engine_metrics import metric
 
 TEXT = "The lighthouse of Gadeok is 43 metres high. It was built in 1909. 가덕도 등대는 1909년에 세워졌다."
@@ -56,6 +57,12 @@ def test_examples_conversation_and_reasoning_go_through_the_engine(client):
     assert all(tokens[name] > 0 for name in ("instruction", "examples", "messages", "context", "input"))
     parts = sum(count for name, count in tokens.items() if name != "total")
     assert parts <= tokens["total"] <= parts + 150
+
+
+def test_the_real_engine_tells_its_special_tokens(stack):
+    with stack.engine() as engine:
+        found = special_tokens(engine.get("/tokenizer_info").json())
+    assert {"<|im_start|>", "<|im_end|>", "<repo_name>", "<empty_output>"} <= found
 
 
 def test_the_engine_remembers_what_prompts_share(client, stack):

@@ -163,6 +163,25 @@ async def test_after_a_fault_the_engine_is_asked_again_what_it_serves(replica_wi
     assert await replica.served() == Served("qwen", 8192)
 
 
+async def test_the_engine_tells_its_special_tokens_once(replica_with, caplog):
+    replica = await replica_with(200)
+    assert (await replica.served()).special_tokens == frozenset()
+    assert "--enable-tokenizer-info-endpoint" in caplog.text
+    replica = await replica_with(200)
+    replica_with.fakes[-1].tokenizer_info = json.dumps({"added_tokens_decoder": {"7": "<turn_of>"}})
+    assert (await replica.served()).special_tokens == {"<turn_of>"}
+    replica_with.fakes[-1].tokenizer_info = "?"
+    assert (await replica.probe()).special_tokens == {"<turn_of>"}
+
+
+@pytest.mark.parametrize("info", ["?", "[1]", "7"])
+async def test_an_odd_answer_about_the_tokenizer_is_a_fault(replica_with, info):
+    replica = await replica_with(200)
+    replica_with.fakes[-1].tokenizer_info = info
+    with pytest.raises(EngineUnavailable, match="other than an answer"):
+        await replica.served()
+
+
 @pytest.mark.parametrize("listed", ["[]", '{"data": 5}', '{"data": [{}]}', '{"data": []}', "?"])
 async def test_a_list_of_models_that_is_none(replica_with, listed):
     replica = await replica_with(200)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.grounding.citations import Span, Support, cite
-from app.prompting.fencing import neutralise
+from app.prompting.fencing import new_fence
 from app.retrieval.match import Match
 
 
@@ -198,6 +198,6 @@ def test_an_address_that_no_source_holds_is_unsupported(answer: str):
 
 def test_a_source_is_cited_though_the_model_saw_it_without_its_brackets():
     text = "Qwen ends a turn with <|im_end|> and Llama 2 with [/INST]."
-    support = cite(neutralise(text), [match(text)])
+    support = cite(new_fence().neutralise(text), [match(text)])
     assert quotes(support) == [(1, text)]
     assert support.unsupported == []

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.adapters.training_request import NOT_SERVED, Hyperparameters, validated_rows
 from app.errors import InvalidInput
 from app.prompting.elements import ENGLISH, KOREAN, build_messages
-from app.prompting.fencing import FENCE
+from app.prompting.fencing import FENCE, Fence
 from app.prompting.source import Passage
 from ingest.tune.instructions import examples, parse_rows
 from tests.conftest import SHARED_DATA, needs_shared_data
@@ -49,7 +49,7 @@ def test_a_row_with_a_passage_is_the_prompt_that_query_sends(row, elements):
     fence = re.search(rf"{FENCE}[0-9a-f]{{8}}", found[-1]["content"])
     assert fence
     passage = Passage(row["input"])
-    assert found == build_messages(elements, [passage], row["instruction"], fence[0])
+    assert found == build_messages(elements, [passage], row["instruction"], Fence(fence[0]))
 
 
 def test_a_row_without_a_passage_is_the_question_alone():
