@@ -10,12 +10,17 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.errors import Forbidden, InvalidInput, Unauthorized
 from app.services import Services
 from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
+
+# Characters of an unknown parameter's name that the answer repeats.
+MAX_NAMED = 100
 
 bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -64,19 +69,39 @@ class OperatorKey:
 
 
 class KeyFirst(APIRoute):
-    """Checks the key before the body is read: FastAPI itself asks the dependencies afterwards."""
+    """Checks the key, then the names of the parameters, before the body is read.
+
+    FastAPI itself asks the dependencies afterwards, and takes any parameter.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         calls = [dependency.call for dependency in self.dependant.dependencies]
         checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
 
+        known = _parameters(self.dependant)
+
         async def handle_with_key(request: Request) -> Response:
             for check in checks:
                 await check(request, get_services(request), await bearer(request))
+            _refuse_other_parameters(request, known)
             return await handle(request)
 
         return handle_with_key
+
+
+def _parameters(dependant: Dependant) -> list[str]:
+    """Return the names of the query parameters, those of dependencies included."""
+    own = [each.alias for each in dependant.query_params]
+    return own + [name for inner in dependant.dependencies for name in _parameters(inner)]
+
+
+def _refuse_other_parameters(request: Request, known: list[str]) -> None:
+    unknown = [name[:MAX_NAMED] for name in request.query_params if name not in known]
+    if unknown:
+        takes = f"takes {', '.join(map(repr, known))}" if known else "takes none"
+        words = f"Unknown parameter; this route {takes}"
+        raise RequestValidationError([{"type": "extra", "loc": ("query", name), "msg": words} for name in unknown[:5]])
 
 
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from app.api.adapter_schemas import MAX_CASES
-from app.api.deps import ServicesDep
+from app.api.deps import KeyFirst, ServicesDep
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FILES
 from app.api.middleware import MAX_QUESTION_BYTES
@@ -16,7 +16,7 @@ from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
 from app.errors import KyujangError
 
-router = APIRouter(tags=["Operations"])
+router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
 # Longer than the engine's own check takes at most.
 READY_TIMEOUT_S = 10

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.language.unicode import CLEAN, Metadata, Text
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
-from app.storage.tenants import EARLIEST_EXPIRY, LATEST_EXPIRY, SLUG, Scope
+from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
 RESERVED_ID = "doc_"
+# What pydantic itself checks the rest of: it would take dates, numbers and times without an offset too.
+WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$", re.ASCII)
 
 Item = TypeVar("Item")
 
@@ -30,9 +33,15 @@ def _own_id(document_id: str) -> str:
     return document_id
 
 
-def _storable(time: datetime) -> datetime:
-    if not EARLIEST_EXPIRY <= (time if time.tzinfo else time.replace(tzinfo=UTC)) <= LATEST_EXPIRY:
-        raise ValueError(f"lies outside {EARLIEST_EXPIRY.date()} to {LATEST_EXPIRY.date()}; leave it out for never")
+def _with_offset(value: Any) -> Any:
+    if not isinstance(value, str) or not WITH_OFFSET.match(value):
+        raise ValueError("must be a time with an offset (RFC 3339), like 2027-01-31T09:00:00Z")
+    return value
+
+
+def _future(time: datetime) -> datetime:
+    if not datetime.now(UTC) < time <= LATEST_EXPIRY:
+        raise ValueError(f"must lie between now and {LATEST_EXPIRY.date()}; leave it out for never")
     return time
 
 
@@ -162,7 +171,9 @@ class TenantOut(BaseModel):
 
 class KeyBody(Body):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = ["query", "read", "ingest"]
-    expires_at: Annotated[datetime, Field(strict=False), AfterValidator(_storable)] | None = None
+    expires_at: (
+        Annotated[datetime, Field(strict=False), BeforeValidator(_with_offset), AfterValidator(_future)] | None
+    ) = None
 
 
 class KeyOut(BaseModel):

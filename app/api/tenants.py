@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
+from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
 from app.api.schemas import KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
 from app.storage import tenants
@@ -12,9 +13,14 @@ router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], d
 
 
 @router.post("", status_code=201)
-async def create_tenant(body: TenantBody, services: ServicesDep) -> TenantOut:
+async def create_tenant(
+    body: TenantBody, services: ServicesDep, response: Response, idempotency_key: IdempotencyKey = None
+) -> TenantOut:
     """Create a tenant."""
-    record = await tenants.create_tenant(services.database, body.id, body.name)
+    request = idempotency(idempotency_key, "POST /tenants", [body.id, body.name])
+    record, new = await tenants.create_tenant(services.database, body.id, body.name, request)
+    if not new:
+        response.headers["Idempotency-Replayed"] = "true"
     return TenantOut.model_validate(record, from_attributes=True)
 
 
@@ -37,9 +43,13 @@ async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
 
 
 @router.post("/{tenant_id}/keys", status_code=201)
-async def create_key(tenant_id: str, body: KeyBody, services: ServicesDep) -> NewKeyOut:
-    """Create a key. It is in this answer and never shown again."""
-    new = await tenants.create_key(services.database, tenant_id, body.scopes, body.expires_at)
+async def create_key(
+    tenant_id: str, body: KeyBody, services: ServicesDep, idempotency_key: IdempotencyKey = None
+) -> NewKeyOut:
+    """Create a key. It is in this answer and never shown again: the same `Idempotency-Key` again is 409."""
+    parts = [tenant_id, body.model_dump(mode="json")]
+    request = idempotency(idempotency_key, "POST /tenants/{id}/keys", parts)
+    new = await tenants.create_key(services.database, tenant_id, body.scopes, body.expires_at, request)
     record = KeyOut.model_validate(new.record, from_attributes=True)
     return NewKeyOut(**record.model_dump(), key=new.secret)
 

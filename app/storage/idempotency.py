@@ -31,6 +31,32 @@ def payload_hash(route: str, parts: Sequence[Any]) -> bytes:
     return hashlib.sha256(json.dumps([route, parts], sort_keys=True).encode()).digest()
 
 
+async def made_before(connection: Connection, request: Idempotency | None) -> str | None:
+    """Return what this request of the operator's has made already. Two at once: the second waits for the first's end.
+
+    Raises InvalidInput if the key came with another payload.
+    """
+    if request is None:
+        return None
+    key = {"key": request.key, "kept": KEPT}
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended(%(key)s, 0))", key)
+    await connection.execute("delete from operator_requests where created_at < now() - %(kept)s::interval", key)
+    found = await fetch_one(connection, "select payload, made from operator_requests where key = %(key)s", key)
+    if found is None:
+        return None
+    _refuse_other_payload(found["payload"], request)
+    return str(found["made"])
+
+
+async def remember_made(connection: Connection, request: Idempotency | None, tenant: TenantNumber, made: str) -> None:
+    """Note it in the transaction that makes it."""
+    if request is not None:
+        await connection.execute(
+            "insert into operator_requests (key, payload, tenant_id, made) values (%s, %s, %s, %s)",
+            [request.key, request.payload, tenant, made],
+        )
+
+
 async def first_job(connection: Connection, tenant: TenantNumber, request: Idempotency, job_id: str) -> str:
     """`job_id`, or the job that this key has made already. Two at once: the second waits for the first's end.
 
@@ -51,9 +77,13 @@ async def first_job(connection: Connection, tenant: TenantNumber, request: Idemp
         connection, "select payload, job_id from idempotency_keys where tenant_id = %(tenant)s and key = %(key)s", key
     )
     assert found is not None
-    if found["payload"] != request.payload:
+    _refuse_other_payload(found["payload"], request)
+    return str(found["job_id"])
+
+
+def _refuse_other_payload(payload: bytes, request: Idempotency) -> None:
+    if payload != request.payload:
         raise InvalidInput(
             "This Idempotency-Key came with another request before. Choose a new key for a new request.",
             pointer="/Idempotency-Key",
         )
-    return str(found["job_id"])

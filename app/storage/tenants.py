@@ -15,6 +15,7 @@ from psycopg.errors import UniqueViolation
 
 from app.errors import Conflict, NotFound, Unauthorized
 from app.storage.database import Database, fetch_all, fetch_one
+from app.storage.idempotency import Idempotency, made_before, remember_made
 from app.storage.tenancy import TenantNumber
 
 Scope = Literal["query", "read", "ingest", "adapters"]
@@ -95,18 +96,25 @@ async def tenant_by_slug(database: Database, slug: str) -> Tenant:
     return Tenant(row["id"], slug, frozenset(SCOPES))
 
 
-async def create_tenant(database: Database, slug: str, name: str) -> TenantRecord:
+async def create_tenant(
+    database: Database, slug: str, name: str, request: Idempotency | None = None
+) -> tuple[TenantRecord, bool]:
+    """Return the tenant. False if `request` has made it before."""
+    key = {"slug": slug, "name": name}
     try:
         async with database.operator() as connection:
-            row = await fetch_one(
-                connection,
-                "insert into tenants (slug, name) values (%(slug)s, %(name)s) returning created_at",
-                {"slug": slug, "name": name},
-            )
+            new = await made_before(connection, request) is None
+            if new:
+                query = "insert into tenants (slug, name) values (%(slug)s, %(name)s) returning *"
+            else:
+                query = "select * from tenants where slug = %(slug)s"
+            row = await fetch_one(connection, query, key)
+            assert row is not None
+            if new:
+                await remember_made(connection, request, row["id"], slug)
     except UniqueViolation:
         raise Conflict(f"There is a tenant {slug!r} already.") from None
-    assert row is not None
-    return TenantRecord(slug, name, 0, row["created_at"])
+    return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]), new
 
 
 async def list_tenants(database: Database, *, limit: int, after: str | None) -> list[TenantRecord]:
@@ -139,12 +147,25 @@ async def delete_tenant(database: Database, slug: str) -> TenantNumber:
 
 
 async def create_key(
-    database: Database, slug: str, scopes: Sequence[Scope], expires_at: datetime | None = None
+    database: Database,
+    slug: str,
+    scopes: Sequence[Scope],
+    expires_at: datetime | None = None,
+    request: Idempotency | None = None,
 ) -> NewKey:
-    """Create a key. Only the SHA-256 of its secret is stored, which suffices for 256 random bits."""
+    """Create a key. Only the SHA-256 of its secret is stored, which suffices for 256 random bits.
+
+    Raises Conflict if `request` has made one before.
+    """
     tenant = await tenant_by_slug(database, slug)
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     async with database.operator() as connection:
+        if (made := await made_before(connection, request)) is not None:
+            raise Conflict(
+                f"This Idempotency-Key has made the key {made!r} already, whose secret is not shown again. If it is "
+                "lost, revoke that key and send another Idempotency-Key."
+            )
+        await remember_made(connection, request, tenant.number, key_id)
         row = await fetch_one(
             connection,
             """

@@ -50,7 +50,7 @@ def shelf(tmp_path):
 @pytest.fixture
 def new_tenant_row(services):
     async def make() -> Tenant:
-        record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Ray")
+        record, _ = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Ray")
         return await tenant_by_slug(services.database, record.id)
 
     return make

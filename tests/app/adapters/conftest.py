@@ -11,7 +11,7 @@ from app.storage.tenants import create_tenant, tenant_by_slug
 
 @pytest.fixture
 async def tenant(services) -> int:
-    record = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Adapters")
+    record, _ = await create_tenant(services.database, f"t-{secrets.token_hex(4)}", "Adapters")
     return (await tenant_by_slug(services.database, record.id)).number
 
 

@@ -99,7 +99,7 @@ async def test_what_checks_find_is_kept_and_the_archive_is_let_go(database, tena
 async def test_anothers_adapter_is_an_unknown_one(database, tenant):
     await made(database, tenant)
     await activation.activate(database, tenant, "tone", 1)
-    record = await create_tenant(database, f"s-{secrets.token_hex(4)}", "Stranger")
+    record, _ = await create_tenant(database, f"s-{secrets.token_hex(4)}", "Stranger")
     stranger = (await tenant_by_slug(database, record.id)).number
     calls = [
         lambda name: registry.get(database, stranger, name, 1),
@@ -144,7 +144,7 @@ async def test_pages_of_versions(database, tenant):
 
 
 async def test_a_deleted_tenant_takes_all_along(database):
-    record = await create_tenant(database, f"t-{secrets.token_hex(4)}", "Gone")
+    record, _ = await create_tenant(database, f"t-{secrets.token_hex(4)}", "Gone")
     number = (await tenant_by_slug(database, record.id)).number
     await made(database, number)
     await activation.activate(database, number, "tone", 1)

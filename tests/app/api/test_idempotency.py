@@ -7,7 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
-from tests.conftest import NewTenant
+from tests.conftest import ADMIN_KEY, NewTenant
 
 BODY = {"documents": [{"id": "guide", "text": "한 번만 받습니다. Taken once."}]}
 
@@ -91,3 +91,58 @@ async def test_a_repeated_request_may_wait_for_the_end(new_tenant: NewTenant, wo
     assert again.status_code == 200
     assert again.json()["status"] == "succeeded"
     assert again.headers["idempotency-replayed"] == "true"
+
+
+OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
+
+
+def by_operator(key: str) -> dict[str, dict[str, str]]:
+    return {"headers": OPERATOR | {"Idempotency-Key": key}}
+
+
+async def test_a_tenant_is_made_once(anonymous):
+    body = {"id": "made-once", "name": "한 번"}
+    answers = await asyncio.gather(*(anonymous.post("/tenants", json=body, **by_operator("t-1")) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    other = await anonymous.post("/tenants", json=body | {"name": "Else"}, **by_operator("t-1"))
+    assert (other.status_code, other.json()["errors"][0]["pointer"]) == (422, "/Idempotency-Key")
+    assert (await anonymous.post("/tenants", json=body, **by_operator("t-2"))).status_code == 409
+    assert (await anonymous.post("/tenants", json=body, headers=OPERATOR)).status_code == 409
+    key = await anonymous.post("/tenants/made-once/keys", json={}, **by_operator("t-1"))
+    assert key.status_code == 422
+    assert (await anonymous.delete("/tenants/made-once", headers=OPERATOR)).status_code == 204
+    again = await anonymous.post("/tenants", json=body, **by_operator("t-1"))
+    assert "idempotency-replayed" not in again.headers
+
+
+async def test_a_key_is_made_once_and_the_second_request_is_told(anonymous, new_tenant: NewTenant):
+    await new_tenant("keys-once")
+    body = {"scopes": ["query"]}
+    answers = await asyncio.gather(
+        *(anonymous.post("/tenants/keys-once/keys", json=body, **by_operator("k-1")) for _ in range(4))
+    )
+    (made,) = [answer.json() for answer in answers if answer.status_code == 201]
+    refused = [answer.json() for answer in answers if answer.status_code == 409]
+    assert len(refused) == 3
+    assert all(made["id"] in each["detail"] for each in refused)
+    assert made["key"] not in str(refused)
+    assert len((await anonymous.get("/tenants/keys-once/keys", headers=OPERATOR)).json()["data"]) == 2
+    other = await anonymous.post("/tenants/keys-once/keys", json={"scopes": ["read"]}, **by_operator("k-1"))
+    assert other.status_code == 422
+
+
+async def test_the_operator_s_are_kept_a_day(anonymous, new_tenant: NewTenant, owner_url):
+    await new_tenant("keys-late")
+    first = await anonymous.post("/tenants/keys-late/keys", json={}, **by_operator("k-2"))
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("delete from operator_requests where key <> 'k-2'")
+        connection.execute("reset role")
+        connection.execute("alter table operator_requests no force row level security")
+        connection.execute("update operator_requests set created_at = now() - interval '25 hours'")
+        connection.execute("alter table operator_requests force row level security")
+    late = await anonymous.post("/tenants/keys-late/keys", json={}, **by_operator("k-2"))
+    assert late.status_code == 201
+    assert late.json()["id"] != first.json()["id"]

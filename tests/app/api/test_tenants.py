@@ -42,18 +42,41 @@ async def test_a_revoked_key_is_refused_from_the_next_request(anonymous):
     assert key["key"] not in str(listed)
 
 
-async def test_an_expired_key_is_refused(anonymous):
+async def test_an_expired_key_is_refused(anonymous, owner_url):
     await anonymous.post("/tenants", json={"id": "expired", "name": "E"}, headers=OPERATOR)
-    body = {"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}
-    key = (await anonymous.post("/tenants/expired/keys", json=body, headers=OPERATOR)).json()["key"]
-    assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 401
+    key = (await anonymous.post("/tenants/expired/keys", json={}, headers=OPERATOR)).json()
+    own = {"Authorization": f"Bearer {key['key']}"}
+    assert (await anonymous.get("/documents", headers=own)).status_code == 200
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        connection.execute("update api_keys set expires_at = now() where id = %s", [key["id"]])
+    assert (await anonymous.get("/documents", headers=own)).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "expires_at",
-    ["9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z", "9999-12-31T00:00:00", "0001-01-01T00:00:00+12:00"],
-)
-async def test_an_expiry_that_is_no_time_in_utc_is_refused(anonymous, expires_at):
+EXPIRIES = (
+    "2099-01-31T09:00:00Z", "2099-01-31t09:00:00.1234567+09:00", "2099-01-31T09:00:00.123456789-11:30",
+    "9999-12-29T23:59:59+12:00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("expires_at", EXPIRIES)
+async def test_a_time_with_an_offset_is_an_expiry(anonymous, expires_at):
+    await anonymous.post("/tenants", json={"id": "later", "name": "L"}, headers=OPERATOR)
+    made = await anonymous.post("/tenants/later/keys", json={"expires_at": expires_at}, headers=OPERATOR)
+    assert made.status_code == 201, made.text
+    assert (await anonymous.get("/tenants/later/keys", headers=OPERATOR)).status_code == 200
+
+
+NO_EXPIRIES = (
+    "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z", "9999-12-31T00:00:00", "0001-01-01T00:00:00+12:00",
+    "0001-01-01T00:00:00+09:00", "0001-01-01T00:00:00-23:59", "2020-01-01T00:00:00Z", "1969-12-31T23:59:59Z",
+    "2099-01-01", "2099-01-01T00:00:00", "2099-01-01 00:00:00Z", "20990101T000000Z", "2099-W01-1T00:00:00Z",
+    "2099-13-01T00:00:00Z", "2099-01-01T00:00:00+99:00", "4102444800", "", "never", 4102444800, 1e300, True, [],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("expires_at", NO_EXPIRIES, ids=repr)
+async def test_what_is_past_or_no_time_with_an_offset_is_no_expiry(anonymous, expires_at):
     await anonymous.post("/tenants", json={"id": "edge", "name": "E"}, headers=OPERATOR)
     answer = await anonymous.post("/tenants/edge/keys", json={"expires_at": expires_at}, headers=OPERATOR)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/expires_at")
