@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from app.grounding.citations import Citation, Span, Support
 from app.grounding.links import remote_images
 from app.language.content_words import Word, content_words, precision, terms_of
+from app.language.courtesy import bare_question
 from app.language.hangul import HAS_HANGUL, SYLLABLES
 from app.language.sentences import split_sentences
 from app.retrieval.match import Match
@@ -78,11 +79,11 @@ def bearing(question: str, matches: Sequence[Match]) -> float:
 def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
     """Return the largest share; 0 if a name that is asked about is in no chunk."""
     known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
-    return max(shares, default=0) if _names(question) <= known else 0
+    return max(shares, default=0) if _names(question) & terms_of(bare_question(question)) <= known else 0
 
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
-    asked = list(dict.fromkeys(content_words(question)))
+    asked = list(dict.fromkeys(content_words(bare_question(question))))
     candidates = [candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)]
     if not asked:
         return [], []

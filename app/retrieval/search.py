@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from app.embedding import Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
+from app.language.courtesy import bare_question
 from app.retrieval.chunks import read_matches
 from app.retrieval.fusion import fuse
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
@@ -90,17 +91,18 @@ class Retriever:
                 "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
                 pointer="/rerank",
             )
+        bare = bare_question(text)
         space, vector, terms = self._spaces.current, None, None
         with timer.step("embed"):
             if options.mode != "lexical":
-                vector = await _embed(space, text)
+                vector = await _embed(space, bare)
         with timer.step("search"):
             if options.mode != "dense":
-                terms = await asyncio.to_thread(self._analyzer.terms, text)
+                terms = await asyncio.to_thread(self._analyzer.terms, bare)
             async with self._database.snapshot(tenant) as snapshot:
                 if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
                     # Another embedding model since: its vectors want its query.
-                    space, vector = active, await _embed(active, text)
+                    space, vector = active, await _embed(active, bare)
                 hits = await self._hits(snapshot, tenant, space, vector, terms, options)
                 matches = await self._read(snapshot, tenant, hits)
         if options.rerank and self._reranker is not None:

@@ -42,6 +42,18 @@ SHELF = [
         ("When Was The Eiffel Tower Completed, And Why?", "It was completed in 1889. [2]"),
         # What is in Latin letters here may be in Hangul there.
         ("Kyujang 고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
+        (
+            "안녕하세요, 환불은 며칠 이내에 가능한지 좀 알려 주실 수 있을까요?",
+            "환불은 수령 후 30일 이내에 가능합니다. [3]",
+        ),
+        (
+            "Hi, could you please tell me who designed the Eiffel Tower?",
+            "The Eiffel Tower was designed by Gustave Eiffel's company. [2]",
+        ),
+        (
+            "Hello. I'd like to know the opening hours of 고객센터. Please Help.",
+            "고객센터는 평일 9시부터 18시까지 운영합니다. [3]",
+        ),
         ("환불은 며칠 이내에 가능한가요?", "환불은 수령 후 30일 이내에 가능합니다. [3]"),
         ("고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
         ("이순신은 언제 한성에서 태어났습니까?", "1545년 한성에서 태어났다. [4]"),
