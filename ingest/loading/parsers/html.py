@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 from ingest.loading.parsers.office import HTML_DEPTH, convert, without_noise
 
-TITLE = re.compile(r"<title[^>]*>([^<]{1,300})</title>", re.IGNORECASE)
+TITLE = re.compile(r"<title[^<>]*>([^<]{1,300})</title>", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+# Each part ends where the next may begin, so that no text is read twice; html.parser is quadratic on open tags.
+PART = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(?P<end>/?)(?P<tag>[a-z][^\s/<>]*)[^<>]*>?|<[!?/][^<>]*>?|(?P<text>[^<]+|<)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Levels including rows, cells and items, which are not counted themselves: they may stay open without nesting.
 LEVELS = {"table": 4, "ul": 2, "ol": 2, "dl": 2}
 UNCOUNTED = {
@@ -30,10 +34,7 @@ def read(content: str) -> tuple[str | None, str]:
     # Without a head around it the title would be read as text.
     content = TITLE.sub("", content, count=1)
     if depth(content) > HTML_DEPTH:
-        words = Words()
-        words.feed(content)
-        words.close()
-        return title, "".join(words.parts)
+        return title, words(content)
     text, _ = convert(content.encode("utf-8", "ignore"), "text/html")
     return title, without_noise(text)
 
@@ -49,26 +50,18 @@ def depth(content: str) -> int:
     return deepest
 
 
-class Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._unseen: str | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self._unseen is None and tag in UNSEEN:
-            self._unseen = tag
-        self._break(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._unseen:
-            self._unseen = None
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self._unseen is None:
-            self.parts.append(data)
-
-    def _break(self, tag: str) -> None:
-        if tag not in INLINE and self.parts and self.parts[-1] != "\n":
-            self.parts.append("\n")
+def words(content: str) -> str:
+    """Return the text that a reader would see, a line for each block."""
+    parts: list[str] = []
+    unseen: str | None = None
+    for part in PART.finditer(content):
+        tag = (part["tag"] or "").lower()
+        if tag and tag not in INLINE and parts and parts[-1] != "\n":
+            parts.append("\n")
+        if unseen is None and part["text"]:
+            parts.append(unescape(part["text"]))
+        elif part["end"]:
+            unseen = None if tag == unseen else unseen
+        elif unseen is None and tag in UNSEEN:
+            unseen = tag
+    return "".join(parts)

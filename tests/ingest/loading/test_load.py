@@ -84,7 +84,14 @@ async def test_a_text_may_speak_of_pdf(tmp_path):
 @pytest.mark.parametrize("content", ["<!-- a -->\n" * 40 + "text", "# a" + " " * 9000 + "b\n\ntext", "[a](" * 9000])
 async def test_odd_text_costs_no_time(tmp_path, content):
     (tmp_path / "a.md").write_text(content)
-    assert (await take(tmp_path / "a.md", timeout_s=10)).text == content
+    assert (await take(tmp_path / "a.md", timeout_s=10)).text == content.replace(" " * 9000, " ")
+
+
+async def test_html_deeper_than_its_reader_follows_is_read_as_words(tmp_path):
+    inside = "seen &amp; said<![foo[x]]> <!-- no --><script>if (a<b) c</script><![CDATA[x]]><p title='t'>끝 <"
+    (tmp_path / "a.html").write_text("<html><body>" + "<div>" * 200 + inside + "</div>" * 200)
+    loaded = await take(tmp_path / "a.html")
+    assert loaded.text.split() == ["seen", "&", "said", "끝", "<"]
 
 
 async def test_a_page_keeps_its_own_words(tmp_path):

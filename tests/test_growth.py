@@ -1,0 +1,235 @@
+"""What reads a user's text takes time that grows with the text and no faster.
+
+The functions are found by walking the packages: a new one is measured at once, or the test asks how to call it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import inspect
+import pkgutil
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Annotated, Any
+
+from pydantic import BaseModel, TypeAdapter
+
+import app
+import ingest
+from app.embedding.e5 import E5Encoder
+from app.embedding.packaged.folder import packaged_folder
+from app.errors import KyujangError
+from app.language import content_words
+from app.language.analyzer import Analyzer
+from app.language.unicode import clean_metadata
+from app.prompting import elements
+from app.prompting.reply import Reply
+from app.retrieval.match import Match
+from ingest.loading.load import Loaded, Page
+
+Call = Callable[[str], Any]
+
+UNITS = {
+    "marks": "\u0301\u0316", "marks of compatibility": "\u0301\uff9e", "square": "[", "image": "![", "angle": "<",
+    "tag": "<a ", "title": "<title", "declaration": "<![a[", "comment": "<!--", "brace": '{"a":', "round": "(",
+    "heading": "\n#", "headings": "# a\n", "quote": '"', "apostrophe": "'a", "backslash": "\\", "quoted": '"\\',
+    "escaped": '\\"', "digit": "1", "number": "1.", "thousands": "1,000", "marker": "[1", "jamo": "\u1100\u1161",
+    "old jamo": "\u119e", "syllable": "가", "letter": "a", "name": "A.", "stop": ". ", "space": " ",
+    "invisible": "\u200b", "row": "|", "tab": "\t", "code": "`", "fence": "```\n", "star": "**", "address": "http://",
+    "entity": "&lt", "negation": "not ", "line": "a\n", "emoji": "😀",
+}  # fmt: skip
+SAMPLE = ("marks", "tag", "heading", "quoted")
+FIRST, LAST = 1_000, 64_000
+MEASURABLE_S = 0.002
+MOST_TWICE = 2.5
+
+OTHER_ROOMS = {
+    "app.adapters": "names, which the API has checked, and paths of our own",
+    "app.cli": "the operator's own terminal",
+    "app.embedding.packaged": "the packaged model's files",
+    "app.evaluation": "the operator's own files",
+    "app.generation": "the engine's answers, which max_tokens bounds",
+    "app.logs": "the log's level",
+    "app.sandbox": "names of modules",
+    "app.settings": "the operator's own settings",
+    "app.storage": "parameters of statements: the text goes to PostgreSQL as it is",
+    "app.up": "the operator's own machine",
+    "ingest.adapters": "in a child with a limit of time",
+    "ingest.cluster": "addresses of the operator's cluster",
+    "ingest.jobs": "ids",
+    "ingest.reindexing": "names of models",
+    "ingest.sync": "the operator's own folders",
+    "ingest.tune": "in a child, or in the operator's own terminal",
+}
+OTHER_PARAMETERS = frozenset({"code", "detail", "fence", "media_type", "model", "name", "path", "pattern", "tag"})
+OTHER_FUNCTIONS = {
+    "app.api.async_work.accepted": "a place of our own",
+    "app.api.async_work.idempotency": "hashes",
+    "app.api.jobs.before": "job ids",
+    "app.api.query_mapping.contexts_out": "copies",
+    "app.api.uploads.received_form": "names of our own fields",
+    "app.embedding.e5.E5Encoder.count_tokens": "called by hand",
+    "app.embedding.e5.E5Encoder.encode": "what the tokenizer leaves of it, at most 512 tokens",
+    "app.embedding.encoder.identity": "the operator's own settings",
+    "app.embedding.endpoint.EndpointEncoder.count_tokens": "count_at_most",
+    "app.embedding.endpoint.EndpointEncoder.encode": "another machine's work",
+    "app.embedding.sentence_transformer.SentenceTransformerEncoder.count_tokens": "the operator's own model",
+    "app.embedding.sentence_transformer.SentenceTransformerEncoder.encode": "the operator's own model",
+    "app.api.openai.Completion.chunk": "copies",
+    "app.api.openai.Completion.last_chunks": "copies",
+    "app.api.problems.problem": "copies",
+    "app.language.content_words.precision": "terms, of which there are as many as words",
+    "app.prompting.elements.elements_for": "default_elements",
+    "app.prompting.token_budget.assemble_without_engine": "build_messages, with contexts that the search bounds",
+    "app.prompting.token_budget.counting_tokens": "the engine counts",
+    "ingest.loading.child.main": "the readers, one by one, and clean_text",
+    "ingest.loading.formats.detect": "the head of a file, and charset.decode",
+    "ingest.loading.parsers.office.convert": "another program's work, in a child with a limit of time",
+    "ingest.loading.parsers.ooxml.numbered": "names in an archive",
+    "ingest.loading.parsers.parse": "the readers, one by one, and clean_text",
+    "ingest.loading.parsers.flow.Flow.paragraph": "strips",
+    "ingest.loading.parsers.hwpx.SectionReader.text": "collects",
+    "ingest.loading.parsers.pptx.Relations.text": "collects",
+    "ingest.loading.parsers.pptx.SlideOrder.text": "collects",
+    "ingest.loading.parsers.pptx.SlideReader.text": "collects",
+    "ingest.pipeline.heading": "count_tokens",
+}  # fmt: skip
+
+
+def chunk(content: str) -> Match:
+    return Match("c", "d", None, content[:200], None, content, 0.5, {}, 0, len(content))
+
+
+def count_words(texts: list[str]) -> list[int]:
+    return [len(each) // 3 + 2 for each in texts]
+
+
+GROWING: dict[str, Call] = {
+    "str": lambda text: text,
+    "str | None": lambda text: text,
+    "bytes": str.encode,
+    "Loaded": lambda text: Loaded("text/plain", None, [Page(None, text)]),
+    "Match": chunk,
+    "Source": chunk,
+    "Sequence[str]": lambda text: [text],
+    "Sequence[Match]": lambda text: [chunk(text)],
+    "Sequence[Source]": lambda text: [chunk(text)],
+    "Sequence[Message]": lambda text: [{"role": "user", "content": text}],
+}
+OBJECTS: dict[str, Callable[[], Any]] = {"Analyzer": partial(Analyzer, "bigrams"), "Reply": Reply}
+PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)
+TEXT = re.compile(r"(?<!dict\[)(?<!Mapping\[)\b(?:str|bytes|Loaded|Match|Message|Source)\b")
+CONSTANT: dict[str, Any] = {
+    "CountTokens": count_words,
+    "PromptElements": elements.ENGLISH,
+    "Grounding": "extract",
+    "NoAnswerReason": "model_declined",
+    "int": 60,
+    "bool": False,
+}
+
+
+def test_the_cost_of_reading_a_text_grows_with_it_and_no_faster(models, pytestconfig):
+    units = UNITS if pytestconfig.getoption("--growth") == "whole" else {name: UNITS[name] for name in SAMPLE}
+    measured = [(name, unit, growth(call, UNITS[unit])) for name, call in calls(models) for unit in units]
+    assert len(measured) > 50 * len(units)
+    faults = [f"{name} of {unit}: {seconds}" for name, unit, seconds in measured if seconds]
+    assert not faults, "\n".join(faults)
+
+
+def growth(call: Call, unit: str) -> tuple[float, float] | None:
+    """Return the seconds that a text and one of four times its length take, if the latter are too many."""
+    count = FIRST
+    while (once := cost(call, unit * count)) < MEASURABLE_S and count < LAST:
+        count *= 2
+    longer = cost(call, unit * count * 4)
+    for _ in range(6):
+        if longer <= MOST_TWICE**2 * once:
+            break
+        # Other processes disturb a measurement; the least of several is that of the text.
+        once, longer = min(once, cost(call, unit * count)), min(longer, cost(call, unit * count * 4))
+    return (once, longer) if longer > MOST_TWICE**2 * max(once, MEASURABLE_S / 2) else None
+
+
+def cost(call: Call, text: str) -> float:
+    content_words._english.cache_clear()
+    content_words.korean_terms.cache_clear()
+    gc.disable()
+    started = time.thread_time()
+    with suppress(KyujangError, ValueError, RecursionError):
+        result = call(text)
+        if isinstance(result, Iterator):
+            deque(result, maxlen=0)
+    seconds = time.thread_time() - started
+    gc.enable()
+    return seconds
+
+
+def calls(models: Path) -> Iterator[tuple[str, Call]]:
+    encoder = E5Encoder(packaged_folder(models))
+    yield "count_tokens", lambda text: encoder.count_tokens([text])
+    yield "metadata", lambda text: clean_metadata({text: [text]})
+    for module in modules():
+        yield from fields(module)
+        for name, function in functions(module):
+            for grown, call in ways(name, function):
+                yield f"{name}({grown})", call
+
+
+def modules() -> Iterator[ModuleType]:
+    for package in (app, ingest):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            elsewhere = any(f"{found.name}.".startswith(f"{room}.") for room in OTHER_ROOMS)
+            if not elsewhere and not found.name.endswith(".__main__"):
+                yield importlib.import_module(found.name)
+
+
+def fields(module: ModuleType) -> Iterator[tuple[str, Call]]:
+    """Yield the check of each field that a body may have."""
+    for name, found in vars(module).items():
+        if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == module.__name__:
+            for field, info in found.model_fields.items():
+                if "str" in str(info.annotation) and not name.endswith("Out"):
+                    checked = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+                    yield f"{module.__name__}.{name}.{field}", TypeAdapter[Any](checked).validate_python
+
+
+def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the public functions and methods that return at once."""
+    for name, found in vars(module).items():
+        if getattr(found, "__module__", None) != module.__name__ or getattr(found, "_is_protocol", False):
+            continue
+        for method, function in vars(found).items() if inspect.isclass(found) else [("", found)]:
+            waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+            if inspect.isfunction(function) and not waits and not (method or name).startswith("_"):
+                yield f"{module.__name__}.{name}.{method}".removesuffix("."), function
+
+
+def ways(name: str, function: FunctionType) -> Iterator[tuple[str, Call]]:
+    """Yield a call for each parameter that takes a user's text, the others being short."""
+    parameters = {
+        each: "self" if each == "self" else PLAIN.sub(r"\1", str(parameter.annotation))
+        for each, parameter in inspect.signature(function).parameters.items()
+    }
+    texts = [each for each, kind in parameters.items() if TEXT.search(kind) and each not in OTHER_PARAMETERS]
+    for grown in texts if name not in OTHER_FUNCTIONS else ():
+        yield grown, partial(call_with, function, name, parameters, grown)
+
+
+def call_with(function: FunctionType, name: str, parameters: dict[str, str], grown: str, text: str) -> Any:
+    given: dict[str, Any] = {}
+    for each, kind in parameters.items():
+        if kind == "self":
+            given[each] = OBJECTS[name.split(".")[-2]]()
+        elif kind in GROWING:
+            given[each] = GROWING[kind](text if each == grown else "short")
+        elif kind in CONSTANT:
+            given[each] = CONSTANT[kind]
+    return function(**given)
