@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.grounding.links import leads_elsewhere
+from app.grounding.links import find_links
 from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.marks import cut_runs
 from app.language.sentences import split_sentences
@@ -196,11 +196,12 @@ def _supporting(
     """Return the best piece of each supporting chunk that the model named, else the best piece of all."""
     if not claim.words:
         return []
+    links = find_links(claim.text)
     best: dict[int, tuple[float, Evidence]] = {}
     for piece in evidence:
         share = precision(claim.words, piece.terms)
         rank = piece.marker - 1
-        if share < SUPPORTED or not _agrees(claim, piece, known[rank]) or leads_elsewhere(claim.text, texts[rank]):
+        if share < SUPPORTED or not _agrees(claim, piece, known[rank]) or links.lead_beyond(texts[rank]):
             continue
         score = share + PREFER_SHORT * min(1.0, share * len(claim.words) / piece.size)
         if piece.marker not in best or score > best[piece.marker][0]:

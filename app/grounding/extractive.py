@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.grounding.citations import Citation, Span, Support
-from app.grounding.links import remote_images
+from app.grounding.links import find_links
 from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.courtesy import bare_question
 from app.language.hangul import HAS_HANGUL, SYLLABLES
@@ -44,6 +44,8 @@ NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’
 NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
 NAME_INSIDE = re.compile(r"(?<=\w[ ,\"“‘(])[A-Z][^\W\d_]")
 HANGUL_END = re.compile(rf"[{SYLLABLES}][^\w]*\Z")
+# Without one of them, full-width forms included, a text is neither Markdown's link or image nor HTML.
+BRACKETS = frozenset("<[﹤＜［")
 HEADING = re.compile(r"#{1,6}\s")
 
 
@@ -68,7 +70,9 @@ def extract(question: str, matches: Sequence[Match], *, min_share: float = BEARS
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
     best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MAX_SENTENCES]
-    return _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
+    quoted = _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
+    # Sentences that are harmless one by one may make an image together.
+    return _quoted([best[0][1]]) if find_links(quoted.answer).fetches else quoted
 
 
 def bearing(question: str, matches: Sequence[Match]) -> float:
@@ -93,14 +97,19 @@ def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], l
 
 def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
     nearby = terms_of(f"{match.title or ''}\n{match.text}")
-    images = remote_images(match.text)
     for start, stop in split_sentences(match.text):
         text = match.text[start:stop]
         terms = terms_of(text)
-        # A reader's browser would fetch an image, and tell its host that the question was asked.
-        fetches = any(start < end and begin < stop for begin, end in images)
-        if terms and not fetches and not HEADING.match(text):
+        if terms and not HEADING.match(text) and not _shows_more_than_text(text):
             yield Candidate(rank, match, Span(start, stop), terms, nearby)
+
+
+def _shows_more_than_text(text: str) -> bool:
+    """Tell whether a reader's browser would fetch something, and so tell its host that the question was asked."""
+    if BRACKETS.isdisjoint(text):
+        return False
+    links = find_links(text)
+    return links.fetches or links.cut
 
 
 def _weights(question: str, asked: list[Word], candidates: list[Candidate]) -> dict[Word, float]:

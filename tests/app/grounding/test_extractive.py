@@ -149,3 +149,14 @@ def test_a_sentence_with_an_image_from_elsewhere_is_not_quoted():
     support = extract("When does the reading room open?", [match(text)])
     assert support is not None
     assert support.answer == "The reading room has 84 seats. [1]"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["![x](   https://i.example/a)", "<iframe src=//i.example>", "<script>a()</script>", "[x](javascript:a())"],
+)
+def test_neither_is_one_that_runs_or_fetches(hostile):
+    text = f"The reading room opens {hostile} at nine. The reading room has 84 seats."
+    support = extract("When does the reading room open?", [match(text)])
+    assert support is not None
+    assert support.answer == "The reading room has 84 seats. [1]"
