@@ -37,6 +37,14 @@ def dump(owner_url: str, tenant: int) -> list[tuple]:
         return [row for query in of_tenant for row in connection.execute(query, [tenant]).fetchall()]
 
 
+def put_off(owner_url: str, until: str) -> int:
+    """How many documents were given back to be tried later; from now on not before `until`."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("set role kyujang_operator")
+        later = f"update job_items set not_before = {until} where status = 'queued' and not_before > now()"
+        return connection.execute(later).rowcount
+
+
 async def test_another_scheme_refuses_and_migrate_analyses_again(services, settings, owner_url, new_tenant):
     client = await new_tenant("reader")
     tenant = (await tenant_by_slug(services.database, "reader")).number
@@ -57,10 +65,13 @@ async def test_another_scheme_refuses_and_migrate_analyses_again(services, setti
 
     # A process of the old scheme that is still running stores nothing.
     await client.post("/ingest", json={"documents": [{"text": "늦은 글", "id": "late"}]})
-    await asyncio.sleep(1)
+    async with asyncio.timeout(60):
+        while not put_off(owner_url, "now() + interval '1 hour'"):
+            await asyncio.sleep(0.1)
     assert (await client.get("/documents/late")).status_code == 404
 
     await asyncio.to_thread(migrated, settings)
+    assert put_off(owner_url, "now()") == 1
     async with asyncio.timeout(60):
         while (await client.get("/documents/late")).status_code == 404:
             await asyncio.sleep(0.1)
