@@ -18,7 +18,6 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psycopg
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from app.bootstrap import open_services
 from app.embedding import Embedder, Encoder
@@ -36,19 +35,11 @@ from ingest.worker import run
 from tests.ingest.adapters.made import write_base
 from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
 
+pytest_plugins = ["tests.scheduling"]
+
 EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TEMPLATE = "kyujang_template"
-
-LONG = (
-    "tests/e2e/test_crash.py",
-    "tests/e2e",
-    "tests/test_docs.py",
-    "tests/ingest/cluster/test_cluster.py",
-    "tests/bench",
-)
-WITH_STACK = ("tests/e2e/", "tests/test_docs.py")
-WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 
 # A test must neither read the developer's settings nor reach a model hub.
 for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
@@ -64,33 +55,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--adapters", default=8, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
-
-
-# What starts PostgreSQL, alone or with everything else.
-STARTS_POSTGRES = {"postgres", "stack"}
-STARTS_ITS_OWN = ("tests/e2e/", "tests/upgrade/", "tests/app/up/test_postgres.py")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL. What takes minutes goes first, so that neither of two processes ends with it."""
-    for item in items:
-        if STARTS_POSTGRES & set(getattr(item, "fixturenames", ())) or item.nodeid.startswith(STARTS_ITS_OWN):
-            item.add_marker("postgres")
-    items.sort(key=lambda item: min((i for i, name in enumerate(LONG) if item.nodeid.startswith(name)), default=99))
-
-
-class OneStack(LoadFileScheduling):
-    """Each file goes to one of the processes, and all that use `stack` to the same: vLLM takes 4 GB and a minute."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "stack" if file.startswith(WITH_STACK) and file not in WITHOUT_STACK else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
-    return OneStack(config, log)
 
 
 @pytest.fixture(scope="session")

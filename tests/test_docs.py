@@ -1,14 +1,12 @@
-"""The documentation says what the code does: settings, routes, commands, errors, defaults; its examples run."""
+"""The documentation says what the code does: settings, routes, commands, errors, defaults."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -19,53 +17,13 @@ from app.errors import DocumentErrorCode, KyujangError, NotConfigured
 from app.main import create_app
 from app.prompting.elements import ENGLISH, KOREAN
 from app.settings import Settings
-from tests.conftest import ROOT
+from tests.docs.pages import DOCS, ENGLISH_ONLY, EXECUTED, PAGES, PAIRS, WRITTEN, blocks, english_pages, executed, read
+from tests.stack import ROOT
 from tests.test_architecture import LAYERS
-
-DOCS = ROOT / "docs"
-# Not translated: what operators of a GPU or a cluster read, and records of measurements.
-ENGLISH_ONLY = {"operations/gpu-vm.md", "operations/ray.md", "operations/measurements.md"}
-WRITTEN = ("guides", "operations")
-# In the order in which a reader would try them.
-EXECUTED = [
-    "README.md",
-    *(
-        f"docs/guides/{name}.md"
-        for name in ("documents", "search-and-filters", "prompts", "grounding", "openai", "evaluate")
-    ),
-]
-FENCE = re.compile(r"(<!-- test -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def english_pages() -> list[str]:
-    """The pages below docs/ that are written by hand, by their path there."""
-    return sorted(str(path.relative_to(DOCS)) for folder in WRITTEN for path in (DOCS / folder).glob("*.md")) + sorted(
-        path.name for path in DOCS.glob("*.md") if path.name in {"index.md", "architecture.md", "glossary.md"}
-    )
-
-
-PAIRS = [
-    (Path("README.md"), Path("README.ko.md")),
-    *((Path("docs", page), Path("docs/ko", page)) for page in english_pages() if page not in ENGLISH_ONLY),
-]
-PAGES = sorted({*(page for pair in PAIRS for page in pair), *(Path("docs", page) for page in english_pages())})
 
 each_reference = pytest.mark.parametrize("reference", ["docs/reference", "docs/ko/reference"])
 each_pair = pytest.mark.parametrize(("english", "korean"), PAIRS, ids=lambda path: str(path))
 each_page = pytest.mark.parametrize("page", PAGES, ids=str)
-
-
-def read(page: str | Path) -> str:
-    return (ROOT / page).read_text()
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return [body for _, kind, body in FENCE.findall(text) if kind == language]
-
-
-def executed(page: str | Path) -> list[str]:
-    """The bash blocks marked `<!-- test -->`, in order."""
-    return [body for marked, kind, body in FENCE.findall(read(page)) if marked and kind == "bash"]
 
 
 def first_cells(text: str) -> list[str]:
@@ -209,34 +167,6 @@ def test_the_readme_executes_six_curls():
 
 def test_every_executed_page_is_in_the_order():
     assert {str(english) for english, _ in PAIRS if executed(english)} == set(EXECUTED)
-
-
-def test_the_examples_run(live_server):
-    """In the order of the pages, each as it stands, with the address of the test's server."""
-    strict = 'curl() { command curl --fail-with-body -sS "$@"; echo; }\n'
-    environment = {**os.environ, "KYUJANG_URL": live_server}
-    printed: dict[str, list[str]] = {}
-    for page in EXECUTED:
-        printed[page] = []
-        for block in executed(page):
-            script = block.replace("http://127.0.0.1:8000", live_server).replace(".venv/bin/python", sys.executable)
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", strict + script],
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
-            assert done.returncode == 0, f"{page}: {block}\n{done.stdout}\n{done.stderr}"
-            printed[page].append(done.stdout)
-    first, *_, invented = printed["README.md"]
-    assert '"status":"succeeded"' in first
-    assert '"citations":[{' in first
-    assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in invented
-    assert '"finish_reason":"no_answer","no_answer_reason":"model_declined"' in printed["docs/guides/grounding.md"][-1]
-    assert '"role":"system"' in printed["docs/guides/prompts.md"][0]
-    assert '"document_id":"opening-hours"' in printed["docs/guides/search-and-filters.md"][1]
 
 
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
