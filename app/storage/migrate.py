@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from app.embedding.factory import identity_of
-from app.errors import NotConfigured
+from app.errors import DatabaseUnavailable, NotConfigured
 from app.language.analyzer import Analyzer
 from app.settings import Settings
 from app.storage.reanalysis import adopt
@@ -20,6 +20,16 @@ from app.storage.spaces import Space, other_vectors
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 ONE_AT_A_TIME = 0x6B797570
+# What waits for the lock on a table stops those who read and write it, too.
+LOCK_TIMEOUT = "set local lock_timeout = '10s'"
+LOCKED = (
+    "The schema was not changed: another connection is using a table that has to change. Stop the workers and the API, "
+    "or wait until they have less to do, and run 'python -m app migrate' again."
+)
+NEWER = (
+    "This database was migrated by a newer Kyujang: install that version again, or restore a backup of the database "
+    "that was made before its 'migrate'."
+)
 
 
 def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
@@ -70,19 +80,28 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
 
 
 def upgrade(owner_url: str, revision: str = "head") -> None:
-    """Upgrade the schema alone."""
+    """Upgrade the schema alone. Raises NotConfigured if it is a newer version's, DatabaseUnavailable if it is in use."""
     # As long to import as all else that a command needs.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
 
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(owner_url))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
         with engine.begin() as connection:
+            connection.exec_driver_sql(LOCK_TIMEOUT)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+    except CommandError as error:
+        raise NotConfigured(NEWER) from error
+    except OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise DatabaseUnavailable(LOCKED) from error
+        raise
     finally:
         engine.dispose()
 

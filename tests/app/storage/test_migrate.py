@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from pgvector.psycopg import register_vector
 from pydantic import SecretStr
-from sqlalchemy.exc import OperationalError
 
+from app.errors import DatabaseUnavailable, NotConfigured
 from app.storage.migrate import migrate, upgrade
 from tests.conftest import with_database
 
@@ -138,7 +138,15 @@ def test_a_locked_queue_stops_the_upgrade_instead_of_waiting(of_0007):
     url, superuser = of_0007
     with psycopg.connect(superuser) as reader:
         reader.execute("select from job_items limit 1")
-        with pytest.raises(OperationalError, match="lock timeout"):
+        with pytest.raises(DatabaseUnavailable, match="Stop the workers and the API"):
             upgrade(url, "0008")
         assert reader.execute("select count(*) from tasks").fetchone() == (2,)
     upgrade(url, "0008")
+
+
+def test_a_newer_version_s_database_is_left_as_it_is(of_0007):
+    url, superuser = of_0007
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute("update alembic_version set version_num = '0999'")
+    with pytest.raises(NotConfigured, match="newer Kyujang: install that version again, or restore a backup"):
+        upgrade(url)
