@@ -87,7 +87,7 @@ async def end_unchanged(services: Services, document: DocumentState) -> bool:
 
 async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
     chunks = len(document.chunks) or None
-    await queue.progress(services.database, document.claim, stage=stage, chunks=chunks)
+    await queue.record(services.database, document.claim, stage=stage, chunks=chunks)
     await STEPS[stage](services, document)
 
 

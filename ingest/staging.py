@@ -69,9 +69,8 @@ async def stage(
 ) -> None:
     """Stage one batch and commit it: a restart continues after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
-        await update_claimed(
-            connection, work, "stage = 'embed', chunks_done = chunks_done + %(done)s", {"done": len(chunks)}
-        )
+        change = "stage = 'embed', chunks_done = chunks_done + %(done)s"
+        await update_claimed(connection, work, change, done=len(chunks))
         async with connection.cursor() as cursor:
             await cursor.executemany(
                 """
@@ -108,7 +107,7 @@ async def stored_vectors(
 
 async def unstage(database: Database, work: ClaimedDocument) -> None:
     async with database.transaction(work.tenant) as connection:
-        await update_claimed(connection, work, "chunks_done = 0", {})
+        await update_claimed(connection, work, "chunks_done = 0")
         await unstage_rows(connection, work)
 
 

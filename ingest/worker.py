@@ -1,16 +1,17 @@
-"""The worker: pools that claim items of jobs and give each to the handler of its kind."""
+"""The worker: it claims items of jobs and gives each to the handler of its kind, under a lease."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from app import logs
 from app.errors import DatabaseUnavailable
@@ -19,15 +20,16 @@ from app.storage.jobs import JobKind
 from ingest.adapters.check_task import check_adapter, fail_adapter
 from ingest.adapters.evaluating import evaluate
 from ingest.jobs import queue
-from ingest.jobs.lease import Stopping, run_under_lease
-from ingest.jobs.queue import Claimed
-from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many, requeue
+from ingest.jobs.queue import Claimed, LeaseLost
+from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many
 from ingest.pipeline import ingest
 from ingest.tune.task import tune
 
 log = logging.getLogger("kyujang.worker")
 
 POLL_S = 0.3
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,57 +40,88 @@ class Handler:
     on_failure: OnFailure | None = None
 
 
-Pool = Mapping[JobKind, Handler]
-# As many of these as documents are ingested at once, so that the model need not wait while a file is read.
-DOCUMENT_POOL: Pool = {"ingest": Handler(ingest)}
-# One item at a time each. A kind of task is a line here.
-TASK_POOLS: dict[str, Pool] = {
-    "short": {"check": Handler(check_adapter, on_failure=fail_adapter), "evaluate": Handler(evaluate)},
-    "training": {"tune": Handler(tune)},
+# A kind of work is a line here. Of tasks a worker has one of each kind in hand.
+HANDLERS: dict[JobKind, Handler] = {
+    "ingest": Handler(ingest),
+    "check": Handler(check_adapter, on_failure=fail_adapter),
+    "evaluate": Handler(evaluate),
+    "tune": Handler(tune),
 }
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; the items at hand then go back to the queue and resume where they were."""
-    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    pools = {str(number): DOCUMENT_POOL for number in range(services.settings.documents_at_once)} | TASK_POOLS
+    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
-        for each, pool in pools.items():
-            group.create_task(_serve(services, pool, f"{name}-{each}", stopping))
+        for kind in HANDLERS:
+            group.create_task(_serve(services, kind, worker, group, stopping))
     stopping.cancel()
 
 
-async def _serve(services: Services, pool: Pool, name: str, stopping: asyncio.Task[bool]) -> None:
+async def _serve(
+    services: Services, kind: JobKind, worker: str, group: asyncio.TaskGroup, stopping: asyncio.Task[Any]
+) -> None:
+    # Several documents, so that the model need not wait while a file is read.
+    lanes = services.settings.documents_at_once if kind == "ingest" else 1
+    at_work: set[asyncio.Task[Any]] = set()
     while not stopping.done():
-        try:
-            claimed = await queue.claim(services.database, name, list(pool), lease_s=services.settings.lease_s)
-        except DatabaseUnavailable:
-            log.warning("the database does not answer; trying again")
-            claimed = None
-        if claimed is None:
-            await asyncio.wait({stopping}, timeout=POLL_S)
+        free = len(at_work) < lanes
+        if free and (claimed := await _claim(services, kind, worker)) is not None:
+            at_work.add(group.create_task(_carry_out(services, HANDLERS[kind], claimed)))
             continue
-        await _carry_out(services, pool[claimed.kind], claimed, stopping)
+        await asyncio.wait({stopping, *at_work}, timeout=POLL_S if free else None, return_when="FIRST_COMPLETED")
+        at_work = {each for each in at_work if not each.done()}
+    for each in at_work:
+        each.cancel()
 
 
-async def _carry_out(services: Services, handler: Handler, claimed: Claimed, stopping: asyncio.Task[bool]) -> None:
+async def _claim(services: Services, kind: JobKind, worker: str) -> Claimed | None:
+    try:
+        return await queue.claim(services.database, worker, kind, lease_s=services.settings.lease_s)
+    except DatabaseUnavailable:
+        log.warning("the database does not answer; trying again")
+        return None
+
+
+async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> None:
     logs.request_id.set(claimed.job_id)
     logs.tenant_id.set(str(claimed.tenant))
+    lease_s = services.settings.lease_s
+    renew = partial(queue.renew, services.database, claimed, lease_s=lease_s)
     try:
         refuse_after_too_many(claimed)
-        lease_s = services.settings.lease_s
-        renew = functools.partial(queue.renew, services.database, claimed, lease_s=lease_s)
-        await run_under_lease(handler.run(services, claimed), renew, lease_s=lease_s, stopping=stopping)
+        await run_under_lease(handler.run(services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)
-    except DatabaseUnavailable:
-        log.warning("waiting for the database", extra=claimed.described)
-        # A restart of it must not cost an attempt, which the end of the lease does.
-        while not await requeue(services, claimed, delay_s=0, count_attempt=False) and not stopping.done():
-            await asyncio.wait({stopping}, timeout=POLL_S)
-    except (Stopping, asyncio.CancelledError) as error:
-        await requeue(services, claimed, delay_s=0, count_attempt=False)
-        if isinstance(error, asyncio.CancelledError):
-            raise
+    except asyncio.CancelledError:
+        with suppress(LeaseLost, DatabaseUnavailable):
+            await queue.requeue(services.database, claimed, delay_s=0, count_attempt=False)
+        raise
     except Exception as error:
-        await handle_failure(services, claimed, error, on_failure=handler.on_failure)
+        await _settle(services, handler, claimed, error)
+
+
+async def _settle(services: Services, handler: Handler, claimed: Claimed, error: Exception) -> None:
+    """Outlast a restart of the database, which must not cost an attempt, as the end of the lease does."""
+    while True:
+        try:
+            return await handle_failure(services, claimed, error, on_failure=handler.on_failure)
+        except DatabaseUnavailable as gone:
+            error = gone
+            await asyncio.sleep(POLL_S)
+
+
+async def run_under_lease(work: Coroutine[Any, Any, T], renew: Callable[[], Awaitable[Any]], lease_s: float) -> T:
+    """Raises what the work raises, or what `renew` raises, LeaseLost above all; the work has ended then."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=lease_s / 3))[0]:
+            try:
+                await renew()
+            except DatabaseUnavailable:
+                log.warning("the lease could not be renewed")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -66,7 +66,7 @@ ONLY_IN = {
     "trl": r"ingest\.tune\.train(er)?",
     "datasets": r"ingest\.tune\.trainer",
     "vllm": r"never",
-    "ray": r"ingest\.cluster\.ray_pipeline",
+    "ray": r"ingest\.cluster\.driver",
     "xberg": r"ingest\.loading\.parsers\.office",
     "pypdfium2": r"ingest\.loading\.parsers\.pdf",
     "olefile": r"ingest\.loading\.(formats|parsers\.hwp5)",

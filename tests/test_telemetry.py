@@ -21,7 +21,7 @@ STARTED = (
     "app.up.install",
     "app.up.run",
     "ingest.__main__",
-    "ingest.cluster.driver_child",
+    "ingest.cluster.driver",
     "ingest.cluster.stages",
     "ingest.tune.run",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from psycopg.rows import DictRow
@@ -57,8 +56,7 @@ async def create_version(
         if same is not None:
             if request is not None:
                 # The request's repetition looks the version up by a job.
-                done = jobs.Task("check", name, same.version, status="succeeded", finished_at=datetime.now(UTC))
-                await jobs.insert_job(connection, tenant, job_id, done)
+                await jobs.insert_job(connection, tenant, job_id, jobs.Task("check", name, same.version), done=True)
             return same, False
         version = await _insert(connection, {**key, "version": row["newest"] + 1}, blob)
         await jobs.insert_job(connection, tenant, job_id, jobs.Task("check", name, version.version))

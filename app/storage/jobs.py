@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from psycopg.rows import DictRow
@@ -37,7 +37,7 @@ STATUS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Upload:
     """A document on disk that is to be ingested. `blob` is its path under the blob folder."""
 
@@ -51,7 +51,7 @@ class Upload:
     metadata: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """What is to be done with an adapter; a training's has no version before it has made it."""
 
@@ -59,8 +59,6 @@ class Task:
     name: str
     version: int | None = None
     spec: dict[str, Any] = field(default_factory=dict)
-    status: Literal["queued", "succeeded"] = "queued"
-    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +117,24 @@ def new_id() -> str:
     return f"job_{secrets.token_hex(12)}"
 
 
-async def insert_job(connection: Connection, tenant: TenantNumber, job_id: str, work: Sequence[Upload] | Task) -> None:
-    """Insert it in the transaction that makes what it is about."""
+async def insert_job(
+    connection: Connection, tenant: TenantNumber, job_id: str, work: Sequence[Upload] | Task, *, done: bool = False
+) -> None:
+    """Insert it in the transaction that makes what it is about; `done`: nothing is left to do."""
     kind = work.kind if isinstance(work, Task) else "ingest"
     await connection.execute("insert into jobs (tenant_id, id, kind) values (%s, %s, %s)", [tenant, job_id, kind])
-    items = [_columns(each) for each in ([work] if isinstance(work, Task) else work)]
+    ended = {"status": "succeeded", "finished_at": datetime.now(UTC)} if done else {}
+    items = [vars(each) | ended for each in ([work] if isinstance(work, Task) else work)]
     names = ("tenant_id", "job_id", "n", *items[0])
     query = f"insert into job_items ({', '.join(names)}) values ({', '.join(['%s'] * len(names))})"  # noqa: S608 - ours
     async with connection.cursor() as cursor:
-        await cursor.executemany(query.encode(), [(tenant, job_id, n, *item.values()) for n, item in enumerate(items)])
+        rows = [(tenant, job_id, n, *map(stored, item.values())) for n, item in enumerate(items)]
+        await cursor.executemany(query.encode(), rows)
+
+
+def stored(value: Any) -> Any:
+    """Return what psycopg takes for the value."""
+    return Jsonb(value) if isinstance(value, dict) else value
 
 
 async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
@@ -191,14 +198,8 @@ async def cancel_items(connection: Connection, tenant: TenantNumber, where: str,
     return [row["blob"] for row in rows]
 
 
-def _columns(item: Upload | Task) -> dict[str, Any]:
-    columns = {each.name: getattr(item, each.name) for each in fields(item)}
-    return {name: Jsonb(value) if isinstance(value, dict) else value for name, value in columns.items()}
-
-
 def _shown(which: str, counted_as: str = "", most: str = "") -> str:
-    """Return the query for the jobs that `which` and then `counted_as` select: their counts and status, and what tasks
-    have beside them."""
+    """Return the query for the jobs that `which`, then `counted_as` select, with their counts and what tasks have."""
     return f"""
         select j.id, j.kind, j.created_at, counted.*,
                task.name, task.version, task.progress, task.result, task.error_code, task.error_detail

@@ -80,7 +80,7 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
 
 
 def upgrade(owner_url: str, revision: str = "head") -> None:
-    """Upgrade the schema alone. Raises NotConfigured if it is a newer version's, DatabaseUnavailable if it is in use."""
+    """Upgrade the schema alone. Raises NotConfigured for a newer version's, DatabaseUnavailable while it is in use."""
     # As long to import as all else that a command needs.
     from alembic import command
     from alembic.config import Config

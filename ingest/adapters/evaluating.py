@@ -41,9 +41,13 @@ async def evaluate(services: Services, task: ClaimedTask) -> None:
         }
         done.append({"input": case["input"], "expected": _expected(case), **both})
         if len(done) % KEPT_EVERY == 0:
-            await queue.progress(services.database, task, {"done": len(done), "total": len(cases), "cases": done})
-    await queue.progress(services.database, task, {"done": len(done), "total": len(cases)})
+            await queue.record(services.database, task, progress={**_counted(done, cases), "cases": done})
+    await queue.record(services.database, task, progress=_counted(done, cases))
     await queue.finish(services.database, task, report(reference, done))
+
+
+def _counted(done: Sequence[Any], cases: Sequence[Any]) -> dict[str, Any]:
+    return {"done": len(done), "total": len(cases)}
 
 
 async def _asked(

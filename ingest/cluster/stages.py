@@ -13,6 +13,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from threading import Thread
+from typing import Any
 
 from app import logs
 from app.bootstrap import open_services
@@ -22,22 +23,13 @@ from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.jobs import Stage
 from ingest import pipeline
-from ingest.jobs.queue import ClaimedDocument
 from ingest.jobs.retry import handle_failure
 from ingest.pipeline import DocumentState, run_step
 
-Row = dict[str, bytes]
+FURTHER: tuple[Stage, ...] = ("split", "embed", "store")
 
-
-@dataclass
-class Passing:
-    """What goes from stage to stage. Without a document its claim has ended."""
-
-    document: DocumentState | None
-    refusal: tuple[DocumentErrorCode, str] | None = None
-    """What the load stage found wrong: it has no database, so the next stage records it."""
-    broken: str | None = None
-    """Why this node cannot ingest anything."""
+Row = dict[str, Any]
+"""Documents are bytes: Ray logs an object that Arrow cannot hold, text and all."""
 
 
 @dataclass(frozen=True)
@@ -46,71 +38,51 @@ class NodeFiles:
     blobs: Blobs
 
 
-def pack(passing: Passing) -> Row:
-    """Bytes: an object that Arrow cannot take lands in Ray's logs, text and all."""
-    return {"document": pickle.dumps(passing)}
-
-
-def unpack(row: Row) -> Passing:
-    passing: Passing = pickle.loads(row["document"])  # noqa: S301 - this run's own
-    return passing
-
-
-def begin(claim: ClaimedDocument) -> Row:
-    return pack(Passing(DocumentState(claim)))
-
-
 def load(row: Row, settings: Settings) -> Row:
-    """Run as a task, without a connection to the database."""
-    passing, files = unpack(row), NodeFiles(settings, Blobs(settings.blobs))
-    document = passing.document
-    assert document is not None
+    """Run the first step as a task. It has no database: what it finds wrong the next stage records."""
+    document, files = DocumentState(pickle.loads(row["claim"])), NodeFiles(settings, Blobs(settings.blobs))  # noqa: S301
+    refusal, broken = None, ""
     if not os.access(files.blobs.locate(document.claim.blob).parent, os.R_OK | os.X_OK):
-        passing.broken = f"{socket.gethostname()} cannot read {settings.blobs}: share that folder with every node."
-        return pack(passing)
-    try:
-        asyncio.run(pipeline.load(files, document))
-    except DocumentError as error:
-        passing.refusal = (error.document_code, error.detail)
-    return pack(passing)
+        broken = f"{socket.gethostname()} cannot read {settings.blobs}: share that folder with every node."
+    else:
+        try:
+            asyncio.run(pipeline.load(files, document))
+        except DocumentError as error:
+            refusal = (error.document_code, error.detail)
+    return {"document": pickle.dumps((document, refusal)), "broken": broken}
 
 
-class Step:
-    """Run a step as an actor, whose services are opened once, on an event loop in a thread, which keeps them alive."""
+class FurtherSteps:
+    """Run the other steps as an actor, whose services are opened once, on an event loop in a thread of its own."""
 
-    def __init__(self, stage: Stage, settings: Settings) -> None:
-        self._stage, self._settings = stage, settings
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._services: Services | None = None
         self._exit = AsyncExitStack()
         self._loop = asyncio.new_event_loop()
         Thread(target=self._loop.run_forever, daemon=True).start()
 
     def __call__(self, row: Row) -> Row:
-        passing = unpack(row)
-        if passing.document is not None and not passing.broken:
-            asyncio.run_coroutine_threadsafe(self._run(passing, passing.document), self._loop).result()
-        return pack(passing)
+        """Return why this node cannot ingest anything, if that is so."""
+        if row["broken"]:
+            return {"broken": row["broken"]}
+        work = self._finish(*pickle.loads(row["document"]))  # noqa: S301 - this run's own
+        return {"broken": asyncio.run_coroutine_threadsafe(work, self._loop).result()}
 
-    async def _run(self, passing: Passing, document: DocumentState) -> None:
+    async def _finish(self, document: DocumentState, refusal: tuple[DocumentErrorCode, str] | None) -> str:
         logs.request_id.set(document.claim.job_id)
         logs.tenant_id.set(str(document.claim.tenant))
         try:
-            services = await self._open()
+            if self._services is None:
+                logs.configure(self._settings.log_level)
+                self._services = await self._exit.enter_async_context(open_services(self._settings))
         except Exception as error:
-            passing.broken = f"{socket.gethostname()}: {error}"
-            return
+            return f"{socket.gethostname()}: {error}"
         try:
-            if passing.refusal:
-                raise DocumentError(*passing.refusal)
-            await run_step(services, document, self._stage)
-            if self._stage == "store":
-                passing.document = None
+            if refusal:
+                raise DocumentError(*refusal)
+            for step in FURTHER:
+                await run_step(self._services, document, step)
         except Exception as error:
-            passing.document = None
-            await handle_failure(services, document.claim, error)
-
-    async def _open(self) -> Services:
-        if self._services is None:
-            logs.configure(self._settings.log_level)
-            self._services = await self._exit.enter_async_context(open_services(self._settings))
-        return self._services
+            await handle_failure(self._services, document.claim, error)
+        return ""

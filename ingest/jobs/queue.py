@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from app.errors import ItemFailed, KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.storage.jobs import ItemStatus, JobKind, Stage
+from app.storage.jobs import ItemStatus, JobKind, Stage, Task, Upload, stored
 from app.storage.tenancy import TenantNumber
 
 MAX_ATTEMPTS = 5
@@ -24,39 +23,54 @@ CLAIMABLE = """
         where earlier.tenant_id = i.tenant_id and earlier.document_id = i.document_id
           and earlier.seq < i.seq and earlier.status in ('queued', 'running'))
 """
+HELD = "tenant_id = %(tenant)s and status = 'running' and worker = %(worker)s"
+HELD_ITEM = f"{HELD} and job_id = %(job)s and n = %(n)s and attempt = %(attempt)s"
 LEASED = "lease_until = now() + make_interval(secs => %(lease)s)"
 REQUEUED = """
     status = 'queued', lease_until = null, not_before = now() + make_interval(secs => %(delay)s),
     attempt = attempt - (not %(count_attempt)s)::integer
 """
+CLAIM_NEXT = f"""
+    update job_items i set status = 'running', worker = %(worker)s, {LEASED},
+        attempt = i.attempt + (i.status = 'queued' or %(count_death)s)::integer
+    from next where (i.tenant_id, i.job_id, i.n) = (next.tenant_id, next.job_id, next.n)
+    returning i.*
+"""  # noqa: S608 - constants
 
-# For each kind from tenant to tenant along the index, however many items each has. The first of them that has something
-# to claim ends the join, which goes through them in their order.
+# From tenant to tenant along the index, however many items each has; the first, by turn, with something to claim.
 CLAIM = f"""
-with recursive waiting (kind, tenant_id) as (
-    select k.kind, (select min(i.tenant_id) from job_items i
-                    where i.kind = k.kind and i.status in ('queued', 'running'))
-    from unnest(%(kinds)s::text[]) as k (kind)
+with recursive waiting (tenant_id) as (
+    select min(tenant_id) from job_items where kind = %(kind)s and status in ('queued', 'running')
     union all
-    select w.kind, (select min(i.tenant_id) from job_items i
-                    where i.kind = w.kind and i.status in ('queued', 'running') and i.tenant_id > w.tenant_id)
+    select (select min(i.tenant_id) from job_items i
+            where i.kind = %(kind)s and i.status in ('queued', 'running') and i.tenant_id > w.tenant_id)
     from waiting w where w.tenant_id is not null
 ), next as (
-    select i.tenant_id, i.job_id, i.n, i.kind
-    from (select w.* from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = w.kind
+    select i.tenant_id, i.job_id, i.n
+    from (select w.tenant_id from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = %(kind)s
           where w.tenant_id is not null order by t.at nulls first, w.tenant_id) w
     cross join lateral (
         select * from job_items i
-        where i.kind = w.kind and i.tenant_id = w.tenant_id and {CLAIMABLE}
+        where i.kind = %(kind)s and i.tenant_id = w.tenant_id and {CLAIMABLE}
         order by i.seq limit 1 for update skip locked
     ) i limit 1
 ), turn as (
-    insert into job_turns (tenant_id, kind, at) select tenant_id, kind, clock_timestamp() from next
+    insert into job_turns (tenant_id, kind, at) select tenant_id, %(kind)s, clock_timestamp() from next
     on conflict (tenant_id, kind) do update set at = excluded.at
 )
-update job_items i set status = 'running', attempt = i.attempt + 1, worker = %(worker)s, {LEASED}
-from next where i.tenant_id = next.tenant_id and i.job_id = next.job_id and i.n = next.n
-returning i.*
+{CLAIM_NEXT}
+"""  # noqa: S608 - constants
+CLAIM_MANY = f"""
+with next as (
+    select i.tenant_id, i.job_id, i.n from job_items i
+    where i.tenant_id = %(tenant)s and i.kind = 'ingest' and {CLAIMABLE}
+      and exists (
+          select from job_items asked
+          where asked.tenant_id = i.tenant_id and asked.document_id = i.document_id and asked.seq >= i.seq
+            and asked.status in ('queued', 'running') and asked.job_id = any(%(jobs)s))
+    order by i.seq limit %(limit)s for update skip locked
+)
+{CLAIM_NEXT}
 """  # noqa: S608 - constants
 
 
@@ -68,14 +82,13 @@ class TaskFailed(ItemFailed):
     """A task cannot be done, with words for its owner."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Claimed:
-    """One claimed item of a job. `attempt` tells this claim from a later one of the same item."""
+    """A claimed item. `attempt` tells this claim from a later one of the same item."""
 
     tenant: TenantNumber
     job_id: str
     item_number: int
-    kind: JobKind
     attempt: int
     worker: str
 
@@ -87,66 +100,67 @@ class Claimed:
     @property
     def described(self) -> dict[str, Any]:
         """For the log."""
-        return {"kind": self.kind, "item": self.item_number, "attempt": self.attempt}
+        return {"item": self.item_number, "attempt": self.attempt}
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedDocument(Claimed):
-    document_id: str
-    source: str | None
-    title: str | None
-    media_type: str | None
-    size: int
-    sha256: bytes
-    metadata: dict[str, Any] | None
-    blob: str
-
+@dataclass(frozen=True)
+class ClaimedDocument(Upload, Claimed):
     @property
     def described(self) -> dict[str, Any]:
         return {"document": self.document_id, "attempt": self.attempt}
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedTask(Claimed):
-    """`progress` is what an earlier attempt has left."""
-
-    name: str
-    version: int | None
-    spec: dict[str, Any]
-    progress: dict[str, Any] | None
+@dataclass(frozen=True)
+class ClaimedTask(Task, Claimed):
+    progress: dict[str, Any] | None = None
+    """What an earlier attempt has left."""
 
 
 Item = TypeVar("Item", bound=Claimed)
 
 
-def claimed_from(row: DictRow, kind: type[Item]) -> Item:
-    columns = {**row, "tenant": row["tenant_id"], "item_number": row["n"]}
-    return kind(**{field.name: columns[field.name] for field in fields(kind)})
-
-
 async def claim(
-    database: Database, worker: str, kinds: Sequence[JobKind], *, lease_s: float
+    database: Database, worker: str, kind: JobKind, *, lease_s: float
 ) -> ClaimedDocument | ClaimedTask | None:
     """Claim an item that waits or whose worker has died: of the tenant that was served longest ago, its oldest.
 
     Uploads of the same document are claimed one after the other, in the order in which they were accepted.
     """
+    key = {"worker": worker, "kind": kind, "lease": lease_s, "count_death": True}
     async with database.operator() as connection:
-        row = await fetch_one(connection, CLAIM, {"worker": worker, "kinds": list(kinds), "lease": lease_s})
+        row = await fetch_one(connection, CLAIM, key)
     if row is None:
         return None
-    return claimed_from(row, ClaimedDocument) if row["kind"] == "ingest" else claimed_from(row, ClaimedTask)
+    return _claimed(row, ClaimedDocument) if kind == "ingest" else _claimed(row, ClaimedTask)
 
 
-async def unfinished(database: Database, kind: JobKind) -> set[str]:
-    """Return the ids of the jobs of this kind that wait or are being done."""
+async def claim_many(
+    database: Database, tenant: TenantNumber, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
+) -> list[ClaimedDocument]:
+    """Claim what these jobs wait for: their documents, and before those earlier uploads under the same ids.
+
+    `worker` must be new. What a dead run held counts as no attempt, since hardly any of it was to blame.
+    """
+    key = {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit}
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(connection, CLAIM_MANY, {**key, "count_death": False})
+    return [_claimed(row, ClaimedDocument) for row in rows]
+
+
+def _claimed(row: DictRow, kind: type[Item]) -> Item:
+    columns = {**row, "tenant": row["tenant_id"], "item_number": row["n"]}
+    return kind(**{field.name: columns[field.name] for field in fields(kind)})
+
+
+async def unfinished(database: Database, kind: JobKind, job_ids: Sequence[str] | None = None) -> list[str]:
+    """Return the job of each item that waits or is being done, of all jobs of this kind or of these."""
+    query = """
+        select job_id from job_items where kind = %(kind)s and status in ('queued', 'running')
+          and (%(jobs)s::text[] is null or job_id = any(%(jobs)s))
+    """
     async with database.operator() as connection:
-        rows = await fetch_all(
-            connection,
-            "select job_id from job_items where kind = %(kind)s and status in ('queued', 'running')",
-            {"kind": kind},
-        )
-    return {row["job_id"] for row in rows}
+        rows = await fetch_all(connection, query, {"kind": kind, "jobs": job_ids and list(job_ids)})
+    return [row["job_id"] for row in rows]
 
 
 async def renew(database: Database, claimed: Claimed, *, lease_s: float) -> None:
@@ -154,27 +168,43 @@ async def renew(database: Database, claimed: Claimed, *, lease_s: float) -> None
     await _update(database, claimed, LEASED, lease=lease_s)
 
 
-async def progress(
-    database: Database,
-    claimed: Claimed,
-    report: dict[str, Any] | None = None,
-    *,
-    stage: Stage | None = None,
-    chunks: int | None = None,
-    version: int | None = None,
-) -> None:
-    """Record how far a document or a task is; None leaves what is there. Raises LeaseLost."""
-    change = """
-        progress = coalesce(%(report)s, progress), stage = coalesce(%(stage)s, stage),
-        chunks = coalesce(%(chunks)s, chunks), version = coalesce(%(version)s, version)
-    """
-    written = None if report is None else Jsonb(report)
-    await _update(database, claimed, change, report=written, stage=stage, chunks=chunks, version=version)
+async def renew_many(
+    database: Database, tenant: TenantNumber, worker: str, *, lease_s: float
+) -> list[tuple[str, int, Stage, int]]:
+    """Renew all that this worker holds; return (job, number, stage, chunks done) of each."""
+    query = f"update job_items set {LEASED} where {HELD} returning job_id, n, stage, chunks_done"  # noqa: S608 - ours
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(connection, query, {"tenant": tenant, "worker": worker, "lease": lease_s})
+    return sorted(tuple(row.values()) for row in rows)
+
+
+class Reached(TypedDict, total=False):
+    """How far a document or a task is. What is None or left out stays as it was."""
+
+    progress: dict[str, Any]
+    stage: Stage
+    chunks: int | None
+    version: int
+
+
+async def record(database: Database, claimed: Claimed, **reached: Unpack[Reached]) -> None:
+    """Raises LeaseLost."""
+    change = ", ".join(f"{column} = coalesce(%({column})s, {column})" for column in reached)
+    await _update(database, claimed, change, **reached)
 
 
 async def requeue(database: Database, claimed: Claimed, *, delay_s: float, count_attempt: bool = True) -> None:
     """Let it be claimed again in `delay_s`. Without `count_attempt` this attempt was not one. Raises LeaseLost."""
     await _update(database, claimed, REQUEUED, delay=delay_s, count_attempt=count_attempt)
+
+
+async def requeue_many(
+    database: Database, tenant: TenantNumber, worker: str, *, delay_s: float, count_attempt: bool
+) -> None:
+    """Requeue all that this worker still holds."""
+    key = {"tenant": tenant, "worker": worker, "delay": delay_s, "count_attempt": count_attempt}
+    async with database.transaction(tenant) as connection:
+        await connection.execute(f"update job_items set {REQUEUED} where {HELD}".encode(), key)  # noqa: S608 - ours
 
 
 async def fail(database: Database, claimed: Claimed, code: str, detail: str) -> None:
@@ -189,40 +219,23 @@ async def finish(database: Database, claimed: Claimed, result: dict[str, Any] | 
         await finish_claimed(connection, claimed, "succeeded", result=result)
 
 
-async def finish_claimed(
-    connection: Connection,
-    claimed: Claimed,
-    status: ItemStatus,
-    *,
-    result: dict[str, Any] | None = None,
-    code: str | None = None,
-    detail: str | None = None,
-) -> None:
-    """Finish it in a transaction that does more. Raises LeaseLost."""
+async def finish_claimed(connection: Connection, claimed: Claimed, status: ItemStatus, **outcome: Any) -> None:
+    """Finish it in a transaction that does more, with a `result`, or a `code` and `detail`. Raises LeaseLost."""
     change = """
         status = %(status)s, stage = case when %(code)s::text is null then 'done' else stage end, lease_until = null,
         finished_at = now(), result = %(result)s, error_code = %(code)s, error_detail = %(detail)s
     """
-    written = None if result is None else Jsonb(result)
-    values = {"status": status, "result": written, "code": code, "detail": detail}
-    await update_claimed(connection, claimed, change, values)
+    values = {"result": None, "code": None, "detail": None, **outcome}
+    await update_claimed(connection, claimed, change, status=status, **values)
     if status != "succeeded":
         await unstage_rows(connection, claimed)
 
 
-async def update_claimed(connection: Connection, claimed: Claimed, change: str, values: dict[str, Any]) -> None:
+async def update_claimed(connection: Connection, claimed: Claimed, change: str, **values: Any) -> None:
     """Change the item, provided that it is still this worker's; the row stays locked until the commit."""
-    row = await fetch_one(
-        connection,
-        f"""
-        update job_items set {change}
-        where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s
-          and status = 'running' and worker = %(worker)s and attempt = %(attempt)s
-        returning n
-        """,  # noqa: S608 - `change` is one of the texts above
-        {**claimed.key, **values},
-    )
-    if row is None:
+    query = f"update job_items set {change} where {HELD_ITEM} returning n"  # noqa: S608 - one of the texts above
+    key = claimed.key | {name: stored(value) for name, value in values.items()}
+    if await fetch_one(connection, query, key) is None:
         raise LeaseLost
 
 
@@ -234,4 +247,4 @@ async def unstage_rows(connection: Connection, claimed: Claimed) -> None:
 
 async def _update(database: Database, claimed: Claimed, change: str, **values: Any) -> None:
     async with database.transaction(claimed.tenant) as connection:
-        await update_claimed(connection, claimed, change, values)
+        await update_claimed(connection, claimed, change, **values)

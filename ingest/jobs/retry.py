@@ -16,6 +16,7 @@ from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, ClaimedDocument, LeaseLost,
 log = logging.getLogger("kyujang.worker")
 
 RETRY_DELAYS_S = (1, 5, 15, 60)
+WAIT_S = 5
 
 OnFailure = Callable[[Services, Any, str], Awaitable[None]]
 
@@ -23,32 +24,30 @@ OnFailure = Callable[[Services, Any, str], Awaitable[None]]
 async def handle_failure(
     services: Services, claimed: Claimed, error: Exception, *, on_failure: OnFailure | None = None
 ) -> None:
-    """Fail an item by its own fault, requeue it while it waits for something, and retry it after any other fault."""
-    if isinstance(error, LeaseLost):
-        log.info("cancelled or taken over", extra=claimed.described)
-    elif isinstance(error, ItemFailed):
-        await _fail(services, claimed, error, on_failure)
-    elif (delay_s := await _outage_s(services, error)) is not None:
-        log.warning("waiting", extra={**claimed.described, "reason": str(error)})
-        await requeue(services, claimed, delay_s=delay_s, count_attempt=False)
-    else:
-        log.error("failed", exc_info=error, extra=claimed.described)
-        if claimed.attempt < MAX_ATTEMPTS:
-            await requeue(services, claimed, delay_s=RETRY_DELAYS_S[claimed.attempt - 1])
-        else:
-            detail = error.detail if isinstance(error, KyujangError) else "Kyujang failed at this; the log says why."
-            await _fail(services, claimed, TaskFailed("internal", detail), on_failure)
+    """Fail an item by its own fault, requeue it while it waits for something, and retry it after any other fault.
 
-
-async def requeue(services: Services, claimed: Claimed, *, delay_s: float, count_attempt: bool = True) -> bool:
-    """Return False if the database does not answer: after its lease another worker takes the item over."""
+    Raises DatabaseUnavailable: after the lease another worker takes the item over.
+    """
     try:
-        await queue.requeue(services.database, claimed, delay_s=delay_s, count_attempt=count_attempt)
+        if isinstance(error, LeaseLost):
+            raise error
+        if isinstance(error, ItemFailed):
+            await _fail(services, claimed, error, on_failure)
+        elif (delay_s := await _outage_s(services, error)) is not None:
+            log.warning("waiting", extra={**claimed.described, "reason": str(error)})
+            await queue.requeue(services.database, claimed, delay_s=delay_s, count_attempt=False)
+        else:
+            log.error("failed", exc_info=error, extra=claimed.described)
+            if claimed.attempt < MAX_ATTEMPTS:
+                delay_s = RETRY_DELAYS_S[claimed.attempt - 1]
+                await queue.requeue(services.database, claimed, delay_s=delay_s)
+            else:
+                detail = (
+                    error.detail if isinstance(error, KyujangError) else "Kyujang failed at this; the log says why."
+                )
+                await _fail(services, claimed, TaskFailed("internal", detail), on_failure)
     except LeaseLost:
         log.info("cancelled or taken over", extra=claimed.described)
-    except DatabaseUnavailable:
-        return False
-    return True
 
 
 def refuse_after_too_many(claimed: Claimed) -> None:
@@ -58,31 +57,26 @@ def refuse_after_too_many(claimed: Claimed) -> None:
 
 async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_failure: OnFailure | None) -> None:
     log.info("refused", extra={**claimed.described, "code": error.item_code})
-    try:
-        if on_failure is not None:
-            await on_failure(services, claimed, error.detail)
-        await queue.fail(services.database, claimed, error.item_code, error.detail)
-    except (LeaseLost, DatabaseUnavailable):
-        return log.info("left to its lease", extra=claimed.described)
+    if on_failure is not None:
+        await on_failure(services, claimed, error.detail)
+    await queue.fail(services.database, claimed, error.item_code, error.detail)
     if isinstance(claimed, ClaimedDocument):
         await services.blobs.remove([claimed.blob])
 
 
 async def _outage_s(services: Services, error: Exception) -> float | None:
     """Return the seconds to wait for what is unavailable or being changed, None if the item itself is at fault."""
+    if isinstance(error, DatabaseUnavailable):
+        return 0
     if isinstance(error, OtherSpace):
-        return RETRY_DELAYS_S[1] if services.spaces.stale_reason else 0
+        return WAIT_S if services.spaces.stale_reason else 0
     if isinstance(error, OtherScheme):
         log.error("KYUJANG_LEXICAL has changed: restart this worker")
         return RETRY_DELAYS_S[-1]
-    if isinstance(error, EmbedderUnavailable) and await _embedder_answers(services):
+    if isinstance(error, EmbedderUnavailable):
+        try:
+            await services.spaces.current.embedder.embed(["ready?"], "passage")
+        except Unavailable:
+            return WAIT_S
         return None
-    return RETRY_DELAYS_S[1] if isinstance(error, Unavailable) else None
-
-
-async def _embedder_answers(services: Services) -> bool:
-    try:
-        await services.spaces.current.embedder.embed(["ready?"], "passage")
-    except Unavailable:
-        return False
-    return True
+    return WAIT_S if isinstance(error, Unavailable) else None

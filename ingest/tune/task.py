@@ -55,7 +55,7 @@ async def tune(services: Services, task: ClaimedTask) -> None:
 async def sweep_trainings(services: Services) -> int:
     """Remove the folders of trainings that ended without their worker; return how many."""
     found = await asyncio.to_thread(lambda: list(services.settings.trainings.glob("*")))
-    under_way = await queue.unfinished(services.database, "tune") if found else set()
+    under_way = await queue.unfinished(services.database, "tune") if found else []
     gone = [folder for folder in found if folder.name not in under_way]
     for folder in gone:
         await asyncio.to_thread(shutil.rmtree, folder, True)
@@ -97,7 +97,7 @@ async def _train(services: Services, task: ClaimedTask, folder: Path, progress: 
             received = progress.messages
             try:
                 if received > published:
-                    await queue.progress(services.database, task, progress.shown(time.monotonic() - began))
+                    await queue.record(services.database, task, progress=progress.shown(time.monotonic() - began))
                     published = received
                 else:
                     await queue.renew(services.database, task, lease_s=settings.lease_s)
@@ -117,7 +117,7 @@ async def _register(services: Services, task: ClaimedTask, folder: Path) -> Adap
     version, new = await registry.create_version(services.database, task.tenant, task.name, blob, request=request)
     if not new:
         await services.blobs.remove([blob.path])
-    await queue.progress(services.database, task, version=version.version)
+    await queue.record(services.database, task, version=version.version)
     return version
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import KyujangError
 from ingest import bulk_worker
-from ingest.bulk_worker import BulkWorker
+from ingest.bulk_worker import ingest_in_bulk
 from ingest.pipeline import ingest
 from tests.ingest.jobs.claiming import MANY, accepted, outcomes, query, whole
 
@@ -20,7 +20,7 @@ async def run(services, tenant, job_ids, engine):
     complete = asyncio.Event()
     complete.set()
     async with asyncio.timeout(120):
-        await BulkWorker(services, tenant, job_ids, engine).run(complete)
+        await ingest_in_bulk(services, tenant, job_ids, engine, complete)
 
 
 async def test_an_engine_that_breaks_off_is_given_the_rest_again(services, new_number, many):

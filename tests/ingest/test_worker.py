@@ -93,9 +93,9 @@ async def test_a_worker_that_stops_hands_over_and_the_next_resumes(services, new
 async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, new_tenant):
     client = await new_tenant()
     job_id = await accept(client, "Left behind.", id="orphan")
-    dead = await claim(services.database, "dead-worker", ["ingest"], lease_s=0.5)
+    dead = await claim(services.database, "dead-worker", "ingest", lease_s=0.5)
     assert dead is not None
-    assert await claim(services.database, "other", ["ingest"], lease_s=1) is None
+    assert await claim(services.database, "other", "ingest", lease_s=1) is None
     async with Worker(services):
         job = await until(client, job_id, "succeeded")
     assert job["documents"][0]["chunks"] == 1
@@ -107,7 +107,7 @@ async def test_a_document_that_kills_its_worker_again_and_again_fails(services, 
     client = await new_tenant()
     job_id = await accept(client, "Poison.", id="poison")
     for _ in range(MAX_ATTEMPTS):
-        assert await claim(services.database, "dead-worker", ["ingest"], lease_s=0) is not None
+        assert await claim(services.database, "dead-worker", "ingest", lease_s=0) is not None
     async with Worker(services):
         job = await until(client, job_id, "failed")
     assert job["documents"][0]["error"]["code"] == "internal"

@@ -201,7 +201,7 @@ async def test_a_deleted_archive_that_waits_is_removed(client, services, number)
     assert len(list((services.settings.blobs / str(number)).iterdir())) == 1
     await client.delete("/adapters/tone")
     assert list((services.settings.blobs / str(number)).iterdir()) == []
-    assert await queue.claim(services.database, "w", ["check"], lease_s=9) is None
+    assert await queue.claim(services.database, "w", "check", lease_s=9) is None
 
 
 async def test_pages(client, services, number):
@@ -231,9 +231,9 @@ async def test_an_evaluation_is_a_job(client, services, number):
     assert (job["counts"]["queued"], job["counts"]["total"], job["documents"]) == (1, 1, [])
     again = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
     assert again.json()["id"] == job["id"]
-    task = await queue.claim(services.database, "w", ["evaluate"], lease_s=60)
+    task = await queue.claim(services.database, "w", "evaluate", lease_s=60)
     assert task.spec.items() >= body.items()
-    await queue.progress(services.database, task, {"done": 1, "total": 2})
+    await queue.record(services.database, task, progress={"done": 1, "total": 2})
     assert (await client.get(f"/jobs/{job['id']}")).json()["progress"] == {"done": 1, "total": 2}
     await queue.finish(services.database, task, {"base": {"f1": 0.1}, "adapter": {"f1": 0.9}})
     done = (await client.get(f"/jobs/{job['id']}")).json()

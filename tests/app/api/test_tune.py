@@ -56,7 +56,7 @@ async def test_a_training_is_accepted_as_a_job(client, services, method, rows):
     assert answer.headers["location"] == f"/jobs/{job['id']}"
     assert (job["kind"], job["status"], job["adapter"]) == ("tune", "queued", {"name": "tone", "version": None})
     assert (await client.get(f"/jobs/{job['id']}")).json() == job
-    claimed = await queue.claim(services.database, "w", ["tune"], lease_s=30)
+    claimed = await queue.claim(services.database, "w", "tune", lease_s=30)
     assert claimed is not None
     assert claimed.spec["rows"] == [{"input": "", **row} for row in rows]
     assert {"rank": 4, "kind": "rslora", "epochs": 3}.items() <= claimed.spec["hyperparameters"].items()
@@ -119,11 +119,11 @@ async def test_the_loss_is_drawn_and_is_nobody_else_s(client, make, services):
     job = (await client.post("/tune", json={"name": "tone", "rows": ROWS})).json()
     picture = f"/jobs/{job['id']}/loss.png"
     assert (await client.get(picture)).status_code == 404
-    claimed = await queue.claim(services.database, "w", ["tune"], lease_s=30)
+    claimed = await queue.claim(services.database, "w", "tune", lease_s=30)
     assert claimed is not None
     assert claimed.job_id == job["id"]
     curve = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}, {"step": 2, "eval_loss": 1.5}]
-    await queue.progress(services.database, claimed, {"step": 2, "steps": 3, "curve": curve})
+    await queue.record(services.database, claimed, progress={"step": 2, "steps": 3, "curve": curve})
     drawn = await client.get(picture)
     assert drawn.headers["content-type"] == "image/png"
     assert drawn.content.startswith(b"\x89PNG")

@@ -46,7 +46,7 @@ async def settled(services, tenant, name="tone", version=None, *, until=("loadin
 
 
 async def claim(services, lease_s=30, worker="w"):
-    return await queue.claim(services.database, worker, ["check"], lease_s=lease_s)
+    return await queue.claim(services.database, worker, "check", lease_s=lease_s)
 
 
 def on_disk(services, tenant) -> set[str]:

@@ -40,11 +40,11 @@ async def claimed(services, number, cases):
     content = secrets.token_bytes(8)
     version, _ = await registry.create_version(services.database, number, "tone", Blob("1/x", 8, content * 4))
     await registry.set_status(services.database, number, "tone", version.version, "ready")
-    check = await queue.claim(services.database, "w", ["check"], lease_s=60)
+    check = await queue.claim(services.database, "w", "check", lease_s=60)
     await queue.finish(services.database, check)
     spec = {**SPEC, "cases": cases}
     await create_job(services.database, number, Task("evaluate", "tone", version.version, spec))
-    return await queue.claim(services.database, "w", ["evaluate"], lease_s=60)
+    return await queue.claim(services.database, "w", "evaluate", lease_s=60)
 
 
 async def test_base_and_adapter_stand_side_by_side(services, number):

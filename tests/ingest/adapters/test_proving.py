@@ -32,7 +32,7 @@ async def checked(services, number, *fakes: FakeEngine) -> AdapterVersion:
         fake.said = {"smollm2": BASE, sent.engine_name: fake.said.get("adapter", BASE)}
     async with fake_engines(*fakes):
         engine = engine_of(*(fake.replica() for fake in fakes))
-        task = await queue.claim(services.database, "w", ["check"], lease_s=60)
+        task = await queue.claim(services.database, "w", "check", lease_s=60)
         try:
             await check_task.check_adapter(dataclasses.replace(services, engine=engine), task)
         except TaskFailed as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ingest.cluster import driver_child, ray_pipeline
+from ingest.cluster import driver
 
-ray_pipeline.EMBED, ray_pipeline.START_LIMIT_S = 1.5, 1
+driver.FURTHER_STEPS, driver.START_LIMIT_S = 1.5, 1
 
-main = driver_child.main
+main = driver.main

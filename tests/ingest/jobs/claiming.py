@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from app.storage.jobs import get_job
-from ingest.jobs import bulk
+from ingest.jobs import queue
 from ingest.sync.folder import find
 from ingest.sync.in_database import accept
 from ingest.worker import run
@@ -30,7 +30,7 @@ async def by_worker(services, tenant, job_ids):
     stop = asyncio.Event()
     worker = asyncio.create_task(run(services, stop))
     async with asyncio.timeout(600):
-        while await bulk.unfinished(services.database, tenant, job_ids):
+        while await queue.unfinished(services.database, "ingest", job_ids):
             await asyncio.sleep(0.1)
     stop.set()
     await worker

@@ -21,7 +21,7 @@ async def test_one_tenants_many_files_do_not_delay_anothers_one(new_tenant: NewT
     await many.post("/ingest", json={"documents": texts})
     await many.post("/ingest", json={"documents": texts})
     await accept(one, "The only one.")
-    claimed = [await queue.claim(services.database, "worker", ["ingest"], lease_s=60) for _ in range(4)]
+    claimed = [await queue.claim(services.database, "worker", "ingest", lease_s=60) for _ in range(4)]
     sizes = [work.size for work in claimed]
     assert sizes.count(len("The only one.")) == 1
     assert sizes.index(len("The only one.")) < 2
@@ -32,7 +32,7 @@ async def test_tenants_take_turns(new_tenant: NewTenant, services):
     clients = [await new_tenant() for _ in range(3)]
     for client in clients:
         await client.post("/ingest", json={"documents": [{"text": f"{n}"} for n in range(4)]})
-    order = [(await queue.claim(services.database, "worker", ["ingest"], lease_s=60)).tenant for _ in range(12)]
+    order = [(await queue.claim(services.database, "worker", "ingest", lease_s=60)).tenant for _ in range(12)]
     rounds = [set(order[first : first + 3]) for first in range(0, 12, 3)]
     assert all(len(each) == 3 for each in rounds)
 
@@ -40,13 +40,13 @@ async def test_tenants_take_turns(new_tenant: NewTenant, services):
 async def test_a_tenant_whose_documents_must_wait_is_passed_over(new_tenant: NewTenant, services):
     waiting, ready = await new_tenant(), await new_tenant()
     await accept(waiting, "Old.", id="same")
-    first = await queue.claim(services.database, "worker", ["ingest"], lease_s=60)
+    first = await queue.claim(services.database, "worker", "ingest", lease_s=60)
     await queue.requeue(services.database, first, delay_s=60)
     await accept(waiting, "New.", id="same")
     await accept(ready, "Now.")
-    work = await queue.claim(services.database, "worker", ["ingest"], lease_s=60)
+    work = await queue.claim(services.database, "worker", "ingest", lease_s=60)
     assert work.tenant != first.tenant
-    assert await queue.claim(services.database, "worker", ["ingest"], lease_s=60) is None
+    assert await queue.claim(services.database, "worker", "ingest", lease_s=60) is None
 
 
 async def test_several_workers_claim_each_document_once(new_tenant: NewTenant, services):
@@ -56,7 +56,7 @@ async def test_several_workers_claim_each_document_once(new_tenant: NewTenant, s
 
     async def claim_all(name: str) -> list[tuple[str, int]]:
         found = []
-        while (work := await queue.claim(services.database, name, ["ingest"], lease_s=60)) is not None:
+        while (work := await queue.claim(services.database, name, "ingest", lease_s=60)) is not None:
             found.append((work.job_id, work.item_number))
         return found
 

@@ -13,7 +13,7 @@ from app.storage import jobs
 from app.storage.idempotency import Idempotency
 from ingest.jobs import queue as claims
 from ingest.jobs.queue import LeaseLost
-from ingest.worker import TASK_POOLS, Handler
+from ingest.worker import HANDLERS, Handler
 from tests.ingest.working import Worker
 
 
@@ -38,8 +38,8 @@ async def queue(services, tenant, kind="tune", request=None):
     return made
 
 
-async def claim(services, *kinds, lease_s=30, worker="w"):
-    return await claims.claim(services.database, worker, kinds or ("tune",), lease_s=lease_s)
+async def claim(services, kind="tune", lease_s=30, worker="w"):
+    return await claims.claim(services.database, worker, kind, lease_s=lease_s)
 
 
 async def test_a_task_s_life(services, tenant):
@@ -53,8 +53,8 @@ async def test_a_task_s_life(services, tenant):
         1,
         None,
     )
-    await claims.progress(services.database, task, {"step": 3})
-    await claims.progress(services.database, task, version=7)
+    await claims.record(services.database, task, progress={"step": 3})
+    await claims.record(services.database, task, version=7)
     running = await jobs.get_job(services.database, tenant, made.id)
     assert (running.status, running.progress, running.adapter.version) == ("running", {"step": 3}, 7)
     await claims.finish(services.database, task, {"loss": 0.1})
@@ -66,7 +66,7 @@ async def test_a_task_s_life(services, tenant):
 
 async def test_a_task_is_claimed_once_and_by_its_kind(services, tenant):
     made = {(await queue(services, tenant)).id for _ in range(6)}
-    assert await claim(services, "check", "evaluate") is None
+    assert await claim(services, "check") is await claim(services, "evaluate") is None
     claimed = await asyncio.gather(*(claim(services, worker=f"w{n}") for n in range(8)))
     while None in claimed:
         claimed.remove(None)
@@ -88,7 +88,7 @@ async def test_tenants_take_turns(services, new_number):
 async def test_a_dead_worker_s_task_goes_to_the_next_with_what_it_had_done(services, tenant):
     await queue(services, tenant)
     dead = await claim(services, lease_s=0)
-    await claims.progress(services.database, dead, {"checkpoint": 40})
+    await claims.record(services.database, dead, progress={"checkpoint": 40})
     alive = await claim(services, worker="w2")
     assert (alive.job_id, alive.attempt, alive.progress) == (dead.job_id, 2, {"checkpoint": 40})
     for late in (claims.renew(services.database, dead, lease_s=9), claims.finish(services.database, dead)):
@@ -122,7 +122,7 @@ async def test_a_cancelled_task_is_its_worker_s_no_more(services, tenant):
     task = await claim(services)
     assert (await jobs.cancel_job(services.database, tenant, made.id))[0].status == "cancelled"
     with pytest.raises(LeaseLost):
-        await claims.progress(services.database, task, {"step": 4})
+        await claims.record(services.database, task, progress={"step": 4})
     done = await queue(services, tenant)
     await claims.finish(services.database, await claim(services))
     assert (await jobs.cancel_job(services.database, tenant, done.id))[0].status == "succeeded"
@@ -166,7 +166,7 @@ async def test_another_kind_is_a_handler_and_a_line(services, tenant, monkeypatc
             raise OSError("an odd moment")
         await claims.finish(services.database, task, {"counted": task.spec["words"]})
 
-    monkeypatch.setitem(TASK_POOLS, "counting", {"count": Handler(count)})
+    monkeypatch.setitem(HANDLERS, "count", Handler(count))
     monkeypatch.setattr("ingest.jobs.retry.RETRY_DELAYS_S", (0, 0, 0, 0))
     made = await queue(services, tenant, "count")
     hopeless = await queue(services, tenant, "hopeless")
@@ -186,7 +186,7 @@ async def test_an_outage_of_the_database_costs_a_task_no_attempt(services, tenan
             raise left.pop()
         await claims.finish(services.database, task, {"attempt": task.attempt})
 
-    monkeypatch.setitem(TASK_POOLS, "unlucky", {"count": Handler(unlucky)})
+    monkeypatch.setitem(HANDLERS, "count", Handler(unlucky))
     made = await queue(services, tenant, "count")
     async with Worker(services), asyncio.timeout(30):
         while (done := await jobs.get_job(services.database, tenant, made.id)).finished_at is None:
