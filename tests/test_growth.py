@@ -30,6 +30,7 @@ from app.language import content_words
 from app.language.analyzer import Analyzer
 from app.language.unicode import clean_metadata
 from app.prompting import elements
+from app.prompting.fencing import new_fence
 from app.prompting.reply import Reply
 from app.retrieval.match import Match
 from ingest.loading.load import Loaded, Page
@@ -68,7 +69,7 @@ OTHER_ROOMS = {
     "ingest.sync": "the operator's own folders",
     "ingest.tune": "in a child, or in the operator's own terminal",
 }
-OTHER_PARAMETERS = frozenset({"code", "detail", "fence", "media_type", "model", "name", "path", "pattern", "tag"})
+OTHER_PARAMETERS = frozenset("address code detail fence host key media_type model name origin path pattern tag".split())
 OTHER_FUNCTIONS = {
     "app.api.async_work.accepted": "a place of our own",
     "app.api.async_work.idempotency": "hashes",
@@ -123,7 +124,7 @@ GROWING: dict[str, Call] = {
     "Sequence[Source]": lambda text: [chunk(text)],
     "Sequence[Message]": lambda text: [{"role": "user", "content": text}],
 }
-OBJECTS: dict[str, Callable[[], Any]] = {"Analyzer": partial(Analyzer, "bigrams"), "Reply": Reply}
+OBJECTS: dict[str, Callable[[], Any]] = {"Analyzer": partial(Analyzer, "bigrams"), "Reply": Reply, "Fence": new_fence}
 PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)
 TEXT = re.compile(r"(?<!dict\[)(?<!Mapping\[)\b(?:str|bytes|Loaded|Match|Message|Source)\b")
 CONSTANT: dict[str, Any] = {
@@ -131,6 +132,7 @@ CONSTANT: dict[str, Any] = {
     "PromptElements": elements.ENGLISH,
     "Grounding": "extract",
     "NoAnswerReason": "model_declined",
+    "Fence": new_fence(frozenset({"<|special|>"})),
     "int": 60,
     "bool": False,
 }
@@ -227,9 +229,12 @@ def call_with(function: FunctionType, name: str, parameters: dict[str, str], gro
     given: dict[str, Any] = {}
     for each, kind in parameters.items():
         if kind == "self":
-            given[each] = OBJECTS[name.split(".")[-2]]()
+            given[each] = OBJECTS.get(name.split(".")[-2], lambda: None)()
         elif kind in GROWING:
             given[each] = GROWING[kind](text if each == grown else "short")
         elif kind in CONSTANT:
             given[each] = CONSTANT[kind]
-    return function(**given)
+    try:
+        return function(**given)
+    except TypeError as error:
+        raise AssertionError(f"Say above how {name} is called with a text, or why it is not: {error}") from error
