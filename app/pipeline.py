@@ -97,7 +97,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
     While no text has been shown, the sources' own sentences can take the place of an engine that fails.
     """
     engine, timer = services.engine, StepTimer()
-    _refuse_at_once(engine, tenant.number, question)
+    await _refuse_at_once(engine, tenant.number, question)
     async with in_background(_choose(services, tenant.number, question)) as choosing:
         query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
         found = await services.retriever.search(tenant.number, query, question.search, timer)
@@ -136,13 +136,13 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
     return Preview(prompt, found.matches[: prompt.used_contexts], plan.stored, query)
 
 
-def _refuse_at_once(engine: Engine | None, tenant: TenantNumber, question: Question) -> None:
-    if question.schema is not None:
-        validate_schema(question.schema)
-        if engine is None:
-            raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
+async def _refuse_at_once(engine: Engine | None, tenant: TenantNumber, question: Question) -> None:
+    if question.schema is not None and engine is None:
+        raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
     if engine is not None:
         engine.refuse_if_full(tenant)
+    if question.schema is not None:
+        await asyncio.to_thread(validate_schema, question.schema)
 
 
 async def _choose(services: Services, tenant: TenantNumber, question: Question) -> _Plan:

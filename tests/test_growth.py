@@ -69,7 +69,10 @@ OTHER_ROOMS = {
     "ingest.sync": "the operator's own folders",
     "ingest.tune": "in a child, or in the operator's own terminal",
 }
-OTHER_PARAMETERS = frozenset("address code detail fence host key media_type model name origin path pattern tag".split())
+OTHER_PARAMETERS = {
+    "address", "code", "detail", "fence", "host", "key", "media_type", "model", "name", "origin", "path", "pattern",
+    "tag",
+}  # fmt: skip
 OTHER_FUNCTIONS = {
     "app.api.async_work.accepted": "a place of our own",
     "app.api.async_work.idempotency": "hashes",

@@ -15,6 +15,12 @@ from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
 from app.errors import KyujangError
+from app.prompting.schema_limits import (
+    MAX_REPETITION,
+    MAX_SCHEMA_BYTES,
+    MAX_SCHEMA_DEPTH,
+    MAX_SCHEMA_PROPERTIES,
+)
 
 router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
@@ -87,6 +93,10 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_top_k": MAX_TOP_K,
         "max_filter_depth": MAX_FILTER_DEPTH,
         "max_filter_values": MAX_FILTER_VALUES,
+        "max_schema_bytes": MAX_SCHEMA_BYTES,
+        "max_schema_depth": MAX_SCHEMA_DEPTH,
+        "max_schema_properties": MAX_SCHEMA_PROPERTIES,
+        "max_schema_repetition": MAX_REPETITION,
         "max_concurrent_answers": min(settings.tenant_concurrency, settings.engine_concurrency),
         "max_waiting_answers": settings.tenant_queue,
         "max_wait_seconds": settings.queue_timeout_s,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.grounding.guard import NoAnswerReason
 from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
+from app.prompting.schema_limits import limited_schema
 from app.retrieval.search import Mode
 
 # A cosine or a fused score is at most 1; BM25's has no bound of its own.
@@ -102,8 +103,8 @@ class JsonSchemaBody(Body):
     model_config = ConfigDict(populate_by_name=True)
 
     name: Annotated[str, StringConstraints(max_length=64)] = "answer"
-    description: str | None = None
-    json_schema: Annotated[dict[str, Any], Field(alias="schema")]
+    description: Annotated[str, StringConstraints(max_length=2_000), CLEAN] | None = None
+    json_schema: Annotated[dict[str, Any], AfterValidator(limited_schema), Field(alias="schema")]
     strict: bool | None = None
 
 

@@ -30,11 +30,13 @@ VALUE = re.compile(
 
 
 def validate_schema(schema: Mapping[str, Any]) -> None:
-    """Raise InvalidInput unless it is a JSON schema: vLLM lets any JSON pass under an unknown type."""
+    """Raise InvalidInput unless it is a JSON schema: vLLM lets any JSON pass under an unknown type. Blocks."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidInput(f"This is not a JSON schema: {error.message[:300]}", pointer="/response_format") from None
+    except RecursionError:
+        raise InvalidInput("This JSON schema is nested too deep.", pointer="/response_format") from None
 
 
 def allow_declining(schema: Mapping[str, Any]) -> dict[str, Any]:
