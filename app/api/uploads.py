@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
 
-from app.errors import InvalidInput
+from app.api.form_parser import FormParser
+from app.errors import BadRequest, InvalidInput
 from app.language.marks import cut_runs
 from app.storage.blobs import is_full, no_room
 
@@ -26,10 +28,16 @@ async def received_form(
     request: Request, fields: Sequence[str], *, max_files: int, max_fields: int, max_part_bytes: int
 ) -> AsyncIterator[FormData]:
     """Give the form, with these fields at most, and close its files at the end."""
+    limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": max_part_bytes}
     try:
-        async with request.form(max_files=max_files, max_fields=max_fields, max_part_size=max_part_bytes) as form:
+        form = await FormParser(request.headers, request.stream(), **limits).parse()
+        try:
             _refuse_other_fields(form, fields)
             yield form
+        finally:
+            await form.close()
+    except MultiPartException as error:
+        raise BadRequest(error.message) from None
     except OSError as error:
         # Large files pass through the disk before they are read.
         if is_full(error):

@@ -236,3 +236,14 @@ async def test_a_key_is_in_no_log_line(tenant, caplog):
         await tenant.get("/documents", headers={"Authorization": f"Bearer {secret}x"})
     assert caplog.records
     assert secret not in caplog.text
+
+
+async def test_of_a_form_that_is_cut_nothing_is_accepted(new_tenant, settings):
+    client, kind = await new_tenant(), {"content-type": "multipart/form-data; boundary=x"}
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nSome text.\r\n'
+    for sent in (part * 2 + part[:30], part * 2, part * 2 + b"--x"):
+        answer = await client.post("/ingest", content=sent, headers=kind)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert (await client.get("/jobs")).json()["data"] == []
+    whole = await client.post("/ingest?wait=60", content=part * 2 + b"--x--", headers=kind)
+    assert whole.json()["counts"]["total"] == 2
