@@ -51,8 +51,8 @@ SHELF = [
             "The Eiffel Tower was designed by Gustave Eiffel's company. [2]",
         ),
         (
-            "Hello. I'd like to know the opening hours of 고객센터. Please Help.",
-            "고객센터는 평일 9시부터 18시까지 운영합니다. [3]",
+            "Many thanks. Please Tell me when the Eiffel Tower was completed.",
+            "It was completed in 1889. [2]",
         ),
         ("환불은 며칠 이내에 가능한가요?", "환불은 수령 후 30일 이내에 가능합니다. [3]"),
         ("고객센터 운영 시간은?", "고객센터는 평일 9시부터 18시까지 운영합니다. [3]"),
