@@ -100,7 +100,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
     await _refuse_at_once(engine, tenant.number, question)
     async with in_background(_choose(services, tenant.number, question)) as choosing:
         query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
-        found = await services.retriever.search(tenant.number, query, question.search, timer)
+        found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
         plan = await choosing
     yield Retrieved(found.matches)
     draft, shown = _Draft(query, found), False
@@ -127,7 +127,7 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
     engine, timer = services.engine, StepTimer()
     plan = await _choose(services, tenant.number, question)
     query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
-    found = await services.retriever.search(tenant.number, query, question.search, timer)
+    found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
     if engine is None:
         prompt = assemble_without_engine(plan.elements, found.matches, question.dialogue)
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.grounding.citations import Citation, Span, Support
@@ -88,7 +88,9 @@ def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[fl
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
     asked = list(dict.fromkeys(content_words(bare_question(question))))
-    candidates = [candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)]
+    candidates = _once(
+        candidate for rank, match in enumerate(matches, start=1) for candidate in _candidates(rank, match)
+    )
     if not asked:
         return [], []
     weights = _weights(question, asked, candidates)
@@ -110,6 +112,14 @@ def _shows_more_than_text(text: str) -> bool:
         return False
     links = find_links(text)
     return links.fetches or links.cut
+
+
+def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Keep the first of equal sentences: in eight copies a sentence is not eight times as frequent."""
+    first: dict[str, Candidate] = {}
+    for candidate in candidates:
+        first.setdefault(" ".join(candidate.text.split()), candidate)
+    return list(first.values())
 
 
 def _weights(question: str, asked: list[Word], candidates: list[Candidate]) -> dict[Word, float]:

@@ -13,6 +13,7 @@ from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
 from app.language.courtesy import bare_question
 from app.retrieval.chunks import read_matches
+from app.retrieval.copies import Seen
 from app.retrieval.fusion import fuse
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match, TermHit
@@ -25,8 +26,9 @@ from app.timings import StepTimer
 
 Mode = Literal["dense", "lexical", "hybrid"]
 
-# What each leg brings to the fusion. Anything from 30 to 200 ranks the same (docs/decisions/0005).
-DEPTH = 100
+# What each leg brings to the fusion: anything from 30 to 200 ranks the same (docs/decisions/0005). The second is for
+# what is there in a hundred copies.
+DEPTHS = (100, 1000)
 RERANKED = 50
 
 
@@ -37,6 +39,8 @@ class SearchOptions:
     where: Filter | None = None
     min_score: float | None = None
     rerank: bool = False
+    copies: bool = True
+    """Whether copies of other matches fill up what nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,9 @@ class Retriever:
         """Return matches, best first.
 
         Dense and hybrid return min(top_k, matching chunks); lexical returns only chunks that contain a query term.
-        A score is the cosine (dense), BM25's (lexical), the fused one, at most 1 (hybrid), or the reranker's. Raises
-        InvalidInput if reranking is asked for and no reranker is configured.
+        Copies of better matches come where nothing else is left. A score is the cosine (dense), BM25's (lexical), the
+        fused one, at most 1 (hybrid), or the reranker's. Raises InvalidInput if reranking is asked for and no reranker
+        is configured.
         """
         if options.rerank and self._reranker is None:
             raise InvalidInput(
@@ -103,8 +108,11 @@ class Retriever:
                 if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
                     # Another embedding model since: its vectors want its query.
                     space, vector = active, await _embed(active, bare)
-                hits = await self._hits(snapshot, tenant, space, vector, terms, options)
-                matches = await self._read(snapshot, tenant, hits)
+                for depth in DEPTHS:
+                    hits = await self._hits(snapshot, tenant, space, vector, terms, options, depth)
+                    matches, enough = await self._varied(snapshot, tenant, hits, bare, options)
+                    if enough or len(hits) < depth:
+                        break
         if options.rerank and self._reranker is not None:
             with timer.step("rerank"):
                 matches = (await _reranked(self._reranker, text, matches))[: options.top_k]
@@ -119,16 +127,29 @@ class Retriever:
         vector: Vectors | None,
         terms: Sequence[str] | None,
         options: SearchOptions,
+        depth: int,
     ) -> Sequence[Hit]:
-        top_k = max(RERANKED, options.top_k) if options.rerank else options.top_k
         if vector is None:
-            return await self._lexical(snapshot, tenant, terms or [], top_k, options.where)
-        if terms is None:
-            return await space.store.search(snapshot, tenant, vector, top_k, options.where)
-        depth = max(DEPTH, top_k)
+            return await self._lexical(snapshot, tenant, terms or [], depth, options.where)
         dense = await space.store.search(snapshot, tenant, vector, depth, options.where)
+        if terms is None:
+            return dense
         lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
-        return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=top_k)
+        return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=depth)
+
+    async def _varied(
+        self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit], question: str, options: SearchOptions
+    ) -> tuple[list[Match], bool]:
+        """Read the best hits that are not copies; say whether there are as many as wanted."""
+        wanted = max(RERANKED, options.top_k) if options.rerank else options.top_k
+        seen, read, new = Seen(question), list[Match](), list[bool]()
+        while sum(new) < wanted and len(read) < len(hits):
+            batch = await self._read(snapshot, tenant, hits[len(read) : len(read) + wanted])
+            read += batch
+            new += [seen.adds(match) for match in batch]
+        room = wanted - sum(new) if options.copies else 0
+        kept = [match for match, adds in zip(read, new, strict=True) if adds or (room := room - 1) >= 0]
+        return kept[:wanted], sum(new) >= wanted
 
 
 async def _embed(space: OpenSpace, text: str) -> Vectors:

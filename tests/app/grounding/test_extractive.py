@@ -90,6 +90,17 @@ def test_no_matches_no_answer():
     assert extract("How long?", [match(""), match(" . ")]) is None
 
 
+def test_copies_are_answered_from_as_one_is_and_quoted_once():
+    question, text = (
+        "How long does the reissue of a lost badge take?",
+        "A lost badge is reported. A reissue takes three days.",
+    )
+    once, often = (extract(question, [match(text, chunk=f"chk{n}") for n in range(copies)]) for copies in (1, 8))
+    assert once is not None
+    assert often is not None
+    assert often.answer == once.answer
+
+
 def test_a_heading_is_no_answer():
     assert extract("Shop rules?", [match("# Shop rules")]) is None
 

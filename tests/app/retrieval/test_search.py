@@ -135,6 +135,25 @@ async def test_top_k_filter_and_tenant_hold_in_each_mode(retriever, mode):
     assert found(await search(retriever(), tenant=3, mode=mode)) == {}
 
 
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+async def test_copies_give_way_to_the_next_best(corpus, retriever, mode):
+    for number in range(8):
+        again = Document(f"moat-{number}", np.array([VECTORS["moat"]], np.float32), {}, texts=[TEXTS["moat"]])
+        await corpus.put(1, again)
+    varied = await search(retriever(), mode=mode, top_k=2)
+    assert {match.text for match in varied.matches} == {TEXTS["moat"], TEXTS["annals"]}
+    assert len((await search(retriever(), mode=mode, top_k=9)).matches) == 9
+    texts = [match.text for match in (await search(retriever(), mode=mode, top_k=9, copies=False)).matches]
+    assert len(texts) == len(set(texts))
+
+
+async def test_even_a_hundred_copies_give_way(corpus, retriever):
+    for number in range(120):
+        again = Document(f"moat-{number}", np.array([VECTORS["moat"]], np.float32), {}, texts=[TEXTS["moat"]])
+        await corpus.put(1, again)
+    assert {match.text for match in (await search(retriever(), top_k=3)).matches} == set(TEXTS.values())
+
+
 async def test_min_score_drops_matches_and_says_so(retriever):
     kept = await search(retriever(), mode="dense", min_score=0.8 - 1e-6)
     assert (list(found(kept)), kept.dropped_by_min_score) == (["moat", "annals"], True)
