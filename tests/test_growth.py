@@ -26,11 +26,12 @@ import ingest
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import KyujangError
+from app.grounding.links import find_links
 from app.language import content_words
 from app.language.analyzer import Analyzer
 from app.language.unicode import clean_metadata
 from app.prompting import elements
-from app.prompting.fencing import new_fence
+from app.prompting.fencing import Fence
 from app.prompting.reply import Reply
 from app.retrieval.match import Match
 from ingest.loading.load import Loaded, Page
@@ -78,6 +79,7 @@ OTHER_FUNCTIONS = {
     "app.api.async_work.idempotency": "hashes",
     "app.api.jobs.before": "job ids",
     "app.api.query_mapping.contexts_out": "copies",
+    "app.api.wrong_keys.WrongKeys.delay": "addresses of callers",
     "app.api.uploads.received_form": "names of our own fields",
     "app.embedding.e5.E5Encoder.count_tokens": "called by hand",
     "app.embedding.e5.E5Encoder.encode": "what the tokenizer leaves of it, at most 512 tokens",
@@ -127,11 +129,17 @@ GROWING: dict[str, Call] = {
     "Sequence[Source]": lambda text: [chunk(text)],
     "Sequence[Message]": lambda text: [{"role": "user", "content": text}],
 }
-OBJECTS: dict[str, Callable[[], Any]] = {"Analyzer": partial(Analyzer, "bigrams"), "Reply": Reply, "Fence": new_fence}
+OBJECTS: dict[str, Callable[[], Any]] = {
+    "Analyzer": partial(Analyzer, "bigrams"),
+    "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
+    "Links": partial(find_links, "https://a.example"),
+    "Reply": Reply,
+}
 PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)
 TEXT = re.compile(r"(?<!dict\[)(?<!Mapping\[)\b(?:str|bytes|Loaded|Match|Message|Source)\b")
 CONSTANT: dict[str, Any] = {
     "CountTokens": count_words,
+    "Fence": Fence("source-1"),
     "PromptElements": elements.ENGLISH,
     "Grounding": "extract",
     "NoAnswerReason": "model_declined",
@@ -210,6 +218,8 @@ def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
     """Yield the public functions and methods that return at once."""
     for name, found in vars(module).items():
         if getattr(found, "__module__", None) != module.__name__ or getattr(found, "_is_protocol", False):
+            continue
+        if inspect.isclass(found) and name.startswith("_"):
             continue
         for method, function in vars(found).items() if inspect.isclass(found) else [("", found)]:
             waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)

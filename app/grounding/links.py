@@ -15,6 +15,8 @@ from html.parser import HTMLParser
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from app.language.marks import cut_runs
+
 # Attributes whose value is fetched, run or opened, and elements whose content is.
 ACTIVE_ATTRIBUTES = frozenset(
     [
@@ -73,7 +75,7 @@ class Links:
         """Tell whether it fetches, or has an address that the source has not: a model can be told to put data there."""
         if self.fetches:
             return True
-        known = unicodedata.normalize("NFKC", source) if self.addresses else ""
+        known = unicodedata.normalize("NFKC", cut_runs(source)) if self.addresses else ""
         return any(address not in source and address not in known for address in self.addresses)
 
 
@@ -114,7 +116,7 @@ class _Tags(HTMLParser):
 
 def find_links(text: str) -> Links:
     """Read a text of at most some thousand characters, as one sentence or one answer is."""
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", cut_runs(text))
     tags = _Tags(text)
     images, links, shown = list[str](), list[str](), list[str]()
     for token in _inline(MARKDOWN.parse(text)):
