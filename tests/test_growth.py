@@ -143,7 +143,6 @@ CONSTANT: dict[str, Any] = {
     "PromptElements": elements.ENGLISH,
     "Grounding": "extract",
     "NoAnswerReason": "model_declined",
-    "Fence": new_fence(frozenset({"<|special|>"})),
     "int": 60,
     "bool": False,
 }
