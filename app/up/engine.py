@@ -30,6 +30,8 @@ ENGINE_ENVIRONMENT = {
     "VLLM_PLUGINS": "",
     "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONPATH": str(GUARD),
+    # What it imports is compiled once, not in each of its processes at each start, whatever this machine's environment.
+    "PYTHONDONTWRITEBYTECODE": "",
     "VLLM_COMPUTE_NANS_IN_LOGITS": "1",
     # Behind the guard, which keeps out adapters that were never checked.
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
@@ -124,6 +126,8 @@ class LocalEngine:
             cores = engine_cores()
             own |= {
                 "VLLM_PLUGINS": "kyujang_cpu_lora",
+                # Else the first probabilities that are asked for wait for a C++ compiler, which may not even be there.
+                "TORCH_COMPILE_DISABLE": "1",
                 "VLLM_CPU_KVCACHE_SPACE": "1",
                 "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
                 "OMP_NUM_THREADS": str(len(cores)),

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -68,6 +70,23 @@ def test_the_gpu_engine_keeps_its_graphs_and_its_memory(tmp_path: Path):
     assert "--enforce-eager" not in gpu.argv
     assert "--gpu-memory-utilization" in gpu.argv
     assert "VLLM_CPU_KVCACHE_SPACE" not in gpu.env
+
+
+def test_the_engine_keeps_what_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    engine = local_engine(tmp_path)
+    conversion = engine.conversion(tmp_path / "log")
+    assert conversion is not None
+    for spec in (engine.spec(tmp_path / "log"), conversion):
+        command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+        assert subprocess.run(command, env=dict(spec.env), capture_output=True, text=True).stdout == "False\n"
+
+
+def test_the_cpu_engine_needs_no_compiler(tmp_path: Path):
+    """--enforce-eager leaves vLLM some functions that it compiles at their first call."""
+    gpu, cpu = (local_engine(tmp_path, gpu=gpu).spec(tmp_path / "log") for gpu in (True, False))
+    assert cpu.env["TORCH_COMPILE_DISABLE"] == "1"
+    assert "TORCH_COMPILE_DISABLE" not in gpu.env
 
 
 def test_a_stale_socket_is_removed_before_the_start(tmp_path: Path):
