@@ -29,6 +29,8 @@ from app.up.secret_files import OPERATOR_KEY_FILE, operator_key
 from app.up.supervise import StopRequested, Supervisor
 
 INSTALL_STAGES = 2
+# The API alone gets the operator's key, the migration alone the owner's database.
+NOT_INHERITED = ("DATABASE_URL", "KYUJANG_ADMIN_KEY", "KYUJANG_KEY")
 
 
 def up(settings: Settings) -> int:
@@ -139,14 +141,16 @@ class _Start:
             name = "worker" if workers == 1 else f"worker-{number}"
             supervisor.start(self._child(name, "ingest", "worker", env=env))
         env |= {"KYUJANG_AUTH": auth(self.settings), "KYUJANG_FALLBACK": fallback(self.settings)}
-        if auth(self.settings) == "on" and self.settings.admin_key is None:
+        if self.settings.admin_key is not None:
+            env["KYUJANG_ADMIN_KEY"] = self.settings.admin_key.get_secret_value()
+        elif auth(self.settings) == "on":
             env["KYUJANG_ADMIN_KEY"] = operator_key(self.settings.home)
         supervisor.start(self._child("api", "app", "serve", env=env))
         supervisor.wait_until(lambda: _not_ready(base_url(self.settings)), self.progress.tick)
         self.progress.done("ready")
 
     def _child(self, name: str, module: str, command: str, *, env: dict[str, str]) -> ChildSpec:
-        inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+        inherited = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
         return ChildSpec(
             name=name,
             argv=[sys.executable, "-m", module, command],

@@ -4,13 +4,16 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings
+from app.up import run
 from app.up.defaults import default_workers
 from app.up.environments import ROOT
+from app.up.progress import Progress
 from app.up.run import up
 
 PROGRAM = "import sys; from app.settings import Settings; from app.up.run import up; sys.exit(up(Settings()))"
@@ -61,6 +64,17 @@ def test_an_engine_elsewhere_that_does_not_answer_is_refused_and_nothing_is_left
     assert "stopping postgres" in said
     assert not (open_folder / "postgres" / "data" / "postmaster.pid").exists()
     assert not (open_folder / "run").exists()
+
+
+def test_a_worker_inherits_neither_the_operator_s_key_nor_the_owner_s_database(open_folder: Path, monkeypatch):
+    secrets = {"KYUJANG_ADMIN_KEY": "a" * 24, "DATABASE_URL": "postgresql://owner@x/y", "KYUJANG_KEY": "tenant"}
+    for name, value in {**secrets, "KYUJANG_LOG_LEVEL": "debug"}.items():
+        monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+        start = run._Start(Settings(home=open_folder), Progress(), stack)
+        given = start._child("worker", "ingest", "worker", env={"KYUJANG_SERVICE_DATABASE_URL": "its own"}).env
+    assert secrets.keys() & given.keys() == set()
+    assert (given["KYUJANG_LOG_LEVEL"], given["KYUJANG_SERVICE_DATABASE_URL"]) == ("debug", "its own")
 
 
 def test_a_signal_while_starting_stops_everything_and_ends_well(open_folder: Path):
