@@ -11,6 +11,7 @@ from app.cli import adapters, ask, service, tenants
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
+from app.sandbox.kernel import hide_process
 from app.settings import Settings
 
 
@@ -41,4 +42,5 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    hide_process()
     sys.exit(main())

@@ -31,6 +31,7 @@ from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.metrics import Metrics
+from app.sandbox.protections import log_protections
 from app.services import Services
 from app.settings import Settings
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             return
         async with open_services(settings, metrics) as opened:
             app.state.services = opened
+            app.state.sandbox = await log_protections()
             watches = [opened.spaces.watch]
             if opened.engine is not None:
                 adapters = AdapterReconciler(settings, opened.database, opened.engine, metrics)

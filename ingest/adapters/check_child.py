@@ -27,7 +27,7 @@ def main(channel: Channel, order: str) -> None:
 
 
 def _check(channel: Channel, order: dict[str, Any]) -> None:
-    unpacked = unpack(Path(order["archive"]), Path(order["folder"]), max_bytes=order["max_bytes"])
+    unpacked = unpack(channel.paths["archive"], channel.paths["folder"], max_bytes=order["max_bytes"])
     _report(channel, "archive", unpacked.detail)
 
     fields = read_fields(unpacked.config)
@@ -36,7 +36,7 @@ def _check(channel: Channel, order: dict[str, Any]) -> None:
     _report(channel, "config", "adapter_config.json is valid")
     _report(channel, "method", "rsLoRA" if config.rslora else "LoRA")
 
-    base = open_base(Path(order["base"]), order["names"])
+    base = open_base(channel.paths["base"], order["names"])
     name = refuse_other_base(config.base_model, base)
     _report(
         channel,

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from app.adapters.version import Check
 from app.errors import KyujangError
 from app.sandbox.limits import Limits
+from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
 from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
@@ -86,9 +87,6 @@ async def check_archive(
     """
     base, names = await asyncio.to_thread(base_model, settings)
     order = {
-        "archive": str(archive),
-        "folder": str(folder),
-        "base": str(base),
         "names": names,
         "max_rank": settings.max_lora_rank,
         "max_bytes": settings.max_adapter_mb << 20,
@@ -96,10 +94,11 @@ async def check_archive(
     # The weights are mapped while their header is checked.
     memory_mb = settings.load_memory_mb + settings.max_adapter_mb
     limits = Limits(address_space=memory_mb << 20, cpu_s=TIMEOUT_S, file_size=settings.max_adapter_mb << 20)
+    profile = Profile(read={"archive": archive, "base": base}, scratch={"folder": folder})
     passed: list[Check] = []
     try:
         async with open_child(
-            "ingest.adapters.check_child", json.dumps(order), limits=limits, timeout_s=TIMEOUT_S
+            "ingest.adapters.check_child", json.dumps(order), limits=limits, profile=profile, timeout_s=TIMEOUT_S
         ) as child:
             return await _follow(child, passed, report)
     except TimeoutError:

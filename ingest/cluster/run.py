@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from app.errors import KyujangError
-from app.sandbox.subprocesses import ROOT, ChildProcess, OutputError
+from app.sandbox.libraries import ROOT
+from app.sandbox.subprocesses import ChildProcess, OutputError
 from app.services import Services
 from app.settings import Settings, inherited_environment
 from app.storage.tenancy import TenantNumber

@@ -15,9 +15,9 @@ from ingest.loading.parsers import parse
 from ingest.loading.refusals import refuse_empty_or_too_long
 
 
-def main(channel: Channel, path: str, filename: str, media_type: str, max_chars: str) -> None:
+def main(channel: Channel, filename: str, media_type: str, max_chars: str) -> None:
     try:
-        head, texts = _read(Path(path), filename, media_type, int(max_chars))
+        head, texts = _read(channel.paths["document"], filename, media_type, int(max_chars))
     except DocumentError as error:
         channel.send({"error": {"code": error.document_code, "detail": error.detail}})
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.errors import DocumentError
 from app.language.marks import has_long_run
 from app.sandbox.limits import Limits
+from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import PLAIN
@@ -55,11 +56,16 @@ async def load(
     """Read a document's text. Raises DocumentError, whose detail is for the caller to read."""
     if media_type == PLAIN:
         return await asyncio.to_thread(_sent_as_text, path, max_chars)
-    arguments = (str(path), filename or "", media_type or "", str(max_chars))
+    arguments = (filename or "", media_type or "", str(max_chars))
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
     try:
         async with open_child(
-            "ingest.loading.child", *arguments, limits=limits, timeout_s=timeout_s, max_message_bytes=MAX_HEAD_BYTES
+            "ingest.loading.child",
+            *arguments,
+            limits=limits,
+            profile=Profile(read={"document": path}),
+            timeout_s=timeout_s,
+            max_message_bytes=MAX_HEAD_BYTES,
         ) as child:
             return await _read(child, memory_mb, max_chars)
     except TimeoutError:

@@ -21,7 +21,7 @@ class TrainingRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`base` is a folder, or a hub id; `base_name` is what the engine serves it as."""
+    """`base` is a folder; `base_name` is what the engine serves it as."""
 
     method: Method
     base: str

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.sandbox.subprocesses import ROOT, ChildProcess, OutputError, open_child
-from app.settings import inherited_environment
+from app.sandbox.profile import Profile
+from app.sandbox.subprocesses import ENVIRONMENT, ChildProcess, OutputError, open_child
+from app.settings import gpu_environment
 from ingest.jobs.queue import TaskFailed
 
 log = logging.getLogger("kyujang.tune")
@@ -33,10 +34,11 @@ def require_installed() -> None:
 
 
 async def train(
-    folder: Path, on_message: Callable[[dict[str, Any]], None], *, threads: int | None, memory_mb: int
+    folder: Path, base: Path, on_message: Callable[[dict[str, Any]], None], *, threads: int | None, memory_mb: int
 ) -> None:
     """Run the child, which ends when this is cancelled. Raises TaskFailed, TrainingDied."""
-    async with open_child("ingest.tune.train", str(folder), environment=_environment(folder, threads)) as child:
+    profile = Profile(read={"base": base}, scratch={"folder": folder}, gpu=True, before_imports=True)
+    async with open_child("ingest.tune.train", profile=profile, environment=_environment(threads)) as child:
         refusal = None
         try:
             async for message in child.messages():
@@ -65,15 +67,14 @@ async def _explain(child: ChildProcess, memory_mb: int) -> Exception:
     return TrainingDied(f"the training ended with {await child.wait()}")
 
 
-def _environment(folder: Path, threads: int | None) -> dict[str, str]:
+def _environment(threads: int | None) -> dict[str, str]:
     return {
-        **inherited_environment(),
-        "PYTHONPATH": str(ROOT),
+        **ENVIRONMENT,
+        **gpu_environment(),
         "OMP_NUM_THREADS": str(threads or min(MAX_THREADS, len(os.sched_getaffinity(0)))),
         # Spinning threads would take the engine's time.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
         "TQDM_DISABLE": "1",
         "HF_HUB_OFFLINE": "1",
-        "HF_DATASETS_CACHE": str(folder / "cache"),
     }

@@ -65,10 +65,11 @@ async def sweep_trainings(services: Services) -> int:
 async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
     progress = TrainingProgress.resumed(task.progress, notice=beside_the_engine(services.settings))
-    progress.duplicates = await asyncio.to_thread(_prepare, await with_engine_model(services), task, folder)
+    base, names = await asyncio.to_thread(base_model, await with_engine_model(services))
+    progress.duplicates = await asyncio.to_thread(_prepare, services.settings, task, folder, base, names[0])
     for deaths in range(1, MAX_DEATHS + 1):
         try:
-            await _train(services, task, folder, progress, began)
+            await _train(services, task, folder, base, progress, began)
             break
         except TrainingDied as died:
             log.warning("training died", extra={"job": task.job_id, "cause": str(died)})
@@ -84,11 +85,13 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     await queue.finish(services.database, task, result)
 
 
-async def _train(services: Services, task: ClaimedTask, folder: Path, progress: TrainingProgress, began: float) -> None:
+async def _train(
+    services: Services, task: ClaimedTask, folder: Path, base: Path, progress: TrainingProgress, began: float
+) -> None:
     """Publish the child's progress, and so notice within a second or two that the task is cancelled."""
     settings = services.settings
     child = asyncio.create_task(
-        train(folder, progress.update, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
+        train(folder, base, progress.update, threads=settings.tune_threads, memory_mb=settings.tune_memory_mb)
     )
     try:
         published = 0
@@ -128,18 +131,17 @@ async def _archived(services: Services, tenant: TenantNumber, folder: Path) -> B
         return await services.blobs.save(tenant, archive)
 
 
-def _prepare(settings: Settings, task: ClaimedTask, folder: Path) -> int:
+def _prepare(settings: Settings, task: ClaimedTask, folder: Path, base: Path, base_name: str) -> int:
     """Write what the child reads, unless an earlier attempt has. Return how many rows were there twice."""
     method, parameters = task.spec["method"], Hyperparameters(**task.spec["hyperparameters"])
     made: Examples = examples(
         validated_rows(method, task.spec["rows"]), seed=parameters.seed, eval_share=parameters.eval_share
     )
     if not (folder / PLAN).exists():
-        base, names = base_model(settings)
         plan = Plan(
             method=method,
             base=str(base),
-            base_name=names[0],
+            base_name=base_name,
             hyperparameters=parameters,
             memory_mb=settings.tune_memory_mb,
         )

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,15 @@ class StepReporter(TrainerCallback):  # type: ignore[misc]
         self._channel.send(message)
 
 
-def main(channel: Channel, path: str) -> None:
+def main(channel: Channel) -> None:
     channel.end_with_parent()
     os.nice(NICENESS)
-    folder = Path(path)
+    folder = channel.paths["folder"]
     # A worker that has lost its lease may not have ended its child yet.
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    plan = Plan.read(folder)
+    # Of the base model the worker's word counts: an attempt before this one could write to the plan.
+    plan = replace(Plan.read(folder), base=str(channel.paths["base"]))
     if not torch.cuda.is_available():
         # Address space would also count what torch maps and never touches.
         Limits(data=plan.memory_mb << 20).apply()

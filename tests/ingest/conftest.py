@@ -18,14 +18,15 @@ from tests.ingest.sync.adding import FILES, write
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """Puts another program in the place of the child. It has `channel` and the document's `path`."""
+    """Puts another program in the place of the child. It has `channel`, with the document in its paths."""
 
     def replace(program: str) -> None:
+        (tmp_path / "a").touch()
         package = tmp_path / "ingest" / "loading"
         package.mkdir(parents=True)
         for folder in (package.parent, package):
             (folder / "__init__.py").touch()
-        (package / "child.py").write_text(f"def main(channel, path, *_):\n{indent(program, '    ')}\n")
+        (package / "child.py").write_text(f"def main(channel, *_):\n{indent(program, '    ')}\n")
         monkeypatch.setitem(subprocesses.ENVIRONMENT, "PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
 
     return replace

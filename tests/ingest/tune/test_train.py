@@ -18,6 +18,7 @@ from transformers import AutoTokenizer
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.sandbox.channel import Channel
 from app.sandbox.limits import UNLIMITED
+from app.sandbox.profile import Profile
 from ingest.jobs.queue import TaskFailed
 from ingest.tune import train as child
 from ingest.tune import trainer
@@ -133,14 +134,15 @@ def test_a_checkpoint_that_is_not_complete_does_not_count(tmp_path):
 async def test_too_little_memory_is_said(tmp_path, tiny_model):
     folder = write_plan(tmp_path / "job", tiny_model, memory_mb=300, max_steps=2)
     with pytest.raises(TaskFailed, match="KYUJANG_TUNE_MEMORY_MB"):
-        await train(folder, lambda _: None, threads=1, memory_mb=300)
+        await train(folder, tiny_model, lambda _: None, threads=1, memory_mb=300)
 
 
 async def test_it_ends_with_the_worker(tmp_path, tiny_model):
     """Of a worker that is killed nothing is left but the pipe's end."""
     folder = write_plan(tmp_path / "job", tiny_model, max_steps=100_000)
+    profile = Profile(read={"base": tiny_model}, scratch={"folder": folder})
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.sandbox", UNLIMITED.to_json(), "ingest.tune.train", str(folder)),
+        *(sys.executable, "-m", "app.sandbox", UNLIMITED.to_json(), profile.to_json(), "ingest.tune.train"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
