@@ -51,6 +51,9 @@ def exit_reason(code: int, stderr: bytes) -> ExitReason:
     """Say why a child ended before its work was done; `failed` is a fault of Kyujang's own."""
     if code == OUT_OF_MEMORY or any(words in stderr for words in MEMORY_COMPLAINTS):
         return "out of memory"
+    # Heap checks, C++ and Rust say why they abort. PDFium, which got no memory, does not.
+    if code == -signal.SIGABRT and not stderr:
+        return "out of memory"
     # The kernel does this to the largest process when it has no memory left.
     if code == -signal.SIGKILL:
         return "killed"

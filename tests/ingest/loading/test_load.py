@@ -7,6 +7,7 @@ import io
 import os
 import unicodedata
 import zipfile
+import zlib
 
 import psutil
 import pytest
@@ -184,7 +185,7 @@ async def test_a_reader_ends_with_the_work_it_was_for(tmp_path, reader):
 @pytest.mark.parametrize(
     ("program", "code"),
     [
-        ("import os; os.abort()", "corrupt"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "corrupt"),
         ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass", "timeout"),
         ("raise RuntimeError('our own fault')", "internal"),
     ],
@@ -199,3 +200,18 @@ async def test_a_reader_that_dies_is_explained(tmp_path, reader, caplog, program
 async def test_a_greedy_reader_is_stopped(tmp_path):
     (tmp_path / "big.txt").write_bytes(b"word " * (40 << 20))
     assert (await refusal(tmp_path / "big.txt", memory_mb=256)).document_code == "too_large"
+
+
+async def test_a_pdf_that_unpacks_to_too_much_is_too_large(tmp_path):
+    """PDFium aborts without a word."""
+    content = zlib.compress(b" " * (300 << 20), 1)
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R/Resources<<>>>>",
+        b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(content), content),
+    ]
+    objects = b"".join(b"%d 0 obj\n%s\nendobj\n" % each for each in enumerate(parts, 1))
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7\n" + objects + b"trailer<</Size 5/Root 1 0 R>>\n%%EOF")
+    error = await refusal(tmp_path / "a.pdf", memory_mb=384)
+    assert (error.document_code, "KYUJANG_LOAD_MEMORY_MB" in error.detail) == ("too_large", True)
