@@ -39,6 +39,9 @@ NUMBER_ASKED = re.compile(
     re.IGNORECASE,
 )
 NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
+# An amount, a telephone number or a year says exactly what is asked about.
+LONG_NUMBER = re.compile("#[0-9]{4}")
+NUMBER_WEIGHT = 3
 DIGIT = re.compile("[0-9]")
 NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’.-][^\W\d_]+)*)")
 NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
@@ -81,9 +84,10 @@ def bearing(question: str, matches: Sequence[Match]) -> float:
 
 
 def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
-    """Return the largest share; 0 if a name that is asked about is in no chunk."""
+    """Return the largest share; 0 if a name or a long number that is asked about is in no chunk."""
     known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
-    return max(shares, default=0) if _names(question) & terms_of(bare_question(question)) <= known else 0
+    asked = {term for word in content_words(bare_question(question)) for term in word}
+    return max(shares, default=0) if asked & _names(question) | set(filter(LONG_NUMBER.match, asked)) <= known else 0
 
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
@@ -127,6 +131,9 @@ def _weights(question: str, asked: list[Word], candidates: list[Candidate]) -> d
     weights = {
         word: sum(math.log1p(len(candidates) / (frequency[term] + 1)) for term in word) / len(word) for word in asked
     }
+    for word in asked:
+        if LONG_NUMBER.match(word[0]):
+            weights[word] *= NUMBER_WEIGHT
     if len(asked) > 1 and HANGUL_END.search(question):
         weights[asked[-1]] *= KOREAN_VERB
     return weights

@@ -6,32 +6,19 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from math import prod
 
 from app.language.hangul import SYLLABLES
 from app.language.marks import cut_runs
+from app.language.numbers import plain_numbers
 
 # One content word, as terms: a stem, a number ("#30"), or the overlapping syllable pairs of a Korean word.
 Word = tuple[str, ...]
 
 HAN = "\u3040-\u30ff\u3400-\u9fff"
 TOKEN = re.compile(
-    rf"(?P<number>[0-9]+(?:[.,][0-9]+)*)(?:\s?(?P<scale>[천만억]{{1,2}}|hundred\b|thousand\b|million\b|billion\b))?"
+    rf"(?P<number>[0-9]+(?:[.,][0-9]+)*)"
     rf"|(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<latin>[^\W\d_{SYLLABLES}{HAN}]+(?:['’][^\W\d_{SYLLABLES}{HAN}]+)*)"
 )
-SCALES = {"천": 10**3, "만": 10**4, "억": 10**8, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-MAX_DIGITS = 18
-NUMBER_WORDS = {
-    word: str(number)
-    for names, step, first in (
-        ("two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen", 1, 2),
-        ("seventeen eighteen nineteen", 1, 17),
-        ("twenty thirty forty fifty sixty seventy eighty ninety hundred", 10, 20),
-    )
-    for number, word in enumerate(names.split())
-    for number in (first + step * number,)
-}
 
 ENGLISH_FUNCTION_WORDS = (
     r"an?|the|this|that|these|those|there|here|i|you|he|she|it|we|they|me|him|her|us|them|my|your|his|its|our|their|"
@@ -66,10 +53,19 @@ KOREAN_ENDINGS = tuple(
 
 def content_words(text: str) -> Iterator[Word]:
     """Yield content words. Case, accents, inflection, particles and the writing of numbers do not matter."""
-    normal = unicodedata.normalize("NFC", cut_runs(text))
+    return _words(plain_numbers(unicodedata.normalize("NFC", cut_runs(text))))
+
+
+def terms_of(text: str) -> frozenset[str]:
+    """Return the terms of all content words, those of a telephone number's parts included."""
+    normal = plain_numbers(unicodedata.normalize("NFC", cut_runs(text)), with_parts=True)
+    return frozenset(term for word in _words(normal) for term in word)
+
+
+def _words(normal: str) -> Iterator[Word]:
     for token in TOKEN.finditer(normal):
         if digits := token["number"]:
-            for number in _numbers(digits, token["scale"]):
+            for number in _numbers(digits):
                 yield (f"#{number}",)
         elif hangul := token["hangul"]:
             glued = token.start() > 0 and normal[token.start() - 1].isascii() and normal[token.start() - 1].isalnum()
@@ -82,24 +78,13 @@ def content_words(text: str) -> Iterator[Word]:
             yield pairs(token["han"])
 
 
-def terms_of(text: str) -> frozenset[str]:
-    """Return the terms of all content words."""
-    return frozenset(term for word in content_words(text) for term in word)
-
-
 def precision(words: Sequence[Word], terms: frozenset[str]) -> float:
     """Return the share of the words that the terms hold; a Korean word counts by the share of its syllable pairs."""
     return sum(sum(term in terms for term in word) / len(word) for word in words) / len(words)
 
 
-def _numbers(digits: str, scale: str | None) -> Iterator[str]:
-    if THOUSANDS.fullmatch(digits):
-        digits = digits.replace(",", "")
+def _numbers(digits: str) -> Iterator[str]:
     parts = [digits] if digits.count(".") == 1 and "," not in digits else re.split("[.,]", digits)
-    if scale and len(parts) == 1 and len(digits) <= MAX_DIGITS:
-        factor = SCALES[scale] if scale in SCALES else prod(SCALES[unit] for unit in scale)
-        whole, _, fraction = digits.partition(".")
-        parts = [str(int(whole + fraction) * factor / 10 ** len(fraction)).removesuffix(".0")]
     for part in parts:
         yield (part.rstrip("0").rstrip(".") if "." in part else part).lstrip("0") or "0"
 
@@ -113,8 +98,6 @@ def _english(word: str) -> str | None:
     if ENGLISH_STOP.fullmatch(word):
         return None
     word = word.removesuffix("'s").replace("'", "")
-    if word in NUMBER_WORDS:
-        return f"#{NUMBER_WORDS[word]}"
     return stem(word)
 
 

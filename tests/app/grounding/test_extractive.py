@@ -90,6 +90,22 @@ def test_no_matches_no_answer():
     assert extract("How long?", [match(""), match(" . ")]) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("0317778899는 어디 번호야?", True),
+        ("0317778890은 어디 번호야?", False),
+        ("이천원 내는 사람은?", True),
+        ("칠천원 내는 사람은?", False),
+        ("Who pays 2k won?", True),
+        ("Who pays 7,000 won?", False),
+    ],
+)
+def test_a_long_number_decides_in_any_spelling(question: str, right: bool):
+    shelf = [match("강남 지점은 031-777-8899입니다. 어른은 2,000원을 냅니다. Adults pay two thousand won.")]
+    assert (extract(question, shelf) is not None) == right
+
+
 def test_copies_are_answered_from_as_one_is_and_quoted_once():
     question, text = (
         "How long does the reissue of a lost badge take?",
