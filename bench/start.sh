@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to the first answer: bench/start.sh FOLDER_WITH_DOCUMENTS. Clones this checkout's HEAD into a temporary
-# folder with a data folder of its own, runs `make up` twice, and prints the seconds. Needs curl and git.
+# folder with a data folder of its own, runs `make up` twice, and prints the seconds. Needs bc, curl, git and setsid (util-linux).
 set -euo pipefail
 documents=$(cd "${1:?a folder with documents}" && pwd)
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -87,6 +87,31 @@ def test_what_is_passed_on_is_a_setting():
         assert {key for key in environment(name) if key.startswith("KYUJANG_")} <= known
 
 
+# Compose has a value of its own for these, or no container has what they are about.
+NOT_PASSED_ON = {
+    "KYUJANG_HOME": "a volume, whose place the image says",
+    "KYUJANG_HOST": "the image listens on all addresses of its container; KYUJANG_BIND is the host's",
+    "KYUJANG_PORT": "8000 inside; the same name is the host's port",
+    "KYUJANG_AUTH": "always on",
+    "KYUJANG_DATABASE_URL": "the owner's, for `make up`",
+    "KYUJANG_QUANTIZATION": "an argument of `make up`'s engine",
+    "KYUJANG_WORKERS": "`docker compose up --scale worker=N`",
+    "KYUJANG_URL": "for the command line on another machine",
+    "KYUJANG_KEY": "for the command line on another machine",
+}
+
+
+def test_every_setting_reaches_the_containers_that_read_it():
+    passed_on = {key for name in ("migrate", "api", "worker") for key in environment(name)}
+    engines = json.dumps([SERVICES[name] for name in ("vllm", "vllm-cpu", "model", "model-cpu")])
+    settings = {f"KYUJANG_{name}".upper() for name in Settings.model_fields}
+    missing = {name for name in settings - passed_on if f"{{{name}:" not in engines}
+    assert missing <= NOT_PASSED_ON.keys()
+    assert NOT_PASSED_ON.keys() <= settings
+    for name in ("KYUJANG_ADAPTERS_AT", "KYUJANG_MAX_LORA_RANK", "KYUJANG_LLM_URL"):
+        assert name in environment("api").keys() & environment("worker").keys()
+
+
 @pytest.mark.parametrize("profile", ["gpu", "cpu"])
 def test_a_profile_brings_one_engine_behind_the_guard(profile):
     engines = [
