@@ -12,6 +12,7 @@ from app.errors import NotConfigured
 from app.generation.engine import open_engine
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
+from app.retrieval.admission import SearchAdmission
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.reranking import open_reranker
 from app.retrieval.search import Retriever
@@ -21,7 +22,7 @@ from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
-from app.storage.database import Database
+from app.storage.database import Database, RequestLimits
 from app.storage.spaces import Space, other_vectors, spaces
 from app.storage.tenants import tenant_numbers
 
@@ -29,10 +30,18 @@ log = logging.getLogger("kyujang.bootstrap")
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Services]:
-    """Raises NotConfigured or DatabaseUnavailable with what to do about it."""
+async def open_services(
+    settings: Settings, metrics: Metrics | None = None, *, for_requests: bool = False
+) -> AsyncIterator[Services]:
+    """Open what the settings name; `for_requests` with the limits of time and connections that callers are under.
+
+    Raises NotConfigured or DatabaseUnavailable with what to do about it.
+    """
     async with AsyncExitStack() as stack:
-        database = Database(settings.service_url, pool_size=settings.database_pool)
+        limits = _request_limits(settings) if for_requests else None
+        timeout_s = settings.search_timeout_s if for_requests else None
+        admission = SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s)
+        database = Database(settings.service_url, pool_size=settings.database_pool, limits=limits)
         await database.open()
         stack.push_async_callback(database.close)
         analyzer = Analyzer(settings.lexical)
@@ -52,10 +61,19 @@ async def open_services(settings: Settings, metrics: Metrics | None = None) -> A
             blobs=Blobs(settings.blobs),
             spaces=open_spaces,
             analyzer=analyzer,
-            retriever=Retriever(database, open_spaces, analyzer, reranker, settings.dense_weight),
+            retriever=Retriever(database, open_spaces, analyzer, reranker, settings.dense_weight, admission),
             engine=engine,
             metrics=metrics,
         )
+
+
+def _request_limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(
+        per_tenant=settings.tenant_connections,
+        statement_s=settings.statement_timeout_s,
+        lock_s=settings.lock_timeout_s,
+        idle_s=settings.idle_transaction_timeout_s,
+    )
 
 
 async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:

@@ -35,3 +35,17 @@ async def in_background(work: Awaitable[T]) -> AsyncIterator[asyncio.Future[T]]:
         task.cancel()
         # Retrieved here, since after a fault in the block nothing else reads its result.
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def unbroken(work: Awaitable[T]) -> T:
+    """Await `work` to its end, also when cancelled: others need its result. Raises CancelledError only then."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

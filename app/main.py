@@ -55,7 +55,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.services = services
             yield
             return
-        async with open_services(settings, metrics) as opened:
+        async with open_services(settings, metrics, for_requests=True) as opened:
             app.state.services = opened
             app.state.sandbox = await log_protections()
             watches = [opened.spaces.watch]

@@ -146,7 +146,8 @@ async def embed(services: Services, document: DocumentState) -> None:
     changed = sorted((chunk for chunk in waiting if chunk.text not in known), key=lambda chunk: chunk.tokens)
     for first in range(0, len(changed), BATCH_CHUNKS):
         batch = changed[first : first + BATCH_CHUNKS]
-        vectors = await space.embedder.embed([document.heading + chunk.text for chunk in batch], "passage")
+        texts = [document.heading + chunk.text for chunk in batch]
+        vectors = await space.embedder.embed(texts, "passage", claim.tenant)
         await staging.stage(database, claim, batch, vectors, space=space.number)
 
 

@@ -21,10 +21,11 @@ LEAVES = {
     "app.storage.tenancy": set(),
     "app.settings.addresses": {"app.errors"},
     "app.settings.home": set(),
-    "app.settings": {"app.errors", "app.settings.addresses", "app.settings.home"},
+    "app.settings.serving": {"app.settings.home"},
+    "app.settings": {"app.errors", "app.settings.addresses", "app.settings.serving"},
     "app.storage.snapshot": set(),
     "app.storage.filters": set(),
-    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.storage.tenancy"},
+    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.storage.tenancy", "app.turns"},
 }
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
 LAYERS = (
@@ -42,7 +43,10 @@ LAYERS = (
     ("app.retrieval",),
     ("app.storage", "app.generation"),
     ("app.embedding",),
-    ("app.language", "app.sandbox", "app.cpu", "app.metrics", "app.logs", "app.timings", "app.concurrency"),
+    (
+        *("app.language", "app.sandbox", "app.cpu", "app.metrics"),
+        *("app.logs", "app.timings", "app.concurrency", "app.turns"),
+    ),
     ("app.settings",),
     ("app.errors",),
 )
@@ -81,7 +85,7 @@ ONLY_IN = {
     "Stemmer": r"app\.language\.analyzer",
     "alembic": r"app\.storage\.migrate",
     "sqlalchemy": r"app\.storage\.migrate",
-    "pydantic_settings": r"app\.settings",
+    "pydantic_settings": r"app\.settings(\.serving)?",
     "langchain_text_splitters": r"ingest\.langchain_split",
     "jsonschema": r"app\.prompting\.json_schema",
 }

@@ -20,10 +20,10 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 
 @router.post("/search")
-async def search(body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
+async def search(request: Request, body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
     """Search for chunks, without the language model."""
-    timer = StepTimer()
-    found = await services.retriever.search(tenant.number, body.input, search_options_of(body), timer)
+    timer, options = StepTimer(), search_options_of(body)
+    found = await while_connected(request, services.retriever.search, tenant.number, body.input, options, timer)
     timings = timer.stop()
     return SearchOut(
         contexts=contexts_out(found.matches),
@@ -42,7 +42,7 @@ async def query(
     """
     question = question_of(body)
     if body.dry_run:
-        return dry_run_out(await pipeline.dry_run(services, tenant, question))
+        return dry_run_out(await while_connected(request, pipeline.dry_run, services, tenant, question))
     if not body.stream:
         answer = await while_connected(request, pipeline.answer, services, tenant, question)
         count(services.metrics, answer)

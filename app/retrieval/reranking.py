@@ -11,14 +11,18 @@ import httpx
 
 from app.errors import NotConfigured, RerankerUnavailable
 from app.settings import Settings
+from app.turns import NO_TENANT, Slots
 
 TIMEOUT_S = 60
 PAIRS_AT_ONCE = 8
 
 
 class Reranker(Protocol):
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Return one score for each text, higher is better. Raises RerankerUnavailable."""
+    async def scores(self, question: str, texts: Sequence[str], tenant: int = NO_TENANT) -> list[float]:
+        """Return one score for each text, higher is better, when it is the tenant's turn.
+
+        Raises RerankerUnavailable.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -43,9 +47,11 @@ class CrossEncoderReranker:
             raise NotConfigured(f"KYUJANG_RERANKER={name!r} gives {self._model.num_labels} numbers, not one score.")
         # One batch at a time: torch's threads are set for one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rerank")
+        self._turns = Slots(total=1, per_tenant=1)
 
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._scores, question, texts)
+    async def scores(self, question: str, texts: Sequence[str], tenant: int = NO_TENANT) -> list[float]:
+        async with self._turns.slot(tenant):
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._scores, question, texts)
 
     def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
         pairs = [(question, text) for text in texts]
@@ -65,7 +71,7 @@ class EndpointReranker:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(TIMEOUT_S, connect=5), trust_env=False)
 
-    async def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+    async def scores(self, question: str, texts: Sequence[str], tenant: int = NO_TENANT) -> list[float]:
         # -1: the engine cuts at the model's own length, instead of refusing the whole list.
         body = {**self._model, "query": question, "documents": list(texts), "truncate_prompt_tokens": -1}
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -12,6 +12,7 @@ from app.embedding import Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
 from app.language.courtesy import bare_question
+from app.retrieval.admission import SearchAdmission
 from app.retrieval.chunks import read_matches
 from app.retrieval.copies import Seen
 from app.retrieval.fusion import fuse
@@ -71,6 +72,7 @@ class Retriever:
         analyzer: Analyzer,
         reranker: Reranker | None,
         dense_weight: float,
+        admission: SearchAdmission | None = None,
         *,
         lexical: LexicalSearch = bm25.search,
         read: ReadMatches = read_matches,
@@ -80,6 +82,7 @@ class Retriever:
         self._analyzer = analyzer
         self._reranker = reranker
         self._dense_weight = dense_weight
+        self._admission = admission or SearchAdmission()
         self._lexical = lexical
         self._read = read
 
@@ -89,35 +92,43 @@ class Retriever:
         Dense and hybrid return min(top_k, matching chunks); lexical returns only chunks that contain a query term.
         Copies of better matches come where nothing else is left. A score is the cosine (dense), BM25's (lexical), the
         fused one, at most 1 (hybrid), or the reranker's. Raises InvalidInput if reranking is asked for and no reranker
-        is configured.
+        is configured, TooManyRequests if too many searches of this tenant wait, Overloaded when its time is over.
         """
         if options.rerank and self._reranker is None:
             raise InvalidInput(
                 "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
                 pointer="/rerank",
             )
+        async with AsyncExitStack() as held:
+            async with self._admission.deadline():
+                await held.enter_async_context(self._admission.slot(tenant))
+                matches = await self._matches(tenant, text, options, timer)
+            if options.rerank and self._reranker is not None:
+                with timer.step("rerank"):
+                    matches = (await _reranked(self._reranker, tenant, text, matches))[: options.top_k]
+        kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
+        return Found(kept, dropped_by_min_score=len(kept) < len(matches))
+
+    async def _matches(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> list[Match]:
         bare = bare_question(text)
         space, vector, terms = self._spaces.current, None, None
         with timer.step("embed"):
             if options.mode != "lexical":
-                vector = await _embed(space, bare)
+                vector = await _embed(space, bare, tenant)
         with timer.step("search"):
             if options.mode != "dense":
                 terms = await asyncio.to_thread(self._analyzer.terms, bare)
             async with self._database.snapshot(tenant) as snapshot:
                 if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
                     # Another embedding model since: its vectors want its query.
-                    space, vector = active, await _embed(active, bare)
+                    space, vector = active, await _embed(active, bare, tenant)
+                matches: list[Match] = []
                 for depth in DEPTHS:
                     hits = await self._hits(snapshot, tenant, space, vector, terms, options, depth)
                     matches, enough = await self._varied(snapshot, tenant, hits, bare, options)
                     if enough or len(hits) < depth:
                         break
-        if options.rerank and self._reranker is not None:
-            with timer.step("rerank"):
-                matches = (await _reranked(self._reranker, text, matches))[: options.top_k]
-        kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
-        return Found(kept, dropped_by_min_score=len(kept) < len(matches))
+                return matches
 
     async def _hits(
         self,
@@ -152,16 +163,15 @@ class Retriever:
         return kept[:wanted], sum(new) >= wanted
 
 
-async def _embed(space: OpenSpace, text: str) -> Vectors:
-    vector: Vectors = (await space.embedder.embed([text], "query"))[0]
+async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:
+    vector: Vectors = (await space.embedder.embed([text], "query", tenant))[0]
     return vector
 
 
-async def _reranked(reranker: Reranker, text: str, matches: Sequence[Match]) -> list[Match]:
+async def _reranked(reranker: Reranker, tenant: TenantNumber, text: str, matches: Sequence[Match]) -> list[Match]:
     if not matches:
         return []
-    scores = await reranker.scores(
-        text, [f"{match.title}\n{match.text}" if match.title else match.text for match in matches]
-    )
+    texts = [f"{match.title}\n{match.text}" if match.title else match.text for match in matches]
+    scores = await reranker.scores(text, texts, tenant)
     scored = [replace(match, score=score) for match, score in zip(matches, scores, strict=True)]
     return sorted(scored, key=lambda match: (-match.score, match.chunk_id))

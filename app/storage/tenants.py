@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from psycopg.errors import UniqueViolation
 
 from app.errors import Conflict, NotFound, Unauthorized
-from app.storage.database import Database, fetch_all, fetch_one
+from app.storage.database import Database, fetch_all, fetch_one, without_time_limits
 from app.storage.idempotency import Idempotency, made_before, remember_made
 from app.storage.tenancy import TenantNumber
 
@@ -139,6 +139,7 @@ async def delete_tenant(database: Database, slug: str) -> TenantNumber:
     """Delete a tenant and all its rows; return its number, which names its blob folder. Raises NotFound."""
     await tenant_by_slug(database, slug)
     async with database.operator() as connection:
+        await without_time_limits(connection)
         row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": slug})
     if row is None:
         raise NotFound

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app import concurrency
-from app.concurrency import run_forever
+from app.concurrency import run_forever, unbroken
 
 
 async def test_work_that_fails_or_ends_restarts_until_it_is_cancelled(monkeypatch, caplog):
@@ -28,3 +28,22 @@ async def test_work_that_fails_or_ends_restarts_until_it_is_cancelled(monkeypatc
         await task
     assert begun == [0, 1, 2]
     assert [record.levelname for record in caplog.records if record.name == concurrency.log.name] == ["ERROR"]
+
+
+async def test_what_others_need_is_done_although_its_caller_has_gone():
+    done = []
+
+    async def work() -> str:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        done.append(True)
+        return "done"
+
+    task = asyncio.create_task(unbroken(work()))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [True]
+    assert await unbroken(work()) == "done"

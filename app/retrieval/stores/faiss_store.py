@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.concurrency import unbroken
 from app.retrieval.chunks import keep_matching
 from app.retrieval.match import Hit
 from app.retrieval.stores import index_file
@@ -23,7 +24,7 @@ from app.retrieval.stores.cached_index import CachedIndex
 from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.pgvector import PgvectorStore, exact_candidates
 from app.storage import changelog
-from app.storage.database import Connection, connection_of
+from app.storage.database import Connection, connection_of, without_time_limits
 from app.storage.filter_sql import Condition, compile_filter
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
@@ -140,7 +141,8 @@ class FaissStore:
         if since < version:
             changed = await changelog.since(connection, tenant, since) if cached.index is not None else None
             if changed is None:
-                await self._load(connection, tenant, cached, version)
+                # A caller that hangs up, or whose time is over, would leave it to the next one to begin again.
+                await unbroken(self._load(connection, tenant, cached, version))
             else:
                 added = [batch async for batch in changelog.vectors(connection, tenant, self._space, changed.documents)]
                 await asyncio.to_thread(cached.apply, changed.removed, added, since=since, version=version)
@@ -148,6 +150,7 @@ class FaissStore:
         self._maintain(tenant, cached)
 
     async def _load(self, connection: Connection, tenant: TenantNumber, cached: CachedIndex, version: int) -> None:
+        await without_time_limits(connection)
         index = FaissIndex(self._dimension)
         async for batch in changelog.vectors(connection, tenant, self._space):
             await asyncio.to_thread(index.add, batch)

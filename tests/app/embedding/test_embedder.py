@@ -11,7 +11,7 @@ import pytest
 from app.embedding import Embedder
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
-from app.errors import EmbedderUnavailable
+from app.errors import EmbedderUnavailable, TooManyRequests
 
 
 class Recorder:
@@ -53,8 +53,8 @@ def held():
     recorder.release()
 
 
-def embed(embedder, *texts, kind="query"):
-    return asyncio.create_task(embedder.embed(list(texts), kind))
+def embed(embedder, *texts, kind="query", tenant=1):
+    return asyncio.create_task(embedder.embed(list(texts), kind, tenant))
 
 
 async def settled():
@@ -162,18 +162,45 @@ async def test_who_gives_up_is_not_embedded_any_more(held):
     assert passages.cancelled()
 
 
-async def test_more_than_may_wait_is_refused_and_says_when_to_come_back(held):
+async def test_more_of_a_tenant_than_may_wait_is_refused_and_says_when_to_come_back(held):
     embedder = Embedder(held, max_waiting=3)
     first = embed(embedder, "n 0")
     await held.wait_until_begun()
     waiting = [embed(embedder, f"n {n}") for n in range(1, 4)]
     await settled()
-    with pytest.raises(EmbedderUnavailable) as refused:
-        await embedder.embed(["n 9"], "query")
-    assert refused.value.status == 503
+    with pytest.raises(TooManyRequests) as refused:
+        await embedder.embed(["n 9"], "query", 1)
     assert refused.value.headers["Retry-After"] == "1"
+    waiting.pop().cancel()
+    await settled()
+    waiting += [embed(embedder, "n 3"), embed(embedder, "n 4", tenant=2)]
     held.release()
-    assert [(await task)[0, 0] for task in (first, *waiting)] == [0, 1, 2, 3]
+    assert [(await task)[0, 0] for task in (first, *waiting)] == [0, 1, 2, 3, 4]
+
+
+async def test_a_tenants_flood_costs_another_one_turn(held):
+    embedder = Embedder(held)
+    flood = [embed(embedder, f"{'long ' * 500}{n}") for n in range(20)]
+    await held.wait_until_begun()
+    other = embed(embedder, "n 77", tenant=2)
+    await settled()
+    held.release(2)
+    assert (await other)[0, 0] == 77
+    assert [len(texts) for _, texts in held.batches[:2]] == [1, 1]
+    held.release()
+    assert len(await asyncio.gather(*flood)) == 20
+
+
+async def test_passages_of_two_tenants_take_turns(held):
+    embedder = Embedder(held)
+    flood = [embed(embedder, *(f"n {n}" for n in range(6)), kind="passage") for _ in range(3)]
+    await held.wait_until_begun()
+    other = embed(embedder, *(f"n {n}" for n in range(90, 94)), kind="passage", tenant=2)
+    await settled()
+    held.release(4)
+    assert list((await other)[:, 0]) == [90, 91, 92, 93]
+    held.release()
+    assert [list((await each)[:, 0]) for each in flood] == [[0, 1, 2, 3, 4, 5]] * 3
 
 
 async def test_closing_leaves_nobody_waiting(held):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import numpy as np
 import pytest
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Overloaded, TooManyRequests
 from app.language.analyzer import Analyzer
+from app.retrieval.admission import SearchAdmission
 from app.retrieval.live_spaces import OpenSpace
 from app.retrieval.match import TermHit
 from app.retrieval.search import Retriever, SearchOptions
@@ -32,7 +34,7 @@ class MadeUpModel:
         self._vector = vector
         self.asked: list[tuple[list[str], str]] = []
 
-    async def embed(self, texts, kind):
+    async def embed(self, texts, kind, tenant):
         self.asked.append((list(texts), kind))
         return np.stack([self._vector for _ in texts])
 
@@ -52,7 +54,7 @@ class ByLength:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    async def scores(self, question, texts):
+    async def scores(self, question, texts, tenant):
         self.texts = list(texts)
         return [-float(len(text)) for text in texts]
 
@@ -86,9 +88,9 @@ async def corpus() -> MemoryCorpus:
 
 @pytest.fixture
 def retriever(corpus):
-    def make(spaces=None, reranker=None, dense_weight=0.5) -> Retriever:
+    def make(spaces=None, reranker=None, dense_weight=0.5, admission=None) -> Retriever:
         spaces = spaces or Spaces(space())
-        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, lexical=lexical, read=corpus.read)
+        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, admission, lexical=lexical, read=corpus.read)
 
     return make
 
@@ -206,3 +208,60 @@ async def test_each_step_is_timed(retriever):
     await retriever(reranker=ByLength()).search(1, QUESTION, SearchOptions(rerank=True), timer)
     assert {step for step, taken in timer.ms.items() if taken} <= {"embed", "search", "rerank"}
     assert timer.ms["search"] > 0
+
+
+class SlowModel(MadeUpModel):
+    """Embeds when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.tenants: list[int] = []
+
+    async def embed(self, texts, kind, tenant):
+        self.tenants.append(tenant)
+        await self.go.wait()
+        return await super().embed(texts, kind, tenant)
+
+
+async def settled():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_tenants_searches_leave_room_for_anothers(retriever):
+    model = SlowModel()
+    slow = retriever(Spaces(space(model=model)), admission=SearchAdmission(total=3, per_tenant=2, queue=5))
+    flood = [asyncio.create_task(search(slow, tenant=1, mode="dense")) for _ in range(7)]
+    await settled()
+    with pytest.raises(TooManyRequests, match="5 are waiting"):
+        await search(slow, tenant=1, mode="lexical")
+    other = asyncio.create_task(search(slow, tenant=2, mode="dense"))
+    await settled()
+    assert model.tenants == [1, 1, 2]
+    model.go.set()
+    assert list(found(await other)) == ["gate"]
+    assert len(await asyncio.gather(*flood)) == 7
+
+
+async def test_a_search_that_takes_too_long_is_an_overload(retriever):
+    model = SlowModel()
+    slow = retriever(Spaces(space(model=model)), admission=SearchAdmission(per_tenant=1, timeout_s=0.05))
+    late = await asyncio.gather(*(search(slow, mode="dense") for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in late] == [Overloaded] * 3
+    assert (late[0].status, late[0].headers["Retry-After"]) == (503, "5")
+    model.go.set()
+    assert list(found(await search(slow, mode="dense"))) == ["moat", "annals", "gate"]
+
+
+async def test_an_abandoned_search_leaves_the_queue(retriever):
+    model = SlowModel()
+    slow = retriever(Spaces(space(model=model)), admission=SearchAdmission(per_tenant=1, queue=1))
+    flood = [asyncio.create_task(search(slow, mode="dense")) for _ in range(2)]
+    await settled()
+    for each in flood:
+        each.cancel()
+    await settled()
+    model.go.set()
+    assert list(found(await search(slow, mode="dense"))) == ["moat", "annals", "gate"]
+    assert len(model.asked) == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
@@ -9,8 +12,9 @@ from psycopg.errors import InsufficientPrivilege
 from app.errors import DatabaseUnavailable, NotConfigured
 from app.services import Services
 from app.settings import Settings
-from app.storage.database import Database, fetch_all
-from app.storage.tenants import authenticate, create_tenant, tenant_by_slug
+from app.storage import database as pool
+from app.storage.database import Database, RequestLimits, fetch_all, fetch_one, without_time_limits
+from app.storage.tenants import authenticate, create_tenant, delete_tenant, tenant_by_slug
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -162,3 +166,92 @@ async def test_an_absent_database_says_what_to_do():
     database = Database("postgresql://nobody:x@127.0.0.1:9/none")
     with pytest.raises(DatabaseUnavailable, match="DATABASE_URL"):
         await database.open(wait_s=0.2)
+
+
+LIMITS = RequestLimits(per_tenant=2, statement_s=0.2, lock_s=0.1, idle_s=60)
+SLEEP = "select pg_sleep(0.5)"
+
+
+@pytest.fixture(scope="module")
+async def bound(settings):
+    """As the API opens it."""
+    database = Database(settings.service_url, pool_size=5, limits=LIMITS)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_one_tenant_does_not_hold_all_connections(bound, numbers, monkeypatch):
+    monkeypatch.setattr(pool, "WAIT_S", 0.05)
+    mine, other = numbers
+    async with AsyncExitStack() as held:
+        for _ in range(LIMITS.per_tenant):
+            await held.enter_async_context(bound.transaction(mine))
+        with pytest.raises(DatabaseUnavailable, match="No connection") as refused:
+            async with bound.snapshot(mine):
+                pass
+        assert refused.value.headers["Retry-After"]
+        async with bound.snapshot(other), bound.operator(), bound.shared():
+            pass
+    async with bound.transaction(mine):
+        pass
+
+
+@pytest.mark.parametrize("opened", ["transaction", "snapshot", "operator", "shared"])
+async def test_a_request_s_statement_ends_in_time_and_its_connection_works_on(bound, numbers, opened):
+    arguments = numbers[:1] if opened in ("transaction", "snapshot") else ()
+    with pytest.raises(DatabaseUnavailable, match="longer than a request"):
+        async with getattr(bound, opened)(*arguments) as found:
+            await getattr(found, "connection", found).execute(SLEEP)
+    async with bound.transaction(numbers[0]) as connection:
+        assert await fetch_one(connection, "select 1 as one") == {"one": 1}
+
+
+async def test_a_request_waits_for_a_lock_so_long_and_no_longer(bound, settings, numbers):
+    lock = "select from tenants where id = %(id)s for update"
+    async with bound.transaction(numbers[0]) as connection:
+        await fetch_one(connection, lock, {"id": numbers[0]})
+        with pytest.raises(DatabaseUnavailable, match="longer than a request"):
+            async with bound.transaction(numbers[0]) as late:
+                await fetch_one(late, lock, {"id": numbers[0]})
+
+
+async def test_limits_are_the_transaction_s_not_the_role_s(bound, services, numbers):
+    async with bound.transaction(numbers[0]) as connection:
+        await without_time_limits(connection)
+        await connection.execute(SLEEP)
+    async with services.database.transaction(numbers[0]) as connection:
+        shown = [await fetch_one(connection, f"show {name}_timeout") for name in ("statement", "lock")]
+    assert [next(iter(each.values())) for each in shown] == ["0", "0"]
+
+
+async def test_a_tenant_is_deleted_however_long_it_takes(bound, owner_url):
+    await create_tenant(bound, "large", "Large")
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            create function take_time() returns trigger language plpgsql as
+                $$ begin perform pg_sleep(0.5); return old; end $$;
+            create trigger slow before delete on tenants for each row execute function take_time()
+            """
+        )
+        try:
+            await delete_tenant(bound, "large")
+        finally:
+            connection.execute("drop trigger slow on tenants; drop function take_time")
+
+
+async def test_who_waits_for_a_connection_and_leaves_holds_none(bound, numbers):
+    async with AsyncExitStack() as held:
+        for _ in range(LIMITS.per_tenant):
+            await held.enter_async_context(bound.transaction(numbers[0]))
+        async with asyncio.TaskGroup() as group:
+            for waiting in [group.create_task(open_and_close(bound, numbers[0])) for _ in range(20)]:
+                await asyncio.sleep(0)
+                waiting.cancel()
+    await asyncio.wait_for(open_and_close(bound, numbers[0]), 5)
+
+
+async def open_and_close(database: Database, tenant: int) -> None:
+    async with database.transaction(tenant):
+        pass

@@ -1,0 +1,52 @@
+"""Where the service listens and keeps its data, who may call it, and its database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.settings.home import Home, default_home
+
+
+class Serving(Home, BaseSettings):
+    """The first of the settings."""
+
+    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    home: Path = Field(default_factory=default_home)
+    """The data folder: embedded database, uploaded files, converted models, index files, logs. By default `~/.kyujang`,
+    for root `/var/lib/kyujang`."""
+    host: str = "127.0.0.1"
+    """The address that the API listens on."""
+    port: int = Field(8000, ge=1, le=65535)
+    """The port that the API listens on."""
+    auth: Literal["on", "off"] = "on"
+    """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
+    admin_key: SecretStr | None = None
+    """The operator's key, for `/tenants` alone, of at least 24 characters. Without it those routes are closed; with
+    `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
+    cors_origins: str = ""
+    """Origins of web pages that may call the API from a browser, with commas between: `https://app.example`. None by
+    default. With `KYUJANG_AUTH=off` they are let through too."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """`debug`, `info`, `warning` or `error`. Logs are JSON lines."""
+
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    """The owner of the schema, on PostgreSQL 16 or newer with pgvector; for migrations. `make up` starts its own
+    PostgreSQL without it."""
+    service_database_url: SecretStr | None = None
+    """The role of API and worker, bound by row-level security; else `DATABASE_URL` with the role `kyujang_app`."""
+    database_pool: int = Field(10, ge=1, le=200)
+    """The most database connections of a process."""
+    tenant_connections: int = Field(4, ge=1, le=200)
+    """Of these, the most that one tenant's requests to the API hold at a time."""
+    statement_timeout_s: float = Field(15, gt=0)
+    """Seconds for one statement of a request to the API. The worker, the commands, the deletion of a tenant and the
+    loading of an index have no such limits."""
+    lock_timeout_s: float = Field(10, gt=0)
+    """Seconds that such a statement waits for a lock."""
+    idle_transaction_timeout_s: float = Field(60, gt=0)
+    """Seconds between two statements of a request's transaction."""

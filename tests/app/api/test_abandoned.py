@@ -1,0 +1,57 @@
+"""A caller that hangs up before its answer: nothing goes on for it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+
+import pytest
+
+from app.main import create_app
+
+
+class Endless:
+    """A search that only its cancellation ends."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def search(self, *_):
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [("/search", {}), ("/query", {}), ("/query", {"stream": True}), ("/query", {"dry_run": True})],
+    ids=["search", "query", "stream", "dry run"],
+)
+async def test_an_abandoned_search_ends(services, tenant, path, fields):
+    retriever = Endless()
+    with_retriever = dataclasses.replace(services, retriever=retriever)
+    app = create_app(services.settings, with_retriever)
+    app.state.services = with_retriever
+    body = json.dumps({"input": "Where?", **fields}).encode()
+    messages = [{"type": "http.request", "body": body}]
+    headers = {"host": "kyujang", "content-type": "application/json", "authorization": tenant.headers["authorization"]}
+    scope = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": "POST"},
+        **{"path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": ("::1", 1)},
+        **{"server": ("kyujang", 80), "headers": [(name.encode(), value.encode()) for name, value in headers.items()]},
+    }
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        await retriever.begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_):
+        pass
+
+    await asyncio.wait_for(app(scope, receive, send), 20)
+    await asyncio.wait_for(retriever.ended.wait(), 20)
