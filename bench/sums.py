@@ -40,7 +40,8 @@ def row_level_security(page: str) -> str:
     slow = [cost for row, cost in zip(rows, costs, strict=True) if _p50(row["pgvector ms"]) >= 30]
     return (
         f"Row-level security costs {median(costs):.0f} % at the median of the {len(rows)} rows (p50 against p50), from "
-        f"{min(costs):.0f} to {max(costs):.0f} %; in rows that take 30 ms or more, from {min(slow):.0f} to {max(slow):.0f} %."
+        f"{min(costs):.0f} to {max(costs):.0f} %; in rows that take 30 ms or more, from {min(slow):.0f} to "
+        f"{max(slow):.0f} %."
     )
 
 
@@ -50,8 +51,8 @@ def raw_with_a_filter(page: str) -> str:
     one = [1 / ratio for chunks, ratio in measured if "one tenant" in chunks]
     many = [ratio for chunks, ratio in measured if "500 tenants" in chunks]
     return (
-        f"Where 1 % or less matches, raw pgvector is {min(one):.0f} to {max(one):.0f} times as slow with one tenant, and "
-        f"{min(many):.0f} to {max(many):.0f} times as fast with 500."
+        f"Where 1 % or less matches, raw pgvector is {min(one):.0f} to {max(one):.0f} times as slow with one tenant, "
+        f"and {min(many):.0f} to {max(many):.0f} times as fast with 500."
     )
 
 
@@ -60,8 +61,8 @@ def growth_over_http(page: str) -> str:
     first, last = rows["10,000"], rows["1,000,000"]
     dense, lexical, hybrid = (_p50(last[leg]) / _p50(first[leg]) for leg in ("dense ms", "lexical ms", "hybrid ms"))
     return (
-        f"From 10,000 to 1,000,000 chunks the time of a dense search over HTTP grows {dense:.1f}-fold, of a lexical one "
-        f"{lexical:.1f}-fold and of a hybrid one {hybrid:.1f}-fold (pgvector, p50)."
+        f"From 10,000 to 1,000,000 chunks the time of a dense search over HTTP grows {dense:.1f}-fold, of a lexical "
+        f"one {lexical:.1f}-fold and of a hybrid one {hybrid:.1f}-fold (pgvector, p50)."
     )
 
 
