@@ -1,19 +1,19 @@
 """Every error a caller can see. The first line of a docstring is the error's `detail`; the reference shows all of it.
 
 KyujangError (500)
-├── InvalidInput (422)          ├── Unauthorized (401)
-│                               ├── Forbidden (403) ── CrossOrigin
-├── BadRequest (400)            ├── NotFound (404) ── UnknownModel
-├── TooLarge (413)              ├── Conflict (409)
-├── UnsupportedMediaType (415)  ├── Misdirected (421)
-├── NotConfigured (start-up)    ├── TooManyRequests (429)
-│                               └── Unavailable (503)
-└── DocumentError (one document)    ├── EngineUnavailable
-                                    │   └── EngineNotBegun ── NotInEngine
-                                    ├── Overloaded
-                                    ├── EmbedderUnavailable
-                                    ├── RerankerUnavailable
-                                    └── DatabaseUnavailable
+├── InvalidInput (422)                 ├── Unauthorized (401)
+├── BadRequest (400) ── InvalidJson    ├── Forbidden (403) ── CrossOrigin
+├── TooLarge (413)                     ├── NotFound (404) ── UnknownModel
+├── UnsupportedMediaType (415)         ├── Conflict (409)
+├── NotConfigured (start-up)           ├── Misdirected (421)
+└── DocumentError (one document)       ├── TooManyRequests (429)
+                                       └── Unavailable (503)
+                                           ├── EngineUnavailable
+                                           │   └── EngineNotBegun ── NotInEngine
+                                           ├── Overloaded
+                                           ├── EmbedderUnavailable
+                                           ├── RerankerUnavailable
+                                           └── DatabaseUnavailable
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ class BadRequest(KyujangError):
 
     status = 400
     code = "bad_request"
+
+
+class InvalidJson(BadRequest):
+    """The body is not valid JSON."""
+
+    code = "invalid_json"
 
 
 class InvalidInput(KyujangError):

@@ -15,7 +15,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.errors import Forbidden, InvalidInput, Unauthorized
+from app import logs
+from app.api.uploads import content_type
+from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
 from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
 
@@ -69,7 +71,7 @@ class OperatorKey:
 
 
 class KeyFirst(APIRoute):
-    """Checks the key, then the names of the parameters, before the body is read.
+    """Checks the key, the names of the parameters and the kind of the body before the body is read.
 
     FastAPI itself asks the dependencies afterwards, and takes any parameter.
     """
@@ -80,11 +82,14 @@ class KeyFirst(APIRoute):
         checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
 
         known = _parameters(self.dependant)
+        takes_json = self.body_field is not None
 
         async def handle_with_key(request: Request) -> Response:
             for check in checks:
                 await check(request, get_services(request), await bearer(request))
             _refuse_other_parameters(request, known)
+            if takes_json:
+                _refuse_other_kinds(request)
             return await handle(request)
 
         return handle_with_key
@@ -104,6 +109,15 @@ def _refuse_other_parameters(request: Request, known: list[str]) -> None:
         raise RequestValidationError([{"type": "extra", "loc": ("query", name), "msg": words} for name in unknown[:5]])
 
 
+def _refuse_other_kinds(request: Request) -> None:
+    """Refuse a body that is not declared as JSON; without a body the fields are missing, which says more."""
+    kind, headers = content_type(request), request.headers
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return
+    if kind or "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+        raise UnsupportedMediaType("Send JSON, with 'Content-Type: application/json'.")
+
+
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
     """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
@@ -113,6 +127,7 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
             raise Unauthorized
         else:
             request.state.caller = await authenticate(services.database, credentials.credentials)
+        logs.tenant_id.set(request.state.caller.slug)
     return cast(Tenant, request.state.caller)
 
 

@@ -13,7 +13,7 @@ from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, wait
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
-from app.errors import BadRequest, InvalidInput, UnsupportedMediaType
+from app.errors import InvalidInput, InvalidJson, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import jobs
@@ -104,7 +104,7 @@ async def _from_json(request: Request, services: Services, tenant: TenantNumber)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from None
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON.") from None
+        raise InvalidJson from None
     return await _save_all(services, tenant, [(io.BytesIO(each.text.encode()), each) for each in body.documents])
 
 

@@ -46,6 +46,7 @@ class RequestContext:
         request_id = given.decode() if SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
+        logs.tenant_id.set("")
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:

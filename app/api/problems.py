@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from app.errors import InvalidInput, KyujangError
+from app.errors import InvalidInput, InvalidJson, KyujangError
 
 log = logging.getLogger("kyujang.api")
 
@@ -109,7 +109,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return problem(request, 400, "invalid_json", "The body is not valid JSON.")
+        return failure(request, InvalidJson())
     errors = [{"pointer": pointer(each["loc"]), "detail": each["msg"]} for each in found]
     detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:5])
     return problem(request, 422, "invalid_input", detail, errors=errors)
@@ -117,6 +117,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # What is not UTF-8, too deep, or a number too long for Python: FastAPI calls it bad, and does not say of what kind.
+    if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
+        return failure(request, InvalidJson())
     code = CODES.get(error.status_code, "http_error")
     detail = str(error.detail)
     if error.status_code == 404:

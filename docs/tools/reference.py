@@ -24,7 +24,6 @@ KOREAN = Path(__file__).with_name("korean.toml")
 NOTE = "<!-- Written by `python -m docs.tools.reference`. Change what the code says instead. -->"
 # Those that no exception carries.
 OTHER_ERRORS = {
-    "invalid_json": (400, "The body is not valid JSON."),
     "method_not_allowed": (405, "The route has other methods."),
     "not_ready": (503, "Of `/readyz` only: `dependencies` names what is missing."),
 }

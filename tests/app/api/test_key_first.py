@@ -52,7 +52,7 @@ async def test_a_key_without_the_scope_reads_no_body(new_tenant):
 
 async def test_with_a_key_no_more_is_read_than_the_limit(tenant):
     body = Body()
-    answer = await tenant.post("/query", content=aiter(body), headers={"content-type": KINDS[1]})
+    answer = await tenant.post("/query", content=aiter(body), headers={"content-type": KINDS[0]})
     assert answer.status_code == 413
     assert body.received <= 2 << 20
 

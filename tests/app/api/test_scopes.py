@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage import jobs
 from app.storage.tenants import SCOPES, tenant_by_slug
-from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
+from tests.conftest import ADMIN_KEY, ROOT, NewTenant, ingest_text
 
 ANY = [{scope} for scope in SCOPES]
 # Of each route the sets of scopes any of which opens it.
@@ -60,6 +61,12 @@ def test_no_route_is_left_out():
     assert {each for each in routes if each[1] not in WITHOUT_KEY and not each[1].startswith("/tenants")} == set(
         OPENED_BY
     )
+
+
+@pytest.mark.parametrize("page", ["docs/operations/tenants-and-keys.md", "docs/ko/operations/tenants-and-keys.md"])
+def test_the_documentation_names_what_opens_without_a_key(page):
+    first = (ROOT / page).read_text().split("\n\n")[1]
+    assert set(re.findall(r"`(/[^`]+)`", first)) == WITHOUT_KEY | {"/docs", "/redoc", "/openapi.json"}
 
 
 @pytest.mark.parametrize("scopes", KEYS, ids="+".join)
