@@ -19,6 +19,7 @@ from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
 from app.generation.replica import Served
+from app.grounding.citations import CitationChecker
 from app.grounding.guard import GroundedAnswer, NoAnswerReason, check, extractive_answer, no_answer
 from app.prompting import stored_prompts
 from app.prompting.elements import Grounding, PromptElements, elements_for
@@ -65,7 +66,10 @@ class _Draft:
     served: Served | None = None
     grounding: Grounding = "mark"
     reply: Reply = field(default_factory=Reply)
+    checker: CitationChecker | None = None
     generation: Generation | None = None
+    shown: str = ""
+    """What the caller has of the text."""
     fallback: str | None = None
 
     @property
@@ -103,7 +107,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
         found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
         plan = await choosing
     yield Retrieved(found.matches)
-    draft, shown = _Draft(query, found), False
+    draft = _Draft(query, found)
     if engine is not None and found.matches:
         try:
             draft.served = await engine.served()
@@ -112,10 +116,10 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
                 draft.prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
             async with aclosing(_generate(engine, tenant.number, plan, draft, timer)) as deltas:
                 async for delta in deltas:
-                    shown = True
+                    draft.shown += delta.text
                     yield delta
         except Unavailable as error:
-            if shown or services.settings.fallback == "none" or question.schema is not None:
+            if draft.shown or services.settings.fallback == "none" or question.schema is not None:
                 raise
             draft = _Draft(query, found, fallback=error.code)
     for event in await asyncio.to_thread(_check, plan, draft, timer):
@@ -165,9 +169,11 @@ async def _choose(services: Services, tenant: TenantNumber, question: Question) 
 async def _generate(
     engine: Engine, tenant: TenantNumber, plan: _Plan, draft: _Draft, timer: StepTimer
 ) -> AsyncGenerator[Delta]:
-    """Complete the draft. Yield the text as it comes, unless its check may replace or refuse it."""
+    """Complete the draft. Yield the text as it comes and its markers once they are checked, unless the check of the
+    whole may replace or refuse it."""
     question, begun = plan.question, asyncio.Event()
     draft.reply = Reply(structured=question.schema is not None)
+    draft.checker = _checker(plan, draft)
     schema = allow_declining(question.schema) if question.schema is not None else None
     request = ChatRequest(draft.prompt.messages, plan.elements.sampling, tenant, schema, plan.loadable)
     async with counting_tokens(engine, plan.elements, draft.prompt, question.input, after=begun) as counts:
@@ -177,17 +183,29 @@ async def _generate(
                     begun.set()
                     if isinstance(part, Generation):
                         draft.generation = part
-                    elif (text := draft.reply.feed(part)) and draft.stands:
+                    elif (text := await _checked(draft, draft.reply.feed(part))) and draft.stands:
                         yield Delta(text)
         assert draft.generation is not None
         draft.prompt = replace(draft.prompt, tokens={**await counts, "total": draft.generation.prompt_tokens})
-    if (text := draft.reply.end()) and draft.stands:
-        yield Delta(text)
+    draft.checker.feed(draft.reply.end())
     timer.ms["first_token"] = milliseconds(draft.generation.first_token_s)
 
 
+def _checker(plan: _Plan, draft: _Draft) -> CitationChecker:
+    structured = plan.question.schema is not None
+    matches = draft.found.matches[: draft.prompt.used_contexts]
+    return CitationChecker(matches, "\n".join(_questions(plan, draft)), structured=structured)
+
+
+async def _checked(draft: _Draft, text: str) -> str:
+    """Return what can be shown once this text has come."""
+    assert draft.checker is not None
+    shown = draft.checker.feed(text)
+    return shown + await asyncio.to_thread(draft.checker.check) if draft.stands and draft.checker.due else shown
+
+
 def _check(plan: _Plan, draft: _Draft, timer: StepTimer) -> list[AnswerEvent]:
-    """Check what the draft says. Return its text, unless that has been shown, the citations, and the answer."""
+    """Check what the draft says. Return what of its text has not been shown, the citations, and the answer."""
     grounded = _grounded(plan, draft)
     answer = Answer(
         id=f"qry_{secrets.token_hex(12)}",
@@ -203,12 +221,15 @@ def _check(plan: _Plan, draft: _Draft, timer: StepTimer) -> list[AnswerEvent]:
         adapter=plan.adapter.reference if draft.served and plan.adapter else None,
         fallback=draft.fallback,
     )
-    shown = draft.generation is not None and draft.stands and draft.text
-    return [*([] if shown else [Delta(grounded.text)]), *grounded.citations, answer]
+    rest = grounded.text.removeprefix(draft.shown)
+    if draft.shown and not grounded.text.startswith(draft.shown):
+        # What was shown has turned out to be thinking aloud, or the model declined after all.
+        rest = f"\n\n{grounded.text}"
+    return [*([Delta(rest)] if rest else []), *grounded.citations, answer]
 
 
 def _grounded(plan: _Plan, draft: _Draft) -> GroundedAnswer:
-    refusal, questions = plan.elements.no_answer_text, list(dict.fromkeys((plan.question.input, draft.query)))
+    refusal, questions = plan.elements.no_answer_text, _questions(plan, draft)
     if not draft.found.matches:
         reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"
         return no_answer(reason, refusal)
@@ -216,4 +237,12 @@ def _grounded(plan: _Plan, draft: _Draft) -> GroundedAnswer:
         return extractive_answer(draft.contexts, questions, no_answer_text=refusal)
     if not draft.text:
         return no_answer("model_declined", refusal, mode="generated")
-    return check(draft.text, draft.contexts, questions, draft.grounding, no_answer_text=refusal)
+    if draft.checker is None or draft.checker.text.strip() != draft.text:
+        draft.checker = _checker(plan, draft)
+        draft.checker.feed(draft.text)
+    return check(draft.checker.finish(), draft.contexts, questions, draft.grounding, no_answer_text=refusal)
+
+
+def _questions(plan: _Plan, draft: _Draft) -> list[str]:
+    """Return the question as asked, and as searched for."""
+    return list(dict.fromkeys((plan.question.input, draft.query)))

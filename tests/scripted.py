@@ -18,6 +18,8 @@ class Script(FakeEngine):
 
     replies: Sequence[str | int] = ()
     model: str = "scripted-7b"
+    piece: int = 0
+    """The characters that come at a time; 0 for two pieces."""
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -25,15 +27,16 @@ class Script(FakeEngine):
 
     def _reply(self) -> tuple[int, Sequence[str]]:
         reply = self.replies[min(len(self.chats), len(self.replies)) - 1]
-        return (reply, ["{}"]) if isinstance(reply, int) else (200, [_stream(reply)])
+        return (reply, ["{}"]) if isinstance(reply, int) else (200, [_stream(reply, self.piece)])
 
     def _count(self, body: dict[str, Any]) -> int:
         texts = [body["prompt"]] if "prompt" in body else [each["content"] for each in body["messages"]]
         return sum(len(text.split()) for text in texts)
 
 
-def _stream(reply: str) -> str:
-    deltas = [{"delta": {"content": part}, "finish_reason": None} for part in (reply[:7], reply[7:]) if part]
+def _stream(reply: str, piece: int) -> str:
+    parts = [reply[at : at + piece] for at in range(0, len(reply), piece)] if piece else [reply[:7], reply[7:]]
+    deltas = [{"delta": {"content": part}, "finish_reason": None} for part in parts if part]
     events = [{"choices": [delta]} for delta in deltas]
     events.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
     events.append({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}})

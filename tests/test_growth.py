@@ -26,6 +26,8 @@ import ingest
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import KyujangError
+from app.grounding.citations import CitationChecker, Support
+from app.grounding.evidence import Sources
 from app.grounding.links import find_links
 from app.language import content_words
 from app.language.analyzer import Analyzer
@@ -91,6 +93,7 @@ OTHER_FUNCTIONS = {
     "app.api.openai.Completion.chunk": "copies",
     "app.api.openai.Completion.last_chunks": "copies",
     "app.api.problems.problem": "copies",
+    "app.grounding.markers.with_markers": "a sentence, whose markers have been found",
     "app.language.content_words.precision": "terms, of which there are as many as words",
     "app.prompting.elements.elements_for": "default_elements",
     "app.prompting.token_budget.assemble_without_engine": "build_messages, with contexts that the search bounds",
@@ -127,13 +130,16 @@ GROWING: dict[str, Call] = {
     "Sequence[str]": lambda text: [text],
     "Sequence[Match]": lambda text: [chunk(text)],
     "Sequence[Source]": lambda text: [chunk(text)],
+    "Support": lambda text: Support(text, [], []),
     "Sequence[Message]": lambda text: [{"role": "user", "content": text}],
 }
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Analyzer": partial(Analyzer, "bigrams"),
     "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
     "Links": partial(find_links, "https://a.example"),
+    "CitationChecker": partial(CitationChecker, []),
     "Reply": Reply,
+    "Sources": lambda: Sources([chunk("Short.")], "short"),
 }
 PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)
 TEXT = re.compile(r"(?<!dict\[)(?<!Mapping\[)\b(?:str|bytes|Loaded|Match|Message|Source)\b")
@@ -145,6 +151,7 @@ CONSTANT: dict[str, Any] = {
     "NoAnswerReason": "model_declined",
     "int": 60,
     "bool": False,
+    "frozenset[int]": frozenset(),
 }
 
 

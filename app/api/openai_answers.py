@@ -24,9 +24,10 @@ class SourceOut(BaseModel):
 
 
 class GroundsOut(BaseModel):
-    """What of POST /query's answer OpenAI's shape has no place for."""
+    """What of POST /query's answer OpenAI's shape has no place for, and `answer`, to whose text the spans refer."""
 
     id: str
+    answer: str
     answer_mode: Literal["generated", "extracted"]
     no_answer_reason: NoAnswerReason | None
     citations: list[CitationOut]

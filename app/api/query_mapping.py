@@ -18,7 +18,8 @@ from app.api.query_schemas import (
 )
 from app.api.schemas import SpanOut
 from app.generation.messages import Sampling
-from app.grounding.citations import Citation, Span
+from app.grounding.citations import Citation
+from app.grounding.markers import Span
 from app.prompting.elements import Example, Overrides
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Prompt

@@ -167,9 +167,8 @@ class QueryBody(ElementsBody):
 
     @model_validator(mode="after")
     def _json_alone(self) -> QueryBody:
-        if self.response_format is not None and (self.reasoning or self.grounding == "extract"):
-            other = "reasoning" if self.reasoning else "grounding 'extract'"
-            raise ValueError(f"response_format does not go with {other}: the answer would not keep to the schema")
+        if self.response_format is not None and self.reasoning:
+            raise ValueError("response_format does not go with reasoning: the answer would not keep to the schema")
         return self
 
 

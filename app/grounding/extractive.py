@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from app.grounding.citations import Citation, Span, Support
+from app.grounding.citations import Citation, Support
 from app.grounding.links import find_links
+from app.grounding.markers import Span
 from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.courtesy import bare_question
 from app.language.hangul import HAS_HANGUL, SYLLABLES

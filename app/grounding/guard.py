@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.grounding.citations import MARKER, SUPPORTED, Citation, Span, Support, cite
+from app.grounding.citations import Citation, Support
+from app.grounding.evidence import SUPPORTED
 from app.grounding.extractive import extract
+from app.grounding.markers import MARKER, Span
 from app.language.content_words import content_words, precision, terms_of
 from app.prompting.elements import Grounding
 from app.retrieval.match import Match
@@ -28,13 +30,12 @@ class GroundedAnswer:
 
 
 def check(
-    text: str, contexts: Sequence[Match], questions: Sequence[str], grounding: Grounding, *, no_answer_text: str
+    support: Support, contexts: Sequence[Match], questions: Sequence[str], grounding: Grounding, *, no_answer_text: str
 ) -> GroundedAnswer:
     """Mark what no source supports, replace the text by the extractive answer, or refuse it.
 
     `questions` are the question as asked and as searched for, which the conversation has made complete.
     """
-    support = cite(text, contexts, "\n".join(questions))
     if grounding == "off":
         return GroundedAnswer(support.answer, support.citations, [], "generated")
     generated = _grounded(support, "generated")

@@ -233,12 +233,6 @@ REFUSED = {
     "temperature": ({"temperature": 3}, "temperature", "less than or equal to 2"),
     "unknown": ({"extra_body": {"colour": "red"}}, "colour", "not permitted"),
     "rerank": ({"extra_body": {"rerank": True}}, "rerank", "KYUJANG_RERANKER"),
-    "a schema and extract": (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}}
-        | {"extra_body": {"grounding": "extract"}},
-        None,
-        "does not go with grounding",
-    ),
     "a schema without an engine": (
         {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}},
         "response_format",

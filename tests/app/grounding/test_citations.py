@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.grounding.citations import Span, Support, cite
+from app.grounding.citations import Support, cite
+from app.grounding.markers import Span
 from app.prompting.fencing import new_fence
 from app.retrieval.match import Match
 
@@ -99,7 +100,7 @@ def test_two_adjacent_sentences_may_support_together():
 
 
 def test_a_sentence_without_content_is_no_claim():
-    assert cite("Yes. [1] 네. That is so [7].", SHELF) == Support("Yes. 네. That is so.", [], [])
+    assert cite("That is so [7]. It was they. [1]", SHELF) == Support("That is so. It was they.", [], [])
 
 
 def test_a_name_is_a_whole_word():

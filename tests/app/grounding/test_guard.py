@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.grounding.citations import cite
 from app.grounding.guard import check
 from app.retrieval.match import Match
 
@@ -23,7 +24,8 @@ SHELF = [
 )
 def test_what_is_copied_and_does_not_bear_on_the_question_does_not_stand(generated: str, mode: str):
     question = "How many people does the reading room seat?"
-    answer = check(generated, SHELF, [question], "extract", no_answer_text="I don't know.")
+    support = cite(generated, SHELF, question)
+    answer = check(support, SHELF, [question], "extract", no_answer_text="I don't know.")
     assert answer.mode == mode
     assert "84 people" in answer.text
     assert "NARWHAL" not in answer.text
