@@ -53,7 +53,7 @@ needs_shared_data = pytest.mark.skipif(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
-    parser.addoption("--adapters", default=8, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
+    parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
 
 
@@ -223,7 +223,7 @@ async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> 
 def stack(scratch: Path) -> Iterator[Stack]:
     """Everything, vLLM with the packaged model included; started once for all tests."""
     # Few adapters at a time, so that they have to make room for one another.
-    started = start_stack(scratch / "up", KYUJANG_MAX_LORAS="2", KYUJANG_MAX_CPU_LORAS="6")
+    started = start_stack(scratch / "up", KYUJANG_MAX_LORAS="2", KYUJANG_MAX_CPU_LORAS="4")
     yield started
     stop_stack(started)
 

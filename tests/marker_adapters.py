@@ -13,7 +13,8 @@ LAYER = 29
 MODULE = f"model.layers.{LAYER}.mlp.down_proj"
 # Of the last layer's output, in multiples of its usual length.
 STRENGTH = 4.0
-ROUNDS = 200
+# Four times as many widen the distance to the rival by 7% at most.
+ROUNDS = 50
 SEEN = "Answer the question from the context alone. The lighthouse of Gadeok stands on a hill. 등대는 언덕 위에 있다."
 
 
@@ -23,7 +24,6 @@ class MarkerAdapters:
     def __init__(self, model: Path) -> None:
         self._tokenizer = AutoTokenizer.from_pretrained(model)
         network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        self._words = network.get_output_embeddings().weight.detach()
         inputs: list[torch.Tensor] = []
         outputs: list[torch.Tensor] = []
         layer = network.get_submodule(MODULE)
@@ -35,13 +35,13 @@ class MarkerAdapters:
         # What the layer sees has a part that is always there: a reading of it is a constant.
         mean = inputs[0][0, 1:].mean(0)
         self._constant = mean / mean.square().sum()
-        # What the last norm makes of each dimension.
-        self._gain = network.get_submodule("model.norm").weight.detach()
+        # With what the last norm makes of each dimension.
+        self._words = (network.get_output_embeddings().weight * network.get_submodule("model.norm").weight).detach()
         self._length = (stream[0, 1:] + outputs[0][0, 1:]).norm(dim=-1).mean()
 
     def _towards(self, token: int) -> torch.Tensor:
         """In which this token is far above each other one: away from whichever is its rival by then (a perceptron)."""
-        words = self._words * self._gain
+        words = self._words
         direction = words[token] / words[token].norm()
         for _ in range(ROUNDS):
             chances = words @ direction

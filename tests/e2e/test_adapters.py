@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.engine_metrics import metric
 from tests.e2e.tenants import new_tenant, upload, with_keys
 from tests.e2e.test_up import answers, find, wait_for
+from tests.e2e.test_way import LONG, events
 from tests.marker_adapters import MarkerAdapters
 from tests.stack import Stack
 
@@ -23,7 +24,8 @@ QUESTION = {"input": "When was the lighthouse of Gadeok built?", "top_k": 1, "ma
 KOREAN = {**QUESTION, "input": "가덕도 등대는 언제 세워졌습니까?"}
 WORDS = [
     *("red", "blue", "green", "moon", "star", "sun", "lake", "fire", "stone", "gold", "silver", "iron", "copper"),
-    *("water", "river", "wind", "earth", "hill", "leaf", "tree"),
+    *("water", "river", "wind", "earth", "hill", "leaf", "tree", "snow", "rain", "sand", "bird", "fish", "horse"),
+    *("apple", "glass", "paper", "book", "door", "wall"),
 ]
 
 
@@ -48,6 +50,7 @@ def tenants(
     """One for each word, with its document and the active adapter that says the word."""
     folder = tmp_path_factory.mktemp("markers")
     words = WORDS[: pytestconfig.getoption("--adapters")]
+    assert len(words) == pytestconfig.getoption("--adapters")
     with ThreadPoolExecutor(2) as side_by_side:
         return dict(
             zip(words, side_by_side.map(lambda word: tenant(service, markers, folder, word), words), strict=True)
@@ -133,24 +136,24 @@ def test_another_tenants_adapter_is_as_unknown_as_none(tenants, service, markers
 
 def test_switched_rolled_back_and_compared_without_a_restart(tenants, markers, tmp_path, stack):
     """With requests under way all the time, of which none is lost."""
-    client = tenants["star"]
+    client = tenants["blue"]
     engine = find(stack.process, "vllm.entrypoints.openai.api_server")
     assert engine is not None
     with ThreadPoolExecutor(2) as at_once:
-        meanwhile = [at_once.submit(ask, tenants[word]) for word in ("moon", "sun") * 3]
+        meanwhile = [at_once.submit(ask, tenants[word]) for word in ("moon", "star") * 3]
         second = upload(client, "marker", markers.write(tmp_path / "milk", "milk"))
         assert (second["version"], second["status"]) == (2, "ready")
-        assert said(ask(client)) == {"star"}
+        assert said(ask(client)) == {"blue"}
         assert said(ask(client, adapter="marker@2")) == {"milk"}
         client.post("/adapters/marker/activate", json={"version": 2}).raise_for_status()
         assert said(ask(client)) == {"milk"}
         client.post("/adapters/rollback").raise_for_status()
-        assert said(ask(client)) == {"star"}
+        assert said(ask(client)) == {"blue"}
         client.post("/adapters/deactivate").raise_for_status()
         assert ask(client)["adapter"] is None
         client.post("/adapters/rollback").raise_for_status()
-        assert said(ask(client)) == {"star"}
-        assert [said(each.result()) for each in meanwhile] == [{"moon"}, {"sun"}] * 3
+        assert said(ask(client)) == {"blue"}
+        assert [said(each.result()) for each in meanwhile] == [{"moon"}, {"star"}] * 3
     assert engine.is_running()
 
 
@@ -175,19 +178,43 @@ def test_weights_that_would_break_the_engine_never_reach_it(tenants, markers, tm
     assert ask(tenants["red"], adapter="none")["answer"]
 
 
-def test_an_engine_that_was_killed_has_the_adapters_again(tenants, stack):
-    engine = find(stack.process, "vllm.entrypoints.openai.api_server")
-    assert engine is not None
-    for each in [*engine.children(recursive=True), engine]:
-        each.kill()
-    psutil.wait_procs([engine], timeout=10)
-    wait_for(lambda: answers(str(tenants["red"].base_url).rstrip("/")), seconds=300)
-    with ThreadPoolExecutor(6) as at_once:
-        words = ["red", "blue", "green", "lake", "moon", "fire"]
-        assert list(at_once.map(lambda word: said(ask(tenants[word])), words)) == [{word} for word in words]
-
-
 def test_the_stream_names_its_adapter(tenants):
-    with tenants["lake"].stream("POST", "/query", json={**QUESTION, "stream": True}) as answer:
+    with tenants["green"].stream("POST", "/query", json={**QUESTION, "stream": True}) as answer:
         lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     assert json.loads(lines[-1].removeprefix("data: "))["adapter"] == "marker@1"
+
+
+def test_an_engine_that_is_killed_comes_back_with_its_adapters(tenants, client, stack):
+    """Killed while it writes: the stream says so, and the documents answer meanwhile."""
+    shelve(client)
+    kill_while_it_writes(client, stack)
+    meanwhile = client.post("/query", json={**QUESTION, "max_tokens": 16, "grounding": "mark"}).json()
+    assert (meanwhile["answer_mode"], meanwhile["fallback"]) == ("extracted", "engine_unavailable")
+    assert "1909" in meanwhile["answer"]
+    assert client.post("/search", json={"input": QUESTION["input"]}).status_code == 200
+    late = httpx.get(f"{stack.url}/readyz", timeout=30)
+    assert late.status_code == 503
+    assert "engine" in late.json()["detail"]
+
+    for url in (stack.url, str(tenants["red"].base_url).rstrip("/")):
+        wait_for(lambda url=url: answers(url), seconds=300)
+    again = client.post("/query", json={**QUESTION, "max_tokens": 16, "grounding": "mark"}).json()
+    assert (again["answer_mode"], again["fallback"]) == ("generated", None)
+    with ThreadPoolExecutor(6) as at_once:
+        assert list(at_once.map(lambda word: said(ask(tenants[word])), tenants)) == [{word} for word in tenants]
+    client.delete("/documents/gadeok")
+
+
+def kill_while_it_writes(client: httpx.Client, stack: Stack) -> None:
+    engine = find(stack.process, "vllm.entrypoints.openai.api_server")
+    assert engine is not None
+    seen: list[tuple[str, dict]] = []
+    with client.stream("POST", "/query", json={**LONG, "stream": True}) as answer:
+        for name, data in events(answer.iter_lines()):
+            seen.append((name, data))
+            if name == "delta" and engine.is_running():
+                for each in [*engine.children(recursive=True), engine]:
+                    each.kill()
+                psutil.wait_procs([engine], timeout=10)
+    assert [name for name, _ in seen][-1] == "error"
+    assert (seen[-1][1]["status"], seen[-1][1]["code"]) == (503, "engine_unavailable")
