@@ -1,6 +1,6 @@
 """What each store promises. FAISS runs flat, with inverted lists, and from a file as well.
 
-Up to the first test that takes a database, test_in_memory.py runs them against a third store.
+test_in_memory.py runs the same against a third store; what takes PostgreSQL itself is in test_stores_in_postgres.py.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import psycopg
 import pytest
 
 from app.retrieval.stores import VectorStore
 from app.retrieval.stores.faiss_store import FaissStore
 from app.retrieval.stores.pgvector import PgvectorStore
-from app.storage import changelog, documents
 from app.storage.filters import Compares, Is, Metadata, Not
 from tests.contract.corpus import DIMENSION, SPACE, Corpus, Document, clustered, nearest, search, unit
-from tests.contract.in_postgres import PostgresCorpus, new_tenant, put
+from tests.contract.in_postgres import PostgresCorpus
 
 NewStore = Callable[[], VectorStore]
 
@@ -220,35 +218,3 @@ async def test_filters_narrow_and_wide_find_all_that_match(store, corpus, rng):
             hits = await search(corpus, store, tenant, query, 20, condition)
             scores = sorted((vectors[rows[name]] @ query).tolist(), reverse=True)[:20]
             assert [hit.score for hit in hits] == pytest.approx(scores, abs=2e-3), name
-
-
-async def test_a_switch_of_the_store_needs_no_new_ingest(database, rng, tmp_path):
-    tenant = await new_tenant(database)
-    vectors = clustered(rng, 500)
-    await put(database, tenant, *(Document(f"d{n}", vectors[n * 5 : n * 5 + 5]) for n in range(100)))
-    stores = [PgvectorStore(SPACE), faiss_store(tmp_path)]
-    for query in unit(rng, 5, vectors[:5], 0.02):
-        one, other = [await search(database, store, tenant, query, 10) for store in stores]
-        assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other], abs=2e-3)
-
-
-def log_of(owner_url: str, tenant: int) -> int:
-    with psycopg.connect(owner_url) as connection:
-        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
-        row = connection.execute("select count(*) from changes where tenant_id = %s", [tenant]).fetchone()
-    assert row is not None
-    return row[0]
-
-
-async def test_the_log_is_pruned_and_a_process_that_is_too_far_behind_starts_again(
-    new_store, database, rng, owner_url, monkeypatch
-):
-    monkeypatch.setattr(changelog, "KEPT_CHANGES", 3)
-    tenant = await new_tenant(database)
-    behind = new_store()
-    await put(database, tenant, Document("a", unit(rng, 5)))
-    assert len(await search(database, behind, tenant, unit(rng, 1)[0], 50)) == 5
-    await put(database, tenant, *(Document(f"d{n}", unit(rng, 5)) for n in range(8)))
-    await documents.delete_document(database, tenant, "a")
-    assert log_of(owner_url, tenant) <= 4
-    assert len(await search(database, behind, tenant, unit(rng, 1)[0], 50)) == 40

@@ -15,7 +15,8 @@ import pytest
 
 from app.bootstrap import open_services
 from ingest.cleanup import sweep
-from tests.e2e.crashing import WORKERS, Ledger, Reader, Service, Writer, content, marks_in, parts_of
+from tests.e2e.crashing import WORKERS, Service
+from tests.e2e.writing import Ledger, Reader, Writer, content, marks_in, parts_of
 
 WRITERS = 5
 DOCUMENTS_EACH = 40

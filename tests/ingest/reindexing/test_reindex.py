@@ -9,16 +9,16 @@ import pytest
 
 from app.bootstrap import open_services
 from app.embedding import open_encoder, with_stored
-from app.embedding.packaged.folder import packaged_folder
 from app.errors import Conflict, InvalidInput, NotConfigured, NotFound
 from app.retrieval.search import SearchOptions
 from app.storage.migrate import migrate
-from app.storage.spaces import OtherSpace, lock_active_space, spaces, table
+from app.storage.spaces import OtherSpace, lock_active_space, spaces
 from app.storage.tenants import authenticate
 from app.timings import StepTimer
 from ingest.__main__ import main
 from ingest.reindexing import reindex
 from tests.conftest import ingest_text
+from tests.ingest.reindexing.changing import build, found, switch, without_vector
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -26,67 +26,6 @@ FACTS = {
     "moat": ("The moat of the palace is nine metres deep.", "How deep is the moat?"),
     "서고": ("규장각은 정조가 1776년에 세운 왕실 도서관이다.", "왕실 도서관은 언제 세워졌나?"),
 }
-
-
-@pytest.fixture(autouse=True)
-def followed(monkeypatch):
-    """No other process searches here."""
-    monkeypatch.setattr(reindex, "STILL_SEARCHED_S", 0)
-
-
-@pytest.fixture(scope="module")
-def wanted(settings):
-    """The same model on another engine, under another name: what it finds can be compared."""
-    model = {"embedder": str(packaged_folder(settings.models)), "embedder_url": None, "embedder_max_tokens": 512}
-    return with_stored(settings, {**model, "query_prefix": "query: ", "passage_prefix": "passage: "})
-
-
-@pytest.fixture(scope="module")
-def new(wanted):
-    return open_encoder(wanted)
-
-
-@pytest.fixture(scope="module")
-def old(services):
-    return services.spaces.current.embedder.encoder
-
-
-async def build(settings, wanted, encoder, begin=lambda *_: None, advance=lambda _: None):
-    return await asyncio.to_thread(reindex.build, settings, wanted, encoder, begin=begin, advance=advance)
-
-
-async def switch(settings, encoder):
-    await asyncio.to_thread(reindex.switch, settings, encoder)
-
-
-async def found(client, question: str) -> str | None:
-    answer = await client.post("/search", json={"input": question, "mode": "dense", "top_k": 1})
-    assert answer.status_code == 200
-    contexts = answer.json()["contexts"]
-    return contexts[0]["document_id"] if contexts else None
-
-
-def without_vector(owner_url: str, number: int) -> int:
-    """Chunks, as the embedded database's superuser sees them."""
-    query = f"select count(*) from chunks c left join {table(number)} v on v.chunk_id = c.id where v.chunk_id is null"
-    with psycopg.connect(owner_url) as connection:
-        row = connection.execute(query).fetchone()
-    assert row is not None
-    return row[0]
-
-
-@pytest.fixture
-async def back(services, settings, old):
-    """Afterwards the first model is searched again, and nothing is left of the other."""
-    yield
-    for space in await spaces(services.database):
-        if space.number == 1 and space.state != "active":
-            await switch(settings, old)
-    for space in await spaces(services.database):
-        if space.number != 1:
-            await asyncio.to_thread(reindex.drop, settings, space.model)
-    for _ in range(3):
-        await services.spaces.refresh(include_building=True)
 
 
 @pytest.mark.usefixtures("back")
