@@ -8,7 +8,7 @@ up: python ## install and start everything on this machine
 
 test: python ## install and run all tests (ARGS=… for pytest)
 	@$(PYTHON) -m app.up.install --test
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check-all: lint ## the long form: linters, then all tests with 200 killed processes, 32 tenants' adapters, all texts for growth
 	@$(MAKE) --no-print-directory test ARGS="--kills 200 --adapters 32 --growth whole $(ARGS)"
