@@ -67,18 +67,15 @@ def _with_content(folders: list[Path]) -> list[Path]:
 
 
 def _unreadable(paths: Iterable[Path]) -> bool:
+    """Say whether the user cannot read one of those that exist."""
+    wanted = {path: os.R_OK | (os.X_OK if path.is_dir() else 0) for path in paths if path.exists()}
     os.setegid(USER)
     os.seteuid(USER)
     try:
-        return not all(_can_read(path) for path in paths)
+        return not all(os.access(path, mode, effective_ids=True) for path, mode in wanted.items())
     finally:
         os.seteuid(0)
         os.setegid(0)
-
-
-def _can_read(path: Path) -> bool:
-    wanted = os.R_OK | (os.X_OK if path.is_dir() else 0)
-    return os.access(path, wanted, effective_ids=True) or not os.path.lexists(path)
 
 
 def _make_readable(handed: Handed) -> None:

@@ -18,7 +18,7 @@ from app.sandbox.profile import Profile
 document, model, scratch = map(Path, sys.argv[1:])
 handed = user.Handed.open(Profile(read={"document": document, "model": model}, scratch={"scratch": scratch}))
 # Its own libraries are loaded, and may lie where this user cannot read.
-state = user.switch_user(handed, [])
+state = user.switch_user(handed, [Path("/nowhere"), Path(os.environ["LIBRARY"])])
 paths = handed.paths
 refused = []
 parent = os.getppid()
@@ -45,13 +45,15 @@ def test_root_s_child_is_another_user_who_reads_what_it_is_handed(tmp_path):
     (model / "a").write_text("weights")
     scratch.mkdir(mode=0o700)
     command = [sys.executable, "-c", AS_ANOTHER, str(document), str(model), str(scratch)]
-    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    environment = {"PYTHONPATH": str(ROOT), "LIBRARY": "/"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.stdout == "60600 (60600, 60600, 60600) [] 5 text weights\n", done.stderr
     assert document.stat().st_mode & 0o777 == 0o600
-    # A model that it could not read would be missing: it stays the worker's then.
-    (model / "a").chmod(0o600)
-    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert done.stdout.startswith("the worker's: another one"), done.stderr
+    # A library or a model that it could not read would be missing: it stays the worker's then.
+    for given, mode in (({"LIBRARY": str(closed / "model")}, 0o644), ({}, 0o600)):
+        (model / "a").chmod(mode)
+        done = subprocess.run(command, env={**environment, **given}, capture_output=True, text=True)
+        assert done.stdout.startswith("the worker's: another one"), done.stderr
 
 
 def test_the_environment_of_a_process_with_secrets_is_closed_to_its_own_user():
