@@ -81,7 +81,7 @@ def _unreadable(paths: Iterable[Path]) -> bool:
 def _make_readable(handed: Handed) -> None:
     """Give the scratch folders away; of a file that others may not read, hand over a copy in memory."""
     for descriptor in handed.scratch.values():
-        _give_away(link(descriptor))
+        _give_away(descriptor)
     for name, descriptor in handed.read.items():
         if _unreadable([link(descriptor)]):
             handed.read[name] = _copied(link(descriptor), name)
@@ -96,10 +96,10 @@ def _copied(path: Path, name: str) -> int:
     return copy
 
 
-def _give_away(folder: Path) -> None:
+def _give_away(folder: int) -> None:
     """No link is followed, and a file that has a second name elsewhere is left alone."""
-    os.chown(folder, USER, USER)
-    for _, folders, files, within in os.fwalk(folder):
+    os.chown(link(folder), USER, USER)
+    for _, folders, files, within in os.fwalk(".", dir_fd=folder):
         for name in (*folders, *files):
             found = os.stat(name, dir_fd=within, follow_symlinks=False)
             if stat.S_ISDIR(found.st_mode) or found.st_nlink == 1:

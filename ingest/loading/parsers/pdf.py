@@ -11,7 +11,8 @@ def read(path: Path) -> tuple[str | None, list[str]]:
     import pypdfium2
 
     try:
-        document = pypdfium2.PdfDocument(path)
+        # By a path it would look for the name of the file, which a sandboxed process may not reach.
+        document = pypdfium2.PdfDocument(path.read_bytes())
         pages = [page.get_textpage().get_text_bounded() for page in document]
         return document.get_metadata_dict().get("Title"), pages
     except pypdfium2.PdfiumError as error:

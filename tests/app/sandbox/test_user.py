@@ -29,6 +29,7 @@ for attempt in (document.read_bytes, Path("/etc/shadow").read_bytes, Path(f"/pro
     except PermissionError:
         refused.append(True)
 (paths["scratch"] / "made").write_text("x")
+assert [(paths["scratch"] / name).read_text() for name in ("mine", "deeper/mine")] == ["mine"] * 2
 texts = paths["document"].read_text(), (paths["model"] / "a").read_text()
 print(state, os.getresuid(), os.getgroups(), len(refused), *texts)
 """
@@ -44,11 +45,17 @@ def test_root_s_child_is_another_user_who_reads_what_it_is_handed(tmp_path):
     model.mkdir()
     (model / "a").write_text("weights")
     scratch.mkdir(mode=0o700)
+    for folder in (scratch, scratch / "deeper"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "mine").write_text("mine")
+        (folder / "mine").chmod(0o600)
+    (scratch / "link").symlink_to(document)
+    os.link(document, scratch / "twice")
     command = [sys.executable, "-c", AS_ANOTHER, str(document), str(model), str(scratch)]
     environment = {"PYTHONPATH": str(ROOT), "LIBRARY": "/"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.stdout == "60600 (60600, 60600, 60600) [] 5 text weights\n", done.stderr
-    assert document.stat().st_mode & 0o777 == 0o600
+    assert (document.stat().st_mode & 0o777, document.stat().st_uid) == (0o600, 0)
     # A library or a model that it could not read would be missing: it stays the worker's then.
     for given, mode in (({"LIBRARY": str(closed / "model")}, 0o644), ({}, 0o600)):
         (model / "a").chmod(mode)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from ingest.loading import formats
+from ingest.loading.parsers import parse
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.ingest.loading.reading import refusal, squeezed, take
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS, Content
@@ -86,6 +88,17 @@ async def test_a_made_file_says_what_was_put_in(tmp_path, kind, content):
     if kind in TABLES:
         head, row = content.rows
         assert f"{head}\n| --- | --- |\n{row}" in loaded.text
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_file_without_a_path_is_read(kind):
+    """Another user gets it as a copy in memory, through a link to an open file."""
+    copy = os.memfd_create("document")
+    os.write(copy, MAKERS[kind](KOREAN))
+    path = Path("/proc/self/fd", str(copy))
+    pages = parse(path, formats.detect(path, f"a.{kind}", ""))[1]
+    os.close(copy)
+    assert KOREAN.sentence in "".join(text for _, text in pages)
 
 
 @pytest.mark.parametrize("flags", [5, 1])
