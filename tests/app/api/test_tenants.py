@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import psycopg
 import pytest
 
@@ -104,11 +106,17 @@ async def test_a_stored_expiry_beyond_the_calendar_is_shown_as_its_end(anonymous
     }
 
 
-def test_only_a_hash_of_the_secret_is_stored(owner_url):
+async def test_only_a_hash_of_the_secret_is_stored(anonymous, owner_url):
+    await anonymous.post("/tenants", json={"id": "hashed", "name": "H"}, headers=OPERATOR)
+    key = (await anonymous.post("/tenants/hashed/keys", json={}, headers=OPERATOR)).json()
+    secret = key["key"].split("_", 2)[2]
     with psycopg.connect(owner_url) as connection:
-        rows = connection.execute("select id, secret_hash from api_keys").fetchall()
-    assert rows
-    assert all(len(secret_hash) == 32 for _, secret_hash in rows)
+        row = connection.execute("select k::text, secret_hash from api_keys k where id = %s", [key["id"]]).fetchone()
+    assert row is not None
+    whole, stored = row
+    assert stored == hashlib.sha256(secret.encode()).digest()
+    assert secret not in whole
+    assert secret.encode().hex() not in whole
 
 
 @pytest.mark.parametrize("path", ["/tenants/none-such/keys", "/tenants/A%00B/keys", "/tenants/..%2f/keys"])
