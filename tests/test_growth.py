@@ -35,6 +35,7 @@ from app.language.unicode import clean_metadata
 from app.prompting import elements
 from app.prompting.fencing import Fence
 from app.prompting.reply import Reply
+from app.retrieval.copies import Seen
 from app.retrieval.match import Match
 from ingest.loading.load import Loaded, Page
 
@@ -140,6 +141,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "CitationChecker": partial(CitationChecker, []),
     "Reply": Reply,
     "Sources": lambda: Sources([chunk("Short.")], "short"),
+    "Seen": partial(Seen, "What do reports ask?"),
 }
 PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)
 TEXT = re.compile(r"(?<!dict\[)(?<!Mapping\[)\b(?:str|bytes|Loaded|Match|Message|Source)\b")

@@ -66,9 +66,18 @@ class Candidate:
         return self.match.text[self.span.start : self.span.end]
 
 
-def extract(question: str, matches: Sequence[Match], *, min_share: float = BEARS_ON) -> Support | None:
-    """Return verbatim sentences, each followed by its marker; None if nothing in the matches bears on the question."""
+def extract(
+    question: str, matches: Sequence[Match], *, whole: str | None = None, min_share: float = BEARS_ON
+) -> Support | None:
+    """Return verbatim sentences, each followed by its marker; None if nothing in the matches bears on the question.
+
+    `whole` is the question with what the conversation adds to it. That chooses among the sentences that bear on the
+    question itself, so that one about another aspect does not repeat the answer before.
+    """
     candidates, shares = _shares(question, matches)
+    if whole is not None and whole != question:
+        question = question if shares else whole
+        candidates, shares = _in_conversation(whole, candidates, shares, matches, min_share)
     if not candidates or _bearing(question, candidates, shares) < min_share:
         return None
     expected = _expected(question)
@@ -77,6 +86,21 @@ def extract(question: str, matches: Sequence[Match], *, min_share: float = BEARS
     quoted = _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
     # Sentences that are harmless one by one may make an image together.
     return _quoted([best[0][1]]) if find_links(quoted.answer).fetches else quoted
+
+
+def _in_conversation(
+    whole: str, candidates: list[Candidate], shares: list[float], matches: Sequence[Match], min_share: float
+) -> tuple[list[Candidate], list[float]]:
+    """Return the sentences that bear on the question itself, by both shares; all if it has no word of its own."""
+    everything, whole_shares = _shares(whole, matches)
+    if not shares:
+        return everything, whole_shares
+    both = [
+        (candidate, (own + share) / 2)
+        for candidate, own, share in zip(candidates, shares, whole_shares, strict=True)
+        if own >= min_share
+    ]
+    return [candidate for candidate, _ in both], [share for _, share in both]
 
 
 def bearing(question: str, matches: Sequence[Match]) -> float:

@@ -53,7 +53,7 @@ def check(
 
 def extractive_answer(contexts: Sequence[Match], questions: Sequence[str], *, no_answer_text: str) -> GroundedAnswer:
     """Quote the sources' own sentences that bear on the question."""
-    support = next(filter(None, (extract(question, contexts) for question in questions)), None)
+    support = extract(questions[0], contexts, whole=questions[-1])
     return _grounded(support, "extracted") if support else no_answer("model_declined", no_answer_text)
 
 

@@ -46,6 +46,7 @@ KOREAN_QUESTION = re.compile(
 )
 KOREAN_ENDING = re.compile(
     r"(?<=[가-힣]{2})(?:(?:한|할|하는|된|될|되는)(?:가요|까요?|지요?|데요)|하려나요|하죠|해요|되죠)$"
+    r"|(?<=[은는도만로])요$"
 )
 
 # What a sentence begins with before its question word or its first word of content.
@@ -73,13 +74,22 @@ ENGLISH_STOP = re.compile(ENGLISH_FUNCTION_WORDS)
 
 def bare_question(text: str) -> str:
     """Return the question without its courtesies; the text itself if nothing else is in it."""
+    return _without_courtesies(text) or text
+
+
+def is_courtesy(text: str) -> bool:
+    """Tell whether it greets or thanks and asks for nothing."""
+    return WORD.search(text) is not None and not _without_courtesies(text)
+
+
+def _without_courtesies(text: str) -> str:
     pieces = [*STOP.split(text), ""]
     bare = []
     for sentence, stop in zip(pieces[::2], pieces[1::2], strict=True):
         asked = (_korean if HAS_SYLLABLE.search(sentence) else _english)(sentence).strip(AROUND)
         if WORD.search(asked):
             bare.append(asked + stop.strip())
-    return " ".join(bare) or text
+    return " ".join(bare)
 
 
 def _korean(sentence: str) -> str:

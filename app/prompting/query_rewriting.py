@@ -1,7 +1,8 @@
 """Rewrite a question out of a conversation so that it can be searched for alone.
 
 The engine rewrites it, and the result is kept only if its words come from the conversation, since a small model also
-answers, or asks something else. Otherwise the question is searched together with the one before it.
+answers, or asks something else. Otherwise the question is searched together with those before it, back to the one that
+names the subject.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from app.generation.completion import Generation
 from app.generation.messages import Message, Sampling
 from app.generation.replica import Served
 from app.language.content_words import content_words, precision, terms_of
+from app.language.courtesy import bare_question, is_courtesy
 from app.language.hangul import HAS_HANGUL
 from app.prompting.fencing import new_fence
 from app.prompting.reply import Reply
@@ -37,6 +39,7 @@ SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=96)
 FROM_THE_CONVERSATION = 0.8
 MAX_CHARACTERS = 500
 MAX_TURNS = 6
+SHORT_WORDS = 2
 MAX_TURN_CHARACTERS = 1500
 
 
@@ -57,8 +60,7 @@ async def rewrite_query(engine: Completer | None, tenant: TenantNumber, dialogue
 
 
 async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
-    asked = [turn["content"] for turn in turns if turn["role"] == "user"]
-    joined = "\n".join([*asked[-1:], text])
+    joined = "\n".join([*_since_the_subject(turns), text])
     try:
         if engine is None or (await engine.served()).is_packaged:
             return joined
@@ -66,6 +68,16 @@ async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Seq
     except Unavailable:
         return joined
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
+
+
+def _since_the_subject(turns: Sequence[Message]) -> list[str]:
+    """Return the user's questions from the last that names a subject; a short one, such as `가격은?`, leaves it out."""
+    asked = [turn["content"] for turn in turns if turn["role"] == "user" and not is_courtesy(turn["content"])]
+    since = asked[-MAX_TURNS:]
+    for number in range(len(since) - 1, -1, -1):
+        if len(list(content_words(bare_question(since[number])))) > SHORT_WORDS:
+            return since[number:]
+    return since
 
 
 async def _rewritten(engine: Completer, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:

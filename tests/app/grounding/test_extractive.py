@@ -90,6 +90,35 @@ def test_no_matches_no_answer():
     assert extract("How long?", [match(""), match(" . ")]) is None
 
 
+CARS = [
+    match(
+        "달빛 전기차의 가격은 4,200만 원이다. 달빛 전기차의 색상은 진주색이다. "
+        "The price of the Moon car is 42 dollars. The Moon car is navy in colour."
+    ),
+    match(
+        "별빛 전기차의 가격은 3,100만 원이다. 별빛 전기차의 색상은 남색이다. The price of the Star car is 31 dollars."
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "answer"),
+    [
+        ("달빛 전기차의 가격은 얼마인가요?", "그럼 색상은요?", "달빛 전기차의 색상은 진주색이다."),
+        ("별빛 전기차의 색상은?", "가격은?", "별빛 전기차의 가격은 3,100만 원이다."),
+        ("달빛 전기차의 가격은?", "별빛 전기차는?", "별빛 전기차의 가격은 3,100만 원이다."),
+        ("달빛 전기차의 가격은 얼마인가요?", "그럼 무게는?", None),
+        ("What is the price of the Moon car?", "And the colour?", "The Moon car is navy in colour."),
+        ("What is the price of the Moon car?", "And of the Star car?", "The price of the Star car is 31 dollars."),
+        ("What is the price of the Moon car?", "And its weight?", None),
+        ("What is the price of the Moon car?", "What is it?", "The price of the Moon car is 42 dollars."),
+    ],
+)
+def test_a_follow_up_is_answered_by_its_own_aspect_of_the_subject(before: str, question: str, answer: str | None):
+    support = extract(question, CARS, whole=f"{before}\n{question}")
+    assert support is None if answer is None else support and support.answer.startswith(answer)
+
+
 @pytest.mark.parametrize(
     ("question", "right"),
     [

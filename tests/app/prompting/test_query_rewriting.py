@@ -61,6 +61,34 @@ async def test_only_words_of_the_conversation_are_searched_for(engine, query):
     assert await rewritten(engine) == query
 
 
+def conversation(*asked: str) -> list[dict[str, str]]:
+    return [
+        each for text in asked for each in ({"role": "user", "content": text}, {"role": "assistant", "content": "…"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("turns", "text", "query"),
+    [
+        (["달빛 전기차에 대해 알려줘", "가격은?"], "보증 기간은?", "달빛 전기차에 대해 알려줘\n가격은?\n보증 기간은?"),
+        (["바다 펜션의 숙박비는 얼마야?", "고마워요!"], "조식은?", "바다 펜션의 숙박비는 얼마야?\n조식은?"),
+        (
+            ["Tell me about the Moonlight car", "Thanks a lot!", "The price?"],
+            "And colours?",
+            "Tell me about the Moonlight car\nThe price?\nAnd colours?",
+        ),
+        (
+            ["Where is the old harbour museum?", "Who built the long stone bridge?"],
+            "When?",
+            "Who built the long stone bridge?\nWhen?",
+        ),
+        (["Hello!"], "When?", "When?"),
+    ],
+)
+async def test_the_subject_is_searched_for_in_later_turns_and_after_thanks(turns, text, query):
+    assert await rewrite_query(None, 1, Dialogue(text, conversation(*turns)), StepTimer()) == query
+
+
 async def test_a_question_alone_is_not_rewritten():
     engine, timer = Says(REWRITTEN), StepTimer()
     assert await rewrite_query(engine, 1, Dialogue("When?"), timer) == "When?"
