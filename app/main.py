@@ -26,6 +26,7 @@ from app.api import (
 )
 from app.api.cors import Cors
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
+from app.api.prefix import Prefix
 from app.api.schemas import IngestBody, Problem
 from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
@@ -39,6 +40,8 @@ ROUTERS = tuple(
     each.router for each in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health)
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
+# FastAPI's own pages load scripts from other hosts; its redirects lead to the host that the caller names.
+WITHOUT: dict[str, Any] = {"docs_url": None, "redoc_url": None, "redirect_slashes": False}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "4XX": {**PROBLEM, "description": "What is wrong with the request"},
     "5XX": {**PROBLEM, "description": "What is wrong with the service"},
@@ -67,21 +70,27 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             for each in watching:
                 each.cancel()
 
-    app = FastAPI(
-        title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, docs_url=None, redoc_url=None
-    )
+    servers = [{"url": settings.root_path}] if settings.root_path else None
+    app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT)
     app.state.wrong_keys = WrongKeys()
     problems.install(app)
     reference_pages.install(app)
+    _wrap(app, settings, metrics)
+    for router in ROUTERS:
+        app.include_router(router)
+    _describe_ingest(app)
+    return app
+
+
+def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the middleware; a request meets the last first."""
     app.add_middleware(BodyLimit, settings=settings)
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host, origins=settings.allowed_origins)
     app.add_middleware(RequestContext, metrics=metrics)
     app.add_middleware(Cors, origins=settings.allowed_origins)
-    for router in ROUTERS:
-        app.include_router(router)
-    _describe_ingest(app)
-    return app
+    if settings.root_path:
+        app.add_middleware(Prefix, prefix=settings.root_path)
 
 
 def _describe_ingest(app: FastAPI) -> None:

@@ -23,6 +23,9 @@ class Serving(Home, BaseSettings):
     """The address that the API listens on."""
     port: int = Field(8000, ge=1, le=65535)
     """The port that the API listens on."""
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """The path below which a reverse proxy serves the API, such as `/kyujang`, whether it takes it off or passes it
+    on."""
     auth: Literal["on", "off"] = "on"
     """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
     admin_key: SecretStr | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from urllib.parse import urljoin
 
 import httpx
@@ -39,8 +42,14 @@ async def test_the_page_s_scripts_may_ask_no_other_host(client, path):
     policy = (await client.get(path)).headers["content-security-policy"]
     directives = dict(each.split(maxsplit=1) for each in policy.split("; "))
     assert directives.pop("default-src") == "'self'"
+    scripts = directives.pop("script-src").split()
     allowed = {"'self'", "'unsafe-inline'", "'none'", "data:", "blob:"}
     assert {source for sources in directives.values() for source in sources.split()} <= allowed
+    own = re.findall(r"<script>(.*?)</script>", (await client.get(path)).text, re.DOTALL)
+    assert len(own) == (1 if path == "/docs" else 0)
+    hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in own]
+    assert scripts == ["'self'", *(f"'sha256-{each}'" for each in hashes)]
+    assert not re.search(r" on[a-z]+=|javascript:", (await client.get(path)).text)
     # Swagger UI's badge would send the API's address to its maker.
     assert '"validatorUrl": null' in (await client.get("/docs")).text
 
