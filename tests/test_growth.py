@@ -231,7 +231,7 @@ def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
             continue
         for method, function in vars(found).items() if inspect.isclass(found) else [("", found)]:
             waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-            if inspect.isfunction(function) and not waits and not (method or name).startswith("_"):
+            if inspect.isfunction(function) and not waits and not name.startswith("_") and not method.startswith("_"):
                 yield f"{module.__name__}.{name}.{method}".removesuffix("."), function
 
 

@@ -88,6 +88,7 @@ class KeyFirst(APIRoute):
             for check in checks:
                 await check(request, get_services(request), await bearer(request))
             _refuse_other_parameters(request, known)
+            _refuse_other_encoding(request)
             if takes_json:
                 _refuse_other_kinds(request)
             return await handle(request)
@@ -116,6 +117,13 @@ def _refuse_other_kinds(request: Request) -> None:
         return
     if kind or "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
         raise UnsupportedMediaType("Send JSON, with 'Content-Type: application/json'.")
+
+
+def _refuse_other_encoding(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity")[:MAX_NAMED]
+    if encoding.lower() != "identity":
+        refusal = f"Bodies in the encoding {encoding!r} are not read: send it without Content-Encoding."
+        raise UnsupportedMediaType(refusal, headers={"Accept-Encoding": "identity"})
 
 
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
@@ -159,12 +167,19 @@ class Page:
             return None
         try:
             values = json.loads(base64.urlsafe_b64decode(self._cursor.encode()))
-        except (ValueError, binascii.Error, UnicodeError):
+        except (ValueError, binascii.Error, UnicodeError, RecursionError):
             values = None
         good = isinstance(values, list) and [type(value) for value in values] == list(kinds)
-        if not good or any("\x00" in value for value in values if isinstance(value, str)):
+        if not good or not all(map(_storable, values)):
             raise InvalidInput("This cursor is not one that this service gave out.", pointer="/cursor")
         return cast(list[Any], values)
+
+
+def _storable(value: Any) -> bool:
+    """Tell whether PostgreSQL has such a text or such a number."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 PageDep = Annotated[Page, Depends()]
@@ -172,6 +187,9 @@ PageDep = Annotated[Page, Depends()]
 
 def page_of(rows: list[Any], limit: int, key: Callable[[Any], list[Any]]) -> dict[str, Any]:
     """Return the page of `limit + 1` rows asked for, and whether there is more."""
-    data, more = rows[:limit], len(rows) > limit
+    return page_with(rows[:limit], len(rows) > limit, key)
+
+
+def page_with(data: list[Any], more: bool, key: Callable[[Any], list[Any]]) -> dict[str, Any]:
     cursor = base64.urlsafe_b64encode(json.dumps(key(data[-1])).encode()).decode() if more else None
     return {"data": data, "has_more": more, "next_cursor": cursor}

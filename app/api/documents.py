@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
-from app.api.deps import IngestTenant, KeyFirst, PageDep, ReadTenant, ServicesDep, page_of
+from app.api.deps import IngestTenant, KeyFirst, PageDep, ReadTenant, ServicesDep, page_with
 from app.api.filters import filters_in_query
 from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
 from app.errors import InvalidInput, NotFound
@@ -40,20 +40,19 @@ async def list_documents(
 ) -> dict[str, Any]:
     """List documents, or those that `?filters=` lets through."""
     after = page.after(str)
-    rows = await documents.list_documents(
-        services.database, tenant.number, limit=page.limit + 1, after=after[0] if after else None, where=where
+    rows, more = await documents.list_documents(
+        services.database, tenant.number, limit=page.limit, after=after[0] if after else None, where=where
     )
-    return page_of(
-        [DocumentOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id]
-    )
+    data = [DocumentOut.model_validate(row, from_attributes=True) for row in rows]
+    return page_with(data, more, lambda row: [row.id])
 
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
 async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List a document's chunks in its order, each with its page and its span in the text."""
     after = page.after(int)
-    rows = await documents.list_chunks(
-        services.database, tenant.number, id, limit=page.limit + 1, after=after[0] if after else None
+    rows, more = await documents.list_chunks(
+        services.database, tenant.number, id, limit=page.limit, after=after[0] if after else None
     )
     chunks = [
         ChunkOut(
@@ -66,7 +65,7 @@ async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep,
         )
         for row in rows
     ]
-    return page_of(chunks, page.limit, lambda row: [row.ord])
+    return page_with(chunks, more, lambda row: [row.ord])
 
 
 @router.get("/{id:path}")

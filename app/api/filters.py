@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Query
@@ -22,7 +22,7 @@ from pydantic import (
 
 from app.api.problems import pointer
 from app.errors import InvalidInput
-from app.language.unicode import clean
+from app.language.unicode import MAX_METADATA_BYTES, clean
 from app.storage.filters import (
     All,
     Compares,
@@ -38,12 +38,13 @@ from app.storage.filters import (
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_VALUES = 200
-MAX_KEY_CHARACTERS = 500
-MAX_VALUE_CHARACTERS = 2_000
 MAX_JSON_CHARACTERS = 20_000
 METADATA = "metadata."
-# RFC 3339, which asks for an offset.
-TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+# Every key and value that metadata may hold can be asked for.
+MAX_KEY_CHARACTERS = len(METADATA) + MAX_METADATA_BYTES
+MAX_VALUE_CHARACTERS = MAX_METADATA_BYTES
+# RFC 3339, which asks for an offset, knows leap seconds, and takes any fraction: .NET writes seven digits, Go nine.
+TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 FORMS = (("and",), ("or",), ("not",), ("key", "op", "value"))
 ONE_FORM = 'is one of {"key", "op", "value"}, {"and": […]}, {"or": […]} and {"not": …}'
 
@@ -141,11 +142,15 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _time(value: Any) -> datetime:
-    if not isinstance(value, str) or not TIME.fullmatch(value):
+    found = TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         raise ValueError("is a time with an offset (RFC 3339), like 2026-01-31T09:00:00Z, for 'created_at'")
     try:
-        return datetime.fromisoformat(value.upper())
-    except ValueError as error:
+        minute, second, fraction, offset = found.groups()
+        return datetime.fromisoformat(f"{minute}{offset}".upper()) + timedelta(
+            seconds=int(second), microseconds=round(float(f"0.{fraction or 0}") * 1e6)
+        )
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"is not a time: {error}") from None
 
 

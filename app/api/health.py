@@ -10,17 +10,19 @@ from pydantic import BaseModel
 from app.api.adapter_schemas import MAX_CASES
 from app.api.deps import KeyFirst, ServicesDep
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
-from app.api.ingest import MAX_FILES
+from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
 from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
 from app.errors import KyujangError
+from app.language.unicode import MAX_METADATA_BYTES
 from app.prompting.schema_limits import (
     MAX_REPETITION,
     MAX_SCHEMA_BYTES,
     MAX_SCHEMA_DEPTH,
     MAX_SCHEMA_PROPERTIES,
 )
+from app.storage.page import MAX_PAGE_BYTES
 
 router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
@@ -91,6 +93,10 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_lora_rank": settings.max_lora_rank,
         "max_evaluation_cases": MAX_CASES,
         "max_files": MAX_FILES,
+        "max_form_fields": MAX_FIELDS,
+        "max_form_field_bytes": MAX_FIELD_BYTES,
+        "max_metadata_bytes": MAX_METADATA_BYTES,
+        "max_page_bytes": MAX_PAGE_BYTES,
         "max_document_characters": settings.load_max_chars,
         "max_input_characters": MAX_INPUT_CHARACTERS,
         "max_top_k": MAX_TOP_K,

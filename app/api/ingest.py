@@ -25,6 +25,7 @@ from app.storage.tenancy import TenantNumber
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
+MAX_FIELDS, MAX_FIELD_BYTES = 10, 1 << 20
 FIELDS = ("file", "metadata", "id")
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
@@ -109,7 +110,9 @@ async def _from_json(request: Request, services: Services, tenant: TenantNumber)
 
 
 async def _from_form(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
-    async with received_form(request, FIELDS, max_files=MAX_FILES, max_fields=10, max_part_bytes=1 << 20) as form:
+    async with received_form(
+        request, FIELDS, max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_bytes=MAX_FIELD_BYTES
+    ) as form:
         files = _checked_files(form)
         metadata = _metadata(form)
         document_id = _own_id(form, len(files))

@@ -27,6 +27,7 @@ async def search(request: Request, body: SearchBody, tenant: QueryTenant, servic
     timings = timer.stop()
     return SearchOut(
         contexts=contexts_out(found.matches),
+        has_more=found.cut,
         timings_ms={step: timings[step] for step in ("embed", "search", "rerank", "total")},
     )
 

@@ -138,7 +138,10 @@ class ContextOut(BaseModel):
 
 
 class SearchOut(BaseModel):
+    """`has_more`: some contexts were left out, since an answer ends with the one that reaches 8 MB."""
+
     contexts: list[ContextOut]
+    has_more: bool
     timings_ms: dict[str, float]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from app.language.unicode import CLEAN, Metadata, Text
+from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
@@ -48,8 +48,15 @@ def _future(time: datetime) -> datetime:
 Input = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), CLEAN, AfterValidator(_not_blank)
 ]
-DocumentId = Annotated[Text, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"), AfterValidator(_own_id)]
-Short = Annotated[str, StringConstraints(max_length=500), CLEAN]
+# Decomposed, a Korean syllable is three characters.
+DocumentId = Annotated[
+    str,
+    StringConstraints(max_length=600),
+    CLEAN_LINE,
+    StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"),
+    AfterValidator(_own_id),
+]
+Short = Annotated[str, StringConstraints(max_length=500), CLEAN_LINE]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -159,7 +166,7 @@ class ChunkOut(BaseModel):
 
 class TenantBody(Body):
     id: Slug
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200), CLEAN]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), CLEAN_LINE]
 
 
 class TenantOut(BaseModel):

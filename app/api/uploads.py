@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,11 +12,12 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
 
 from app.api.form_parser import FormParser
-from app.errors import BadRequest, InvalidInput
+from app.errors import BadRequest, InvalidInput, TooLarge
 from app.language.marks import cut_runs
 from app.storage.blobs import is_full, no_room
 
 FORM = "multipart/form-data"
+LIMIT = re.compile(r"Too many|\w+ exceeded maximum size")
 
 
 def content_type(request: Request) -> str:
@@ -37,7 +39,8 @@ async def received_form(
         finally:
             await form.close()
     except MultiPartException as error:
-        raise BadRequest(error.message) from None
+        # Starlette's parser has one error for what is too much and what is broken.
+        raise (TooLarge if LIMIT.match(error.message) else BadRequest)(error.message) from None
     except OSError as error:
         # Large files pass through the disk before they are read.
         if is_full(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ from app.language.marks import MAX_MARKS, has_long_run
 
 MAX_METADATA_DEPTH = 6
 MAX_METADATA_VALUES = 500
+MAX_METADATA_BYTES = 16 << 10
+ONE_LINE = frozenset("\u2028\u2029")
 
 
 def clean(text: str) -> str:
@@ -26,7 +29,20 @@ def clean(text: str) -> str:
     return normal
 
 
+def clean_line(text: str) -> str:
+    """Normalise a text of one line. Raises ValueError for control characters too, which a terminal would obey."""
+    if any(unicodedata.category(character) == "Cc" or character in ONE_LINE for character in text):
+        raise ValueError("contains a control character or a line break; remove it")
+    return clean(text)
+
+
 def clean_metadata(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    except RecursionError:
+        raise ValueError(f"is nested deeper than {MAX_METADATA_DEPTH} levels") from None
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"is larger than {MAX_METADATA_BYTES >> 10} KB as JSON")
     budget = [MAX_METADATA_VALUES]
     cleaned = _clean_value(value, MAX_METADATA_DEPTH, budget)
     assert isinstance(cleaned, dict)
@@ -48,11 +64,18 @@ def _clean_value(value: Any, depth: int, budget: list[int]) -> Any:
     if isinstance(value, list):
         return [_clean_value(each, depth - 1, budget) for each in value]
     if isinstance(value, dict):
-        return {clean(key): _clean_value(each, depth - 1, budget) for key, each in value.items()}
+        return {_clean_key(key): _clean_value(each, depth - 1, budget) for key, each in value.items()}
     return value
+
+
+def _clean_key(key: str) -> str:
+    if not key:
+        raise ValueError("has an empty key, which no filter could name")
+    return clean(key)
 
 
 # After a limit of the length, which costs less.
 CLEAN = AfterValidator(clean)
+CLEAN_LINE = AfterValidator(clean_line)
 Text = Annotated[str, CLEAN]
 Metadata = Annotated[dict[str, Any], AfterValidator(clean_metadata)]

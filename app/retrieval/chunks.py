@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from psycopg.rows import DictRow
 
 from app.retrieval.match import Hit, Match
+from app.storage import page
 from app.storage.database import Connection, connection_of, fetch_all, fetch_one
 from app.storage.documents import public_chunk_id
 from app.storage.filter_sql import Condition
+from app.storage.page import within_bytes
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
 
@@ -63,18 +67,29 @@ async def keep_matching(
 
 
 async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]:
-    """Return what the hits stand for, in their order."""
+    """Return what the first of the hits stand for, in their order: at most what a page holds, and one."""
     rows = await fetch_all(
         connection_of(snapshot),
-        """
-        select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata
-        from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
-        where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
-        """,
+        within_bytes(
+            """
+            select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata,
+                array_position(%(ids)s::bigint[], c.id) as place
+            from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
+            where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
+            """,
+            size="octet_length(content) + octet_length(metadata::text)",
+            order="place",
+        ),
         {"tenant": tenant, "ids": [hit.chunk for hit in hits]},
     )
-    found = {row["id"]: row for row in rows}
-    return [_match(found[hit.chunk], hit.score) for hit in hits]
+    return [_match(row, hits[row["place"] - 1].score) for row in rows]
+
+
+def within_page(matches: Sequence[Match]) -> list[Match]:
+    """Return the first of the matches, up to the one that reaches the size of a page."""
+    sizes = (len(match.text.encode()) + len(json.dumps(match.metadata)) for match in matches)
+    before = accumulate(sizes, initial=0)
+    return [match for match, size in zip(matches, before, strict=False) if size < page.MAX_PAGE_BYTES]
 
 
 def _match(row: DictRow, score: float) -> Match:

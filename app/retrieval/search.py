@@ -13,7 +13,7 @@ from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
 from app.language.courtesy import bare_question
 from app.retrieval.admission import SearchAdmission
-from app.retrieval.chunks import read_matches
+from app.retrieval.chunks import read_matches, within_page
 from app.retrieval.copies import Seen
 from app.retrieval.fusion import fuse
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
@@ -48,6 +48,8 @@ class SearchOptions:
 class Found:
     matches: list[Match]
     dropped_by_min_score: bool
+    cut: bool = False
+    """Whether more was found than is within the size of a page."""
 
 
 class Snapshots(Protocol):
@@ -107,7 +109,8 @@ class Retriever:
                 with timer.step("rerank"):
                     matches = (await _reranked(self._reranker, tenant, text, matches))[: options.top_k]
         kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
-        return Found(kept, dropped_by_min_score=len(kept) < len(matches))
+        first = within_page(kept)
+        return Found(first, dropped_by_min_score=len(kept) < len(matches), cut=len(first) < len(kept))
 
     async def _matches(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> list[Match]:
         bare = bare_question(text)

@@ -15,6 +15,7 @@ from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.jobs import cancel_items
+from app.storage.page import cut, within_bytes
 from app.storage.tenancy import TenantNumber
 
 
@@ -51,19 +52,25 @@ def public_chunk_id(number: int) -> str:
 
 async def list_documents(
     database: Database, tenant: TenantNumber, *, limit: int, after: str | None, where: Filter | None = None
-) -> list[Document]:
+) -> tuple[list[Document], bool]:
+    """Return a page, and whether there is more."""
     condition = compile_filter(where) if where else None
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
-            f"""
-            select * from documents d
-            where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
-            order by d.id limit %(limit)s
-            """,  # noqa: S608 - a condition holds its values as parameters
-            {"tenant": tenant, "after": after or "", "limit": limit} | (condition.parameters if condition else {}),
+            within_bytes(
+                f"""
+                select * from documents d
+                where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
+                order by d.id limit %(limit)s
+                """,  # noqa: S608 - a condition holds its values as parameters
+                size="octet_length(metadata::text)",
+                order="id",
+            ),
+            {"tenant": tenant, "after": after or "", "limit": limit + 1} | (condition.parameters if condition else {}),
         )
-    return [_document(row) for row in rows]
+    rows, more = cut(rows, limit)
+    return [_document(row) for row in rows], more
 
 
 async def get_document(database: Database, tenant: TenantNumber, document_id: str) -> Document:
@@ -80,18 +87,24 @@ async def get_document(database: Database, tenant: TenantNumber, document_id: st
 
 async def list_chunks(
     database: Database, tenant: TenantNumber, document_id: str, *, limit: int, after: int | None
-) -> list[Chunk]:
+) -> tuple[list[Chunk], bool]:
+    """Return a page, and whether there is more."""
     await get_document(database, tenant, document_id)
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
-            """
-            select id, ord, page, content, tokens, start, stop from chunks
-            where tenant_id = %(tenant)s and document_id = %(id)s and ord > %(after)s order by ord limit %(limit)s
-            """,
-            {"tenant": tenant, "id": document_id, "after": -1 if after is None else after, "limit": limit},
+            within_bytes(
+                """
+                select id, ord, page, content, tokens, start, stop from chunks
+                where tenant_id = %(tenant)s and document_id = %(id)s and ord > %(after)s order by ord limit %(limit)s
+                """,
+                size="octet_length(content)",
+                order="ord",
+            ),
+            {"tenant": tenant, "id": document_id, "after": -1 if after is None else after, "limit": limit + 1},
         )
-    return [
+    rows, more = cut(rows, limit)
+    chunks = [
         Chunk(
             public_chunk_id(row["id"]),
             row["ord"],
@@ -103,6 +116,7 @@ async def list_chunks(
         )
         for row in rows
     ]
+    return chunks, more
 
 
 async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> list[str]:

@@ -143,11 +143,11 @@ class DatabaseTarget:
     ) -> AsyncIterator[tuple[str, Stored]]:
         where, after = Is(key, values), None
         while True:
-            rows = await documents.list_documents(
+            rows, more = await documents.list_documents(
                 self._services.database, self._tenant, limit=PAGE, after=after, where=where
             )
             for row in rows:
                 yield row.id, Stored(row.bytes, row.sha256, row.metadata)
-            if len(rows) < PAGE:
+            if not more:
                 return
             after = rows[-1].id

@@ -82,7 +82,7 @@ async def test_every_filter_finds_what_python_finds(services, tmp_path, monkeypa
         tenant = await kept_in.new_tenant()
         chunks = await kept_in.put(tenant, *there)
         if kept_in is postgres:
-            listed = await documents.list_documents(services.database, tenant, limit=50, after=None, where=filter_)
+            listed, _ = await documents.list_documents(services.database, tenant, limit=50, after=None, where=filter_)
             assert [document.id for document in listed] == expected
         of_them = {chunk for id_ in expected for chunk in chunks[id_]}
         for store in stores:

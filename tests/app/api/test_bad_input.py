@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import os
 import unicodedata
+from typing import Any
 
 import pytest
 
@@ -58,6 +62,20 @@ async def test_an_unknown_field_is_named(tenant):
     assert nested["errors"][0]["pointer"] == "/documents/0/colour"
 
 
+FORGED = [
+    ("documents", ["\ud800"]),
+    ("documents/a/chunks", [2**70]),
+    ("documents/a/chunks", [-(2**70)]),
+    ("jobs", ["\ud800", "job_1"]),
+    ("jobs", ["2026-01-01T00:00:00+00:00", "\udfff"]),
+    ("prompts", ["\ud800"]),
+]
+
+
+def forged(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+
+
 BAD_INGESTS = {
     "no documents": {"documents": []},
     "no text": {"documents": [{"title": "x"}]},
@@ -68,6 +86,13 @@ BAD_INGESTS = {
     "a run of marks in the id": {"documents": [{"text": "x", "id": MARKS}]},
     "NUL in metadata": {"documents": [{"text": "x", "metadata": {"a": "b\x00"}}]},
     "deep metadata": {"documents": [{"text": "x", "metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}}]},
+    "large metadata": {"documents": [{"text": "x", "metadata": {"a": "가" * 6_000}}]},
+    "metadata without end": {"documents": [{"text": "x", "metadata": {"a": [[["b" * 300] * 60]]}}]},
+    "an empty key": {"documents": [{"text": "x", "metadata": {"": 1}}]},
+    "an empty key further in": {"documents": [{"text": "x", "metadata": {"a": [{"": 1}]}}]},
+    "an escape in the title": {"documents": [{"text": "x", "title": "a\x1b[2J"}]},
+    "C1 in the source": {"documents": [{"text": "x", "source": "a\x9b2J"}]},
+    "a line break in the source": {"documents": [{"text": "x", "source": "a\u2028b"}]},
     "metadata is a list": {"documents": [{"text": "x", "metadata": []}]},
     "an id of ours": {"documents": [{"text": "x", "id": "doc_1"}]},
     "an odd id": {"documents": [{"text": "x", "id": "a\nb"}]},
@@ -189,6 +214,7 @@ async def test_a_content_type_raises_no_limit(tenant, path):
         ("GET", "/jobs/%F0%9F%92%A9", 404),
         ("GET", "/documents?cursor=x", 422),
         ("GET", "/documents?cursor=WyJcdTAwMDAiXQ==", 422),
+        *(("GET", f"/{where}?cursor={forged(value)}", 422) for where, value in FORGED),
         ("GET", "/documents?limit=0", 422),
         ("GET", "/documents?limit=ten", 422),
         ("GET", "/jobs?cursor=WyJhIiwgImIiXQ==", 422),
@@ -247,3 +273,38 @@ async def test_of_a_form_that_is_cut_nothing_is_accepted(new_tenant, settings):
     assert (await client.get("/jobs")).json()["data"] == []
     whole = await client.post("/ingest?wait=60", content=part * 2 + b"--x--", headers=kind)
     assert whole.json()["counts"]["total"] == 2
+
+
+async def test_a_body_in_another_encoding_is_refused_by_its_name(tenant):
+    headers = {**JSON, "content-encoding": "gzip"}
+    refused = await tenant.post("/search", content=gzip.compress(b'{"input": "x"}'), headers=headers)
+    assert (refused.status_code, refused.headers["accept-encoding"]) == (415, "identity")
+    assert "'gzip'" in refused.json()["detail"]
+    assert (
+        await tenant.post("/search", json={"input": "x"}, headers={"content-encoding": "identity"})
+    ).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "limit"),
+    [
+        ({"files": [("file", (f"{n}.txt", b"x")) for n in range(1_001)]}, "1000"),
+        ({"data": {"metadata": ["{}"] * 11}, "files": {"file": b"x"}}, "10"),
+        ({"data": {"metadata": "x" * ((1 << 20) + 1)}, "files": {"file": b"x"}}, "1024KB"),
+    ],
+)
+async def test_a_form_beyond_a_limit_is_413_by_its_name(tenant, form, limit):
+    refused = await tenant.post("/ingest", **form)
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large"), refused.text
+    assert limit in refused.json()["detail"]
+
+
+async def test_what_metadata_may_hold_a_filter_can_ask_for(tenant):
+    metadata = {"k" * 8_000: "가" * 2_600, "short": "a" * 300}
+    await ingest_text(tenant, "A document with much metadata.", metadata=metadata)
+    for key, value in metadata.items():
+        where = {"key": f"metadata.{key}", "op": "eq", "value": value}
+        found = await tenant.post("/search", json={"input": "document", "filters": where})
+        assert len(found.json()["contexts"]) == 1, found.text
+        where["value"] = value[:-1]
+        assert not (await tenant.post("/search", json={"input": "document", "filters": where})).json()["contexts"]
