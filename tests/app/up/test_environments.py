@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.up.environments import Environment, app_environment, engine_environment
+from app.up.environments import ROOT, Environment, app_environment, engine_environment
 
 
 @pytest.fixture
@@ -89,3 +89,18 @@ def test_torch_comes_first_so_that_nothing_pulls_the_cuda_build():
     pinned = [line.partition("==")[0] for path in cpu.inputs for line in path.read_text().splitlines()]
     assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & set(pinned)
     assert not [name for name in pinned if name.startswith("nvidia")]
+
+
+def pins(text: str) -> list[str]:
+    entries = [line for line in text.splitlines() if "==" in line.partition("#")[0]]
+    return sorted(line.rstrip(" \\").replace('"', "'").replace(" ;", ";") for line in entries)
+
+
+def test_the_engine_s_packages_are_pinned_by_hash_as_they_are_listed():
+    """One hash in a file, and pip and uv want one of every package in it."""
+    listed, hashed = (ROOT / "requirements" / f"engine-cpu-deps.{kind}" for kind in ("in", "txt"))
+    assert pins(hashed.read_text()) == pins(listed.read_text())
+    for path in engine_environment(gpu=False).inputs:
+        if path.parent.name == "requirements":
+            entries = path.read_text().replace("\\\n", "").splitlines()
+            assert [line for line in entries if "==" in line.split("#")[0] and "--hash=sha256:" not in line] == []
