@@ -54,7 +54,7 @@ BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|sync\.in_database|cluste
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
-    "uvicorn": r"app\.cli\.service",
+    "uvicorn": r"app\.cli\.(service|http_protocol)",
     "faiss": r"app\.retrieval\.stores\.faiss_index",
     "sentence_transformers": r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking",
     "onnxruntime": r"app\.embedding\.e5_runtime",

@@ -34,6 +34,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http="app.cli.http_protocol:ProblemProtocol",
         log_config=None,
         access_log=False,
         server_header=False,
