@@ -18,7 +18,7 @@ from typing import Any
 from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
 from app.storage.tenancy import TenantNumber
-from ingest.jobs import queue
+from ingest.jobs import bulk, queue
 from ingest.jobs.queue import ClaimedDocument
 from ingest.jobs.retry import handle_failure, refuse_after_too_many
 from ingest.pipeline import DocumentState, end_unchanged
@@ -54,7 +54,7 @@ async def _ingest_claimable(services: Services, tenant: TenantNumber, job_ids: S
     """Claim what can be claimed, and ingest it; tell whether there was anything."""
     name = f"bulk-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     database, lease_s = services.database, services.settings.lease_s
-    claims = await queue.claim_many(database, tenant, job_ids, name, lease_s=lease_s, limit=CLAIM_AT_ONCE)
+    claims = await bulk.claim(database, tenant, job_ids, name, lease_s=lease_s, limit=CLAIM_AT_ONCE)
     if not claims:
         return False
     whole = False
@@ -64,7 +64,7 @@ async def _ingest_claimable(services: Services, tenant: TenantNumber, job_ids: S
         with suppress(DatabaseUnavailable):  # else the lease runs out
             # What the engine has lost on its way, such as a document whose process died again and again.
             delay_s = RETRY_S if whole else 0
-            await queue.requeue_many(database, tenant, name, delay_s=delay_s, count_attempt=whole)
+            await bulk.requeue(database, tenant, name, delay_s=delay_s, count_attempt=whole)
     return True
 
 
@@ -88,7 +88,7 @@ def _renewal(services: Services, tenant: TenantNumber, name: str) -> Callable[[]
 
     async def renew() -> None:
         nonlocal moved
-        held = await queue.renew_many(services.database, tenant, name, lease_s=services.settings.lease_s)
+        held = await bulk.renew(services.database, tenant, name, lease_s=services.settings.lease_s)
         if held != moved[0]:
             moved = (held, time.monotonic())
         elif time.monotonic() - moved[1] > STALL_LIMIT_S + services.settings.load_timeout_s:

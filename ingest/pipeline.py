@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,8 @@ from ingest.staging import Analysis
 log = logging.getLogger("kyujang.ingest")
 
 BATCH_CHUNKS = 16
+# To read and cut the file again costs some of the next turn.
+TURN_S = 60
 
 
 @dataclass
@@ -48,6 +51,8 @@ class DocumentState:
     chunks: list[Chunk] = field(default_factory=list)
     space: int = 0
     """The embedding space whose model the chunks fit."""
+    gives_way: bool = False
+    """Whether a long one waits for its next turn while another tenant's waits."""
 
 
 class WithoutDatabase(Protocol):
@@ -63,10 +68,10 @@ class WithoutDatabase(Protocol):
 async def ingest(services: Services, claim: ClaimedDocument) -> None:
     """Take a claimed document through the steps.
 
-    Raises DocumentError for a fault of the document, LeaseLost if the claim has ended, and OtherSpace if the embedding
-    model is being switched.
+    Raises DocumentError for a fault of the document, LeaseLost if the claim has ended, OtherSpace if the embedding
+    model is being switched, and TurnOver if another tenant's turn has come.
     """
-    document = DocumentState(claim)
+    document = DocumentState(claim, gives_way=True)
     if await end_unchanged(services, document):
         return
     if services.spaces.stale_reason:
@@ -144,7 +149,10 @@ async def embed(services: Services, document: DocumentState) -> None:
         vectors = np.stack([known[chunk.text] for chunk in kept])
         await staging.stage(database, claim, kept, vectors, space=space.number)
     changed = sorted((chunk for chunk in waiting if chunk.text not in known), key=lambda chunk: chunk.tokens)
+    turn_ends = time.monotonic() + TURN_S
     for first in range(0, len(changed), BATCH_CHUNKS):
+        if first and document.gives_way and time.monotonic() > turn_ends:
+            await queue.give_way(database, claim.tenant, "ingest")
         batch = changed[first : first + BATCH_CHUNKS]
         texts = [document.heading + chunk.text for chunk in batch]
         vectors = await space.embedder.embed(texts, "passage", claim.tenant)

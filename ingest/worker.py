@@ -7,7 +7,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from app.storage.jobs import JobKind
 from ingest.adapters.check_task import check_adapter, fail_adapter
 from ingest.adapters.evaluating import evaluate
 from ingest.jobs import queue
-from ingest.jobs.queue import Claimed, LeaseLost
+from ingest.jobs.queue import Claimed, ClaimedDocument, LeaseLost
 from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many
 from ingest.pipeline import ingest
 from ingest.tune.task import tune
@@ -62,23 +63,32 @@ async def run(services: Services, stop: asyncio.Event) -> None:
 async def _serve(
     services: Services, kind: JobKind, worker: str, group: asyncio.TaskGroup, stopping: asyncio.Task[Any]
 ) -> None:
-    # Several documents, so that the model need not wait while a file is read.
-    lanes = services.settings.documents_at_once if kind == "ingest" else 1
-    at_work: set[asyncio.Task[Any]] = set()
+    # Several documents, so that the model need not wait while a file is read, and one lane more for small ones.
+    lanes = services.settings.documents_at_once + 1 if kind == "ingest" else 1
+    at_work: dict[asyncio.Task[Any], Claimed] = {}
     while not stopping.done():
         free = len(at_work) < lanes
-        if free and (claimed := await _claim(services, kind, worker)) is not None:
-            at_work.add(group.create_task(_carry_out(services, HANDLERS[kind], claimed)))
+        if free and (claimed := await _claim(services, kind, worker, lanes, at_work.values())) is not None:
+            at_work[group.create_task(_carry_out(services, HANDLERS[kind], claimed))] = claimed
             continue
         await asyncio.wait({stopping, *at_work}, timeout=POLL_S if free else None, return_when="FIRST_COMPLETED")
-        at_work = {each for each in at_work if not each.done()}
+        at_work = {task: claimed for task, claimed in at_work.items() if not task.done()}
     for each in at_work:
         each.cancel()
 
 
-async def _claim(services: Services, kind: JobKind, worker: str) -> Claimed | None:
+async def _claim(
+    services: Services, kind: JobKind, worker: str, lanes: int, at_work: Collection[Claimed]
+) -> Claimed | None:
+    """Claim what the last free lane may take: not one more of a tenant that has all others, nor a large document."""
+    held = Counter(each.tenant for each in at_work)
+    last = [tenant for tenant, count in held.items() if count >= lanes - 1]
+    large = sum(isinstance(each, ClaimedDocument) and not each.is_small for each in at_work)
+    small = 0 < lanes - 1 <= large
     try:
-        return await queue.claim(services.database, worker, kind, lease_s=services.settings.lease_s)
+        return await queue.claim(
+            services.database, worker, kind, lease_s=services.settings.lease_s, last=last, small=small
+        )
     except DatabaseUnavailable:
         log.warning("the database does not answer; trying again")
         return None

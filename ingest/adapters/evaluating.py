@@ -28,7 +28,10 @@ KEPT_EVERY = 5
 
 
 async def evaluate(services: Services, task: ClaimedTask) -> None:
-    """Put the report into the task's result. Raises LeaseLost, or Unavailable while the engine does not answer."""
+    """Put the report into the task's result.
+
+    Raises LeaseLost, Unavailable while the engine does not answer, or TurnOver while another tenant's cases wait.
+    """
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     reference = adapter.reference
     tenant = Tenant(task.tenant, str(task.tenant), frozenset(SCOPES))
@@ -42,6 +45,7 @@ async def evaluate(services: Services, task: ClaimedTask) -> None:
         done.append({"input": case["input"], "expected": _expected(case), **both})
         if len(done) % KEPT_EVERY == 0:
             await queue.record(services.database, task, progress={**_counted(done, cases), "cases": done})
+            await queue.give_way(services.database, task.tenant, "evaluate")
     await queue.record(services.database, task, progress=_counted(done, cases))
     await queue.finish(services.database, task, report(reference, done))
 

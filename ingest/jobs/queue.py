@@ -10,10 +10,13 @@ from psycopg.rows import DictRow
 
 from app.errors import ItemFailed, KyujangError
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.storage.jobs import ItemStatus, JobKind, Stage, Task, Upload, stored
+from app.storage.job_creation import stored
+from app.storage.jobs import ItemStatus, JobKind, Stage, Task, Upload
 from app.storage.tenancy import TenantNumber
 
 MAX_ATTEMPTS = 5
+# A document up to this size can have the lane that larger ones leave free. Migration 0011 names it, too.
+SMALL_BYTES = 256 << 10
 
 # Of an item `i`: it waits, or its worker has died, and no earlier upload of its document is still to come.
 CLAIMABLE = """
@@ -48,10 +51,12 @@ with recursive waiting (tenant_id) as (
 ), next as (
     select i.tenant_id, i.job_id, i.n
     from (select w.tenant_id from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = %(kind)s
-          where w.tenant_id is not null order by t.at nulls first, w.tenant_id) w
+          where w.tenant_id is not null
+          order by w.tenant_id = any(%(last)s::integer[]), t.at nulls first, w.tenant_id) w
     cross join lateral (
         select * from job_items i
         where i.kind = %(kind)s and i.tenant_id = w.tenant_id and {CLAIMABLE}
+          and (not %(small)s or i.size <= {SMALL_BYTES})
         order by i.seq limit 1 for update skip locked
     ) i limit 1
 ), turn as (
@@ -60,22 +65,14 @@ with recursive waiting (tenant_id) as (
 )
 {CLAIM_NEXT}
 """  # noqa: S608 - constants
-CLAIM_MANY = f"""
-with next as (
-    select i.tenant_id, i.job_id, i.n from job_items i
-    where i.tenant_id = %(tenant)s and i.kind = 'ingest' and {CLAIMABLE}
-      and exists (
-          select from job_items asked
-          where asked.tenant_id = i.tenant_id and asked.document_id = i.document_id and asked.seq >= i.seq
-            and asked.status in ('queued', 'running') and asked.job_id = any(%(jobs)s))
-    order by i.seq limit %(limit)s for update skip locked
-)
-{CLAIM_NEXT}
-"""  # noqa: S608 - constants
 
 
 class LeaseLost(KyujangError):
     """Cancelled, deleted, or taken over by another worker: leave it."""
+
+
+class TurnOver(KyujangError):
+    """Another tenant waits for what this item holds: it goes on when its turn comes again."""
 
 
 class TaskFailed(ItemFailed):
@@ -106,6 +103,10 @@ class Claimed:
 @dataclass(frozen=True)
 class ClaimedDocument(Upload, Claimed):
     @property
+    def is_small(self) -> bool:
+        return self.size <= SMALL_BYTES
+
+    @property
     def described(self) -> dict[str, Any]:
         return {"document": self.document_id, "attempt": self.attempt}
 
@@ -120,34 +121,28 @@ Item = TypeVar("Item", bound=Claimed)
 
 
 async def claim(
-    database: Database, worker: str, kind: JobKind, *, lease_s: float
+    database: Database,
+    worker: str,
+    kind: JobKind,
+    *,
+    lease_s: float,
+    last: Sequence[TenantNumber] = (),
+    small: bool = False,
 ) -> ClaimedDocument | ClaimedTask | None:
     """Claim an item that waits or whose worker has died: of the tenant that was served longest ago, its oldest.
 
-    Uploads of the same document are claimed one after the other, in the order in which they were accepted.
+    Of a tenant in `last` only if no other waits; `small`: only a small document. Uploads of the same document are
+    claimed one after the other, in the order in which they were accepted.
     """
-    key = {"worker": worker, "kind": kind, "lease": lease_s, "count_death": True}
+    key = {"worker": worker, "kind": kind, "lease": lease_s, "last": list(last), "small": small, "count_death": True}
     async with database.operator() as connection:
         row = await fetch_one(connection, CLAIM, key)
     if row is None:
         return None
-    return _claimed(row, ClaimedDocument) if kind == "ingest" else _claimed(row, ClaimedTask)
+    return claimed_from(row, ClaimedDocument) if kind == "ingest" else claimed_from(row, ClaimedTask)
 
 
-async def claim_many(
-    database: Database, tenant: TenantNumber, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
-) -> list[ClaimedDocument]:
-    """Claim what these jobs wait for: their documents, and before those earlier uploads under the same ids.
-
-    `worker` must be new. What a dead run held counts as no attempt, since hardly any of it was to blame.
-    """
-    key = {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit}
-    async with database.transaction(tenant) as connection:
-        rows = await fetch_all(connection, CLAIM_MANY, {**key, "count_death": False})
-    return [_claimed(row, ClaimedDocument) for row in rows]
-
-
-def _claimed(row: DictRow, kind: type[Item]) -> Item:
+def claimed_from(row: DictRow, kind: type[Item]) -> Item:
     columns = {**row, "tenant": row["tenant_id"], "item_number": row["n"]}
     return kind(**{field.name: columns[field.name] for field in fields(kind)})
 
@@ -163,19 +158,19 @@ async def unfinished(database: Database, kind: JobKind, job_ids: Sequence[str] |
     return [row["job_id"] for row in rows]
 
 
+async def give_way(database: Database, tenant: TenantNumber, kind: JobKind) -> None:
+    """Raises TurnOver if another tenant waits with something of this kind."""
+    waits = "select from job_items where kind = %(kind)s and status = 'queued' and not_before <= now() and tenant_id"
+    query = f"select exists ({waits} < %(tenant)s) or exists ({waits} > %(tenant)s) as other"
+    async with database.operator() as connection:
+        row = await fetch_one(connection, query, {"kind": kind, "tenant": tenant})
+    if row and row["other"]:
+        raise TurnOver
+
+
 async def renew(database: Database, claimed: Claimed, *, lease_s: float) -> None:
     """Raises LeaseLost."""
     await _update(database, claimed, LEASED, lease=lease_s)
-
-
-async def renew_many(
-    database: Database, tenant: TenantNumber, worker: str, *, lease_s: float
-) -> list[tuple[str, int, Stage, int]]:
-    """Renew all that this worker holds; return (job, number, stage, chunks done) of each."""
-    query = f"update job_items set {LEASED} where {HELD} returning job_id, n, stage, chunks_done"  # noqa: S608 - ours
-    async with database.transaction(tenant) as connection:
-        rows = await fetch_all(connection, query, {"tenant": tenant, "worker": worker, "lease": lease_s})
-    return sorted(tuple(row.values()) for row in rows)
 
 
 class Reached(TypedDict, total=False):
@@ -196,15 +191,6 @@ async def record(database: Database, claimed: Claimed, **reached: Unpack[Reached
 async def requeue(database: Database, claimed: Claimed, *, delay_s: float, count_attempt: bool = True) -> None:
     """Let it be claimed again in `delay_s`. Without `count_attempt` this attempt was not one. Raises LeaseLost."""
     await _update(database, claimed, REQUEUED, delay=delay_s, count_attempt=count_attempt)
-
-
-async def requeue_many(
-    database: Database, tenant: TenantNumber, worker: str, *, delay_s: float, count_attempt: bool
-) -> None:
-    """Requeue all that this worker still holds."""
-    key = {"tenant": tenant, "worker": worker, "delay": delay_s, "count_attempt": count_attempt}
-    async with database.transaction(tenant) as connection:
-        await connection.execute(f"update job_items set {REQUEUED} where {HELD}".encode(), key)  # noqa: S608 - ours
 
 
 async def fail(database: Database, claimed: Claimed, code: str, detail: str) -> None:

@@ -11,7 +11,7 @@ from app.services import Services
 from app.storage.postings import OtherScheme
 from app.storage.spaces import OtherSpace
 from ingest.jobs import queue
-from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, ClaimedDocument, LeaseLost, TaskFailed
+from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, ClaimedDocument, LeaseLost, TaskFailed, TurnOver
 
 log = logging.getLogger("kyujang.worker")
 
@@ -31,7 +31,10 @@ async def handle_failure(
     try:
         if isinstance(error, LeaseLost):
             raise error
-        if isinstance(error, ItemFailed):
+        if isinstance(error, TurnOver):
+            log.info("waits for its next turn", extra=claimed.described)
+            await queue.requeue(services.database, claimed, delay_s=0, count_attempt=False)
+        elif isinstance(error, ItemFailed):
             await _fail(services, claimed, error, on_failure)
         elif (delay_s := await _outage_s(services, error)) is not None:
             log.warning("waiting", extra={**claimed.described, "reason": str(error)})

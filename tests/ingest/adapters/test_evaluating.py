@@ -10,9 +10,11 @@ import pytest
 from app.adapters import registry
 from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
-from app.storage.jobs import Task, create_job, get_job
+from app.storage.job_creation import create_job
+from app.storage.jobs import Task, get_job
 from ingest.adapters.evaluating import KEPT_EVERY, evaluate
 from ingest.jobs import queue
+from ingest.jobs.retry import handle_failure
 from tests.conftest import ingest_text
 from tests.ingest.working import Worker
 from tests.scripted import Script, scripted
@@ -83,3 +85,23 @@ async def test_a_worker_that_takes_over_asks_only_the_rest(services, number):
     assert len(script.asked) == 2 * len(cases) + 2
     report = (await get_job(services.database, number, task.job_id)).result
     assert (report["cases"], report["summary"]["base"]["errors"]) == (6, 5)
+
+
+async def test_another_tenants_cases_have_their_turn_in_between(services, number, new_number):
+    task = await claimed(services, number, CASES[:1] * (KEPT_EVERY + 1))
+    script = Script(replies=["The reading room opens at nine [1]."])
+    async with scripted(script) as engine:
+        asking = dataclasses.replace(services, engine=engine)
+        other = await new_number()
+        await create_job(services.database, other, Task("evaluate", "tone", 1, {**SPEC, "cases": CASES}))
+        with pytest.raises(queue.TurnOver) as over:
+            await evaluate(asking, task)
+        await handle_failure(asking, task, over.value)
+        between = await queue.claim(services.database, "w", "evaluate", lease_s=60)
+        assert between.tenant == other
+        again = await queue.claim(services.database, "w", "evaluate", lease_s=60)
+        assert (again.job_id, again.attempt, len(again.progress["cases"])) == (task.job_id, 1, KEPT_EVERY)
+        await evaluate(asking, again)
+    report = (await get_job(services.database, number, task.job_id)).result
+    assert report["cases"] == KEPT_EVERY + 1
+    assert len(script.chats) == 2 * (KEPT_EVERY + 1)

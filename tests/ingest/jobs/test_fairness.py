@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 
 import pytest
 
 from app.errors import DatabaseUnavailable
 from ingest.jobs import queue
+from ingest.jobs.queue import TurnOver
+from ingest.jobs.retry import handle_failure
+from ingest.pipeline import BATCH_CHUNKS, ingest
 from tests.conftest import NewTenant, with_encoder
-from tests.ingest.working import SlowEncoder, Worker, accept, until
+from tests.ingest.working import LONG, SlowEncoder, Worker, accept, until
 
 pytestmark = pytest.mark.usefixtures("nothing_queued")
 
@@ -62,6 +66,77 @@ async def test_several_workers_claim_each_document_once(new_tenant: NewTenant, s
 
     claimed = [key for keys in await asyncio.gather(*(claim_all(f"w{n}") for n in range(6))) for key in keys]
     assert len(claimed) == len(set(claimed)) == 60
+
+
+async def test_a_tenant_that_has_its_lanes_comes_after_all_others(new_tenant: NewTenant, services):
+    for client in (await new_tenant(), await new_tenant()):
+        for number in range(2):
+            await accept(client, f"Sentence {number}.")
+
+    async def claim(*last):
+        return (await queue.claim(services.database, "worker", "ingest", lease_s=60, last=last)).tenant
+
+    greedy, other = await claim(), await claim()
+    assert greedy != other
+    assert await claim(greedy) == other, "it would be the first one's turn"
+    assert await claim(greedy) == greedy, "no other waits"
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+async def test_large_documents_leave_a_lane_to_small_ones(new_tenant: NewTenant, services, lanes):
+    """They hold theirs until another tenant's small one, accepted later, is done."""
+    large, small, done = await new_tenant(), await new_tenant(), threading.Event()
+
+    class Patient(SlowEncoder):
+        def count_tokens(self, texts):
+            if any("Large" in text for text in texts):
+                done.wait(30)
+            return super().count_tokens(texts)
+
+    settings = services.settings.model_copy(update={"documents_at_once": lanes})
+    held = dataclasses.replace(with_encoder(services, Patient(0)), settings=settings)
+    for number in range(lanes + 1):
+        await accept(large, f"Large {number}. " + " " * queue.SMALL_BYTES + "End.")
+    async with Worker(held):
+        async with asyncio.timeout(30):
+            while (await large.get("/jobs?status=running")).json()["data"] == []:
+                await asyncio.sleep(0.05)
+        job = await accept(small, "Small.")
+        try:
+            await until(small, job, "succeeded", timeout=20)
+            running = (await large.get("/jobs?status=running")).json()["data"]
+        finally:
+            done.set()
+    assert len(running) <= lanes
+
+
+async def test_a_long_document_goes_on_when_its_turn_comes_again(new_tenant: NewTenant, services, monkeypatch):
+    long, other = await new_tenant(), await new_tenant()
+    job = await accept(long, LONG, id="annals")
+    settings = services.settings.model_copy(update={"chunk_tokens": 16, "chunk_overlap": 0})
+    encoder = SlowEncoder(0)
+    ours = dataclasses.replace(with_encoder(services, encoder), settings=settings)
+    monkeypatch.setattr("ingest.pipeline.TURN_S", 0)
+
+    async def claim():
+        return await queue.claim(services.database, "worker", "ingest", lease_s=60)
+
+    work = await claim()
+    await accept(other, "Now.", id="now")
+    with pytest.raises(TurnOver) as over:
+        await ingest(ours, work)
+    await handle_failure(ours, work, over.value)
+    assert encoder.calls == 1
+    assert (await long.get(f"/jobs/{job}")).json()["documents"][0]["chunks_done"] == BATCH_CHUNKS
+    await ingest(ours, between := await claim())
+    assert between.document_id == "now"
+    again = await claim()
+    assert (again.document_id, again.attempt) == ("annals", 1)
+    await ingest(ours, again)
+    ended = (await long.get(f"/jobs/{job}")).json()["documents"][0]
+    assert ended["status"] == "succeeded"
+    # One call was for the other's document.
+    assert encoder.calls == -(-ended["chunks"] // BATCH_CHUNKS) + 1
 
 
 class Gate(SlowEncoder):
