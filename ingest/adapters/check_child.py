@@ -6,6 +6,11 @@ It sends a message for each check that has ended, and at last the configuration 
 from __future__ import annotations
 
 import json
+import math
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +55,27 @@ def _check(channel: Channel, order: dict[str, Any]) -> None:
     pairs = read_pairs(unpacked.weights)
     _report(channel, "weights", f"safetensors with {len(pairs)} pairs of matrices")
 
-    refuse_shapes(pairs, config, base)
+    with _at_most(order["patterns_s"]):
+        refuse_shapes(pairs, config, base)
     _report(channel, "shapes", "every matrix fits its layer of the base model")
 
     norms = measure(unpacked.weights, pairs)
     _report(channel, "finite", "every number is finite")
 
-    largest = refuse_magnitude(pairs, norms, config)
+    with _at_most(order["patterns_s"]):
+        largest = refuse_magnitude(pairs, norms, config)
+        adapter = _adapter(config, pairs, order["names"][0])
     _report(channel, "magnitude", f"a layer changes by {largest:.3g} at most")
+    channel.send({"adapter": adapter})
 
-    channel.send({"adapter": _adapter(config, pairs, order["names"][0])})
+
+@contextmanager
+def _at_most(cpu_s: int) -> Iterator[None]:
+    """End this process if the block takes more processor time: a pattern that backtracks hears nothing else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + cpu_s, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _adapter(config: AdapterConfig, pairs: list[Pair], base_model: str) -> dict[str, Any]:

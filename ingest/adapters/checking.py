@@ -23,6 +23,8 @@ log = logging.getLogger("kyujang.adapters")
 
 PACKAGED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TIMEOUT_S = 300
+# Processor time for what a tenant's patterns are tried on: tens of thousands of names take less than one second.
+PATTERNS_S = 20
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
 
@@ -90,6 +92,7 @@ async def check_archive(
         "names": names,
         "max_rank": settings.max_lora_rank,
         "max_bytes": settings.max_adapter_mb << 20,
+        "patterns_s": PATTERNS_S,
     }
     # The weights are mapped while their header is checked.
     memory_mb = settings.load_memory_mb + settings.max_adapter_mb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
@@ -160,12 +161,24 @@ async def test_a_bad_adapter_is_refused_by_name_and_leaves_nothing(run, settings
     assert not (tmp_path / "evil").exists()
 
 
-async def test_a_pattern_that_never_ends_ends(run, monkeypatch):
+ENDLESS = r"(([a-z0-9_.]+)+)+!"
+
+
+@pytest.mark.parametrize(
+    ("setting", "check"),
+    [
+        ({"target_modules": ENDLESS}, "shapes"),
+        ({"rank_pattern": {ENDLESS: 4}}, "shapes"),
+        ({"alpha_pattern": {ENDLESS: 4}}, "magnitude"),
+    ],
+)
+async def test_a_pattern_that_never_ends_ends(run, monkeypatch, setting, check):
     """Catastrophic backtracking: the child's time is limited, and no engine sees the pattern."""
-    monkeypatch.setattr("ingest.adapters.checking.TIMEOUT_S", 3)
+    monkeypatch.setattr("ingest.adapters.checking.PATTERNS_S", 1)
     with pytest.raises(Rejected) as refused:
-        await run(settings_of(target_modules=r"(([a-z0-9_.]+)+)+!"))
-    assert refused.value.check == "shapes"
+        async with asyncio.timeout(60):
+            await run(settings_of(**setting))
+    assert refused.value.check == check
 
 
 async def test_memory_is_limited(run):
