@@ -25,6 +25,7 @@ from app.api import (
     tune,
 )
 from app.api.cors import Cors
+from app.api.job_streams import JobStreams
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
 from app.api.schemas import IngestBody, Problem
@@ -73,6 +74,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     servers = [{"url": settings.root_path}] if settings.root_path else None
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT)
     app.state.wrong_keys = WrongKeys()
+    app.state.job_streams = JobStreams()
     problems.install(app)
     reference_pages.install(app)
     _wrap(app, settings, metrics)

@@ -12,6 +12,7 @@ from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage import documents
+from app.storage.job_removal import remove_finished_jobs
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_numbers
 from ingest.adapters.publish import UNFINISHED, remove
@@ -32,6 +33,7 @@ async def run_forever(services: Services) -> None:
             await sweep(services)
             await sweep_adapters(services)
             await sweep_trainings(services)
+            await sweep_jobs(services)
         except (DatabaseUnavailable, OSError) as error:
             log.warning("files could not be removed", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)
@@ -58,6 +60,17 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
             gone += len(needless)
     if gone:
         log.info("blobs removed", extra={"count": gone})
+    return gone
+
+
+async def sweep_jobs(services: Services) -> int:
+    """Remove jobs that have ended KYUJANG_JOBS_KEPT_DAYS ago; return how many."""
+    gone = 0
+    for tenant in await tenant_numbers(services.database):
+        days = services.settings.jobs_kept_days
+        gone += await remove_finished_jobs(services.database, TenantNumber(tenant), older_than_days=days)
+    if gone:
+        log.info("finished jobs removed", extra={"count": gone})
     return gone
 
 

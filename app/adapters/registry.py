@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
 from app.errors import Conflict
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -29,38 +29,50 @@ where v.tenant_id = %(tenant)s and v.deleted_at is null
 
 
 async def create_version(
-    database: Database, tenant: TenantNumber, name: str, blob: Blob, *, request: Idempotency | None = None
+    database: Database,
+    tenant: TenantNumber,
+    name: str,
+    blob: Blob,
+    *,
+    request: Idempotency | None = None,
+    most: int | None = None,
 ) -> tuple[AdapterVersion, bool]:
     """Return a new version, which is to be checked, and True; or the newest one, if it has these very bytes, and False.
 
-    The same request again returns what it did before, and False. Raises InvalidInput.
+    The same request again returns what it did before. Raises InvalidInput; TooManyRequests beyond `most` tasks.
     """
     refuse_name(name)
-    job_id = jobs.new_id()
+    job_id = job_creation.new_id()
     async with database.transaction(tenant) as connection:
-        if request is not None:
-            first = await first_job(connection, tenant, request, job_id)
-            if first != job_id:
-                return await _of_job(connection, tenant, first), False
+        if request and (first := await first_job(connection, tenant, request, job_id)) != job_id:
+            return await _of_job(connection, tenant, first), False
         key: dict[str, Any] = {"tenant": tenant, "name": name}
-        row = await fetch_one(
-            connection,
-            """
-            insert into adapters (tenant_id, name, newest) values (%(tenant)s, %(name)s, 0)
-            on conflict (tenant_id, name) do update set newest = adapters.newest returning newest
-            """,
-            key,
-        )
-        assert row is not None
-        same = await _same(connection, {**key, "version": row["newest"], "sha256": blob.sha256})
-        if same is not None:
-            if request is not None:
-                # The request's repetition looks the version up by a job.
-                await jobs.insert_job(connection, tenant, job_id, jobs.Task("check", name, same.version), done=True)
-            return same, False
-        version = await _insert(connection, {**key, "version": row["newest"] + 1}, blob)
-        await jobs.insert_job(connection, tenant, job_id, jobs.Task("check", name, version.version))
-        return version, True
+        newest = await _newest(connection, key)
+        same = await _same(connection, {**key, "version": newest, "sha256": blob.sha256})
+        task = jobs.Task("check", name, newest if same else newest + 1)
+        if same is None:
+            await job_creation.refuse_too_many(connection, tenant, task, most)
+            new = await _insert(connection, {**key, "version": task.version}, blob)
+            await job_creation.insert_job(connection, tenant, job_id, task)
+            return new, True
+        if request:
+            # The request's repetition looks the version up by a job.
+            await job_creation.insert_job(connection, tenant, job_id, task, done=True)
+        return same, False
+
+
+async def _newest(connection: Connection, key: dict[str, Any]) -> int:
+    """Return the number of the name's newest version, 0 if there is none, and lock the name."""
+    row = await fetch_one(
+        connection,
+        """
+        insert into adapters (tenant_id, name, newest) values (%(tenant)s, %(name)s, 0)
+        on conflict (tenant_id, name) do update set newest = adapters.newest returning newest
+        """,
+        key,
+    )
+    assert row is not None
+    return int(row["newest"])
 
 
 async def get(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> AdapterVersion:
@@ -119,12 +131,7 @@ class Findings(TypedDict, total=False):
 
 
 async def set_status(
-    database: Database,
-    tenant: TenantNumber,
-    name: str,
-    version: int,
-    status: AdapterStatus,
-    **found: Unpack[Findings],
+    database: Database, tenant: TenantNumber, name: str, version: int, status: AdapterStatus, **found: Unpack[Findings]
 ) -> AdapterVersion:
     """After `checking` the archive is no longer needed. Raises NotFound if the version is deleted."""
     checks, proof, modules = found.get("checks"), found.get("proof"), found.get("target_modules")

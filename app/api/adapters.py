@@ -14,14 +14,14 @@ from app.api.adapter_schemas import (
     EvaluateBody,
     RollbackOut,
 )
-from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, waited_for
+from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency, waited_for
 from app.api.deps import AdaptersTenant, AnyTenant, EvaluateTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.uploads import FORM, content_type, received_form
-from app.errors import Conflict, InvalidInput, UnsupportedMediaType
+from app.errors import Conflict, InvalidInput, TooManyRequests, UnsupportedMediaType
 from app.services import Services
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/adapters", tags=["Adapters"])
@@ -72,10 +72,11 @@ async def add_adapter(
         raise UnsupportedMediaType("Send multipart/form-data with 'name' and 'file'.")
     adapter, new = await _from_form(request, services, tenant.number, idempotency_key)
     adapter = await waited_for(
+        tenant,
         adapter,
         wait,
         ended=lambda each: each.status in ENDED,
-        again=lambda: registry.get(services.database, tenant.number, adapter.name, adapter.version),
+        again=lambda each: registry.get(services.database, tenant.number, each.name, each.version),
     )
     location = f"/adapters/{adapter.name}?version={adapter.version}"
     ended = wait > 0 and adapter.status in ENDED
@@ -152,13 +153,9 @@ async def evaluate_adapter(
     spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
     repeated = idempotency(idempotency_key, "POST /adapters/{name}/evaluate", [name, body.version, spec])
     task = jobs.Task("evaluate", name, adapter.version, spec)
-    job, new = await jobs.create_job(services.database, tenant.number, task, repeated)
-    job = await waited_for(
-        job,
-        wait,
-        ended=lambda each: each.finished_at is not None,
-        again=lambda: jobs.get_job(services.database, tenant.number, job.id),
-    )
+    most = services.settings.tenant_tasks
+    job, new = await job_creation.create_job(services.database, tenant.number, task, repeated, most=most)
+    job = await ended_job(services, tenant, job, wait)
     accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
     return job_out(job)
 
@@ -200,8 +197,10 @@ async def _from_form(
         blob = await services.blobs.save(tenant, file.file)
     repeated = idempotency(idempotency_key, "POST /adapters", [name, blob.sha256.hex()])
     try:
-        adapter, new = await registry.create_version(services.database, tenant, name, blob, request=repeated)
-    except InvalidInput:
+        adapter, new = await registry.create_version(
+            services.database, tenant, name, blob, request=repeated, most=services.settings.tenant_tasks
+        )
+    except (InvalidInput, TooManyRequests):
         await services.blobs.remove([blob.path])
         raise
     # On other errors the version may exist: a blob that is not needed is removed later.

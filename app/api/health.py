@@ -11,6 +11,7 @@ from app.api.adapter_schemas import MAX_CASES
 from app.api.deps import KeyFirst, ServicesDep
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
+from app.api.job_streams import MAX_STREAMS
 from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
@@ -108,6 +109,9 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_schema_repetition": MAX_REPETITION,
         "max_concurrent_answers": min(settings.tenant_concurrency, settings.engine_concurrency),
         "max_waiting_answers": settings.tenant_queue,
+        "max_unfinished_documents": settings.tenant_documents,
+        "max_unfinished_tasks": settings.tenant_tasks,
+        "max_job_streams": MAX_STREAMS,
         "max_wait_seconds": settings.queue_timeout_s,
     }
 

@@ -9,14 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from app.api.async_work import IdempotencyKey, Wait, accepted, idempotency, waited_for
+from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
-from app.errors import InvalidInput, InvalidJson, UnsupportedMediaType
+from app.errors import InvalidInput, InvalidJson, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
@@ -67,12 +67,7 @@ async def ingest(
         raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
     repeated = idempotency(idempotency_key, "POST /ingest", _parts(uploads))
     job, new = await _accept(services, tenant.number, uploads, repeated)
-    job = await waited_for(
-        job,
-        wait,
-        ended=lambda each: each.finished_at is not None,
-        again=lambda: jobs.get_job(services.database, tenant.number, job.id),
-    )
+    job = await ended_job(services, tenant, job, wait)
     accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
     return JobOut.model_validate(job, from_attributes=True)
 
@@ -83,8 +78,9 @@ async def _accept(
     """Accept the uploads. On other errors the job may exist: blobs that are not needed are removed later."""
     needless = [upload.blob for upload in uploads]
     try:
-        job, new = await jobs.create_job(services.database, tenant, uploads, request)
-    except InvalidInput:
+        most = services.settings.tenant_documents
+        job, new = await job_creation.create_job(services.database, tenant, uploads, request, most=most)
+    except (InvalidInput, TooManyRequests):
         await services.blobs.remove(needless)
         raise
     if not new:

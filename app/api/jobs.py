@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,19 +10,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import JobsTenant, KeyFirst, PageDep, ServicesDep, TenantKey, WorkTenant, page_of
+from app.api.job_streams import JobStreams
 from app.api.schemas import JobOut, JobSummary, Page
-from app.api.sse import Event, event_stream, unchanged
+from app.api.sse import event_stream, unchanged
 from app.errors import InvalidInput, NotFound
 from app.services import Services
 from app.storage import jobs
-from app.storage.database import Database
 from app.storage.jobs import Job, JobKind, JobStatus
-from app.storage.tenancy import TenantNumber
 from app.storage.tenants import Tenant
 
 router = APIRouter(route_class=KeyFirst, prefix="/jobs", tags=["Documents"])
-
-WATCH_S = 0.3
 
 
 def job_id(id: str) -> str:
@@ -73,7 +68,8 @@ async def job_events(request: Request, id: JobId, tenant: JobsTenant, services: 
     """Stream a job's progress as server-sent events: `progress` with the counts and the documents that have changed,
     at the end `done` with the whole job."""
     job = await _job(services, tenant, id, SEEN_WITH)
-    return event_stream(request, _progress(services.database, tenant.number, job), unchanged)
+    streams: JobStreams = request.app.state.job_streams
+    return event_stream(request, streams.events(services.database, tenant.number, job), unchanged)
 
 
 @router.delete("/{id}")
@@ -103,21 +99,3 @@ async def _job(services: Services, tenant: Tenant, job_id: str, keys: Mapping[Jo
     job = await jobs.get_job(services.database, tenant.number, job_id)
     keys[job.kind].check(tenant)
     return job
-
-
-async def _progress(database: Database, tenant: TenantNumber, job: Job) -> AsyncGenerator[Event]:
-    known: Job | None = None
-    while job.finished_at is None:
-        if known is None:
-            yield "progress", _body(job)
-        elif job != known:
-            changed = [item for item, old in zip(job.documents, known.documents, strict=True) if item != old]
-            yield "progress", _body(replace(job, documents=changed))
-        known = job
-        await asyncio.sleep(WATCH_S)
-        job = await jobs.get_job(database, tenant, job.id)
-    yield "done", _body(job)
-
-
-def _body(job: Job) -> dict[str, Any]:
-    return job_out(job).model_dump(mode="json")

@@ -16,7 +16,7 @@ from app.api.deps import AdaptersTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
 from app.errors import InvalidInput, NotFound
-from app.storage import jobs
+from app.storage import job_creation, jobs
 
 router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
@@ -44,7 +44,8 @@ async def tune(
     spec = await asyncio.to_thread(_spec, body, services.settings.max_lora_rank)
     repeated = await asyncio.to_thread(idempotency, idempotency_key, "POST /tune", [body.name, spec])
     task = jobs.Task("tune", body.name, spec=spec)
-    job, new = await jobs.create_job(services.database, tenant.number, task, repeated)
+    most = services.settings.tenant_tasks
+    job, new = await job_creation.create_job(services.database, tenant.number, task, repeated, most=most)
     accepted(response, f"/jobs/{job.id}", new=new, ended=False)
     return job_out(job)
 

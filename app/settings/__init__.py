@@ -55,6 +55,12 @@ class Settings(Serving):
     """The most seconds that they wait; then they get 503."""
     search_timeout_s: float = Field(10, gt=0)
     """The most seconds that a search waits for its turn and works, reranking not counted; then it gets 503."""
+    tenant_documents: int = Field(10_000, ge=1)
+    """The most documents of a tenant that wait to be ingested or are being ingested; more get 429."""
+    tenant_tasks: int = Field(100, ge=1)
+    """The most checks of adapters, evaluations and trainings of a tenant that wait or are under way; more get 429."""
+    jobs_kept_days: float = Field(30, gt=0)
+    """Days after which the finished jobs of documents and checks are removed. Evaluations and trainings stay."""
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
     """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
     `extract` with the packaged model."""
@@ -135,6 +141,8 @@ class Settings(Serving):
     """Memory that a training may write to, on a CPU."""
     tune_threads: int | None = Field(None, ge=1, le=256)
     """Threads of a training. By default all CPUs, at most 8."""
+    tune_timeout_h: float = Field(24, gt=0)
+    """The most hours of a training, those before a restart of the worker included; then it fails."""
     tune_beside_engine: bool = False
     """`1`: train on the GPU of an engine on this machine; leave room for it there."""
     load_memory_mb: int = Field(2048, ge=256)
@@ -148,7 +156,8 @@ class Settings(Serving):
     workers: int | None = Field(None, ge=1, le=64)
     """Workers that `make up` starts. By default one for each four cores, at most 4."""
     documents_at_once: int = Field(2, ge=1, le=32)
-    """Documents that a worker has in hand: one is read or stored while another is embedded."""
+    """Documents that a worker has in hand: one is read or stored while another is embedded. It takes one more of up to
+    256 KB, so that small ones need not wait for large ones."""
 
     url: str = "http://127.0.0.1:8000"
     """The service that the commands talk to."""

@@ -1,22 +1,19 @@
-"""Jobs as a caller sees them: created, read, listed, cancelled. ingest/jobs/queue.py hands their items to workers.
+"""Jobs as a caller sees them: read, listed, cancelled. ingest/jobs/queue.py hands their items to workers.
 
 A job ingests documents, an item each, or is a task (an adapter's check, training, evaluation), which is one item.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.storage.idempotency import Idempotency, first_job
 from app.storage.tenancy import TenantNumber
 
 _Shown = Literal["tune", "evaluate"]
@@ -101,46 +98,16 @@ class Job:
     error: ItemError | None = None
 
 
-async def create_job(
-    database: Database, tenant: TenantNumber, work: Sequence[Upload] | Task, request: Idempotency | None = None
-) -> tuple[Job, bool]:
-    """Accept documents or a task: no crash after this loses them. False if `request` has made the job before."""
-    job_id = new_id()
-    async with database.transaction(tenant) as connection:
-        first = await first_job(connection, tenant, request, job_id) if request else job_id
-        if first == job_id:
-            await insert_job(connection, tenant, job_id, work)
-        return await _read(connection, tenant, first), first == job_id
-
-
-def new_id() -> str:
-    return f"job_{secrets.token_hex(12)}"
-
-
-async def insert_job(
-    connection: Connection, tenant: TenantNumber, job_id: str, work: Sequence[Upload] | Task, *, done: bool = False
-) -> None:
-    """Insert it in the transaction that makes what it is about; `done`: nothing is left to do."""
-    kind = work.kind if isinstance(work, Task) else "ingest"
-    await connection.execute("insert into jobs (tenant_id, id, kind) values (%s, %s, %s)", [tenant, job_id, kind])
-    ended = {"status": "succeeded", "finished_at": datetime.now(UTC)} if done else {}
-    items = [vars(each) | ended for each in ([work] if isinstance(work, Task) else work)]
-    names = ("tenant_id", "job_id", "n", *items[0])
-    query = f"insert into job_items ({', '.join(names)}) values ({', '.join(['%s'] * len(names))})"  # noqa: S608 - ours
-    async with connection.cursor() as cursor:
-        rows = [(tenant, job_id, n, *map(stored, item.values())) for n, item in enumerate(items)]
-        await cursor.executemany(query.encode(), rows)
-
-
-def stored(value: Any) -> Any:
-    """Return what psycopg takes for the value."""
-    return Jsonb(value) if isinstance(value, dict) else value
-
-
 async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
     """Raises NotFound."""
     async with database.transaction(tenant) as connection:
-        return await _read(connection, tenant, job_id)
+        return await read(connection, tenant, job_id)
+
+
+async def read_again(database: Database, tenant: TenantNumber, known: Job) -> Job:
+    """Read the job's counts, and of its documents those alone that may have changed. Raises NotFound."""
+    async with database.transaction(tenant) as connection:
+        return await read(connection, tenant, known.id, known.documents)
 
 
 async def list_jobs(
@@ -175,7 +142,7 @@ async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> t
     """Cancel what is queued or running; what is done stays. Also returns the blobs to remove. Raises NotFound."""
     async with database.transaction(tenant) as connection:
         blobs = await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
-        return await _read(connection, tenant, job_id), blobs
+        return await read(connection, tenant, job_id), blobs
 
 
 async def cancel_items(connection: Connection, tenant: TenantNumber, where: str, key: dict[str, Any]) -> list[str]:
@@ -217,17 +184,24 @@ def _shown(which: str, counted_as: str = "", most: str = "") -> str:
     """  # noqa: S608 - constants
 
 
-async def _read(connection: Connection, tenant: TenantNumber, job_id: str) -> Job:
-    key = {"tenant": tenant, "job": job_id}
+async def read(connection: Connection, tenant: TenantNumber, job_id: str, known: Sequence[Item] = ()) -> Job:
+    """Of `known` documents those are read again that were at work or are not queued any more."""
+    open_ = [number for number, item in enumerate(known) if item.status in ("queued", "running")]
+    running = [number for number in open_ if known[number].status == "running"]
+    key = {"tenant": tenant, "job": job_id, "known": bool(known), "open": open_, "running": running}
     row = await fetch_one(connection, _shown("and id = %(job)s"), key)
     if row is None:
         raise NotFound
     items = await fetch_all(
         connection,
-        "select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s and kind = 'ingest' order by n",
+        """
+        select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s and kind = 'ingest'
+          and (not %(known)s or n = any(%(running)s) or (n = any(%(open)s) and status <> 'queued')) order by n
+        """,
         key,
     )
-    return _job(row, [_item(each) for each in items])
+    documents = dict(enumerate(known)) | {each["n"]: _item(each) for each in items}
+    return _job(row, list(documents.values()))
 
 
 def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:

@@ -11,7 +11,7 @@ from app.bootstrap import open_services
 from app.errors import NotFound
 from app.services import Services
 from app.settings import Settings
-from app.storage import documents, jobs
+from app.storage import documents, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
@@ -70,7 +70,7 @@ async def accept(
         some = sources[first : first + JOB_DOCUMENTS]
         uploads = await _save(services, tenant, some, metadata)
         # Even if this fails the job may exist, so the files must stay.
-        job, _ = await jobs.create_job(services.database, tenant, uploads)
+        job, _ = await job_creation.create_job(services.database, tenant, uploads)
         accepted.append(job.id)
     return accepted
 

@@ -34,6 +34,10 @@ log = logging.getLogger("kyujang.tune")
 
 PUBLISH_S = 1.0
 MAX_DEATHS = 3
+TOO_LONG = (
+    "The training takes more than {:g} hours, the most that this service gives one (KYUJANG_TUNE_TIMEOUT_H). "
+    "Take fewer rows or steps, or a smaller max_length."
+)
 NOTICE = "It shares this machine's {} with the engine: answers and training both take longer."
 
 
@@ -97,10 +101,12 @@ async def _train(
         published = 0
         while not child.done():
             await asyncio.wait({child}, timeout=PUBLISH_S)
-            received = progress.messages
+            received, shown = progress.messages, progress.shown(time.monotonic() - began)
+            if shown["seconds"] > settings.tune_timeout_h * 3600:
+                raise TaskFailed("timeout", TOO_LONG.format(settings.tune_timeout_h))
             try:
                 if received > published:
-                    await queue.record(services.database, task, progress=progress.shown(time.monotonic() - began))
+                    await queue.record(services.database, task, progress=shown)
                     published = received
                 else:
                     await queue.renew(services.database, task, lease_s=settings.lease_s)

@@ -10,7 +10,7 @@ import pytest
 
 from app.adapters import activation, registry
 from app.main import create_app
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.tenants import tenant_by_slug
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
@@ -90,7 +90,7 @@ async def world(new_tenant: NewTenant, services) -> World:
     await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
     await registry.set_status(services.database, number, World.adapter, 1, "ready")
     await activation.activate(services.database, number, World.adapter, 1)
-    task, _ = await jobs.create_job(services.database, number, jobs.Task("evaluate", World.adapter, 1))
+    task, _ = await job_creation.create_job(services.database, number, jobs.Task("evaluate", World.adapter, 1))
     world = World(owner, stranger, "haetae/plan 1", job["id"], task.id)
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
     return world

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
-from app.api import sse
+from app.api import job_streams, sse
+from app.storage import jobs
+from ingest.jobs import queue
 from tests.conftest import ADMIN_KEY, NewTenant
 from tests.ingest.working import Worker
 
@@ -84,3 +86,50 @@ async def test_an_unknown_job_is_a_plain_404(new_tenant: NewTenant):
     answer = await client.get("/jobs/job_nothing/events")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_job_that_many_streams_show_is_read_once_a_second(new_tenant: NewTenant, monkeypatch):
+    client, other = await new_tenant(), await new_tenant()
+    job, reads, read_again = await accept(client), [], jobs.read_again
+
+    async def counted(*args):
+        reads.append(args)
+        return await read_again(*args)
+
+    monkeypatch.setattr(jobs, "read_again", counted)
+    streams = [asyncio.create_task(client.get(f"/jobs/{job}/events")) for _ in range(job_streams.MAX_STREAMS)]
+    await asyncio.sleep(2.5)
+    one_more = await client.get(f"/jobs/{job}/events")
+    assert (one_more.status_code, one_more.json()["code"]) == (429, "too_many_requests")
+    theirs = await accept(other)
+    streams.append(asyncio.create_task(other.get(f"/jobs/{theirs}/events")))
+    before = len(reads)
+    for each, id in ((client, job), (other, theirs)):
+        await each.delete(f"/jobs/{id}")
+    assert [parsed((await stream).text)[-1][0] for stream in streams] == ["done"] * len(streams)
+    assert before < job_streams.MAX_STREAMS
+    assert (await client.get(f"/jobs/{job}/events")).status_code == 200, "those that have ended count no more"
+
+
+async def test_only_documents_that_may_have_changed_are_read_again(new_tenant: NewTenant, services):
+    job = await accept(await new_tenant())
+    claimed = await queue.claim(services.database, "w", "ingest", lease_s=60)
+    assert (claimed.job_id, claimed.item_number) == (job, 0)
+    known = await jobs.get_job(services.database, claimed.tenant, job)
+
+    async def changed(known):
+        again = await jobs.read_again(services.database, claimed.tenant, known)
+        assert again == await jobs.get_job(services.database, claimed.tenant, job) != known
+        # What is the same object was not read.
+        assert [item is old for item, old in zip(again.documents, known.documents, strict=True)] == [False, True, True]
+        return again
+
+    await queue.record(services.database, claimed, stage="split", chunks=7)
+    known = await changed(known)
+    await queue.requeue(services.database, claimed, delay_s=0)
+    known = await changed(known)
+    claimed = await queue.claim(services.database, "w", "ingest", lease_s=60)
+    await queue.fail(services.database, claimed, "corrupt", "It is damaged.")
+    known = await changed(known)
+    blobs = await jobs.cancel_job(services.database, claimed.tenant, job)
+    assert len(blobs[1]) == 2

@@ -11,7 +11,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.tenants import SCOPES, tenant_by_slug
 from tests.conftest import ADMIN_KEY, ROOT, NewTenant, ingest_text
 
@@ -111,7 +111,7 @@ async def test_a_job_is_seen_by_the_keys_of_its_kind(new_tenant: NewTenant, serv
     number = (await tenant_by_slug(services.database, "kinds")).number
     ids = {"ingest": (await ingest_text(owner, "The vault opens at nine.", id="vault"))["id"]}
     for kind, task in KINDS.items():
-        ids[kind] = (await jobs.create_job(services.database, number, task))[0].id
+        ids[kind] = (await job_creation.create_job(services.database, number, task))[0].id
     clients = await keys_of_one_tenant(owner, "kinds")
     assert {name: await seen(client, ids) for name, client in clients.items()} == SEEN
     for client in clients.values():
@@ -141,7 +141,7 @@ async def test_jobs_are_found_by_their_status(new_tenant: NewTenant, services, w
     number = (await tenant_by_slug(services.database, f"by-{status}")).number
     await ingest_text(owner, "Done.")
     for name in ("first", "second", "third"):
-        await jobs.create_job(services.database, number, jobs.Task("tune", name))
+        await job_creation.create_job(services.database, number, jobs.Task("tune", name))
     listed = (await owner.get("/jobs")).json()["data"]
     assert [job["status"] for job in listed] == ["queued"] * 3 + ["succeeded"]
     assert (await owner.delete(f"/jobs/{listed[1]['id']}")).status_code == 200

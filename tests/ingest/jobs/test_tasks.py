@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.errors import DatabaseUnavailable, NotFound
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from app.storage.idempotency import Idempotency
 from ingest.jobs import queue as claims
 from ingest.jobs.queue import LeaseLost
@@ -31,7 +31,7 @@ def nothing_open(owner_url):
 
 
 async def queue(services, tenant, kind="tune", request=None):
-    made, new = await jobs.create_job(
+    made, new = await job_creation.create_job(
         services.database, tenant, jobs.Task(kind, "tone", spec={"epochs": 1, "words": 3}), request
     )
     assert new
@@ -131,7 +131,7 @@ async def test_a_cancelled_task_is_its_worker_s_no_more(services, tenant):
 async def test_the_same_request_again_gives_the_same_task(services, tenant):
     request = Idempotency(secrets.token_hex(4), b"x")
     first = await queue(services, tenant, request=request)
-    again, new = await jobs.create_job(services.database, tenant, jobs.Task("tune", "tone"), request)
+    again, new = await job_creation.create_job(services.database, tenant, jobs.Task("tune", "tone"), request)
     assert (again.id, new) == (first.id, False)
 
 
@@ -148,7 +148,7 @@ async def test_anothers_task_is_an_unknown_one(services, tenant, new_number):
 async def test_pages_newest_first_by_kind_and_adapter(services, tenant):
     made = [await queue(services, tenant, kind) for kind in ("tune", "evaluate", "tune")]
     async with services.database.transaction(tenant) as connection:
-        await jobs.insert_job(connection, tenant, "job_check", jobs.Task("check", "tone", 1))
+        await job_creation.insert_job(connection, tenant, "job_check", jobs.Task("check", "tone", 1))
     first = await jobs.list_jobs(services.database, tenant, limit=2)
     rest = await jobs.list_jobs(services.database, tenant, limit=9, before=(first[-1].created_at, first[-1].id))
     assert [each.id for each in first + rest] == [each.id for each in reversed(made)]

@@ -13,7 +13,7 @@ import pytest
 from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
-from app.storage import jobs
+from app.storage import job_creation, jobs
 from ingest.jobs.queue import TaskFailed
 from ingest.tune.progress import MAX_POINTS, TrainingProgress
 from ingest.tune.run import NEEDED
@@ -46,7 +46,7 @@ async def begin(services, tenant: int, **parameters: Any) -> str:
         ],
         "hyperparameters": Hyperparameters(**{**FEW, **parameters}).model_dump(),
     }
-    task, _ = await jobs.create_job(services.database, tenant, jobs.Task("tune", "tone", spec=spec))
+    task, _ = await job_creation.create_job(services.database, tenant, jobs.Task("tune", "tone", spec=spec))
     return task.id
 
 
@@ -164,3 +164,16 @@ def test_the_curve_of_a_long_run_stays_short_and_goes_on_after_a_break():
     again.update({"step": 3001, "steps": 5000, "loss": 0.5})
     assert max(point["step"] for point in again.curve) == 3000
     assert again.shown(5)["seconds"] == 15
+
+
+async def test_a_training_has_a_limit_of_time(trainer, new_number):
+    tenant = await new_number()
+    task_id = await begin(trainer, tenant, max_steps=100_000)
+    hasty = trainer.settings.model_copy(update={"tune_timeout_h": 1e-5})
+    async with Worker(dataclasses.replace(trainer, settings=hasty)):
+        ended = await until(trainer, tenant, task_id, lambda task: False)
+        assert not children_at(task_id)
+    assert ended.error is not None
+    assert (ended.status, ended.error.code) == ("failed", "timeout")
+    assert "KYUJANG_TUNE_TIMEOUT_H" in ended.error.detail
+    assert not (trainer.settings.trainings / task_id).exists()

@@ -1,0 +1,93 @@
+"""Creates jobs, within what a tenant may have unfinished at a time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from app.errors import TooManyRequests
+from app.storage.database import Connection, Database, fetch_one
+from app.storage.idempotency import Idempotency, first_job
+from app.storage.jobs import Job, Task, Upload, read
+from app.storage.tenancy import TenantNumber
+
+RETRY_AFTER_S = 30
+
+
+async def create_job(
+    database: Database,
+    tenant: TenantNumber,
+    work: Sequence[Upload] | Task,
+    request: Idempotency | None = None,
+    *,
+    most: int | None = None,
+) -> tuple[Job, bool]:
+    """Accept documents or a task: no crash after this loses them. False if `request` has made the job before.
+
+    Raises TooManyRequests if more than `most` would be unfinished.
+    """
+    job_id = new_id()
+    async with database.transaction(tenant) as connection:
+        first = await first_job(connection, tenant, request, job_id) if request else job_id
+        if first == job_id:
+            await refuse_too_many(connection, tenant, work, most)
+            await insert_job(connection, tenant, job_id, work)
+        return await read(connection, tenant, first), first == job_id
+
+
+def new_id() -> str:
+    return f"job_{secrets.token_hex(12)}"
+
+
+async def refuse_too_many(
+    connection: Connection, tenant: TenantNumber, work: Sequence[Upload] | Task, most: int | None
+) -> None:
+    """Raises TooManyRequests if with this work more than `most` documents, or else tasks, would be unfinished."""
+    if most is None:
+        return
+    new, kinds, what, setting = (
+        (1, ["check", "evaluate", "tune"], "checks, evaluations and trainings", "KYUJANG_TENANT_TASKS")
+        if isinstance(work, Task)
+        else (len(work), ["ingest"], "documents", "KYUJANG_TENANT_DOCUMENTS")
+    )
+    row = await fetch_one(
+        connection,
+        """
+        select count(*) as unfinished from (
+            select from job_items where tenant_id = %(tenant)s and kind = any(%(kinds)s)
+              and status in ('queued', 'running') limit %(most)s
+        ) counted
+        """,
+        {"tenant": tenant, "kinds": kinds, "most": most},
+    )
+    unfinished = row["unfinished"] if row else 0
+    if unfinished + new > most:
+        raise TooManyRequests(
+            f"At most {most} {what} of a tenant may be unfinished at a time ({setting}); {unfinished} are, and this "
+            f"request adds {new}. Wait until some have ended, or cancel their jobs.",
+            retry_after_s=RETRY_AFTER_S,
+        )
+
+
+async def insert_job(
+    connection: Connection, tenant: TenantNumber, job_id: str, work: Sequence[Upload] | Task, *, done: bool = False
+) -> None:
+    """Insert it in the transaction that makes what it is about; `done`: nothing is left to do."""
+    kind = work.kind if isinstance(work, Task) else "ingest"
+    await connection.execute("insert into jobs (tenant_id, id, kind) values (%s, %s, %s)", [tenant, job_id, kind])
+    ended = {"status": "succeeded", "finished_at": datetime.now(UTC)} if done else {}
+    items = [vars(each) | ended for each in ([work] if isinstance(work, Task) else work)]
+    names = ("tenant_id", "job_id", "n", *items[0])
+    query = f"insert into job_items ({', '.join(names)}) values ({', '.join(['%s'] * len(names))})"  # noqa: S608 - ours
+    async with connection.cursor() as cursor:
+        rows = [(tenant, job_id, n, *map(stored, item.values())) for n, item in enumerate(items)]
+        await cursor.executemany(query.encode(), rows)
+
+
+def stored(value: Any) -> Any:
+    """Return what psycopg takes for the value."""
+    return Jsonb(value) if isinstance(value, dict) else value

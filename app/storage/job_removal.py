@@ -1,0 +1,38 @@
+"""Removes jobs that have ended long ago."""
+
+from __future__ import annotations
+
+from app.storage.database import Database, fetch_all
+from app.storage.tenancy import TenantNumber
+
+# So many are deleted in one transaction.
+AT_ONCE = 500
+
+
+async def remove_finished_jobs(database: Database, tenant: TenantNumber, *, older_than_days: float) -> int:
+    """Remove the jobs of documents and checks that ended longer ago; return how many.
+
+    Reports of evaluations and trainings stay.
+    """
+    removed = 0
+    while True:
+        async with database.transaction(tenant) as connection:
+            gone = await fetch_all(
+                connection,
+                """
+                with finished as (
+                    select j.id from jobs j
+                    where j.tenant_id = %(tenant)s and j.kind in ('ingest', 'check')
+                      and j.created_at < now() - make_interval(secs => %(age)s)
+                      and not exists (
+                          select from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
+                            and (i.finished_at is null or i.finished_at >= now() - make_interval(secs => %(age)s)))
+                    limit %(most)s
+                )
+                delete from jobs using finished where tenant_id = %(tenant)s and jobs.id = finished.id returning jobs.id
+                """,
+                {"tenant": tenant, "age": older_than_days * 86400, "most": AT_ONCE},
+            )
+        removed += len(gone)
+        if len(gone) < AT_ONCE:
+            return removed
