@@ -17,6 +17,7 @@ from app.api import (
     ingest,
     jobs,
     openai,
+    openai_responses,
     problems,
     prompts,
     query,
@@ -38,7 +39,8 @@ from app.services import Services
 from app.settings import Settings
 
 ROUTERS = tuple(
-    each.router for each in (query, openai, prompts, adapters, ingest, documents, jobs, tune, tenants, health)
+    each.router
+    for each in (query, openai, openai_responses, prompts, adapters, ingest, documents, jobs, tune, tenants, health)
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
 # FastAPI's own pages load scripts from other hosts; its redirects lead to the host that the caller names.

@@ -4,86 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from app.adapters import activation
 from app.adapters.activation import AUTO
 from app.adapters.folders import adapter_of
-from app.adapters.version import AdapterVersion
 from app.concurrency import in_background
 from app.errors import InvalidInput, Unavailable
-from app.generation.adapter_cache import Adapter
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
-from app.generation.replica import Served
-from app.grounding.citations import CitationChecker
+from app.generation.messages import Sampling
 from app.grounding.guard import GroundedAnswer, NoAnswerReason, check, extractive_answer, no_answer
 from app.prompting import stored_prompts
-from app.prompting.elements import Grounding, PromptElements, elements_for
+from app.prompting.elements import elements_for
 from app.prompting.json_schema import allow_declining, validate_schema
 from app.prompting.query_rewriting import rewrite_query
 from app.prompting.reply import Reply
-from app.prompting.stored_prompts import StoredPrompt
-from app.prompting.token_budget import Prompt, assemble, assemble_without_engine, count_tokens, counting_tokens
-from app.questions import Answer, AnswerEvent, Delta, Preview, Question, Retrieved
-from app.retrieval.match import Match
-from app.retrieval.search import Found
+from app.prompting.token_budget import (
+    assemble,
+    assemble_without_engine,
+    count_tokens,
+    counting_tokens,
+    no_prompt,
+)
+from app.questions import Answer, AnswerEvent, Delta, Draft, Plan, Preview, Question, Retrieved
 from app.services import Services
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import Tenant
 from app.timings import StepTimer, milliseconds
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the question is to be answered with. Without a `grounding` the model decides it."""
-
-    question: Question
-    stored: StoredPrompt | None
-    adapter: AdapterVersion | None
-    loadable: Adapter | None
-    """The adapter as the engine loads it."""
-    elements: PromptElements
-    grounding: Grounding | None
-
-    def grounding_of(self, served: Served) -> Grounding:
-        # The packaged toy model invents; its inventions must not be shown unasked.
-        chosen = self.grounding or ("extract" if served.is_packaged else "mark")
-        # A sentence out of the sources keeps to no schema.
-        return "refuse" if chosen == "extract" and self.question.schema is not None else chosen
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What has come of the question so far. Without a `generation` the sources' own sentences answer."""
-
-    query: str
-    found: Found
-    prompt: Prompt = field(default_factory=Prompt)
-    served: Served | None = None
-    grounding: Grounding = "mark"
-    reply: Reply = field(default_factory=Reply)
-    checker: CitationChecker | None = None
-    generation: Generation | None = None
-    shown: str = ""
-    """What the caller has of the text."""
-    fallback: str | None = None
-
-    @property
-    def stands(self) -> bool:
-        """Whether the text can be shown as it comes: its check marks it at most."""
-        return self.grounding in ("mark", "off")
-
-    @property
-    def text(self) -> str:
-        return self.reply.answer.strip()
-
-    @property
-    def contexts(self) -> Sequence[Match]:
-        return self.found.matches[: self.prompt.used_contexts] if self.generation else self.found.matches
 
 
 async def answer(services: Services, tenant: Tenant, question: Question) -> Answer:
@@ -107,22 +58,22 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
         found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
         plan = await choosing
     yield Retrieved(found.matches)
-    draft = _Draft(query, found)
+    draft = Draft(plan, query, found, no_prompt(question.dialogue))
     if engine is not None and found.matches:
         try:
             draft.served = await engine.served()
             draft.grounding = plan.grounding_of(draft.served)
             with timer.step("prompt"):
                 draft.prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
-            async with aclosing(_generate(engine, tenant.number, plan, draft, timer)) as deltas:
+            async with aclosing(_generate(engine, tenant.number, draft, timer)) as deltas:
                 async for delta in deltas:
                     draft.shown += delta.text
                     yield delta
         except Unavailable as error:
             if draft.shown or services.settings.fallback == "none" or question.schema is not None:
                 raise
-            draft = _Draft(query, found, fallback=error.code)
-    for event in await asyncio.to_thread(_check, plan, draft, timer):
+            draft = Draft(plan, query, found, no_prompt(question.dialogue), fallback=error.code)
+    for event in await asyncio.to_thread(_check, draft, timer):
         yield event
 
 
@@ -149,7 +100,7 @@ async def _refuse_at_once(engine: Engine | None, tenant: TenantNumber, question:
         await asyncio.to_thread(validate_schema, question.schema)
 
 
-async def _choose(services: Services, tenant: TenantNumber, question: Question) -> _Plan:
+async def _choose(services: Services, tenant: TenantNumber, question: Question) -> Plan:
     """Choose the stored prompt, the adapter, the prompt's elements and the grounding."""
     adapter = None
     async with services.database.snapshot(tenant) as snapshot:
@@ -163,19 +114,19 @@ async def _choose(services: Services, tenant: TenantNumber, question: Question) 
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
     loadable = adapter_of(services.settings, tenant, adapter.engine_name) if adapter else None
-    return _Plan(question, stored, adapter, loadable, elements, elements.grounding or services.settings.grounding)
+    return Plan(question, stored, adapter, loadable, elements, elements.grounding or services.settings.grounding)
 
 
-async def _generate(
-    engine: Engine, tenant: TenantNumber, plan: _Plan, draft: _Draft, timer: StepTimer
-) -> AsyncGenerator[Delta]:
+async def _generate(engine: Engine, tenant: TenantNumber, draft: Draft, timer: StepTimer) -> AsyncGenerator[Delta]:
     """Complete the draft. Yield the text as it comes and its markers once they are checked, unless the check of the
     whole may replace or refuse it."""
-    question, begun = plan.question, asyncio.Event()
+    plan, begun = draft.plan, asyncio.Event()
+    question = plan.question
     draft.reply = Reply(structured=question.schema is not None)
-    draft.checker = _checker(plan, draft)
+    draft.checker = draft.new_checker()
     schema = allow_declining(question.schema) if question.schema is not None else None
-    request = ChatRequest(draft.prompt.messages, plan.elements.sampling, tenant, schema, plan.loadable)
+    sampling: Sampling = {**plan.elements.sampling, "max_tokens": draft.prompt.max_tokens}
+    request = ChatRequest(draft.prompt.messages, sampling, tenant, schema, plan.loadable)
     async with counting_tokens(engine, plan.elements, draft.prompt, question.input, after=begun) as counts:
         with timer.step("generate"):
             async with aclosing(engine.generate(request)) as parts:
@@ -183,7 +134,7 @@ async def _generate(
                     begun.set()
                     if isinstance(part, Generation):
                         draft.generation = part
-                    elif (text := await _checked(draft, draft.reply.feed(part))) and draft.stands:
+                    elif (text := await draft.feed(part)) and draft.stands:
                         yield Delta(text)
         assert draft.generation is not None
         draft.prompt = replace(draft.prompt, tokens={**await counts, "total": draft.generation.prompt_tokens})
@@ -191,22 +142,9 @@ async def _generate(
     timer.ms["first_token"] = milliseconds(draft.generation.first_token_s)
 
 
-def _checker(plan: _Plan, draft: _Draft) -> CitationChecker:
-    structured = plan.question.schema is not None
-    matches = draft.found.matches[: draft.prompt.used_contexts]
-    return CitationChecker(matches, "\n".join(_questions(plan, draft)), structured=structured)
-
-
-async def _checked(draft: _Draft, text: str) -> str:
-    """Return what can be shown once this text has come."""
-    assert draft.checker is not None
-    shown = draft.checker.feed(text)
-    return shown + await asyncio.to_thread(draft.checker.check) if draft.stands and draft.checker.due else shown
-
-
-def _check(plan: _Plan, draft: _Draft, timer: StepTimer) -> list[AnswerEvent]:
+def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
     """Check what the draft says. Return what of its text has not been shown, the citations, and the answer."""
-    grounded = _grounded(plan, draft)
+    plan, grounded = draft.plan, _grounded(draft)
     answer = Answer(
         id=f"qry_{secrets.token_hex(12)}",
         grounded=grounded,
@@ -221,15 +159,11 @@ def _check(plan: _Plan, draft: _Draft, timer: StepTimer) -> list[AnswerEvent]:
         adapter=plan.adapter.reference if draft.served and plan.adapter else None,
         fallback=draft.fallback,
     )
-    rest = grounded.text.removeprefix(draft.shown)
-    if draft.shown and not grounded.text.startswith(draft.shown):
-        # What was shown has turned out to be thinking aloud, or the model declined after all.
-        rest = f"\n\n{grounded.text}"
-    return [*([Delta(rest)] if rest else []), *grounded.citations, answer]
+    return [*map(Delta, draft.rest_of(grounded.text)), *grounded.citations, answer]
 
 
-def _grounded(plan: _Plan, draft: _Draft) -> GroundedAnswer:
-    refusal, questions = plan.elements.no_answer_text, _questions(plan, draft)
+def _grounded(draft: Draft) -> GroundedAnswer:
+    refusal, questions = draft.plan.elements.no_answer_text, draft.questions
     if not draft.found.matches:
         reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"
         return no_answer(reason, refusal)
@@ -237,12 +171,4 @@ def _grounded(plan: _Plan, draft: _Draft) -> GroundedAnswer:
         return extractive_answer(draft.contexts, questions, no_answer_text=refusal)
     if not draft.text:
         return no_answer("model_declined", refusal, mode="generated")
-    if draft.checker is None or draft.checker.text.strip() != draft.text:
-        draft.checker = _checker(plan, draft)
-        draft.checker.feed(draft.text)
-    return check(draft.checker.finish(), draft.contexts, questions, draft.grounding, no_answer_text=refusal)
-
-
-def _questions(plan: _Plan, draft: _Draft) -> list[str]:
-    """Return the question as asked, and as searched for."""
-    return list(dict.fromkeys((plan.question.input, draft.query)))
+    return check(draft.finish(), draft.contexts, questions, draft.grounding, no_answer_text=refusal)

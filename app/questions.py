@@ -1,21 +1,26 @@
-"""A question, and the events and the answer that come of it."""
+"""A question, what it is answered with, and the events and the answer that come of it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.adapters.activation import AUTO
+from app.adapters.version import AdapterVersion
+from app.generation.adapter_cache import Adapter
 from app.generation.completion import Generation
 from app.generation.messages import Message
-from app.grounding.citations import Citation
+from app.generation.replica import Served
+from app.grounding.citations import Citation, CitationChecker, Support
 from app.grounding.guard import GroundedAnswer
-from app.prompting.elements import Overrides
+from app.prompting.elements import Grounding, Overrides, PromptElements
+from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
 from app.prompting.token_budget import Dialogue, Prompt
 from app.retrieval.match import Match
-from app.retrieval.search import SearchOptions
+from app.retrieval.search import Found, SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,92 @@ class Question:
     turns: Sequence[Message] = ()
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
+    dropped_turns: int = 0
+    cut_texts: int = 0
+    """What the client sent and is not among `turns`, or not whole."""
 
     @property
     def dialogue(self) -> Dialogue:
-        return Dialogue(self.input, self.turns)
+        return Dialogue(self.input, self.turns, self.dropped_turns, self.cut_texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the question is to be answered with. Without a `grounding` the model decides it."""
+
+    question: Question
+    stored: StoredPrompt | None
+    adapter: AdapterVersion | None
+    loadable: Adapter | None
+    """The adapter as the engine loads it."""
+    elements: PromptElements
+    grounding: Grounding | None
+
+    def grounding_of(self, served: Served) -> Grounding:
+        # The packaged toy model invents; its inventions must not be shown unasked.
+        chosen = self.grounding or ("extract" if served.is_packaged else "mark")
+        # A sentence out of the sources keeps to no schema.
+        return "refuse" if chosen == "extract" and self.question.schema is not None else chosen
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has come of the question so far. Without a `generation` the sources' own sentences answer."""
+
+    plan: Plan
+    query: str
+    found: Found
+    prompt: Prompt = field(default_factory=Prompt)
+    served: Served | None = None
+    grounding: Grounding = "mark"
+    reply: Reply = field(default_factory=Reply)
+    checker: CitationChecker | None = None
+    generation: Generation | None = None
+    shown: str = ""
+    """What the caller has of the text."""
+    fallback: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the text can be shown as it comes: its check marks it at most."""
+        return self.grounding in ("mark", "off")
+
+    @property
+    def text(self) -> str:
+        return self.reply.answer.strip()
+
+    @property
+    def contexts(self) -> Sequence[Match]:
+        return self.found.matches[: self.prompt.used_contexts] if self.generation else self.found.matches
+
+    @property
+    def questions(self) -> list[str]:
+        """The question as asked, and as searched for."""
+        return list(dict.fromkeys((self.plan.question.input, self.query)))
+
+    def new_checker(self) -> CitationChecker:
+        matches = self.found.matches[: self.prompt.used_contexts]
+        structured = self.plan.question.schema is not None
+        return CitationChecker(matches, "\n".join(self.questions), structured=structured)
+
+    async def feed(self, part: str) -> str:
+        """Take what the engine has sent; return what can be shown now."""
+        assert self.checker is not None
+        shown = self.checker.feed(self.reply.feed(part))
+        return shown + await asyncio.to_thread(self.checker.check) if self.stands and self.checker.due else shown
+
+    def finish(self) -> Support:
+        """Check what has not been checked; all, where what came first has turned out to be thinking aloud."""
+        if self.checker is None or self.checker.text.strip() != self.text:
+            self.checker = self.new_checker()
+            self.checker.feed(self.text)
+        return self.checker.finish()
+
+    def rest_of(self, answer: str) -> list[str]:
+        """Return what of the answer the caller does not have; all of it, where something else was shown."""
+        if not answer.startswith(self.shown):
+            return [f"\n\n{answer}"]
+        return [rest] if (rest := answer[len(self.shown) :]) else []
 
 
 @dataclass(frozen=True, slots=True)

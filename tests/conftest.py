@@ -52,6 +52,7 @@ needs_shared_data = pytest.mark.skipif(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")

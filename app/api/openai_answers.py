@@ -42,6 +42,17 @@ class GroundsOut(BaseModel):
     fallback: str | None
 
 
+class FunctionOut(BaseModel):
+    name: str
+    arguments: str
+
+
+class CallOut(BaseModel):
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionOut
+
+
 class MessageOut(BaseModel):
     """`refusal` takes the place of `content` where a schema was asked for and there is no answer."""
 
@@ -49,12 +60,13 @@ class MessageOut(BaseModel):
     content: str | None
     refusal: str | None
     reasoning_content: str | None
+    tool_calls: list[CallOut] | None = None
 
 
 class ChoiceOut(BaseModel):
     index: Literal[0] = 0
     message: MessageOut
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "tool_calls"]
     logprobs: None = None
 
 
@@ -72,6 +84,45 @@ class ChatOut(BaseModel):
     choices: list[ChoiceOut]
     usage: UsageOut
     kyujang: GroundsOut
+
+
+class TextChoiceOut(BaseModel):
+    index: Literal[0] = 0
+    text: str
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+
+
+class TextOut(BaseModel):
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[TextChoiceOut]
+    usage: UsageOut
+    kyujang: GroundsOut
+
+
+class EmbeddingOut(BaseModel):
+    """`embedding` is the base64 of little-endian floats of 32 bits where `encoding_format` says so."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsageOut(BaseModel):
+    """Tokens are not counted."""
+
+    prompt_tokens: Literal[0] = 0
+    total_tokens: Literal[0] = 0
+
+
+class EmbeddingsOut(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[EmbeddingOut]
+    model: str
+    usage: EmbeddingUsageOut = EmbeddingUsageOut()
 
 
 class ModelOut(BaseModel):

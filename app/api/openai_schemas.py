@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from app.api.filters import Filters
+from app.api.openai_conversation import MAX_MESSAGES, ChatMessage
 from app.api.query_schemas import (
-    MAX_TURNS,
+    MAX_TOKENS,
     AdapterChoice,
-    MaxTokens,
     MinScore,
-    ResponseFormatBody,
-    Seed,
+    ResponseFormat,
     Stops,
     Temperature,
     TopP,
@@ -22,38 +21,18 @@ from app.api.schemas import MAX_TOP_K, Body, Input
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 
-TEXT_ALONE = (
-    "only text is understood, a string or parts {'type': 'text', 'text': …}: "
-    "take a file in with POST /ingest and ask about it"
-)
-NO_TOOLS = "tools are not served: leave it out"
 NO_THINKING = "is not served: let a stored prompt with 'reasoning' be the model"
-
-
-def _text(content: Any) -> Any:
-    if not isinstance(content, list):
-        return content
-    for part in content:
-        if not isinstance(part, dict) or set(part) != {"type", "text"} or part["type"] != "text":
-            raise ValueError(TEXT_ALONE)
-        if not isinstance(part["text"], str):
-            raise ValueError(TEXT_ALONE)
-    return "\n".join(part["text"] for part in content)
+NO_LOGPROBS = "log probabilities are not served: leave it out"
+NO_FUNCTIONS = "is not served: send the function in 'tools', and its name in 'tool_choice'"
 
 
 def _listed(stop: Any) -> Any:
-    return [stop] if isinstance(stop, str) else stop
+    """An empty string stops nothing."""
+    listed = [stop] if isinstance(stop, str) else stop
+    return [each for each in listed if each != ""] or None if isinstance(listed, list) else listed
 
 
-def _format(value: Any) -> Any:
-    if value == {"type": "text"}:
-        return None
-    if isinstance(value, dict) and value.get("type") == "json_object":
-        raise ValueError("json_object is not served: send {'type': 'json_schema', …} with the schema you expect")
-    return value
-
-
-def _none_but(*neutral: Any, because: str) -> BeforeValidator:
+def none_but(*neutral: Any, because: str) -> BeforeValidator:
     """For a field of which only some values change nothing."""
 
     def check(value: Any) -> None:
@@ -67,30 +46,12 @@ def _one_or_many(one: dict[str, Any], many: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [one, {"type": "array", "items": many}]})
 
 
-PART = {
-    "type": "object",
-    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-    "required": ["type", "text"],
-    "additionalProperties": False,
-}
-Content = Annotated[Input, BeforeValidator(_text), _one_or_many({"type": "string"}, PART)]
+# Clients ask for the most that any model gives, and take numbers of 64 bits for seeds.
+MaxTokens = Annotated[int, Field(ge=1, lt=2**63), AfterValidator(lambda tokens: min(tokens, MAX_TOKENS))]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**64), AfterValidator(lambda seed: seed % 2**31)]
 Stop = Annotated[Stops | None, BeforeValidator(_listed), _one_or_many({"type": ["string", "null"]}, {"type": "string"})]
-Nothing = Annotated[None, _none_but([], {}, "none", because=NO_TOOLS)]
 Ignored = Annotated[Any, Field(description="Changes nothing")]
-
-
-class ChatMessage(Body):
-    """An answer's message may be sent back as it came."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Content
-    name: Ignored = None
-    refusal: Ignored = None
-    annotations: Ignored = None
-    reasoning_content: Ignored = None
-    tool_calls: Nothing = None
-    function_call: Nothing = None
-    audio: Annotated[None, _none_but(because=TEXT_ALONE)] = None
+Model = Annotated[str, StringConstraints(max_length=80)]
 
 
 class StreamOptions(Body):
@@ -104,10 +65,8 @@ class SampledBody(Body):
     temperature: Temperature | None = None
     top_p: TopP | None = None
     max_tokens: MaxTokens | None = None
-    max_completion_tokens: MaxTokens | None = None
     stop: Stop = None
     seed: Seed | None = None
-    response_format: Annotated[ResponseFormatBody | None, BeforeValidator(_format)] = None
 
 
 class RetrievalBody(Body):
@@ -130,35 +89,83 @@ class IgnoredBody(Body):
     store: Ignored = None
     metadata: Ignored = None
     service_tier: Ignored = None
-    prediction: Ignored = None
     prompt_cache_key: Ignored = None
     prompt_cache_options: Ignored = None
     prompt_cache_retention: Ignored = None
-    parallel_tool_calls: Ignored = None
-    top_logprobs: Annotated[None, _none_but(0, because="log probabilities are not served: leave it out")] = None
-    logprobs: Annotated[None, _none_but(False, because="log probabilities are not served: leave it out")] = None
-    n: Annotated[None, _none_but(1, because="one answer is given: leave n out, or ask again with another seed")] = None
-    frequency_penalty: Annotated[None, _none_but(0, because="penalties are not served: leave it out")] = None
-    presence_penalty: Annotated[None, _none_but(0, because="penalties are not served: leave it out")] = None
-    logit_bias: Annotated[None, _none_but({}, because="biases are not served: leave it out")] = None
-    tools: Nothing = None
-    tool_choice: Annotated[None, _none_but("none", "auto", because=NO_TOOLS)] = None
-    functions: Nothing = None
-    function_call: Annotated[None, _none_but("none", "auto", because=NO_TOOLS)] = None
-    modalities: Annotated[None, _none_but(["text"], because="answers are text: leave it out")] = None
-    audio: Annotated[None, _none_but(because="answers are text: leave it out")] = None
-    moderation: Annotated[None, _none_but(because="is not served: leave it out")] = None
-    web_search_options: Annotated[
-        None, _none_but(because="the tenant's documents alone are searched: leave it out")
-    ] = None
-    reasoning_effort: Annotated[None, _none_but("none", because=NO_THINKING)] = None
-    verbosity: Annotated[
-        None, _none_but("medium", because="is not served: let a stored prompt's output_indicator say how long")
-    ] = None
+    n: Annotated[None, none_but(1, because="one answer is given: leave n out, or ask again with another seed")] = None
+    frequency_penalty: Annotated[None, none_but(0, because="penalties are not served: leave it out")] = None
+    presence_penalty: Annotated[None, none_but(0, because="penalties are not served: leave it out")] = None
+    logit_bias: Annotated[None, none_but({}, because="biases are not served: leave it out")] = None
 
 
 class ChatBody(SampledBody, RetrievalBody, IgnoredBody):
-    model: Annotated[str, StringConstraints(max_length=80)]
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_TURNS)]
+    model: Model
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    max_completion_tokens: MaxTokens | None = None
+    response_format: ResponseFormat = None
+    tools: Annotated[Any, Field(description="One function, which `tool_choice` names: the answer is its arguments")] = (
+        None
+    )
+    tool_choice: Any = None
+    prediction: Ignored = None
+    parallel_tool_calls: Ignored = None
+    top_logprobs: Annotated[None, none_but(0, because=NO_LOGPROBS)] = None
+    logprobs: Annotated[None, none_but(False, because=NO_LOGPROBS)] = None
+    functions: Annotated[None, none_but([], because=NO_FUNCTIONS)] = None
+    function_call: Annotated[None, none_but("none", "auto", because=NO_FUNCTIONS)] = None
+    modalities: Annotated[None, none_but(["text"], because="answers are text: leave it out")] = None
+    audio: Annotated[None, none_but(because="answers are text: leave it out")] = None
+    moderation: Annotated[None, none_but(because="is not served: leave it out")] = None
+    web_search_options: Annotated[None, none_but(because="the tenant's documents alone are searched: leave it out")] = (
+        None
+    )
+    reasoning_effort: Annotated[None, none_but("none", because=NO_THINKING)] = None
+    verbosity: Annotated[
+        None, none_but("medium", because="is not served: let a stored prompt's output_indicator say how long")
+    ] = None
+
+
+def _only(prompt: Any) -> Any:
+    return prompt[0] if isinstance(prompt, list) and len(prompt) == 1 else prompt
+
+
+class CompletionBody(SampledBody, RetrievalBody, IgnoredBody):
+    """Without a conversation: `prompt` is the question."""
+
+    model: Model
+    prompt: Annotated[Input, BeforeValidator(_only)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    best_of: Annotated[None, none_but(1, because="one answer is given: leave best_of out")] = None
+    echo: Annotated[None, none_but(False, because="the prompt is not repeated: leave it out")] = None
+    logprobs: Annotated[None, none_but(0, because=NO_LOGPROBS)] = None
+    suffix: Annotated[None, none_but("", because="is not served: leave it out")] = None
+
+
+MAX_EMBEDDED = 1000
+TEXTS_ALONE = (
+    "only texts are embedded, not their tokens: with LangChain set check_embedding_ctx_length=False, and leave it to "
+    "this service to cut a long text"
+)
+
+
+def _texts(texts: Any) -> Any:
+    texts = [texts] if isinstance(texts, str) else texts
+    if isinstance(texts, list) and any(not isinstance(each, str) for each in texts):
+        raise ValueError(TEXTS_ALONE)
+    return texts
+
+
+class EmbeddingsBody(Body):
+    model: Model
+    input: Annotated[
+        list[Input],
+        Field(min_length=1, max_length=MAX_EMBEDDED),
+        BeforeValidator(_texts),
+        _one_or_many({"type": "string"}, {"type": "string"}),
+    ]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: Ignored = None

@@ -102,6 +102,7 @@ def prompt_out(prompt: Prompt, stored: StoredPrompt | None) -> PromptOut:
         tokens=prompt.tokens,
         dropped_contexts=prompt.dropped_contexts,
         dropped_messages=prompt.dropped_messages,
+        cut_messages=prompt.cut_messages,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
@@ -20,6 +20,7 @@ MinScore = Annotated[float, Field(ge=-1, le=1000, description="Of the mode's own
 MAX_TOKENS = 8192
 MAX_TURNS = 100
 MAX_EXAMPLES = 32
+MAX_PERSONA_CHARACTERS = 20_000
 
 Instruction = Annotated[str, StringConstraints(min_length=1, max_length=20_000), CLEAN]
 OutputIndicator = Annotated[str, StringConstraints(min_length=1, max_length=5_000), CLEAN]
@@ -53,7 +54,7 @@ class ElementsBody(Body):
     context_label: Label | None = None
     input_label: Label | None = None
     examples: Annotated[list[ExampleBody], Field(max_length=MAX_EXAMPLES)] | None = None
-    persona: Annotated[str, StringConstraints(max_length=5_000), CLEAN] | None = None
+    persona: Annotated[str, StringConstraints(max_length=MAX_PERSONA_CHARACTERS), CLEAN] | None = None
     reasoning: bool | None = None
     no_answer_text: Annotated[str, StringConstraints(min_length=1, max_length=2_000), CLEAN] | None = None
     grounding: Grounding | None = None
@@ -115,6 +116,22 @@ class ResponseFormatBody(Body):
     json_schema: JsonSchemaBody
 
 
+def _with_schema(value: Any) -> Any:
+    """Name the schema that OpenAI's other formats mean."""
+    if value == {"type": "text"}:
+        return None
+    if value == {"type": "json_object"}:
+        return {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    return value
+
+
+ResponseFormat = Annotated[
+    ResponseFormatBody | None,
+    BeforeValidator(_with_schema),
+    Field(description="`json_schema`, `json_object` for any object, or `text`"),
+]
+
+
 class SearchBody(Body):
     input: Input
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 10
@@ -150,7 +167,7 @@ class QueryBody(ElementsBody):
 
     input: Input
     prompt: Annotated[str, StringConstraints(max_length=80)] | None = None
-    response_format: ResponseFormatBody | None = None
+    response_format: ResponseFormat = None
     adapter: AdapterChoice = "auto"
     messages: Annotated[list[TurnBody], Field(max_length=MAX_TURNS)] = Field([])
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
@@ -194,6 +211,7 @@ class PromptOut(BaseModel):
     tokens: dict[str, int]
     dropped_contexts: int
     dropped_messages: int = 0
+    cut_messages: int = 0
 
 
 class AnswerOut(BaseModel):

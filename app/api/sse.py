@@ -47,6 +47,7 @@ def _data(number: int, name: str, value: Any) -> str:
 
 NUMBERED = Format(_numbered)
 OPENAI = Format(_data, end="data: [DONE]\n\n")
+NAMED = Format(lambda number, name, value: f"event: {name}\n{_data(number, name, value)}")
 
 
 Within = Callable[[], AbstractContextManager[None]]

@@ -1,4 +1,4 @@
-"""Fit the prompt into the model: drop contexts, lowest-ranked first, then early turns; cut nothing."""
+"""Fit the prompt into the model: drop contexts, lowest-ranked first, then early turns, and cut the persona at last."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from app.prompting.elements import (
     source_block,
     sources_label,
     sources_text,
-    system_text,
 )
 from app.prompting.fencing import Fence, new_fence
 from app.prompting.source import Source
 
 # Of what is free, the share that the conversation may take from the contexts.
 TURNS_SHARE = 0.5
+# The share that the persona leaves for contexts and conversation.
+PERSONA_LEAVES = 0.25
 # What a chat template puts around a turn at most, which separate counts do not see.
 AROUND_A_TURN = 32
 
@@ -42,10 +43,12 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A question, and the conversation before it."""
+    """A question, and the conversation before it; `dropped` and `cut` count what was left out of it before."""
 
     text: str
     turns: Sequence[Message] = ()
+    dropped: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,14 @@ class Prompt:
     """How many of the best are in the prompt."""
     dropped_contexts: int = 0
     dropped_messages: int = 0
+    cut_messages: int = 0
+    max_tokens: int = 0
+    """How long the answer may be."""
+
+
+def no_prompt(dialogue: Dialogue) -> Prompt:
+    """Return what is told of a prompt that no engine gets."""
+    return Prompt(dropped_messages=dialogue.dropped, cut_messages=dialogue.cut)
 
 
 def assemble_without_engine(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue) -> Prompt:
@@ -69,22 +80,25 @@ def assemble_without_engine(elements: PromptElements, sources: Sequence[Source],
 async def assemble(
     tokenizer: Tokenizer, elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue
 ) -> Prompt:
-    """Leave room for the answer's `max_tokens`. Raises InvalidInput if not even the question alone fits."""
+    """Leave room for the answer's `max_tokens`, half of the context at most. Raises InvalidInput if not even the
+    question alone fits."""
     served = await tokenizer.served()
     fence = new_fence(served.special_tokens)
-    prompt = _prompt(elements, sources, dialogue, fence)
-    limit = served.context_tokens - elements.sampling["max_tokens"]
+    max_tokens = min(elements.sampling["max_tokens"], served.context_tokens // 2)
+    limit = served.context_tokens - max_tokens
+    prompt = replace(_prompt(elements, sources, dialogue, fence), max_tokens=max_tokens)
     # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
     most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
     if most <= limit or await tokenizer.count_message_tokens(prompt.messages) <= limit:
         return prompt
-    return await _fitted(tokenizer, elements, sources, dialogue, fence, limit)
+    fitted = await _fitted(tokenizer, elements, sources, dialogue, fence, limit)
+    return replace(fitted, max_tokens=max_tokens)
 
 
 def _prompt(elements: PromptElements, sources: Sequence[Source], dialogue: Dialogue, fence: Fence) -> Prompt:
     text = sources_text(elements, sources, fence)
     messages = messages_about(elements, text, dialogue.text, fence, dialogue.turns)
-    return Prompt(messages, text, used_contexts=len(sources))
+    return replace(no_prompt(dialogue), messages=messages, sources=text, used_contexts=len(sources))
 
 
 async def _fitted(
@@ -95,7 +109,11 @@ async def _fitted(
     fence: Fence,
     limit: int,
 ) -> Prompt:
-    room = limit - await tokenizer.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
+    room = limit - await _tokens_without_sources(tokenizer, elements, dialogue, fence)
+    while room < limit * PERSONA_LEAVES and elements.persona:
+        persona = elements.persona[: len(elements.persona) // 2]
+        elements, dialogue = replace(elements, persona=persona), replace(dialogue, cut=max(dialogue.cut, 1))
+        room = limit - await _tokens_without_sources(tokenizer, elements, dialogue, fence)
     if room < 0:
         raise InvalidInput(
             f"The question, the prompt and max_tokens are {-room} tokens too long for the model. "
@@ -110,8 +128,14 @@ async def _fitted(
     first = _first_turn(in_turns, room)
     room -= sum(in_turns[first:]) + AROUND_A_TURN * len(in_turns[first:])
     kept = _kept(in_blocks, room)
-    prompt = _prompt(elements, sources[:kept], Dialogue(dialogue.text, dialogue.turns[first:]), fence)
-    return replace(prompt, dropped_contexts=len(sources) - kept, dropped_messages=first)
+    newest = replace(dialogue, turns=dialogue.turns[first:], dropped=dialogue.dropped + first)
+    return replace(_prompt(elements, sources[:kept], newest, fence), dropped_contexts=len(sources) - kept)
+
+
+async def _tokens_without_sources(
+    tokenizer: Tokenizer, elements: PromptElements, dialogue: Dialogue, fence: Fence
+) -> int:
+    return await tokenizer.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
 
 
 @asynccontextmanager
@@ -138,7 +162,7 @@ async def _counts(
     after_examples = 1 + 2 * len(elements.examples)
     examples, turns = prompt.messages[1:after_examples], prompt.messages[after_examples:-1]
     parts = {
-        "instruction": system_text(elements),
+        "instruction": prompt.messages[0]["content"],
         "examples": "\n".join(message["content"] for message in examples),
         "messages": "\n".join(turn["content"] for turn in turns),
         "context": prompt.sources,

@@ -1,0 +1,59 @@
+"""Make a question of a body in OpenAI's shape, and name what is wrong with it as OpenAI does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from app.api.openai_conversation import Conversation
+from app.api.openai_schemas import RetrievalBody, SampledBody
+from app.api.query_mapping import question_of
+from app.api.query_schemas import QueryBody
+from app.errors import InvalidInput, UnknownModel
+from app.prompting.stored_prompts import DEFAULT
+from app.questions import Question
+
+Names = Mapping[str, str]
+# What our fields are called there.
+CHAT: Names = {"input": "messages", "persona": "messages", "prompt": "model"}
+TEXT: Names = {"input": "prompt", "prompt": "model"}
+RESPONSES: Names = {"messages": "input", "persona": "instructions", "prompt": "model", "response_format": "text"}
+
+
+def question_in(body: Any, said: Conversation, names: Names, **fields: Any) -> Question:
+    """Return the question, with what else `fields` say. Raises RequestValidationError for what does not go together."""
+    shared = (*SampledBody.model_fields, *RetrievalBody.model_fields)
+    given = {name: value for name in shared if (value := getattr(body, name, None)) is not None}
+    given |= {name: value for name, value in fields.items() if value is not None}
+    if body.model != DEFAULT:
+        given["prompt"] = body.model
+    try:
+        question = question_of(QueryBody.model_validate({**given, **said.fields}))
+    except ValidationError as error:
+        raise RequestValidationError([_renamed(each, names) for each in error.errors()]) from None
+    return replace(question, dropped_turns=said.dropped, cut_texts=said.cut)
+
+
+@contextmanager
+def in_their_terms(names: Names) -> Iterator[None]:
+    """Raise UnknownModel, or InvalidInput that names a field of OpenAI's."""
+    try:
+        yield
+    except InvalidInput as error:
+        name = error.errors[0]["pointer"].removeprefix("/")
+        if name == "prompt":
+            raise UnknownModel from error
+        if name not in names:
+            raise
+        raise InvalidInput(error.detail, pointer=f"/{names[name]}") from error
+
+
+def _renamed(error: ErrorDetails, names: Names) -> dict[str, Any]:
+    first, *rest = error["loc"] or ("",)
+    return {**error, "loc": (names.get(str(first), first), *rest)}
