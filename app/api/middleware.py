@@ -5,6 +5,7 @@ Plain ASGI, so that it streams.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -28,6 +29,9 @@ log = logging.getLogger("kyujang.request")
 SANE_ID = re.compile(rb"[A-Za-z0-9._\-]{1,100}")
 MAX_QUESTION_BYTES = 1 << 20
 MAX_TENANT_BYTES = 64 << 10
+# A body has this long, and longer for what has come of it.
+BODY_S = 60
+SLOWEST_BYTES_A_SECOND = 50_000
 EVALUATE = re.compile(r"/adapters/[^/]+/evaluate")
 PORT = re.compile(r":\d*$")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -116,11 +120,19 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit, named = self._limit(scope)
-        seen = 0
+        seen, whole = 0, False
+        loop = asyncio.get_running_loop()
+        started = loop.time()
 
         async def receive_counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            try:
+                # What comes after the body is waited for as long as the answer takes.
+                async with asyncio.timeout_at(None if whole else started + BODY_S + seen / SLOWEST_BYTES_A_SECOND):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
+            whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > limit:
                 # HTTPException, because FastAPI turns any other error while it reads a body into a 400.

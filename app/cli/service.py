@@ -34,10 +34,12 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="app.cli.http_protocol:ProblemProtocol",
         log_config=None,
         access_log=False,
         server_header=False,
+        http="app.cli.bounded_connection:BoundedConnection",
+        timeout_keep_alive=settings.keep_alive_s,
+        limit_concurrency=settings.max_connections,
     )
     return 0
 

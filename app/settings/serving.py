@@ -23,6 +23,10 @@ class Serving(Home, BaseSettings):
     """The address that the API listens on."""
     port: int = Field(8000, ge=1, le=65535)
     """The port that the API listens on."""
+    keep_alive_s: int = Field(65, ge=1)
+    """Seconds that an idle connection stays open: longer than a proxy's own, which is mostly 60."""
+    max_connections: int = Field(1000, ge=2)
+    """The most connections at a time; more get 503."""
     root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     """The path below which a reverse proxy serves the API, such as `/kyujang`, whether it takes it off or passes it
     on."""

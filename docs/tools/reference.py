@@ -25,6 +25,7 @@ NOTE = "<!-- Written by `python -m docs.tools.reference`. Change what the code s
 # Those that no exception carries.
 OTHER_ERRORS = {
     "method_not_allowed": (405, "The route has other methods."),
+    "too_slow": (408, "The body did not come in time."),
     "not_ready": (503, "Of `/readyz` only: `dependencies` names what is missing."),
 }
 

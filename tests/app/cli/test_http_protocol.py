@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from app.cli import service
+from app.cli.bounded_connection import BoundedConnection
 from app.cli.http_protocol import ProblemProtocol
 from app.settings import Settings
 
@@ -66,4 +67,4 @@ def test_the_service_is_served_so(monkeypatch):
     assert service._serve(Settings(engine="none"), None) == 0
     config = uvicorn.Config(app, http=given["http"])
     config.load()
-    assert config.http_protocol_class is ProblemProtocol
+    assert config.http_protocol_class is BoundedConnection
