@@ -130,7 +130,8 @@ async def test_the_operators_routes_need_the_operators_key(anonymous, headers):
 
 
 async def test_a_large_body_is_refused(anonymous):
-    answer = await anonymous.post("/tenants", content=b" " * ((64 << 10) + 1), headers=OPERATOR)
+    headers = OPERATOR | {"content-type": "application/json"}
+    answer = await anonymous.post("/tenants", content=b" " * ((64 << 10) + 1), headers=headers)
     assert answer.status_code == 413
     assert "64 KB" in answer.json()["detail"]
 
