@@ -134,19 +134,20 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, begin: str = "begin", tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
         """Send `begin` in one round trip, so without parameters. The pool commits or rolls back."""
-        async with AsyncExitStack() as held:
-            if self._limits is not None:
-                begin = self._limits.begin(begin)
-                if tenant is not None:
-                    await self._turn(held, tenant)
-            try:
+        try:
+            # Inside, since the commit may fail as well.
+            async with AsyncExitStack() as held:
+                if self._limits is not None:
+                    begin = self._limits.begin(begin)
+                    if tenant is not None:
+                        await self._turn(held, tenant)
                 connection = await held.enter_async_context(self._pool.connection())
                 await connection.execute(begin.encode())
                 yield connection
-            except TOO_LONG as error:
-                raise DatabaseUnavailable("The database takes longer than a request may wait for it.") from error
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                raise DatabaseUnavailable from error
+        except TOO_LONG as error:
+            raise DatabaseUnavailable("The database takes longer than a request may wait for it.") from error
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable from error
 
     async def _turn(self, held: AsyncExitStack, tenant: TenantNumber) -> None:
         try:

@@ -255,3 +255,13 @@ async def test_who_waits_for_a_connection_and_leaves_holds_none(bound, numbers):
 async def open_and_close(database: Database, tenant: int) -> None:
     async with database.transaction(tenant):
         pass
+
+
+async def test_a_connection_that_is_lost_at_the_commit_is_an_outage(services: Services, owner_url: str):
+    async def lost() -> None:
+        async with services.database.operator() as connection:
+            with psycopg.connect(owner_url) as owner:
+                owner.execute("select pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+
+    with pytest.raises(DatabaseUnavailable):
+        await lost()
