@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
@@ -16,8 +17,10 @@ from tests.e2e.engine_metrics import metric
 from tests.e2e.tenants import new_tenant, upload, with_keys
 from tests.e2e.test_up import answers, find, wait_for
 from tests.e2e.test_way import LONG, events
-from tests.marker_adapters import MarkerAdapters
 from tests.stack import Stack
+
+if TYPE_CHECKING:
+    from tests.marker_adapters import MarkerAdapters
 
 TEXT = "The lighthouse of Gadeok was built in 1909 of white stone. 가덕도 등대는 1909년에 흰 돌로 세워졌다."
 QUESTION = {"input": "When was the lighthouse of Gadeok built?", "top_k": 1, "max_tokens": 6, "grounding": "off"}
@@ -37,6 +40,9 @@ def service(stack: Stack) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def markers(stack: Stack) -> MarkerAdapters:
+    # Here, since every process of the suite would load torch and transformers while it collects the tests.
+    from tests.marker_adapters import MarkerAdapters
+
     return MarkerAdapters(stack.home / "models" / "smollm2")
 
 
