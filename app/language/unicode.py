@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from app.language.marks import MAX_MARKS, has_long_run
 MAX_METADATA_DEPTH = 6
 MAX_METADATA_VALUES = 500
 MAX_METADATA_BYTES = 16 << 10
+SURROGATE = re.compile("[\ud800-\udfff]")
 ONE_LINE = frozenset("\u2028\u2029")
 
 
@@ -21,7 +23,7 @@ def clean(text: str) -> str:
     """Normalise to NFC. Raises ValueError for NUL characters, lone surrogates and long runs of combining marks."""
     if "\x00" in text:
         raise ValueError("contains a NUL character (U+0000); remove it")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if SURROGATE.search(text):
         raise ValueError("contains a lone surrogate, which is not a character; send valid Unicode")
     # Some marks are several in NFC.
     if has_long_run(text) or has_long_run(normal := unicodedata.normalize("NFC", text)):
