@@ -29,6 +29,7 @@ from app.api.cors import Cors
 from app.api.job_streams import JobStreams
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
+from app.api.readiness import ReadinessCheck
 from app.api.schemas import IngestBody, Problem
 from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
@@ -77,6 +78,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT)
     app.state.wrong_keys = WrongKeys()
     app.state.job_streams = JobStreams()
+    app.state.readiness = ReadinessCheck()
     problems.install(app)
     reference_pages.install(app)
     _wrap(app, settings, metrics)

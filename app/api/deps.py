@@ -19,7 +19,7 @@ from app import logs
 from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
-from app.storage.tenants import DEFAULT_TENANT, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
+from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
 
 # Characters of an unknown parameter's name that the answer repeats.
 MAX_NAMED = 100
@@ -68,6 +68,27 @@ class OperatorKey:
             raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
         if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
             await request.app.state.wrong_keys.refuse(request)
+
+
+async def operator_asks(request: Request, services: ServicesDep, credentials: Credentials) -> bool:
+    """Say whether the caller may see what is the operator's: without keys, at the port for metrics, or by its key.
+
+    A tenant's key is as none. Raises Unauthorized for any other.
+    """
+    settings = services.settings
+    _, port = request.scope.get("server") or (None, None)
+    if settings.auth == "off" or (port is not None and port == settings.metrics_port):
+        return True
+    if settings.admin_key is None or credentials is None or credentials.credentials.startswith(f"{KEY_PREFIX}_"):
+        return False
+    await OperatorKey()(request, services, credentials)
+    return True
+
+
+async def operator_only(request: Request, services: ServicesDep, credentials: Credentials) -> None:
+    """Raise Unauthorized or Forbidden unless operator_asks()."""
+    if not await operator_asks(request, services, credentials):
+        await OperatorKey()(request, services, credentials)
 
 
 class KeyFirst(APIRoute):

@@ -1,21 +1,20 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from pathlib import PurePath
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from app.api.adapter_schemas import MAX_CASES
-from app.api.deps import KeyFirst, ServicesDep
+from app.api.deps import KeyFirst, ServicesDep, operator_asks, operator_only
 from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
 from app.api.job_streams import MAX_STREAMS
 from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
+from app.api.readiness import Readiness
 from app.api.schemas import MAX_INPUT_CHARACTERS, MAX_TOP_K
-from app.errors import KyujangError
 from app.language.unicode import MAX_METADATA_BYTES
 from app.prompting.schema_limits import (
     MAX_REPETITION,
@@ -27,15 +26,16 @@ from app.storage.page import MAX_PAGE_BYTES
 
 router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
-# Longer than the engine's own check takes at most.
-READY_TIMEOUT_S = 10
+Details = Annotated[bool, Depends(operator_asks)]
 
 
 class Ready(BaseModel):
+    """Only `status` without the operator's key; all of it with `KYUJANG_AUTH=off`, and at `KYUJANG_METRICS_PORT`."""
+
     status: str
-    dependencies: dict[str, str]
-    models: dict[str, str]
-    sandbox: dict[str, str]
+    dependencies: dict[str, str] | None = None
+    models: dict[str, str] | None = None
+    sandbox: dict[str, str] | None = None
     """What confines the processes that read tenants' files."""
 
 
@@ -45,39 +45,26 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=Ready)
-async def readyz(request: Request, services: ServicesDep) -> Ready | Response:
-    """Try database, embedder and engine for real: 200 if all are ready, 503 names what is not."""
-    checks: dict[str, Awaitable[object]] = {
-        "database": services.database.ready(),
-        "embedder": services.spaces.current.embedder.embed(["ready?"], "query"),
-    }
-    if services.engine is not None:
-        checks["engine"] = services.engine.ready()
-    found = await asyncio.gather(*(_state(check) for check in checks.values()))
-    dependencies = dict(zip(checks, found, strict=True))
-    if services.engine is None:
-        dependencies["engine"] = "none: answers are extractive"
-    else:
-        dependencies |= services.engine.replicas
-    if services.spaces.stale_reason is not None:
-        dependencies["embedding_switch"] = (
-            f"answers rest on the model before the switch: {services.spaces.stale_reason}"
-        )
-    late = [name for name in checks if dependencies[name] != "ok"]
-    if late:
-        return _not_ready(request, dependencies, late)
+@router.get("/readyz", response_model=Ready, response_model_exclude_none=True)
+async def readyz(request: Request, services: ServicesDep, details: Details) -> Ready | Response:
+    """Say whether database, embedder and engine answer, as tried for real in the last 5 seconds: 200, or 503. The
+    operator's key also brings what is not ready, and why."""
+    found: Readiness = await request.app.state.readiness(services)
+    if found.late:
+        return _not_ready(request, found, details)
+    if not details:
+        return Ready(status="ready")
     return Ready(
         status="ready",
-        dependencies=dependencies,
+        dependencies=dict(found.dependencies),
         models={"embedder": _public(services.spaces.current.embedder.encoder.name)},
         sandbox=getattr(request.app.state, "sandbox", {}),
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[Depends(operator_only)])
 async def metrics(services: ServicesDep) -> Response:
-    """Show the metrics, in Prometheus' format."""
+    """Show the metrics, in Prometheus' format, to the operator's key, and without one at `KYUJANG_METRICS_PORT`."""
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
@@ -121,22 +108,13 @@ def _public(model: str) -> str:
     return PurePath(model).name if model.startswith(("/", "./", "../", "~")) else model
 
 
-async def _state(check: Awaitable[object]) -> str:
-    try:
-        await asyncio.wait_for(check, READY_TIMEOUT_S)
-    except KyujangError as error:
-        return error.detail
-    except TimeoutError:
-        return f"no answer within {READY_TIMEOUT_S} s"
-    return "ok"
-
-
-def _not_ready(request: Request, dependencies: dict[str, str], late: list[str]) -> Response:
+def _not_ready(request: Request, found: Readiness, details: bool) -> Response:
+    why = f"Not ready: {'; '.join(f'{name}: {state}' for name, state in found.late.items())}"
     return problem(
         request,
         503,
         "not_ready",
-        f"Not ready: {'; '.join(f'{name}: {dependencies[name]}' for name in late)}",
+        why if details else "Not ready.",
         headers={"Retry-After": "5"},
-        more={"dependencies": dependencies},
+        more={"dependencies": dict(found.dependencies)} if details else None,
     )

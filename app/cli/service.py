@@ -30,17 +30,23 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     import uvicorn
 
     logs.configure(settings.log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        http="app.cli.bounded_connection:BoundedConnection",
-        timeout_keep_alive=settings.keep_alive_s,
-        limit_concurrency=settings.max_connections,
-    )
+    app = create_app(settings)
+    configs = [
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            http="app.cli.bounded_connection:BoundedConnection",
+            timeout_keep_alive=settings.keep_alive_s,
+            limit_concurrency=settings.max_connections,
+        )
+        for port in (settings.port, settings.metrics_port)
+        if port is not None
+    ]
+    uvicorn.Server(configs[0]).run(sockets=[each.bind_socket() for each in configs])
     return 0
 
 

@@ -14,7 +14,7 @@ from app.errors import TooManyRequests, Unavailable
 from app.turns import NO_TENANT, Waiting
 
 QUERIES_AT_ONCE = 32
-# Long texts do not gain by going together; whoever comes next would only wait longer.
+# Long texts do not gain by going together; the next one would only wait longer.
 QUERY_CHARACTERS_AT_ONCE = 2_000
 MAX_WAITING = 64
 

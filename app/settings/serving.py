@@ -30,11 +30,13 @@ class Serving(Home, BaseSettings):
     root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     """The path below which a reverse proxy serves the API, such as `/kyujang`, whether it takes it off or passes it
     on."""
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    """A second port of the API, at which `/metrics` and the details of `/readyz` need no key. Do not publish it."""
     auth: Literal["on", "off"] = "on"
     """`off` (`make up` on loopback): no key, tenant `default`; only on loopback, and not for other origins' pages."""
     admin_key: SecretStr | None = None
-    """The operator's key, for `/tenants` alone, of at least 24 characters. Without it those routes are closed; with
-    `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
+    """The operator's key, for `/tenants`, `/metrics` and the details of `/readyz`, of at least 24 characters. Without
+    it they are closed; with `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
     cors_origins: str = ""
     """Origins of web pages that may call the API from a browser, with commas between: `https://app.example`. None by
     default. With `KYUJANG_AUTH=off` they are let through too."""

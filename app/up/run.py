@@ -146,7 +146,8 @@ class _Start:
         elif auth(self.settings) == "on":
             env["KYUJANG_ADMIN_KEY"] = operator_key(self.settings.home)
         supervisor.start(self._child("api", "app", "serve", env=env))
-        supervisor.wait_until(lambda: _not_ready(base_url(self.settings)), self.progress.tick)
+        key = env.get("KYUJANG_ADMIN_KEY")
+        supervisor.wait_until(lambda: _not_ready(base_url(self.settings), key), self.progress.tick)
         self.progress.done("ready")
 
     def _child(self, name: str, module: str, command: str, *, env: dict[str, str]) -> ChildSpec:
@@ -171,9 +172,10 @@ def _urls(settings: Settings) -> dict[str, str]:
     return {"DATABASE_URL": settings.owner_url, "KYUJANG_SERVICE_DATABASE_URL": settings.service_url}
 
 
-def _not_ready(url: str) -> str | None:
+def _not_ready(url: str, operator_key: str | None) -> str | None:
+    headers = {"Authorization": f"Bearer {operator_key}"} if operator_key else {}
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=15, trust_env=False)
+        answer = httpx.get(f"{url}/readyz", headers=headers, timeout=15, trust_env=False)
     except httpx.HTTPError:
         return "waiting for the API"
     if answer.status_code == 200:

@@ -17,8 +17,9 @@ from app.metrics import Metrics
 from tests.app.api.test_job_events import parsed
 from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, engine_of, fake_engines
 from tests.app.generation.test_engine import all_up, until
-from tests.conftest import ingest_text
+from tests.conftest import ADMIN_KEY, ingest_text
 
+OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 QUESTION = {"input": "When does the reading room open?", "grounding": "mark"}
 
 
@@ -71,7 +72,7 @@ async def test_a_replica_that_dies_takes_no_request_that_had_no_token(clients_of
         for number, each in enumerate(answers):
             whole = parsed(each.text)[-1][2] if number % 4 > 1 else each.json()
             assert whole["answer"] == "Thirty days."
-        ready = (await clients[0].get("/readyz")).json()
+        ready = (await clients[0].get("/readyz", headers=OPERATOR)).json()
         assert ready["dependencies"]["engine"] == "ok"
         assert f"engine 1 (127.0.0.1:{one.port})" in ready["dependencies"]
         told = metrics.render().decode()
@@ -204,7 +205,7 @@ async def test_a_stuck_engine_shows_in_readyz_within_its_limit(clients_of, monke
     async with fake_engines(stuck, broken):
         engine = engine_of(stuck.replica(), broken.replica())
         client = clients_of(engine, Metrics())[0]
-        answer = await client.get("/readyz")
+        answer = await client.get("/readyz", headers=OPERATOR)
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         found = answer.json()["dependencies"]
         assert found[f"engine 1 (127.0.0.1:{stuck.port})"] == "no answer within 2 s"

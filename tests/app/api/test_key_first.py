@@ -8,7 +8,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage.tenants import authenticate
 
-OPEN = {"/healthz", "/readyz", "/metrics", "/limits"}
+OPEN = {"/healthz", "/readyz", "/limits"}
 PATHS = create_app(Settings(engine="none")).openapi()["paths"]
 ROUTES = [(method.upper(), path) for path, methods in PATHS.items() for method in methods if path not in OPEN]
 KINDS = ("application/json", "multipart/form-data; boundary=x", "text/plain")
