@@ -31,7 +31,7 @@ class ResponseBody(RetrievalBody):
     text: dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Any = None
-    metadata: dict[str, Any] | None = None
+    metadata: Ignored = None
     reasoning: Any = None
     include: Ignored = None
     store: Ignored = None

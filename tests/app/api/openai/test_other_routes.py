@@ -152,3 +152,12 @@ async def test_what_responses_refuse(client, given, param, words):
     with pytest.raises(openai.BadRequestError, match=words) as caught:
         await client.responses.create(**{"model": "default", "input": ENGLISH, **given})
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_no_character_does_not_come_back(shelf, stream):
+    body = {"model": "default", "input": ENGLISH, "stream": stream, "metadata": {"a": "\ud800"}}
+    body["tools"] = [{"type": "file_search", "vector_store_ids": ["\ud800"]}]
+    answer = await shelf.post("/v1/responses", content=json.dumps(body), headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert "nine" in answer.text
