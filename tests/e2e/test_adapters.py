@@ -17,7 +17,7 @@ from tests.e2e.engine_metrics import metric
 from tests.e2e.tenants import new_tenant, upload, with_keys
 from tests.e2e.test_up import answers, find, wait_for
 from tests.e2e.test_way import LONG, events
-from tests.stack import Stack
+from tests.stack import ADMIN_KEY, Stack
 
 if TYPE_CHECKING:
     from tests.marker_adapters import MarkerAdapters
@@ -84,7 +84,8 @@ def ask(client: httpx.Client, **fields: object) -> dict:
 
 
 def evicted(url: str) -> bool:
-    return 'reason="evicted"' in httpx.get(f"{url}/metrics").text
+    operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    return 'reason="evicted"' in httpx.get(f"{url}/metrics", headers=operator).raise_for_status().text
 
 
 def said(answer: dict) -> set[str]:
