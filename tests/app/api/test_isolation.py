@@ -62,6 +62,9 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
         "model": "default",
         "messages": [{"role": "user", "content": "What is the launch code of project Haetae?"}],
     },
+    ("POST", "/v1/completions"): {"model": "default", "prompt": "What is the launch code of project Haetae?"},
+    ("POST", "/v1/responses"): {"model": "default", "input": "What is the launch code of project Haetae?"},
+    ("POST", "/v1/embeddings"): {"model": "default", "input": "What is the launch code of project Haetae?"},
 }
 
 
