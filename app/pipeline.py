@@ -17,7 +17,8 @@ from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
 from app.generation.messages import Sampling
-from app.grounding.guard import GroundedAnswer, NoAnswerReason, check, extractive_answer, no_answer
+from app.grounding.guard import GroundedAnswer, NoAnswerReason, about_the_shelf, check, extractive_answer, no_answer
+from app.language.shelf_questions import is_about_the_shelf
 from app.prompting import stored_prompts
 from app.prompting.elements import elements_for
 from app.prompting.json_schema import allow_declining, validate_schema
@@ -31,7 +32,9 @@ from app.prompting.token_budget import (
     no_prompt,
 )
 from app.questions import Answer, AnswerEvent, Delta, Draft, Plan, Preview, Question, Retrieved
+from app.retrieval.search import Found
 from app.services import Services
+from app.storage.documents import first_titles
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import Tenant
 from app.timings import StepTimer, milliseconds
@@ -54,11 +57,10 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
     engine, timer = services.engine, StepTimer()
     await _refuse_at_once(engine, tenant.number, question)
     async with in_background(_choose(services, tenant.number, question)) as choosing:
-        query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
-        found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
+        query, found, titles = await _retrieve(services, tenant.number, question, timer)
         plan = await choosing
     yield Retrieved(found.matches)
-    draft = Draft(plan, query, found, no_prompt(question.dialogue))
+    draft = Draft(plan, query, found, no_prompt(question.dialogue), titles=titles)
     if engine is not None and found.matches:
         try:
             draft.served = await engine.served()
@@ -77,12 +79,22 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
         yield event
 
 
+async def _retrieve(
+    services: Services, tenant: TenantNumber, question: Question, timer: StepTimer
+) -> tuple[str, Found, list[str] | None]:
+    """Return what was searched for, what was found, and titles instead if the question is about the shelf."""
+    if is_about_the_shelf(question.input):
+        return question.input, Found([], False), await first_titles(services.database, tenant, question.search.where)
+    query = await rewrite_query(services.engine, tenant, question.dialogue, timer)
+    found = await services.retriever.search(tenant, query, replace(question.search, copies=False), timer)
+    return query, found, None
+
+
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Preview:
     """Return the prompt as it would be sent, without generating."""
     engine, timer = services.engine, StepTimer()
     plan = await _choose(services, tenant.number, question)
-    query = await rewrite_query(engine, tenant.number, question.dialogue, timer)
-    found = await services.retriever.search(tenant.number, query, replace(question.search, copies=False), timer)
+    query, found, _ = await _retrieve(services, tenant.number, question, timer)
     if engine is None:
         prompt = assemble_without_engine(plan.elements, found.matches, question.dialogue)
     else:
@@ -109,7 +121,9 @@ async def _choose(services: Services, tenant: TenantNumber, question: Question) 
             adapter = await activation.resolve(snapshot.connection, tenant, question.adapter)
     if services.engine is None and adapter is not None:
         raise InvalidInput("Only an engine can use an adapter, and there is none.", pointer="/adapter")
-    elements = elements_for(question.input, *([stored.elements] if stored else []), question.overrides)
+    elements = elements_for(
+        question.input, *([stored.elements] if stored else []), question.overrides, language=question.language
+    )
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
@@ -163,6 +177,8 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
 
 
 def _grounded(draft: Draft) -> GroundedAnswer:
+    if draft.titles is not None:
+        return about_the_shelf(draft.plan.elements, draft.titles)
     refusal, questions = draft.plan.elements.no_answer_text, draft.questions
     if not draft.found.matches:
         reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"

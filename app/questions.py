@@ -15,6 +15,7 @@ from app.generation.messages import Message
 from app.generation.replica import Served
 from app.grounding.citations import Citation, CitationChecker, Support
 from app.grounding.guard import GroundedAnswer
+from app.language.question_language import Language
 from app.prompting.elements import Grounding, Overrides, PromptElements
 from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
@@ -36,6 +37,7 @@ class Question:
     turns: Sequence[Message] = ()
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
+    language: Language | None = None
     dropped_turns: int = 0
     cut_texts: int = 0
     """What the client sent and is not among `turns`, or not whole."""
@@ -80,6 +82,8 @@ class Draft:
     shown: str = ""
     """What the caller has of the text."""
     fallback: str | None = None
+    titles: Sequence[str] | None = None
+    """Of documents, where the question is about the shelf."""
 
     @property
     def stands(self) -> bool:

@@ -42,6 +42,7 @@ def question_of(body: QueryBody) -> Question:
         overrides=overrides_of(body, {**sampling, "top_k": body.top_k_sampling}),
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
         adapter=body.adapter,
+        language=body.language,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
     )
 
@@ -64,6 +65,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         answer_mode=grounded.mode,
         finish_reason=answer.finish_reason,
         no_answer_reason=grounded.no_answer_reason,
+        titles=list(grounded.titles),
         citations=[citation_out(citation) for citation in grounded.citations],
         unsupported=[_span(span) for span in grounded.unsupported],
         contexts=contexts_out(answer.contexts),

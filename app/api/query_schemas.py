@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
 from app.grounding.guard import NoAnswerReason
+from app.language.question_language import Language
 from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
 from app.prompting.schema_limits import limited_schema
@@ -169,6 +170,9 @@ class QueryBody(ElementsBody):
     prompt: Annotated[str, StringConstraints(max_length=80)] | None = None
     response_format: ResponseFormat = None
     adapter: AdapterChoice = "auto"
+    language: Annotated[
+        Language | None, Field(description="Of the prompt and the no-answer text; the question's own")
+    ] = None
     messages: Annotated[list[TurnBody], Field(max_length=MAX_TURNS)] = Field([])
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
     mode: Mode = "hybrid"
@@ -220,6 +224,7 @@ class AnswerOut(BaseModel):
     answer_mode: Literal["generated", "extracted"]
     finish_reason: Literal["stop", "length", "no_answer"]
     no_answer_reason: NoAnswerReason | None = None
+    titles: list[str] = []
     citations: list[CitationOut]
     unsupported: list[SpanOut]
     contexts: list[ContextOut]

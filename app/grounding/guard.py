@@ -11,10 +11,10 @@ from app.grounding.evidence import SUPPORTED
 from app.grounding.extractive import extract
 from app.grounding.markers import MARKER, Span
 from app.language.content_words import content_words, precision, terms_of
-from app.prompting.elements import Grounding
+from app.prompting.elements import Grounding, PromptElements, shelf_text
 from app.retrieval.match import Match
 
-NoAnswerReason = Literal["nothing_retrieved", "below_min_score", "model_declined"]
+NoAnswerReason = Literal["nothing_retrieved", "below_min_score", "model_declined", "about_the_shelf"]
 Mode = Literal["generated", "extracted"]
 
 
@@ -27,6 +27,8 @@ class GroundedAnswer:
     unsupported: list[Span]
     mode: Mode
     no_answer_reason: NoAnswerReason | None = None
+    titles: Sequence[str] = ()
+    """Of documents, in the reply to a question about the shelf."""
 
 
 def check(
@@ -59,6 +61,10 @@ def extractive_answer(contexts: Sequence[Match], questions: Sequence[str], *, no
 
 def no_answer(reason: NoAnswerReason, text: str, *, mode: Mode = "extracted") -> GroundedAnswer:
     return GroundedAnswer(text, [], [], mode, reason)
+
+
+def about_the_shelf(elements: PromptElements, titles: Sequence[str]) -> GroundedAnswer:
+    return GroundedAnswer(shelf_text(elements, titles), [], [], "extracted", "about_the_shelf", titles)
 
 
 def _grounded(support: Support, mode: Mode) -> GroundedAnswer:

@@ -127,7 +127,7 @@ def _english(sentence: str) -> str:
     cut = 0
     for word in WORD.finditer(shortened):
         plain = word[0].casefold().replace("’", "'")
-        if ENGLISH_START.fullmatch(plain) or (cut and plain in ("you", "but")):
+        if ENGLISH_START.fullmatch(plain) or (cut and plain in ("you", "but", "there")):
             cut = word.end()
         elif ENGLISH_QUESTION.fullmatch(plain) or not ENGLISH_STOP.fullmatch(plain):
             break

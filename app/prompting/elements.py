@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.generation.messages import DEFAULT_SAMPLING, Message, Sampling
-from app.language.hangul import HAS_HANGUL
+from app.language.question_language import Language, language_of
 from app.prompting.fencing import Fence
 from app.prompting.source import Passage, Source
 
@@ -50,6 +50,8 @@ class Wording:
     fenced: str
     no_answer: str
     reasoning: str
+    about_the_shelf: str
+    titles: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ ENGLISH = PromptElements(
         fenced="each between <{0}> and </{0}>",
         no_answer=f"If the sources do not hold the answer, reply with {NO_ANSWER} and nothing else.",
         reasoning=f"First think step by step between {THINK} and {END_OF_THINKING}, then give the answer alone.",
+        about_the_shelf="I answer questions about the documents that are stored here.",
+        titles="Among them are: {}.",
     ),
 )
 
@@ -98,18 +102,22 @@ KOREAN = PromptElements(
         fenced="저마다 <{0}>와 </{0}> 사이",
         no_answer=f"출처에 답이 없으면 다른 말 없이 {NO_ANSWER}라고만 답하세요.",
         reasoning=f"먼저 {THINK}와 {END_OF_THINKING} 사이에서 차근차근 생각한 다음, 그 뒤에 답만 쓰세요.",
+        about_the_shelf="여기에 저장된 문서에 대해 물어보시면 답해 드립니다.",
+        titles="이런 문서가 있습니다: {}.",
     ),
 )
 
 
 def default_elements(text: str) -> PromptElements:
-    """Return the defaults in the language of the input: Korean as soon as there is Hangul in it."""
-    return KOREAN if HAS_HANGUL.search(text) else ENGLISH
+    """Return the defaults in the language of the question."""
+    return KOREAN if language_of(text) == "ko" else ENGLISH
 
 
-def elements_for(text: str, *overrides: Overrides) -> PromptElements:
-    """Return the defaults with these overrides; the last one wins, element by element."""
-    elements = default_elements(text)
+def elements_for(text: str, *overrides: Overrides, language: Language | None = None) -> PromptElements:
+    """Return the defaults, in the language named or the question's own, with these overrides; the last one wins,
+    element by element.
+    """
+    elements = default_elements(text) if language is None else KOREAN if language == "ko" else ENGLISH
     for each in overrides:
         given = {name: getattr(each, name) for name in Overrides.__dataclass_fields__ if name != "sampling"}
         elements = replace(
@@ -118,6 +126,14 @@ def elements_for(text: str, *overrides: Overrides) -> PromptElements:
             sampling=Sampling(**{**elements.sampling, **each.sampling}),
         )
     return elements
+
+
+def shelf_text(elements: PromptElements, titles: Sequence[str]) -> str:
+    """Return the reply to a greeting or a question about the shelf: the caller's own no-answer text if there is one."""
+    if elements.no_answer_text not in (ENGLISH.no_answer_text, KOREAN.no_answer_text):
+        return elements.no_answer_text
+    wording = elements.wording
+    return " ".join([wording.about_the_shelf, *([wording.titles.format(", ".join(titles))] if titles else [])])
 
 
 def build_messages(

@@ -18,7 +18,7 @@ from app.generation.messages import Message, Sampling
 from app.generation.replica import Served
 from app.language.content_words import content_words, precision, terms_of
 from app.language.courtesy import bare_question, is_courtesy
-from app.language.hangul import HAS_HANGUL
+from app.language.question_language import language_of
 from app.prompting.fencing import new_fence
 from app.prompting.reply import Reply
 from app.prompting.token_budget import Dialogue
@@ -26,11 +26,11 @@ from app.storage.tenancy import TenantNumber
 from app.timings import StepTimer
 
 REWRITE = {
-    False: (
+    "en": (
         "Rewrite the last question so that it can be understood without the conversation: put names in the place of "
         "pronouns and add what it leaves out. Do not answer it. Reply with the question alone."
     ),
-    True: (
+    "ko": (
         "마지막 질문을 대화 없이도 이해할 수 있게 다시 쓰세요. 대명사 대신 이름을 쓰고 생략된 말을 채우세요. "
         "답하지 말고 질문만 쓰세요."
     ),
@@ -84,7 +84,7 @@ async def _rewritten(engine: Completer, tenant: TenantNumber, turns: Sequence[Me
     neutralise = new_fence((await engine.served()).special_tokens).neutralise
     lines = [f"{turn['role']}: {neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
-        {"role": "system", "content": REWRITE[bool(HAS_HANGUL.search(text))]},
+        {"role": "system", "content": REWRITE[language_of(text)]},
         {"role": "user", "content": "\n".join([*lines, f"user: {neutralise(text)}"])},
     ]
     reply = Reply()

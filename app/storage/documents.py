@@ -18,6 +18,9 @@ from app.storage.jobs import cancel_items
 from app.storage.page import cut, within_bytes
 from app.storage.tenancy import TenantNumber
 
+# A reply names so many documents.
+TITLES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -71,6 +74,12 @@ async def list_documents(
         )
     rows, more = cut(rows, limit)
     return [_document(row) for row in rows], more
+
+
+async def first_titles(database: Database, tenant: TenantNumber, where: Filter | None) -> list[str]:
+    """Return what some of the matching documents are called."""
+    documents, _ = await list_documents(database, tenant, limit=TITLES, after=None, where=where)
+    return list(dict.fromkeys(document.title or document.source or document.id for document in documents))
 
 
 async def get_document(database: Database, tenant: TenantNumber, document_id: str) -> Document:

@@ -51,3 +51,36 @@ async def test_what_the_documents_do_not_say_is_no_answer(tenant, shelf, text):
     answer = (await tenant.post("/query", json={"input": text})).json()
     assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "model_declined")
     assert answer["citations"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["어떤 문서가 있어?", "안녕하세요!", "요약해줘", "What documents do you have?", "Thanks!"]
+)
+async def test_a_question_about_the_shelf_is_told_what_is_there(tenant, shelf, text):
+    answer = (await tenant.post("/query", json={"input": text})).json()
+    assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "about_the_shelf")
+    assert 1 <= len(answer["titles"]) <= 5
+    assert all(title in answer["answer"] for title in answer["titles"])
+    assert (answer["contexts"], answer["citations"]) == ([], [])
+
+
+async def test_only_titles_that_the_filters_match_are_named(tenant, shelf):
+    one = {"key": "source", "op": "eq", "value": next(iter(shelf))}
+    answer = (await tenant.post("/query", json={"input": "Hello!", "filters": one})).json()
+    assert len(answer["titles"]) == 1
+    own = {"input": "Hello!", "no_answer_text": "Ask me about tea."}
+    assert (await tenant.post("/query", json=own)).json()["answer"] == "Ask me about tea."
+
+
+@pytest.mark.parametrize(
+    ("fields", "korean"),
+    [
+        ({"input": "At which degree does 텅스텐 boil?"}, False),
+        ({"input": "At which degree does 텅스텐 boil?", "language": "ko"}, True),
+        ({"input": "Tungsten의 끓는점은?"}, True),
+        ({"input": "텅스텐의 끓는점은 몇 도인가요?", "language": "en"}, False),
+    ],
+)
+async def test_a_refusal_is_in_the_language_of_the_question_or_the_one_named(tenant, shelf, fields, korean):
+    answer = (await tenant.post("/query", json=fields)).json()
+    assert answer["answer"].startswith("모르겠습니다" if korean else "I don't know")

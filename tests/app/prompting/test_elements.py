@@ -97,7 +97,10 @@ def test_what_is_overridden_and_what_is_not():
 
 def test_the_defaults_are_in_the_language_of_the_input():
     assert default_elements("며칠 안에 반품하나요?") is KOREAN
-    assert default_elements("What does 세종 mean?") is KOREAN
+    assert default_elements("What does 세종 mean?") is ENGLISH
+    assert default_elements("API 키는 어디서 받나요?") is KOREAN
+    assert elements_for("What does 세종 mean?", language="ko") == KOREAN
+    assert elements_for("며칠 안에 반품하나요?", language="en") == ENGLISH
     assert default_elements("How long do I have?") is ENGLISH
     assert default_elements("ㅋㅋ") is KOREAN
 
