@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from app.embedding import encoder
-from app.grounding import citations
+from app.grounding import evidence
 from app.language import content_words
 from app.language.analyzer import Analyzer
 from app.language.marks import MAX_MARKS, cut_runs, has_long_run
@@ -32,7 +32,7 @@ NORMALISING = {
     "terms": Analyzer("bigrams").terms,
     "lexical": content_words.terms_of,
     "encoder": encoder.normalise,
-    "citations": citations._bare,
+    "evidence": evidence._bare,
 }
 
 
