@@ -26,6 +26,7 @@ from app.api import (
     tune,
 )
 from app.api.cors import Cors
+from app.api.head import HeadAsGet
 from app.api.job_streams import JobStreams
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
@@ -90,6 +91,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
 def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware; a request meets the last first."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, settings=settings)
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host, origins=settings.allowed_origins)

@@ -15,7 +15,8 @@ PARTS = {
     "queue": (
         *("app/jobs.py", "app/tasks.py", "app/api/jobs.py", "ingest/jobs.py", "ingest/tasks.py", "ingest/claims.py"),
         *("ingest/settle.py", "ingest/leased.py", "ingest/lanes.py", "ingest/worker.py"),
-        *("app/storage/jobs.py", "app/storage/tasks.py", "app/storage/queue*.py", "app/queue/*.py", "app/jobs/*.py"),
+        *("app/storage/jobs.py", "app/storage/job_*.py", "app/storage/tasks.py", "app/storage/queue*.py"),
+        *("app/api/job_streams.py", "app/queue/*.py", "app/jobs/*.py"),
         *("ingest/jobs/*.py", "ingest/task_worker.py", "ingest/bulk_worker.py", "ingest/queue/*.py"),
     ),
     "ray": ("ingest/ray_*.py", "ingest/cluster/*.py"),
