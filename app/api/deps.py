@@ -7,6 +7,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request, Response
@@ -150,14 +151,20 @@ def _refuse_other_encoding(request: Request) -> None:
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
     """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
-        if services.settings.auth == "off":
-            request.state.caller = await tenant_by_slug(services.database, DEFAULT_TENANT)
-        elif credentials is None:
-            raise Unauthorized
-        else:
-            request.state.caller = await authenticate(services.database, credentials.credentials)
+        find = partial(_find_caller, services, credentials)
+        request.state.caller = await find()
+        # A stream outlasts this look-up (app/api/sse.py).
+        request.state.check_key = find
         logs.tenant_id.set(request.state.caller.slug)
     return cast(Tenant, request.state.caller)
+
+
+async def _find_caller(services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
+    if services.settings.auth == "off":
+        return await tenant_by_slug(services.database, DEFAULT_TENANT)
+    if credentials is None:
+        raise Unauthorized
+    return await authenticate(services.database, credentials.credentials)
 
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]

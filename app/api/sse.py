@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ def event_stream(
 ) -> EventStream:
     """Send the events of each item of `source`.
 
-    What goes wrong after the first becomes an `error` event, which is the last. A caller that hangs up closes `source`.
+    What goes wrong after the first becomes an `error` event, which is the last; a key that is no longer valid is seen
+    with the next heartbeat. A caller that hangs up closes `source`.
     """
     events: list[Event] = []
     first = partial(_await_first, request, events, source, events_of)
@@ -107,13 +109,19 @@ async def _lines(
     """Write these events, which have come, and those of the rest of `source`."""
     numbers = itertools.count(1)
     upcoming: asyncio.Future[T] | None = None
+    checked = time.monotonic()
     try:
         while True:
             for event in events:
                 yield form.line(next(numbers), *event)
             upcoming = asyncio.ensure_future(anext(source))
-            while not (await asyncio.wait({upcoming}, timeout=HEARTBEAT_S))[0]:
-                yield ": still there\n\n"
+            while not upcoming.done():
+                left = checked + HEARTBEAT_S - time.monotonic()
+                if left <= 0:
+                    await request.state.check_key()
+                    checked = time.monotonic()
+                elif not (await asyncio.wait({upcoming}, timeout=left))[0]:
+                    yield ": still there\n\n"
             events = events_of(upcoming.result())
     except StopAsyncIteration:
         if form.end:

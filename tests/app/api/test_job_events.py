@@ -70,6 +70,23 @@ async def test_a_quiet_stream_has_a_heartbeat(new_tenant: NewTenant, monkeypatch
     assert "\n: still there\n" in (await stream).text
 
 
+async def test_a_stream_ends_with_its_key(new_tenant: NewTenant, anonymous, monkeypatch):
+    """Also one that has something to say all the time."""
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.3)
+    client = await new_tenant("revoked-stream")
+    key = client.headers["authorization"].split("_")[1]
+    job = await accept(client)
+    streams = [asyncio.create_task(client.get(f"/jobs/{job}/events")) for _ in range(2)]
+    await asyncio.sleep(1)
+    assert not any(stream.done() for stream in streams)
+    assert (await anonymous.delete(f"/tenants/revoked-stream/keys/{key}", headers=OPERATOR)).status_code == 204
+    async with asyncio.timeout(20):
+        for stream in streams:
+            name, _, said = parsed((await stream).text)[-1]
+            assert (name, said["status"]) == ("error", 401)
+    assert (await anonymous.delete("/tenants/revoked-stream", headers=OPERATOR)).status_code == 204
+
+
 async def test_what_goes_wrong_on_the_way_is_the_last_event(new_tenant: NewTenant, anonymous):
     client = await new_tenant("ends-early")
     job = await accept(client)
