@@ -18,7 +18,7 @@ def metric(stack: Stack, name: str) -> float:
 
 def until_running(stack: Stack, count: int) -> bool:
     """Whether vLLM comes to work on this many requests."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while metric(stack, "num_requests_running") != count:
         if time.monotonic() > deadline:
             return False

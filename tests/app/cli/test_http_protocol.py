@@ -61,10 +61,11 @@ async def test_http_is_answered(port):
 
 
 def test_the_service_is_served_so(monkeypatch):
-    given = {}
-    monkeypatch.setattr(uvicorn, "run", lambda _, **options: given.update(options))
+    served: list[uvicorn.Config] = []
+    monkeypatch.setattr(uvicorn.Config, "bind_socket", lambda _: None)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: served.append(server.config))
     monkeypatch.setattr(service.logs, "configure", lambda _: None)
     assert service._serve(Settings(engine="none"), None) == 0
-    config = uvicorn.Config(app, http=given["http"])
+    [config] = served
     config.load()
     assert config.http_protocol_class is BoundedConnection

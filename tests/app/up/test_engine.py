@@ -25,7 +25,7 @@ def test_no_engine_is_started_when_none_is_wanted_or_one_runs_elsewhere(tmp_path
 
 def test_the_engine_is_private_and_does_not_get_the_services_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret@db/kyujang")
-    monkeypatch.setenv("KYUJANG_ADMIN_KEY", "operator")
+    monkeypatch.setenv("KYUJANG_ADMIN_KEY", "operator" * 3)
     monkeypatch.setenv("HF_TOKEN", "hub")
     engine = local_engine(tmp_path)
     spec = engine.spec(tmp_path / "engine.log")

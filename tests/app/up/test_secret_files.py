@@ -52,6 +52,6 @@ def test_with_keys_the_api_gets_it_and_the_worker_does_not(tmp_path: Path):
 @pytest.mark.parametrize("more", [{"auth": "off"}, {"auth": "on", "admin_key": "x" * 24}])
 def test_else_none_is_made(tmp_path: Path, more):
     settings = Settings(home=tmp_path, workers=1, **more)
-    assert "KYUJANG_ADMIN_KEY" not in started(settings)["api"]
+    assert started(settings)["api"].get("KYUJANG_ADMIN_KEY") == more.get("admin_key")
     assert not (tmp_path / OPERATOR_KEY_FILE).exists()
     assert OPERATOR_KEY_FILE not in run._welcome(settings, more["auth"])

@@ -209,7 +209,7 @@ async def test_a_node_that_cannot_open_its_services_says_so(owner_url, tmp_path,
 
 
 def test_no_secret_leaves_that_the_stages_do_not_need():
-    secret = {name: SecretStr(f"secret-{name}") for name in ("admin_key", "llm_key", "reranker_key", "key")}
+    secret = {name: SecretStr(f"secret-{name}" * 2) for name in ("admin_key", "llm_key", "reranker_key", "key")}
     settings = Settings(database_url="postgresql://owner:secret-owner@db/kyujang", embedder_key="needed", **secret)
     sent = node_settings(settings)
     assert b"secret-" not in pickle.dumps(sent)
