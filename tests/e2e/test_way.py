@@ -113,7 +113,8 @@ def test_a_stream_that_nobody_reads_any_more_ends_in_the_engine(client, stack, s
 def test_an_answer_that_nobody_waits_for_ends_in_the_engine(stack, shelf):
     with socket.create_connection((httpx.URL(stack.url).host, httpx.URL(stack.url).port)) as caller:
         body = json.dumps(LONG).encode()
-        head = f"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        kind = "Host: localhost\r\nContent-Type: application/json"
+        head = f"POST /query HTTP/1.1\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         caller.sendall(head.encode() + body)
         assert until_running(stack, 1)
     assert until_running(stack, 0)
