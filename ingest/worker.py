@@ -73,6 +73,8 @@ async def _serve(
             continue
         await asyncio.wait({stopping, *at_work}, timeout=POLL_S if free else None, return_when="FIRST_COMPLETED")
         at_work = {task: claimed for task, claimed in at_work.items() if not task.done()}
+    # A task that is cancelled before it begins would not give its item back.
+    await asyncio.sleep(0)
     for each in at_work:
         each.cancel()
 

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from ingest import staging
+from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis
 from tests.conftest import ingest_text, with_encoder
@@ -88,6 +89,25 @@ async def test_a_worker_that_stops_hands_over_and_the_next_resumes(services, new
     assert job["documents"][0]["chunks"] > staged
     assert quick.calls < job["documents"][0]["chunks"] // 16 + 1
     assert rows(owner_url, "select count(*) from staged_chunks") == [(0,)]
+
+
+async def test_an_item_that_is_claimed_while_the_worker_stops_goes_back(services, new_tenant, owner_url, monkeypatch):
+    client = await new_tenant()
+    await accept(client, "Claimed in the last moment.", id="last-moment")
+    worker = Worker(services)
+
+    async def claim_and_stop(*arguments, **options):
+        claimed = await claim(*arguments, **options)
+        if claimed is not None:
+            worker.stop.set()
+            await asyncio.sleep(0.05)
+        return claimed
+
+    monkeypatch.setattr(queue, "claim", claim_and_stop)
+    async with worker, asyncio.timeout(30):
+        await worker.stop.wait()
+        await worker.task
+    assert rows(owner_url, "select status from job_items where document_id = 'last-moment'") == [("queued",)]
 
 
 async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, new_tenant):
