@@ -15,8 +15,6 @@ from app.language.hangul import HAS_HANGUL
 # The cosine and the fused score mean the same from one question to the next; BM25's does not.
 DEFAULT_MODES = ("dense", "hybrid")
 KOREAN, OTHER = "Korean", "not Korean"
-# A service that does not tell.
-UNKNOWN = "unknown"
 
 
 def top_scores(
@@ -46,4 +44,5 @@ def _top_score(client: httpx.Client, question: Query | Unanswerable, mode: Searc
 
 
 def embedder_name(client: httpx.Client) -> str:
-    return str(call(client, "GET", "/readyz").get("models", {}).get("embedder", UNKNOWN))
+    """Ask the route that embeds: the details of /readyz are the operator's."""
+    return str(call(client, "POST", "/v1/embeddings", json={"model": "default", "input": "?"})["model"])

