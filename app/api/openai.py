@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
-from functools import partial
 from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app import pipeline
 from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.openai_answers import ChatOut, EmbeddingOut, EmbeddingsOut, FailureOut, ModelOut, ModelsOut, TextOut
 from app.api.openai_chunks import ChatCompletion, Chunks, TextCompletion
 from app.api.openai_conversation import Conversation, conversation
-from app.api.openai_questions import CHAT, TEXT, in_their_terms, question_in
+from app.api.openai_questions import (
+    CHAT,
+    TEXT,
+    answer_in_their_terms,
+    in_their_terms,
+    question_in,
+    stream_in_their_terms,
+)
 from app.api.openai_schemas import ChatBody, CompletionBody, EmbeddingsBody
 from app.api.openai_tools import forced_function
-from app.api.query import count
-from app.api.sse import OPENAI, event_stream, while_connected
+from app.api.sse import OPENAI, while_connected
 from app.embedding import Embedder, Vectors
 from app.errors import InvalidInput, UnknownModel
 from app.prompting import stored_prompts
@@ -60,14 +64,9 @@ async def chat_completions(
     called = function.name if function else None
     completion = ChatCompletion(body.model, body.stream_options, form is not None, called)
     if body.stream:
-        events = pipeline.answer_events(services, tenant, question)
-        return event_stream(
-            request, events, Chunks(completion, services.metrics).of, OPENAI, partial(in_their_terms, names)
-        )
-    with in_their_terms(names):
-        answer = await while_connected(request, pipeline.answer, services, tenant, question)
-    count(services.metrics, answer)
-    return completion.whole(answer)
+        chunks = Chunks(completion, services.metrics)
+        return stream_in_their_terms(request, services, tenant, question, names, chunks.of, OPENAI)
+    return completion.whole(await answer_in_their_terms(request, services, tenant, question, names))
 
 
 @router.post("/completions", response_model=TextOut, responses={200: {"content": {"text/event-stream": {}}}})
@@ -78,14 +77,9 @@ async def completions(
     question = question_in(body, Conversation(body.prompt), TEXT)
     completion = TextCompletion(body.model, body.stream_options)
     if body.stream:
-        events = pipeline.answer_events(services, tenant, question)
-        return event_stream(
-            request, events, Chunks(completion, services.metrics).of, OPENAI, partial(in_their_terms, TEXT)
-        )
-    with in_their_terms(TEXT):
-        answer = await while_connected(request, pipeline.answer, services, tenant, question)
-    count(services.metrics, answer)
-    return completion.whole(answer)
+        chunks = Chunks(completion, services.metrics)
+        return stream_in_their_terms(request, services, tenant, question, TEXT, chunks.of, OPENAI)
+    return completion.whole(await answer_in_their_terms(request, services, tenant, question, TEXT))
 
 
 @router.post("/embeddings")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from app import pipeline
 from app.api.openai_conversation import Conversation
 from app.api.openai_schemas import RetrievalBody, SampledBody
+from app.api.query import count
 from app.api.query_mapping import question_of
 from app.api.query_schemas import QueryBody
+from app.api.sse import Event, Format, event_stream, while_connected
 from app.errors import InvalidInput, UnknownModel
 from app.prompting.stored_prompts import DEFAULT
-from app.questions import Question
+from app.questions import Answer, AnswerEvent, Question
+from app.services import Services
+from app.storage.tenants import Tenant
 
 Names = Mapping[str, str]
 # What our fields are called there.
@@ -52,6 +60,28 @@ def in_their_terms(names: Names) -> Iterator[None]:
         if name not in names:
             raise
         raise InvalidInput(error.detail, pointer=f"/{names[name]}") from error
+
+
+def stream_in_their_terms(
+    request: Request,
+    services: Services,
+    tenant: Tenant,
+    question: Question,
+    names: Names,
+    events_of: Callable[[AnswerEvent], Iterable[Event]],
+    form: Format,
+) -> StreamingResponse:
+    events = pipeline.answer_events(services, tenant, question)
+    return event_stream(request, events, events_of, form, partial(in_their_terms, names))
+
+
+async def answer_in_their_terms(
+    request: Request, services: Services, tenant: Tenant, question: Question, names: Names
+) -> Answer:
+    with in_their_terms(names):
+        answer = await while_connected(request, pipeline.answer, services, tenant, question)
+    count(services.metrics, answer)
+    return answer
 
 
 def _renamed(error: ErrorDetails, names: Names) -> dict[str, Any]:

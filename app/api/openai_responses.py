@@ -6,21 +6,19 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app import pipeline
 from app.api.deps import KeyFirst, QueryTenant, ServicesDep
 from app.api.openai import router as shared
 from app.api.openai_chunks import grounds
-from app.api.openai_questions import RESPONSES, in_their_terms, question_in
+from app.api.openai_questions import RESPONSES, answer_in_their_terms, question_in, stream_in_their_terms
 from app.api.openai_response_schemas import ResponseBody, conversation_in, form_in, searched
 from app.api.query import count
 from app.api.query_mapping import usage_out
-from app.api.sse import NAMED, Event, event_stream, while_connected
+from app.api.sse import NAMED, Event
 from app.metrics import Metrics
 from app.questions import Answer, AnswerEvent, Delta
 
@@ -143,12 +141,8 @@ async def responses(
     question = question_in(body, said, RESPONSES, **fields)
     response = Response(body, services.metrics, form is not None)
     if body.stream:
-        events = pipeline.answer_events(services, tenant, question)
-        return event_stream(request, events, response.events_of, NAMED, partial(in_their_terms, RESPONSES))
-    with in_their_terms(RESPONSES):
-        answer = await while_connected(request, pipeline.answer, services, tenant, question)
-    count(services.metrics, answer)
-    return response.whole(answer)
+        return stream_in_their_terms(request, services, tenant, question, RESPONSES, response.events_of, NAMED)
+    return response.whole(await answer_in_their_terms(request, services, tenant, question, RESPONSES))
 
 
 def _annotations(answer: Answer) -> list[dict[str, Any]]:
