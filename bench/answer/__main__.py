@@ -19,6 +19,7 @@ from bench.answer.curves import draw
 from bench.answer.injection import Injection, injection
 from bench.answer.report import markdown
 from bench.answer.running import has_engine, running, started
+from bench.arguments import known_names
 
 
 class Results(BaseModel):
@@ -93,18 +94,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ways(text: str) -> list[str]:
-    return _known(text, WAYS)
+    return known_names(text, WAYS)
 
 
 def _languages(text: str) -> list[str]:
-    return _known(text, data.LANGUAGES)
-
-
-def _known(text: str, known: Sequence[str] | dict[str, str]) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(known):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: there is {', '.join(known)}")
-    return names
+    return known_names(text, data.LANGUAGES)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import httpx
 from app.cli.client import call
 from app.evaluation.corpus import ingest_corpus
 from bench.answer.running import running, started
+from bench.arguments import known_names
 from bench.understanding.asking import is_right
 from bench.understanding.sets import HALVES, KINDS, NO_ANSWER, Shelf, shelves
 
@@ -62,17 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("--home", type=Path, help="a folder for a service of its own, without other documents")
     service.add_argument("--url", help="a service that runs, without documents and without an engine")
     add("--key", help="its key, with the scopes query and ingest")
-    add("--kinds", type=lambda text: _known(text, KINDS), default=KINDS, help=f"of {','.join(KINDS)}; all")
-    add("--halves", type=lambda text: _known(text, HALVES), default=HALVES, help="tune,report")
+    add("--kinds", type=lambda text: known_names(text, KINDS), default=KINDS, help=f"of {','.join(KINDS)}; all")
+    add("--halves", type=lambda text: known_names(text, HALVES), default=HALVES, help="tune,report")
     add("--show", action="store_true", help="what was wrong, on stderr")
     return parser
-
-
-def _known(text: str, known: Sequence[str]) -> list[str]:
-    names = text.split(",")
-    if unknown := set(names) - set(known):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: there is {', '.join(known)}")
-    return names
 
 
 if __name__ == "__main__":
