@@ -92,12 +92,13 @@ class Slots:
     def running_of(self, tenant: int) -> int:
         return self._running[tenant]
 
-    def waiting_of(self, tenant: int) -> int:
-        return self._waiting.count(tenant)
-
     def free(self, tenant: int) -> bool:
         """Say whether a slot is free and no request of the same tenant waits for it."""
         return not self._waiting.count(tenant) and self._has_room(tenant)
+
+    def full(self, tenant: int, queue: int) -> bool:
+        """Say whether a request would have to wait and `queue` of the same tenant do already."""
+        return not self.free(tenant) and self._waiting.count(tenant) >= queue
 
     @asynccontextmanager
     async def slot(self, tenant: int, *, timeout_s: float | None = None) -> AsyncIterator[None]:

@@ -49,7 +49,7 @@ class Admission:
 
     def refuse_if_full(self, tenant: int) -> None:
         """Raise TooManyRequests if this tenant's queue is full: worth asking before any work is done for a request."""
-        if not self._slots.free(tenant) and self._slots.waiting_of(tenant) >= self._queue:
+        if self._slots.full(tenant, self._queue):
             self._metrics.engine_rejected.labels("queue_full").inc()
             raise TooManyRequests(
                 f"{self._slots.running_of(tenant)} requests of this tenant are being answered and {self._queue} are "

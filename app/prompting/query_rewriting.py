@@ -19,7 +19,7 @@ from app.generation.replica import Served
 from app.language.content_words import content_words, precision, terms_of
 from app.language.courtesy import bare_question, is_courtesy
 from app.language.question_language import language_of
-from app.prompting.fencing import new_fence
+from app.prompting.fencing import Fence, new_fence
 from app.prompting.reply import Reply
 from app.prompting.token_budget import Dialogue
 from app.storage.tenancy import TenantNumber
@@ -62,9 +62,10 @@ async def rewrite_query(engine: Completer | None, tenant: TenantNumber, dialogue
 async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
     joined = "\n".join([*_since_the_subject(turns), text])
     try:
-        if engine is None or (await engine.served()).is_packaged:
+        if engine is None or (served := await engine.served()).is_packaged:
             return joined
-        rewritten = await _rewritten(engine, tenant, turns[-MAX_TURNS:], text)
+        fence = new_fence(served.special_tokens)
+        rewritten = await _rewritten(engine, tenant, fence, turns[-MAX_TURNS:], text)
     except Unavailable:
         return joined
     return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
@@ -80,12 +81,11 @@ def _since_the_subject(turns: Sequence[Message]) -> list[str]:
     return since
 
 
-async def _rewritten(engine: Completer, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
-    neutralise = new_fence((await engine.served()).special_tokens).neutralise
-    lines = [f"{turn['role']}: {neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
+async def _rewritten(engine: Completer, tenant: TenantNumber, fence: Fence, turns: Sequence[Message], text: str) -> str:
+    lines = [f"{turn['role']}: {fence.neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
     messages: list[Message] = [
         {"role": "system", "content": REWRITE[language_of(text)]},
-        {"role": "user", "content": "\n".join([*lines, f"user: {neutralise(text)}"])},
+        {"role": "user", "content": "\n".join([*lines, f"user: {fence.neutralise(text)}"])},
     ]
     reply = Reply()
     async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant))) as parts:

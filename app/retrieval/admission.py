@@ -24,7 +24,7 @@ class SearchAdmission:
     @asynccontextmanager
     async def slot(self, tenant: int) -> AsyncIterator[None]:
         """Hold a slot during the block. Raises TooManyRequests if too many searches of the tenant wait for one."""
-        if not self._slots.free(tenant) and self._slots.waiting_of(tenant) >= self._queue:
+        if self._slots.full(tenant, self._queue):
             raise TooManyRequests(
                 f"{self._slots.running_of(tenant)} searches of this tenant are under way and {self._queue} are "
                 "waiting (KYUJANG_TENANT_QUEUE). Wait for some of them."
