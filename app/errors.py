@@ -214,6 +214,16 @@ class NotConfigured(KyujangError):
     code = "not_configured"
 
 
+class MissingExtra(NotConfigured):
+    """What the settings ask for needs packages that only an extra installs."""
+
+    def __init__(self, asked: str, extra: str) -> None:
+        super().__init__(
+            f"{asked} needs the extra '{extra}': run 'make up EXTRAS={extra}', or, for the image, set EXTRAS={extra} "
+            "in .env and run 'docker compose up -d --build'."
+        )
+
+
 class ItemFailed(KyujangError):
     """One item of a job cannot be done, by its own fault; the rest of the job continues."""
 

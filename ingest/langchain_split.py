@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.errors import DocumentError, NotConfigured
+from app.errors import DocumentError, MissingExtra, NotConfigured
 from ingest.loading.load import Loaded
 from ingest.split import Chunk, CountTokens
 
@@ -51,10 +51,8 @@ def import_library() -> type[RecursiveCharacterTextSplitter]:
     """Return the library's splitter. Raises NotConfigured where the extra is not installed."""
     try:
         from langchain_text_splitters import RecursiveCharacterTextSplitter
-    except ImportError:
-        raise NotConfigured(
-            "KYUJANG_SPLITTER=langchain needs the extra: pip install 'kyujang[langchain]' (docs/guides/documents.md)."
-        ) from None
+    except ModuleNotFoundError:
+        raise MissingExtra("KYUJANG_SPLITTER=langchain", "langchain") from None
     return RecursiveCharacterTextSplitter
 
 

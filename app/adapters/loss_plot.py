@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from app.errors import MissingExtra
+
 INCHES, DPI = (8, 4.5), 120
 # Told apart without colour, too.
 LINES: dict[str, dict[str, Any]] = {
@@ -16,8 +18,10 @@ LINES: dict[str, dict[str, Any]] = {
 
 def plot_loss(curve: Sequence[dict[str, Any]]) -> bytes:
     """Return a PNG. The points are those of ingest/tune/progress.py: `{step, loss}` or `{step, eval_loss}`."""
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtra("A picture of the loss", "plots") from None
     figure = Figure(INCHES, layout="constrained")
     panel = figure.subplots()
     for name, style in LINES.items():

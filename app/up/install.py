@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.up import preflight
-from app.up.environments import ROOT, TORCH, UV, Environment, app_environment, engine_environment
+from app.up.environments import EXTRAS, ROOT, TORCH, UV, Environment, app_environment, engine_environment, extras_for
 from app.up.progress import Progress
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -43,7 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def install(progress: Progress, *, test: bool) -> None:
-    app = app_environment(test=test)
+    extras = extras_for(os.environ)
+    if unknown := extras - EXTRAS:
+        raise InstallFailed(f"EXTRAS names {', '.join(sorted(unknown))}, but there are {', '.join(sorted(EXTRAS))}.")
+    app = app_environment(test=test, extras=extras)
     if not app.is_installed():
         _require(preflight.python_version(), _venv_check(), preflight.disk(ROOT, APP_GB, purpose="the app"))
     progress.start("App environment", f"Python packages in {app.folder.name} (first time about 2 min, {APP_GB} GB)")
@@ -88,13 +91,14 @@ def _ensure(environment: Environment, progress: Progress) -> None:
         progress.note("an earlier install did not finish; starting it again")
     environment.begin()
     venv.create(environment.folder, with_pip=True)
-    install_step = _pip
-    for step in environment.steps:
-        if step == [TORCH]:
-            _install_torch(environment, progress)
-            # Only beside torch: uv does not know where its CPU build comes from, and would fetch CUDA's.
-            install_step = _uv if _pip(environment, [UV], progress) == 0 else _pip
-        elif (code := install_step(environment, step, progress)) != 0:
+    steps = list(environment.steps)
+    if [TORCH] in steps:
+        # Before uv, which does not know where the CPU build comes from, and would fetch CUDA's.
+        steps.remove([TORCH])
+        _install_torch(environment, progress)
+    install_step = _uv if _pip(environment, [UV], progress) == 0 else _pip
+    for step in steps:
+        if (code := install_step(environment, step, progress)) != 0:
             raise _failure(environment, code)
     if environment.name == "app":
         _compile(environment, progress)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from app.errors import KyujangError, NotConfigured
+from app.errors import KyujangError, MissingExtra
 from app.sandbox.channel import Channel
 from app.settings import Settings
 from ingest.cluster.stages import FurtherSteps, load
@@ -43,8 +43,8 @@ def _connect(address: str) -> None:
     try:
         import ray
         import ray.data
-    except ImportError:
-        raise NotConfigured("Ray is not installed here: run \"pip install -e '.[ray]'\".") from None
+    except ModuleNotFoundError:
+        raise MissingExtra("Ingesting on Ray", "ray") from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     if address:
         _knock(address)

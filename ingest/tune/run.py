@@ -29,7 +29,7 @@ def require_installed() -> None:
         raise TaskFailed(
             "not_installed",
             f"The worker cannot train: {', '.join(missing)} is not installed. Its operator installs the extra 'tune' "
-            "(pip install -e '.[tune]' -c constraints.txt) and restarts the worker.",
+            "(make up EXTRAS=tune; EXTRAS=tune in .env for the image) and restarts the worker.",
         )
 
 

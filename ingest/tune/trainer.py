@@ -47,7 +47,7 @@ def load_base(plan: Plan) -> Any:
     options: dict[str, Any] = {"dtype": torch.bfloat16 if _has_bfloat16() else torch.float32}
     if plan.hyperparameters.base_4bit:
         if importlib.util.find_spec("bitsandbytes") is None:
-            raise TrainingRefused("base_4bit needs bitsandbytes: the worker's operator installs the extra 'qlora'.")
+            raise TrainingRefused("base_4bit needs bitsandbytes, from the extra 'qlora' of the worker (EXTRAS=qlora).")
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

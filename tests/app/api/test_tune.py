@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import httpx
 import pytest
@@ -115,7 +116,7 @@ async def test_without_an_engine_there_is_nothing_to_train_for(new_tenant):
     assert (await client.post("/tune", json={"name": "tone", "rows": ROWS})).status_code == 409
 
 
-async def test_the_loss_is_drawn_and_is_nobody_else_s(client, make, services):
+async def test_the_loss_is_drawn_and_is_nobody_else_s(client, make, services, monkeypatch):
     job = (await client.post("/tune", json={"name": "tone", "rows": ROWS})).json()
     picture = f"/jobs/{job['id']}/loss.png"
     assert (await client.get(picture)).status_code == 404
@@ -131,3 +132,6 @@ async def test_the_loss_is_drawn_and_is_nobody_else_s(client, make, services):
     assert (await (await make("adapters")).get(picture)).status_code == 404
     key = client.headers["authorization"].removeprefix("Bearer ")
     assert (await authenticate(services.database, key)).number == claimed.tenant
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    undrawn = await client.get(picture)
+    assert (undrawn.status_code, "EXTRAS=plots" in undrawn.json()["detail"]) == (409, True)

@@ -1,9 +1,21 @@
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from app.up.environments import ROOT, Environment, app_environment, engine_environment
+from app.settings import PACKAGED_EMBEDDER
+from app.up.environments import (
+    EXTRAS,
+    PACKAGED,
+    ROOT,
+    WITH_TORCH,
+    Environment,
+    app_environment,
+    engine_environment,
+    extras_for,
+)
 
 
 @pytest.fixture
@@ -82,13 +94,50 @@ def test_every_file_an_environment_is_made_from_is_there():
 
 
 def test_torch_comes_first_so_that_nothing_pulls_the_cuda_build():
-    assert list(app_environment(test=False).steps[0]) == ["torch==2.13.0"]
+    assert list(app_environment(test=True).steps[0]) == ["torch==2.13.0"]
     cpu = engine_environment(gpu=False)
     assert list(cpu.steps[0]) == ["torch==2.13.0"]
     assert all(step[0] == "--no-deps" for step in cpu.steps[1:])
     pinned = [line.partition("==")[0] for path in cpu.inputs for line in path.read_text().splitlines()]
     assert not {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} & set(pinned)
     assert not [name for name in pinned if name.startswith("nvidia")]
+
+
+def test_every_extra_is_named_once():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert listed.keys() == EXTRAS | {"docs", "test"}
+    needs_torch = [
+        name for name in EXTRAS if re.search(r"'(torch==.*|kyujang\[models\]|kyujang\[tune\])'", str(listed[name]))
+    ]
+    assert set(needs_torch) == WITH_TORCH
+    assert all(f"*{name}*" in (ROOT / "Dockerfile").read_text() for name in WITH_TORCH)
+
+
+@pytest.mark.parametrize(
+    ("variables", "extras"),
+    [
+        ({}, set()),
+        ({"KYUJANG_EMBEDDER": "", "KYUJANG_RERANKER": ""}, set()),
+        ({"KYUJANG_EMBEDDER": PACKAGED_EMBEDDER}, set()),
+        ({"KYUJANG_EMBEDDER": "BAAI/bge-m3"}, {"models"}),
+        ({"KYUJANG_EMBEDDER": "minilm"}, {"minilm"}),
+        ({"KYUJANG_EMBEDDER": "BAAI/bge-m3", "KYUJANG_EMBEDDER_URL": "http://there"}, set()),
+        ({"KYUJANG_RERANKER": "BAAI/bge-reranker-v2-m3"}, {"models"}),
+        ({"KYUJANG_RERANKER": "a", "KYUJANG_RERANKER_URL": "http://there"}, set()),
+        ({"KYUJANG_EMBEDDER": "minilm", "KYUJANG_RERANKER": "a"}, {"minilm", "models"}),
+        ({"KYUJANG_SPLITTER": "langchain"}, {"langchain"}),
+        ({"KYUJANG_SPLITTER": "sentences"}, set()),
+        ({"EXTRAS": "tune"}, {"tune"}),
+        ({"EXTRAS": "[tune, qlora]"}, {"tune", "qlora"}),
+    ],
+)
+def test_torch_comes_only_with_settings_that_run_on_it(variables, extras):
+    assert PACKAGED == PACKAGED_EMBEDDER
+    assert extras_for(variables) == extras
+    environment = app_environment(test=False, extras=extras_for(variables))
+    assert (list(environment.steps[0]) == ["torch==2.13.0"]) == bool(extras & WITH_TORCH)
+    assert environment.extras <= app_environment(test=True).extras
+    assert f".[{','.join(sorted(extras))}]" in environment.steps[-1] or not extras
 
 
 def pins(text: str) -> list[str]:

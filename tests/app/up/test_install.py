@@ -81,6 +81,12 @@ def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeyp
     }
 
 
+def test_an_extra_that_does_not_exist_is_refused_in_a_line(monkeypatch):
+    monkeypatch.setenv("EXTRAS", "tunes")
+    with pytest.raises(install.InstallFailed, match=r"^EXTRAS names tunes, but there are .*tune"):
+        install.install(Progress(), test=False)
+
+
 def test_no_cuda_package_came_into_the_app_s_environment():
     installed = {str(each.metadata["Name"]).lower() for each in distributions()}
     assert "torch" in installed

@@ -116,7 +116,7 @@ async def test_without_the_extra_the_job_says_what_to_install(trainer, new_numbe
     assert ended.error is not None
     assert ended.error.code == "not_installed"
     assert "no_such_library" in ended.error.detail
-    assert "'.[tune]'" in ended.error.detail
+    assert "EXTRAS=tune" in ended.error.detail
 
 
 async def test_what_a_dead_worker_has_left_is_swept_unless_it_is_under_way(trainer, new_number):
