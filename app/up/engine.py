@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from app.generation.transport import UNIX
 from app.settings import PACKAGED_MODEL, Settings, inherited_environment
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
+from app.up.model_fit import CPU_CACHE_GIB, GPU_SHARE, context_tokens
 from app.up.preflight import WITHOUT_ENGINE
 
 GUARD = ROOT / "deploy"
 CONVERTER = Path(__file__).with_name("convert_smollm2.py")
-CONTEXT_TOKENS = 4096
 MAX_THREADS = 8
 
 # Not its usage statistics, not its plug-ins, no spinning threads beside the embedder's.
@@ -38,8 +39,8 @@ ENGINE_ENVIRONMENT = {
 }
 # Small models fill the room between JSON's tokens with white space until the answer is cut off.
 COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
-CPU_ARGUMENTS = ("--enforce-eager", "--max-model-len", str(CONTEXT_TOKENS))
-GPU_ARGUMENTS = ("--gpu-memory-utilization", "0.9")
+CPU_ARGUMENTS = ("--enforce-eager",)
+GPU_ARGUMENTS = ("--gpu-memory-utilization", str(GPU_SHARE))
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,15 @@ class LocalEngine:
         common += ["--structured-outputs-config", COMPACT_JSON, *self._lora_arguments()]
         if self.settings.quantization:
             common += ["--quantization", self.settings.quantization]
+        common += ["--max-model-len", str(context_tokens(self.settings, gpu=self.gpu))]
+        # The operator's come last, where vLLM takes the later of two.
+        return [*common, *self._device_arguments(), *self.settings.extra_engine_arguments]
+
+    def _device_arguments(self) -> Sequence[str]:
         if self.gpu:
-            return [*common, *GPU_ARGUMENTS]
+            return GPU_ARGUMENTS
         # Without bfloat16 in the CPU, emulating it makes prompts five times slower (measured: 40 against 200 tokens/s).
-        return [*common, *CPU_ARGUMENTS, *([] if cpu.multiplies_bfloat16() else ["--dtype", "float32"])]
+        return [*CPU_ARGUMENTS, *([] if cpu.multiplies_bfloat16() else ["--dtype", "float32"])]
 
     def _lora_arguments(self) -> list[str]:
         settings = self.settings
@@ -128,7 +134,7 @@ class LocalEngine:
                 "VLLM_PLUGINS": "kyujang_cpu_lora",
                 # Else the first probabilities that are asked for wait for a C++ compiler, which may not even be there.
                 "TORCH_COMPILE_DISABLE": "1",
-                "VLLM_CPU_KVCACHE_SPACE": "1",
+                "VLLM_CPU_KVCACHE_SPACE": str(CPU_CACHE_GIB),
                 "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
                 "OMP_NUM_THREADS": str(len(cores)),
             }

@@ -14,7 +14,7 @@ import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.up import preflight
+from app.up import gpus, preflight
 from app.up.environments import EXTRAS, ROOT, TORCH, UV, Environment, app_environment, engine_environment, extras_for
 from app.up.progress import Progress
 
@@ -54,7 +54,7 @@ def install(progress: Progress, *, test: bool) -> None:
     if not wants_engine():
         progress.skip("Engine environment", "not needed with these settings")
         return
-    gpu = preflight.nvidia_gpu() is not None
+    gpu = gpus.look().first is not None
     engine = engine_environment(gpu=gpu)
     needed_gb = ENGINE_GPU_GB if gpu else ENGINE_CPU_GB
     if not engine.is_installed():

@@ -16,13 +16,14 @@ from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
 from app.generation.replica import address
 from app.settings import Settings
-from app.up import preflight
+from app.up import gpus, preflight
 from app.up.accounts import database_account
 from app.up.child import ChildSpec
 from app.up.defaults import auth, base_url, default_workers, fallback
 from app.up.engine import LocalEngine, engine_refusal
 from app.up.environments import ROOT
 from app.up.home import lock_home, socket_folder
+from app.up.model_fit import engine_fits
 from app.up.postgres import EmbeddedPostgres
 from app.up.progress import Progress
 from app.up.secret_files import OPERATOR_KEY_FILE, operator_key
@@ -58,7 +59,7 @@ class _Start:
     def run(self) -> None:
         gpu = self._check()
         sockets = self.stack.enter_context(socket_folder(self.settings.home))
-        engine = LocalEngine.choose(self.settings, sockets, gpu=gpu is not None)
+        engine = LocalEngine.choose(self.settings, sockets, gpu=gpu)
         postgres = EmbeddedPostgres(self.settings.home / "postgres", log=self._log("postgres"))
         self.stack.callback(postgres.stop)
         supervisor = self.stack.enter_context(Supervisor(self.progress.plain))
@@ -70,23 +71,27 @@ class _Start:
         self.progress.plain(_welcome(self.settings, auth(self.settings)))
         supervisor.forever()
 
-    def _check(self) -> str | None:
+    def _check(self) -> bool:
+        """Return whether the engine that is started here gets a GPU."""
         self.progress.start("Checks", "this machine, the port, the data folder")
-        settings, gpu = self.settings, preflight.nvidia_gpu()
+        settings, found = self.settings, gpus.look()
         local_engine = settings.engine == "vllm" and not settings.llm_url
+        cpu_engine = local_engine and found.first is None
         account = database_account() if settings.database_url is None else None
         reachable, name = (account.can_enter, account.name) if account else (None, "")
         checks = [preflight.home_folder(settings.home, reachable, name)]
         checks += [preflight.port(settings.host, settings.port)]
-        checks += [preflight.memory(cpu_engine=local_engine and gpu is None)]
+        checks += [preflight.memory(cpu_engine=cpu_engine)]
         checks += [preflight.disk(settings.home, 1.5, purpose="documents, database and models")]
-        if local_engine and gpu is None:
+        if cpu_engine:
             checks += [preflight.cpu_engine_platform(), preflight.cpu_flags()]
+        if local_engine:
+            checks += engine_fits(settings, found)
         self.progress.note("\n".join(map(str, checks)))
         if preflight.failed(checks):
             raise NotConfigured("see FAIL above.")
         self.stack.enter_context(lock_home(settings.home))
-        return gpu if local_engine else None
+        return local_engine and not cpu_engine
 
     def _database(self, supervisor: Supervisor, postgres: EmbeddedPostgres) -> dict[str, str]:
         if self.settings.database_url is not None:

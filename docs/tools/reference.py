@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fastapi.routing import APIRoute
+from pydantic import AliasChoices
 
 from app.__main__ import build_parser as app_parser
 from app.api.deps import OperatorKey, TenantKey
@@ -53,13 +54,17 @@ def plain(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def environment_name(setting: str) -> str:
+    alias = Settings.model_fields[setting].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"KYUJANG_{setting.upper()}"
+
+
 def settings(say: Say) -> list[str]:
     rows = []
     for name, field in Settings.model_fields.items():
-        variable = "DATABASE_URL" if name == "database_url" else f"KYUJANG_{name.upper()}"
         stands = field.default_factory is None and field.default not in (None, "")
         default = code(str(field.default)) if stands else "–"
-        rows.append([code(variable), default, say(plain(field.description))])
+        rows.append([code(environment_name(name)), default, say(plain(field.description))])
     intro = "Environment variables set these; there is no settings file. A dash is a default that the text tells."
     return [f"# {say('Settings')}", say(intro), table(say, ["variable", "default", "meaning"], rows)]
 

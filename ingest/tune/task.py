@@ -21,7 +21,7 @@ from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
 from app.storage.tenancy import TenantNumber
-from app.up import preflight
+from app.up import gpus
 from ingest.adapters.checking import base_model, with_engine_model
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedTask, TaskFailed
@@ -159,7 +159,7 @@ def beside_the_engine(settings: Settings) -> str | None:
     """Return the job's notice of an engine on this machine. Raises TaskFailed where both want the GPU's memory."""
     if settings.engine == "none" or not any(_is_local(url) for url in settings.llm_urls):
         return None
-    if preflight.nvidia_gpu() is None:
+    if gpus.look().first is None:
         return NOTICE.format("processors")
     if not settings.tune_beside_engine:
         raise TaskFailed(

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import distributions
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,21 @@ def test_a_quantisation_is_passed_on(tmp_path: Path):
     arguments = list(engine.spec(tmp_path / "log").argv)
     assert arguments[arguments.index("--quantization") + 1] == "compressed-tensors"
     assert "--quantization" not in local_engine(tmp_path).spec(tmp_path / "log").argv
+
+
+def test_the_context_and_the_operator_s_arguments_reach_the_engine(tmp_path: Path):
+    def given(name: str, *, gpu: bool, **settings: object) -> list[str]:
+        engine = LocalEngine.choose(Settings(home=tmp_path, **settings), tmp_path / "run", gpu=gpu)
+        assert engine is not None
+        arguments = list(engine.spec(tmp_path / "log").argv)
+        return [value for before, value in pairwise(arguments) if before == name]
+
+    assert given("--max-model-len", gpu=True) == ["8192"]
+    assert given("--max-model-len", gpu=False) == ["4096"]
+    assert given("--max-model-len", gpu=False, engine_context_tokens=2048) == ["2048"]
+    own = "--gpu-memory-utilization 0.5 --kv-cache-dtype fp8"
+    assert given("--gpu-memory-utilization", gpu=True, engine_arguments=own) == ["0.9", "0.5"]
+    assert given("--kv-cache-dtype", gpu=True, engine_arguments=own) == ["fp8"]
 
 
 def test_vllm_finds_the_plug_in(tmp_path: Path):

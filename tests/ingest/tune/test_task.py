@@ -14,6 +14,7 @@ from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
 from app.storage import job_creation, jobs
+from app.up.gpus import Gpu, Gpus
 from ingest.jobs.queue import TaskFailed
 from ingest.tune.progress import MAX_POINTS, TrainingProgress
 from ingest.tune.run import NEEDED
@@ -138,14 +139,14 @@ async def test_what_a_dead_worker_has_left_is_swept_unless_it_is_under_way(train
     ],
 )
 def test_a_training_beside_the_engine_says_so(monkeypatch, url, beside):
-    monkeypatch.setattr("app.up.preflight.nvidia_gpu", lambda: None)
+    monkeypatch.setattr("app.up.gpus.look", Gpus)
     found = beside_the_engine(Settings(llm_url=url))
     assert (found is not None) == beside
     assert found is None or "processors" in found
 
 
 def test_on_the_engine_s_gpu_it_must_be_allowed(monkeypatch):
-    monkeypatch.setattr("app.up.preflight.nvidia_gpu", lambda: "a GPU")
+    monkeypatch.setattr("app.up.gpus.look", lambda: Gpus((Gpu("a GPU", 1 << 30),)))
     url = "http://127.0.0.1:8000"
     with pytest.raises(TaskFailed, match="KYUJANG_TUNE_BESIDE_ENGINE"):
         beside_the_engine(Settings(llm_url=url))
