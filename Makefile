@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: up test check-all lint docs clean
+.PHONY: up test check-all lint audit sbom docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
@@ -19,13 +19,19 @@ lint: python ## check the code with ruff and mypy
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
+audit: python ## ask for known vulnerabilities of every pinned package
+	@$(PYTHON) -m app.up.audit
+
+sbom: python ## list what is installed here, as CycloneDX, in sbom/
+	@$(PYTHON) -m app.up.sbom
+
 docs: python ## build the documentation into site/
 	@$(PYTHON) -m app.up.install --test
 	.venv/bin/python -m zensical build --strict --clean
 	@echo "Open site/index.html."
 
 clean: ## remove what was installed and cached in the clone; documents stay
-	rm -rf site .cache .venv .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
+	rm -rf site sbom .cache .venv .venv-audit .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
 	find app ingest migrations tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: python

@@ -114,3 +114,9 @@ def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:
         files = [requirements / "engine-cpu-deps.txt", requirements / "engine-cpu.txt", model]
         steps = [[TORCH], *(["--no-deps", "-r", str(file)] for file in files)]
     return Environment("engine", root / ".venv-engine", steps=steps, inputs=[*files, Path(__file__)])
+
+
+def audit_environment(root: Path = ROOT) -> Environment:
+    listed = root / "requirements" / "audit.txt"
+    steps = [["--no-deps", "--require-hashes", "-r", str(listed)]]
+    return Environment("audit", root / ".venv-audit", steps=steps, inputs=[listed, Path(__file__)])

@@ -15,7 +15,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.up import gpus, preflight
-from app.up.environments import EXTRAS, ROOT, TORCH, UV, Environment, app_environment, engine_environment, extras_for
+from app.up.environments import (
+    EXTRAS,
+    ROOT,
+    TORCH,
+    UV,
+    Environment,
+    app_environment,
+    audit_environment,
+    engine_environment,
+    extras_for,
+)
 from app.up.progress import Progress
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -64,6 +74,15 @@ def install(progress: Progress, *, test: bool) -> None:
     kind = "an NVIDIA GPU" if gpu else "CPU"
     progress.start("Engine environment", f"vLLM for {kind} (first time about 3 min, {needed_gb} GB)")
     _ensure(engine, progress)
+
+
+def install_audit() -> Environment:
+    tools = audit_environment()
+    if not tools.is_installed():
+        progress = Progress(total=1)
+        progress.start("Audit environment", f"what lists and judges packages, in {tools.folder.name}")
+        _ensure(tools, progress)
+    return tools
 
 
 def wants_engine() -> bool:
