@@ -22,6 +22,7 @@ from ingest import cleanup
 from ingest.langchain_split import import_library
 from ingest.reindexing import command as reindex
 from ingest.sync import command as add
+from ingest.sync import rechunk
 from ingest.tune import command as tune
 from ingest.worker import run
 
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add.add_parser(commands)
+    rechunk.add_parser(commands)
     reindex.add_parser(commands)
     tune.add_parser(commands)
     words = "process accepted documents, adapters and trainings"

@@ -19,9 +19,9 @@ from app.errors import DatabaseUnavailable, KyujangError
 from app.services import Services
 from app.storage.tenancy import TenantNumber
 from ingest.jobs import bulk, queue
-from ingest.jobs.queue import ClaimedDocument
+from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
 from ingest.jobs.retry import handle_failure, refuse_after_too_many
-from ingest.pipeline import DocumentState, end_unchanged
+from ingest.pipeline import unless_unchanged
 from ingest.worker import run_under_lease
 
 CLAIM_AT_ONCE = 10_000
@@ -68,18 +68,18 @@ async def _ingest_claimable(services: Services, tenant: TenantNumber, job_ids: S
     return True
 
 
-async def _ingest(services: Services, claims: Sequence[ClaimedDocument], engine: Engine) -> bool:
-    new = [claim for claim in claims if not await _ended_already(services, claim)]
+async def _ingest(services: Services, claims: Sequence[ClaimedDocument | ClaimedRechunk], engine: Engine) -> bool:
+    new = [complete for claim in claims if (complete := await _unless_ended(services, claim))]
     return await engine(new) if new else True
 
 
-async def _ended_already(services: Services, claim: ClaimedDocument) -> bool:
+async def _unless_ended(services: Services, claim: ClaimedDocument | ClaimedRechunk) -> ClaimedDocument | None:
     try:
         refuse_after_too_many(claim)
-        return await end_unchanged(services, DocumentState(claim))
+        return await unless_unchanged(services, claim)
     except Exception as error:
         await handle_failure(services, claim, error)
-        return True
+        return None
 
 
 def _renewal(services: Services, tenant: TenantNumber, name: str) -> Callable[[], Awaitable[None]]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -20,15 +20,16 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database
-from app.storage.jobs import Stage
+from app.storage.jobs import JobKind, Stage
+from app.storage.processing import chunk_size, processing
 from app.storage.spaces import OtherSpace
-from ingest import langchain_split, staging
+from ingest import langchain_split, staging, stored
 from ingest.jobs import queue
-from ingest.jobs.queue import ClaimedDocument
+from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
 from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
 from ingest.split import Chunk, split_text, within
-from ingest.staging import Analysis
+from ingest.staging import Analysis, Version
 
 log = logging.getLogger("kyujang.ingest")
 
@@ -49,10 +50,12 @@ class DocumentState:
     heading: str = ""
     """What each chunk is embedded with."""
     chunks: list[Chunk] = field(default_factory=list)
+    splitter: str = ""
+    """What made them, with its settings."""
     space: int = 0
     """The embedding space whose model the chunks fit."""
-    gives_way: bool = False
-    """Whether a long one waits for its next turn while another tenant's waits."""
+    gives_way: JobKind | None = None
+    """Whether a long one waits for its next turn while another tenant's of this kind waits."""
 
 
 class WithoutDatabase(Protocol):
@@ -65,15 +68,16 @@ class WithoutDatabase(Protocol):
     def blobs(self) -> Blobs: ...
 
 
-async def ingest(services: Services, claim: ClaimedDocument) -> None:
-    """Take a claimed document through the steps.
+async def ingest(services: Services, claim: ClaimedDocument | ClaimedRechunk) -> None:
+    """Take a claimed document, new or stored already, through the steps.
 
     Raises DocumentError for a fault of the document, LeaseLost if the claim has ended, OtherSpace if the embedding
     model is being switched, and TurnOver if another tenant's turn has come.
     """
-    document = DocumentState(claim, gives_way=True)
-    if await end_unchanged(services, document):
+    complete = await unless_unchanged(services, claim)
+    if complete is None:
         return
+    document = DocumentState(complete, gives_way="rechunk" if complete.is_stored else "ingest")
     if services.spaces.stale_reason:
         # It may still be: found out before the file is read, not after.
         await current_space(services)
@@ -81,13 +85,22 @@ async def ingest(services: Services, claim: ClaimedDocument) -> None:
         await run_step(services, document, stage)
 
 
-async def end_unchanged(services: Services, document: DocumentState) -> bool:
-    """Finish a document whose bytes are stored already; tell whether it was one."""
-    if not await staging.is_stored(services.database, document.claim):
-        return False
-    await staging.finish_unchanged(services.database, document.claim)
-    await services.blobs.remove([document.claim.blob])
-    return True
+async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedRechunk) -> ClaimedDocument | None:
+    """Return the claim with what is stored of its document; None if it is finished: nothing would change."""
+    current = processing(services.settings, services.spaces.current.embedder.encoder.max_tokens)
+    found = await stored.read(services.database, claim)
+    if isinstance(claim, ClaimedRechunk):
+        if found is None or found.made_by(current):
+            await stored.finish_unchanged(services.database, claim)
+            return None
+        return found.again(claim)
+    if found is None or not found.same(claim):
+        return claim
+    if not found.made_by(current):
+        return replace(claim, title=claim.title or found.given_title)
+    await stored.finish_unchanged(services.database, claim)
+    await services.blobs.remove([claim.blob])
+    return None
 
 
 async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
@@ -119,7 +132,8 @@ async def split(services: Services, document: DocumentState) -> None:
     space = await current_space(services)
     encoder = space.embedder.encoder
     document.space, document.heading = space.number, await asyncio.to_thread(heading, encoder, document.title)
-    tokens, overlap = chunk_size(services.settings, encoder)
+    document.splitter = processing(services.settings, encoder.max_tokens).splitter
+    tokens, overlap = chunk_size(services.settings, encoder.max_tokens)
     tokens = min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0])
     if services.settings.splitter == "langchain":
         cut = partial(langchain_split.split_text, max_tokens=tokens)
@@ -152,7 +166,7 @@ async def embed(services: Services, document: DocumentState) -> None:
     turn_ends = time.monotonic() + TURN_S
     for first in range(0, len(changed), BATCH_CHUNKS):
         if first and document.gives_way and time.monotonic() > turn_ends:
-            await queue.give_way(database, claim.tenant, "ingest")
+            await queue.give_way(database, claim.tenant, document.gives_way)
         batch = changed[first : first + BATCH_CHUNKS]
         texts = [document.heading + chunk.text for chunk in batch]
         vectors = await space.embedder.embed(texts, "passage", claim.tenant)
@@ -162,7 +176,7 @@ async def embed(services: Services, document: DocumentState) -> None:
 async def _not_staged(database: Database, document: DocumentState) -> list[Chunk]:
     """Return the chunks that no earlier attempt has embedded."""
     staged = await staging.staged(database, document.claim)
-    fitting = {(chunk.ord, chunk.start, chunk.stop, document.space) for chunk in document.chunks}
+    fitting = {(chunk.ord, chunk.start, chunk.text, document.space) for chunk in document.chunks}
     if not fitting.issuperset(staged):
         # The chunk size, the embedding model or the code is another one since: what is staged does not fit any more.
         await staging.unstage(database, document.claim)
@@ -174,15 +188,9 @@ async def _not_staged(database: Database, document: DocumentState) -> list[Chunk
 async def store(services: Services, document: DocumentState) -> None:
     """Publish the staged chunks in place of the stored version, whose file goes."""
     analysis = await asyncio.to_thread(_analyse, services.analyzer, document)
-    old_blob = await staging.publish(
-        services.database,
-        document.claim,
-        analysis,
-        space=document.space,
-        media_type=document.media_type,
-        title=document.title,
-    )
-    if old_blob is not None:
+    version = Version(document.media_type, document.title, document.splitter, document.space)
+    old_blob = await staging.publish(services.database, document.claim, analysis, version)
+    if old_blob not in (None, document.claim.blob):
         await services.blobs.remove([old_blob])
 
 
@@ -210,11 +218,3 @@ def heading(encoder: Encoder, title: str | None) -> str:
     """
     line = f"{title}\n" if title else ""
     return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""
-
-
-def chunk_size(settings: Settings, encoder: Encoder) -> tuple[int, int]:
-    """Return (tokens, overlap): 220/32 for a model of 256 tokens, 400/60 for one of 512; never above its limit."""
-    tokens = settings.chunk_tokens or (400 if encoder.max_tokens >= 512 else encoder.max_tokens * 220 // 256)
-    tokens = min(tokens, encoder.max_tokens)
-    overlap = settings.chunk_overlap if settings.chunk_overlap is not None else tokens * 3 // 20
-    return tokens, min(overlap, tokens // 2)

@@ -10,58 +10,27 @@ from typing import Any
 from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
-from psycopg.types.json import Jsonb
 
 from app.storage import changelog, postings, spaces
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.processing import LOADERS
 from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
 from ingest.split import Chunk
+from ingest.stored import upload_columns
 
 
-async def is_stored(database: Database, work: ClaimedDocument) -> bool:
-    """Tell whether the same bytes are stored already, under the same title: that is embedded with every chunk."""
-    async with database.transaction(work.tenant) as connection:
-        row = await fetch_one(
-            connection,
-            """
-            select 1 from documents where tenant_id = %(tenant)s and id = %(id)s and sha256 = %(sha256)s
-              and title is not distinct from coalesce(%(title)s::text, title)
-            """,
-            _described(work),
-        )
-    return row is not None
-
-
-async def finish_unchanged(database: Database, work: ClaimedDocument) -> None:
-    """Finish it without new chunks; its source and metadata may still have changed."""
-    async with database.transaction(work.tenant) as connection:
-        await finish_claimed(connection, work, "unchanged")
-        await connection.execute(
-            """
-            with new as (
-                select coalesce(%(source)s::text, source) as source, coalesce(%(metadata)s::jsonb, metadata) as metadata
-                from documents where tenant_id = %(tenant)s and id = %(id)s
-            )
-            update documents d set source = new.source, metadata = new.metadata, updated_at = now()
-            from new where d.tenant_id = %(tenant)s and d.id = %(id)s
-              and (new.source, new.metadata) is distinct from (d.source, d.metadata)
-            """,
-            _described(work),
-        )
-
-
-async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, int, int]]:
-    """Return (ord, start, stop, embedding space) of what an earlier attempt has embedded."""
+async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, str, int]]:
+    """Return (ord, start, text, embedding space) of what an earlier attempt has embedded."""
     async with database.transaction(work.tenant) as connection:
         rows = await fetch_all(
             connection,
             """
-            select ord, start, stop, space from staged_chunks
+            select ord, start, content, space from staged_chunks
             where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s order by ord
             """,
             work.key,
         )
-    return [(row["ord"], row["start"], row["stop"], row["space"]) for row in rows]
+    return [(row["ord"], row["start"], row["content"], row["space"]) for row in rows]
 
 
 async def stage(
@@ -119,24 +88,31 @@ class Analysis:
     terms: Sequence[Sequence[str]]
 
 
-async def publish(
-    database: Database, work: ClaimedDocument, analysis: Analysis, *, space: int, media_type: str, title: str | None
-) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is published: how the text was read, what cut it, and the embedding space of its chunks."""
+
+    media_type: str
+    title: str | None
+    splitter: str
+    space: int
+
+
+async def publish(database: Database, work: ClaimedDocument, analysis: Analysis, version: Version) -> str | None:
     """Replace the old version by the new one in one transaction, and return the old version's blob.
 
     Raises LeaseLost, OtherScheme if the stored texts are analysed in another way, or OtherSpace if searches use another
     model's vectors by now.
     """
     async with database.transaction(work.tenant) as connection:
-        await spaces.lock_active_space(connection, space)
+        await spaces.lock_active_space(connection, version.space)
         await finish_claimed(connection, work, "succeeded")
         old = await fetch_one(
             connection,
             "select blob from documents where tenant_id = %(tenant)s and id = %(id)s for update",
             {"tenant": work.tenant, "id": work.document_id},
         )
-        described = {**_described(work), "media_type": media_type, "title": title}
-        removed, added = await _replace(connection, work, described, space)
+        removed, added = await _replace(connection, work, version)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
         await postings.remove(connection, work.tenant, removed)
@@ -145,9 +121,7 @@ async def publish(
     return old["blob"] if old else None
 
 
-async def _replace(
-    connection: Connection, work: ClaimedDocument, described: dict[str, Any], space: int
-) -> tuple[list[int], list[int]]:
+async def _replace(connection: Connection, work: ClaimedDocument, version: Version) -> tuple[list[int], list[int]]:
     """Write the document and its chunks from what is staged. Return the ids of the old and the new chunks, in order."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.item_number}
     removed = await fetch_all(
@@ -161,19 +135,26 @@ async def _replace(
     added = [secrets.randbits(63) for _ in range(counted["chunks"] if counted else 0)]
     await connection.execute(
         """
-        insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob)
+        insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
+                               loader, splitter, sent_title, sent_type)
         values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
-                coalesce(%(metadata)s::jsonb, '{}'), %(chunks)s, %(blob)s)
+                coalesce(%(metadata)s::jsonb, '{}'), %(chunks)s, %(blob)s,
+                %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text)
         on conflict (tenant_id, id) do update set
             source = coalesce(excluded.source, documents.source),
             title = excluded.title,
             media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
             metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
-            blob = excluded.blob, updated_at = now()
+            blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
+            sent_title = excluded.sent_title, sent_type = excluded.sent_type, updated_at = now()
         """,
-        {**described, "chunks": len(added)},
-    )
-    await _publish_chunks(connection, {**key, "ids": added}, space)
+        {
+            **upload_columns(work), "sent_title": work.title, "sent_type": work.media_type, "chunks": len(added),
+            "media_type": version.media_type, "title": version.title, "splitter": version.splitter,
+            "loader": LOADERS[version.media_type],
+        },
+    )  # fmt: skip
+    await _publish_chunks(connection, {**key, "ids": added}, version.space)
     await unstage_rows(connection, work)
     return [row["id"] for row in removed], added
 
@@ -198,16 +179,3 @@ async def _publish_chunks(connection: Connection, key: dict[str, Any], space: in
         """.encode(),
         key,
     )
-
-
-def _described(work: ClaimedDocument) -> dict[str, Any]:
-    return {
-        "tenant": work.tenant,
-        "id": work.document_id,
-        "source": work.source,
-        "title": work.title,
-        "bytes": work.size,
-        "sha256": work.sha256,
-        "blob": work.blob,
-        "metadata": None if work.metadata is None else Jsonb(work.metadata),
-    }

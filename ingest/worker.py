@@ -44,6 +44,7 @@ class Handler:
 # A kind of work is a line here. Of tasks a worker has one of each kind in hand.
 HANDLERS: dict[JobKind, Handler] = {
     "ingest": Handler(ingest),
+    "rechunk": Handler(ingest),
     "check": Handler(check_adapter, on_failure=fail_adapter),
     "evaluate": Handler(evaluate),
     "tune": Handler(tune),

@@ -94,7 +94,7 @@ ONLY_IN = {
 MAY_HOLD_SQL = (
     r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
     r"|app\.adapters\.(registry|activation)"
-    r"|ingest\.(jobs\..+|staging|reindexing\..+)|app\.up\.postgres"
+    r"|ingest\.(jobs\..+|staging|stored|reindexing\..+)|app\.up\.postgres"
 )
 SQL = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"
@@ -105,7 +105,7 @@ SQL = re.compile(
 READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
 TALKS_TO_A_TERMINAL = (
     r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\..+"
-    r"|ingest\.(tune|sync|reindexing)\.command"
+    r"|ingest\.(tune|sync|reindexing)\.command|ingest\.sync\.rechunk"
 )
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 MAX_FILE_LINES = 250

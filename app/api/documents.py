@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Response
 
+from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, PageDep, ReadTenant, ServicesDep, page_with
-from app.api.filters import filters_in_query
-from app.api.schemas import ChunkOut, DocumentOut, Page, SpanOut
+from app.api.filters import Filters, filter_of, filters_in_query
+from app.api.jobs import job_out
+from app.api.schemas import Body, ChunkOut, DocumentOut, JobOut, Page, SpanOut
 from app.errors import InvalidInput, NotFound
 from app.language.marks import MAX_MARKS, has_long_run
 from app.language.unicode import clean
+from app.services import Services
 from app.storage import documents
+from app.storage.documents import Document
 from app.storage.filters import Filter
+from app.storage.processing import Processing, processing
+from app.storage.rechunking import create_rechunk_job
 
 router = APIRouter(route_class=KeyFirst, prefix="/documents", tags=["Documents"])
 
@@ -43,8 +50,38 @@ async def list_documents(
     rows, more = await documents.list_documents(
         services.database, tenant.number, limit=page.limit, after=after[0] if after else None, where=where
     )
-    data = [DocumentOut.model_validate(row, from_attributes=True) for row in rows]
-    return page_with(data, more, lambda row: [row.id])
+    current = _processing(services)
+    return page_with([_shown(row, current) for row in rows], more, lambda row: [row.id])
+
+
+class RechunkBody(Body):
+    """Without `filters` all documents."""
+
+    filters: Filters | None = None
+
+
+ALL = RechunkBody()
+
+
+@router.post("/rechunk", status_code=202, responses={200: {"model": JobOut}})
+async def rechunk(
+    response: Response,
+    tenant: IngestTenant,
+    services: ServicesDep,
+    body: RechunkBody = ALL,
+    wait: Wait = 0,
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """Read and cut again the documents that are `outdated`, from their stored files: 202 and a job.
+
+    Until a document's new chunks stand, its old ones are searched.
+    """
+    where = filter_of(body.filters) if body.filters else None
+    repeated = idempotency(idempotency_key, "POST /documents/rechunk", [body.model_dump(mode="json", by_alias=True)])
+    job, new = await create_rechunk_job(services.database, tenant.number, _processing(services), where, repeated)
+    job = await ended_job(services, tenant, job, wait)
+    accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
+    return job_out(job)
 
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
@@ -72,10 +109,20 @@ async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep,
 async def get_document(tenant: ReadTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
     """Show a document."""
     document = await documents.get_document(services.database, tenant.number, id)
-    return DocumentOut.model_validate(document, from_attributes=True)
+    return _shown(document, _processing(services))
 
 
 @router.delete("/{id:path}", status_code=204)
 async def delete_document(tenant: IngestTenant, id: DocumentId, services: ServicesDep) -> None:
     """Delete a document. It is gone from the very next query."""
     await services.blobs.remove(await documents.delete_document(services.database, tenant.number, id))
+
+
+def _processing(services: Services) -> Processing:
+    return processing(services.settings, services.spaces.current.embedder.encoder.max_tokens)
+
+
+def _shown(document: Document, current: Processing) -> DocumentOut:
+    outdated = not current.made(document.media_type, document.loader, document.splitter)
+    stored = {each.name: getattr(document, each.name) for each in fields(document)}
+    return DocumentOut(**stored, outdated=outdated)

@@ -32,10 +32,11 @@ JobId = Annotated[str, Depends(job_id)]
 # Which keys see a job of a kind. An evaluation's report holds answers from the documents.
 SEEN_WITH: dict[JobKind, TenantKey] = {
     "ingest": TenantKey("read", "ingest"),
+    "rechunk": TenantKey("read", "ingest"),
     "tune": TenantKey("adapters"),
     "evaluate": TenantKey("query", "adapters", both=True),
 }
-CANCELLED_WITH = {**SEEN_WITH, "ingest": TenantKey("ingest")}
+CANCELLED_WITH = {**SEEN_WITH, "ingest": TenantKey("ingest"), "rechunk": TenantKey("ingest")}
 
 
 @router.get("", response_model=Page[JobSummary])

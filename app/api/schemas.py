@@ -127,7 +127,10 @@ class JobSummary(BaseModel):
 
 
 class JobOut(JobSummary):
-    """Of documents or, with `kind` other than `ingest`, of an adapter: then with `progress`, `result` and `error`."""
+    """Of documents or, with the kinds `tune` and `evaluate`, of an adapter: then with `progress`, `result` and `error`.
+
+    A job that rechunks lists those documents alone that it has failed at, once it has ended.
+    """
 
     documents: list[ItemOut]
     progress: dict[str, Any] | None = None
@@ -144,6 +147,9 @@ class DocumentOut(BaseModel):
     sha256: str
     metadata: dict[str, Any]
     chunks: int
+    loader: int | None = Field(description="The version of this format's loader that read it; null before 0.2")
+    splitter: str | None = Field(description="What cut it: its name, version, tokens and overlap; null before 0.2")
+    outdated: bool = Field(description="Whether another loader or splitter would make its chunks now")
     created_at: datetime
     updated_at: datetime
 

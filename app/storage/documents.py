@@ -32,6 +32,8 @@ class Document:
     sha256: str
     metadata: dict[str, Any]
     chunks: int
+    loader: int | None
+    splitter: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -162,6 +164,8 @@ def _document(row: DictRow) -> Document:
         sha256=row["sha256"].hex(),
         metadata=row["metadata"],
         chunks=row["chunks"],
+        loader=row["loader"],
+        splitter=row["splitter"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -1,6 +1,7 @@
 """Jobs as a caller sees them: read, listed, cancelled. ingest/jobs/queue.py hands their items to workers.
 
-A job ingests documents, an item each, or is a task (an adapter's check, training, evaluation), which is one item.
+A job ingests documents or rechunks stored ones, an item each, or is a task (an adapter's check, training, evaluation),
+which is one item.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from app.storage.tenancy import TenantNumber
 _Shown = Literal["tune", "evaluate"]
 # A check shows on its adapter and not among the jobs.
 TaskKind = Literal["check", _Shown]
-JobKind = Literal["ingest", TaskKind]
-ShownKind = Literal["ingest", _Shown]
+_Documents = Literal["ingest", "rechunk"]
+JobKind = Literal[_Documents, TaskKind]
+ShownKind = Literal[_Documents, _Shown]
 ItemStatus = Literal["queued", "running", "succeeded", "unchanged", "failed", "cancelled"]
 JobStatus = Literal["queued", "running", "succeeded", "partial", "failed", "cancelled"]
 Stage = Literal["load", "split", "embed", "store", "done"]
 ITEM_STATUSES = get_args(ItemStatus)
+MAX_FAILURES = 1000
 COUNTED = ", ".join(f"count(*) filter (where status = '{status}') as {status}" for status in ITEM_STATUSES)
 # A JobStatus, of what is counted.
 STATUS = """
@@ -83,7 +86,8 @@ class AdapterReference:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`documents` are of an ingest job; `adapter`, `progress`, `result` and `error` of a task."""
+    """`documents` are of an ingest job, and those that a rechunk job has failed at, once it has ended; `adapter`,
+    `progress`, `result` and `error` are of a task."""
 
     id: str
     kind: JobKind
@@ -173,12 +177,13 @@ def _shown(which: str, counted_as: str = "", most: str = "") -> str:
         from (select * from jobs where tenant_id = %(tenant)s and kind <> 'check' {which}) j
         cross join lateral (
             select *, {STATUS} as status from (
-                select count(*) as total, max(finished_at) as finished_at, {COUNTED}
+                select count(*) as total, {COUNTED},
+                       case when count(*) = 0 then j.created_at else max(finished_at) end as finished_at
                 from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
             ) items
         ) counted
-        left join job_items task
-            on j.kind <> 'ingest' and task.tenant_id = j.tenant_id and task.job_id = j.id and task.n = 0
+        left join job_items task on j.kind not in ('ingest', 'rechunk')
+            and task.tenant_id = j.tenant_id and task.job_id = j.id and task.n = 0
         {counted_as}
         order by j.created_at desc, j.id desc {most}
     """  # noqa: S608 - constants
@@ -192,6 +197,8 @@ async def read(connection: Connection, tenant: TenantNumber, job_id: str, known:
     row = await fetch_one(connection, _shown("and id = %(job)s"), key)
     if row is None:
         raise NotFound
+    if row["kind"] == "rechunk":
+        return _job(row, await _failures(connection, key) if row["status"] not in ("queued", "running") else ())
     items = await fetch_all(
         connection,
         """
@@ -202,6 +209,18 @@ async def read(connection: Connection, tenant: TenantNumber, job_id: str, known:
     )
     documents = dict(enumerate(known)) | {each["n"]: _item(each) for each in items}
     return _job(row, list(documents.values()))
+
+
+async def _failures(connection: Connection, key: dict[str, Any]) -> list[Item]:
+    rows = await fetch_all(
+        connection,
+        """
+        select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s and status = 'failed'
+        order by n limit %(most)s
+        """,
+        {**key, "most": MAX_FAILURES},
+    )
+    return [_item(row) for row in rows]
 
 
 def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:

@@ -7,12 +7,22 @@ from collections.abc import Sequence
 from app.storage.database import Database, fetch_all
 from app.storage.jobs import Stage
 from app.storage.tenancy import TenantNumber
-from ingest.jobs.queue import CLAIM_NEXT, CLAIMABLE, HELD, LEASED, REQUEUED, ClaimedDocument, claimed_from
+from ingest.jobs.queue import (
+    CLAIM_NEXT,
+    CLAIMABLE,
+    CLAIMED,
+    HELD,
+    LEASED,
+    REQUEUED,
+    ClaimedDocument,
+    ClaimedRechunk,
+    claimed_from,
+)
 
 CLAIM = f"""
 with next as (
     select i.tenant_id, i.job_id, i.n from job_items i
-    where i.tenant_id = %(tenant)s and i.kind = 'ingest' and {CLAIMABLE}
+    where i.tenant_id = %(tenant)s and i.kind in ('ingest', 'rechunk') and {CLAIMABLE}
       and exists (
           select from job_items asked
           where asked.tenant_id = i.tenant_id and asked.document_id = i.document_id and asked.seq >= i.seq
@@ -25,15 +35,15 @@ with next as (
 
 async def claim(
     database: Database, tenant: TenantNumber, job_ids: Sequence[str], worker: str, *, lease_s: float, limit: int
-) -> list[ClaimedDocument]:
-    """Claim what these jobs wait for: their documents, and before those earlier uploads under the same ids.
+) -> list[ClaimedDocument | ClaimedRechunk]:
+    """Claim what these jobs wait for: their documents, and before those what was accepted earlier for the same ids.
 
     `worker` must be new. What a dead run held counts as no attempt, since hardly any of it was to blame.
     """
     key = {"tenant": tenant, "jobs": list(job_ids), "worker": worker, "lease": lease_s, "limit": limit}
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(connection, CLAIM, {**key, "count_death": False})
-    return [claimed_from(row, ClaimedDocument) for row in rows]
+    return [claimed_from(row, CLAIMED[row["kind"]]) for row in rows]
 
 
 async def renew(

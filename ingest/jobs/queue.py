@@ -102,6 +102,9 @@ class Claimed:
 
 @dataclass(frozen=True)
 class ClaimedDocument(Upload, Claimed):
+    is_stored: bool = False
+    """Whether `blob` is the file of a stored document, which is ingested again: it stays whatever happens."""
+
     @property
     def is_small(self) -> bool:
         return self.size <= SMALL_BYTES
@@ -112,12 +115,20 @@ class ClaimedDocument(Upload, Claimed):
 
 
 @dataclass(frozen=True)
+class ClaimedRechunk(Claimed):
+    """A stored document that may have to be read and cut again."""
+
+    document_id: str
+
+
+@dataclass(frozen=True)
 class ClaimedTask(Task, Claimed):
     progress: dict[str, Any] | None = None
     """What an earlier attempt has left."""
 
 
 Item = TypeVar("Item", bound=Claimed)
+CLAIMED: dict[JobKind, type[ClaimedDocument | ClaimedRechunk]] = {"ingest": ClaimedDocument, "rechunk": ClaimedRechunk}
 
 
 async def claim(
@@ -128,7 +139,7 @@ async def claim(
     lease_s: float,
     last: Sequence[TenantNumber] = (),
     small: bool = False,
-) -> ClaimedDocument | ClaimedTask | None:
+) -> ClaimedDocument | ClaimedRechunk | ClaimedTask | None:
     """Claim an item that waits or whose worker has died: of the tenant that was served longest ago, its oldest.
 
     Of a tenant in `last` only if no other waits; `small`: only a small document. Uploads of the same document are
@@ -139,12 +150,12 @@ async def claim(
         row = await fetch_one(connection, CLAIM, key)
     if row is None:
         return None
-    return claimed_from(row, ClaimedDocument) if kind == "ingest" else claimed_from(row, ClaimedTask)
+    return claimed_from(row, CLAIMED[kind]) if kind in CLAIMED else claimed_from(row, ClaimedTask)
 
 
 def claimed_from(row: DictRow, kind: type[Item]) -> Item:
     columns = {**row, "tenant": row["tenant_id"], "item_number": row["n"]}
-    return kind(**{field.name: columns[field.name] for field in fields(kind)})
+    return kind(**{field.name: columns[field.name] for field in fields(kind) if field.name in columns})
 
 
 async def unfinished(database: Database, kind: JobKind, job_ids: Sequence[str] | None = None) -> list[str]:

@@ -63,7 +63,7 @@ async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_fail
     if on_failure is not None:
         await on_failure(services, claimed, error.detail)
     await queue.fail(services.database, claimed, error.item_code, error.detail)
-    if isinstance(claimed, ClaimedDocument):
+    if isinstance(claimed, ClaimedDocument) and not claimed.is_stored:
         await services.blobs.remove([claimed.blob])
 
 

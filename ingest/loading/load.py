@@ -54,8 +54,8 @@ async def load(
     path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float, max_chars: int
 ) -> Loaded:
     """Read a document's text. Raises DocumentError, whose detail is for the caller to read."""
-    if media_type == PLAIN:
-        return await asyncio.to_thread(_sent_as_text, path, max_chars)
+    if media_type == PLAIN and (text := await asyncio.to_thread(_sent_as_text, path, max_chars)):
+        return text
     arguments = (filename or "", media_type or "", str(max_chars))
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
     try:
@@ -78,9 +78,15 @@ async def load(
         raise _crashed() from None
 
 
-def _sent_as_text(path: Path, max_chars: int) -> Loaded:
-    """Take a string of JSON as text, whatever it looks like, and save the 0.1 s that a child takes to start."""
-    sent = path.read_bytes().decode()
+def _sent_as_text(path: Path, max_chars: int) -> Loaded | None:
+    """Take a string of JSON as text, whatever it looks like, and save the 0.1 s that a child takes to start.
+
+    None if it is not UTF-8: before 0.2 it was not recorded which plain texts came as files.
+    """
+    try:
+        sent = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return None
     text = clean_text(sent)
     refuse_empty_or_too_long([text], PLAIN, max_chars)
     return Loaded(PLAIN, None, [Page(None, text)], has_long_run(sent))

@@ -93,6 +93,11 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
     for line in report.failures():
         print(line, file=sys.stderr)
     print(("Nothing was done. It would be: " if options.dry_run else "") + report.summary())
+    if report.outdated:
+        print(
+            f"{report.outdated} of the unchanged documents were made by another loader or splitter than today's: "
+            "'python -m ingest rechunk' makes their chunks again."
+        )
     if report.waiting:
         print(f"Accepted and not yet done: {report.waiting}; a worker goes on with them.")
     elif options.no_wait:

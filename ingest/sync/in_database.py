@@ -15,6 +15,7 @@ from app.storage import documents, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
+from app.storage.processing import processing
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
 from ingest.sync.folder import Source, file_name
@@ -142,12 +143,15 @@ class DatabaseTarget:
         self, key: Column | Metadata, values: Sequence[str]
     ) -> AsyncIterator[tuple[str, Stored]]:
         where, after = Is(key, values), None
+        max_tokens = self._services.spaces.current.embedder.encoder.max_tokens
+        current = processing(self._services.settings, max_tokens)
         while True:
             rows, more = await documents.list_documents(
                 self._services.database, self._tenant, limit=PAGE, after=after, where=where
             )
             for row in rows:
-                yield row.id, Stored(row.bytes, row.sha256, row.metadata)
+                outdated = not current.made(row.media_type, row.loader, row.splitter)
+                yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated)
             if not more:
                 return
             after = rows[-1].id

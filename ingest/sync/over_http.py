@@ -124,7 +124,7 @@ class HttpTarget:
     async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
         filters = json.dumps(where, ensure_ascii=False)
         async for each in list_all_async(self._call, "/documents", limit=PAGE, filters=filters):
-            yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"])
+            yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"], each.get("outdated", False))
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         return await _with_retries(lambda: call_async(self._client, method, path, **options))

@@ -12,11 +12,13 @@ Outcome = Literal["added", "replaced", "unchanged", "failed", "deleted"]
 
 @dataclass
 class AddReport:
-    """Counts what became of the files. `accepted` are documents that will be ingested, `waiting` those not yet done."""
+    """Counts what became of the files. `accepted` are documents that will be ingested, `waiting` those not yet done,
+    `outdated` the unchanged ones that another loader or splitter would make now."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     accepted: int = 0
     waiting: int = 0
+    outdated: int = 0
     planned: list[tuple[str, str]] = field(default_factory=list)
     _failures: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 

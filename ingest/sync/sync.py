@@ -10,7 +10,6 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BufferedReader
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -40,6 +39,7 @@ class Stored:
     size: int
     sha256: str
     metadata: dict[str, Any]
+    outdated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,7 @@ class _Run:
             self._fail(source, "id_taken", ID_IN_USE.format(id=source.id))
         elif state == "unchanged":
             self._report.counts["unchanged"] += 1
+            self._report.outdated += self._stored[source.id].outdated
             self._bar.update()
         elif self._options.dry_run:
             self._report.planned.append((state, source.id))
@@ -234,14 +235,13 @@ def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) 
     with source.path.open("rb") as content:
         if there is None:
             return "add"
-        same = os.fstat(content.fileno()).st_size == there.size and _sha256(content) == there.sha256
+        same = (
+            os.fstat(content.fileno()).st_size == there.size
+            and hashlib.file_digest(content, "sha256").hexdigest() == there.sha256
+        )
     if there.metadata.get(FOLDER) != source.folder:
         return "unchanged" if same else "taken"
     return "unchanged" if same and _as_json(there.metadata) == _as_json(wanted) else "replace"
-
-
-def _sha256(content: BufferedReader) -> str:
-    return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _as_json(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from ingest import staging
 from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
-from ingest.staging import Analysis
+from ingest.staging import Analysis, Version
 from tests.conftest import ingest_text, with_encoder
 from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until
 
@@ -120,7 +120,7 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
         job = await until(client, job_id, "succeeded")
     assert job["documents"][0]["chunks"] == 1
     with pytest.raises(LeaseLost):
-        await staging.publish(services.database, dead, Analysis("", []), space=1, media_type="text/plain", title=None)
+        await staging.publish(services.database, dead, Analysis("", []), Version("text/plain", None, "", 1))
 
 
 async def test_a_document_that_kills_its_worker_again_and_again_fails(services, new_tenant):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.settings import Settings
+from app.storage.processing import chunk_size
 from bench.ingest.home import Home
 from bench.ingest.peers.environment import python, run
 from bench.ingest.pipeline import measure, running
 from bench.processes import Watch
 from bench.retrieval.progress import say
-from ingest.pipeline import chunk_size
 
 FRAMEWORKS = ("langchain_faiss", "langchain_onnx", "llama_index_faiss", "haystack_memory", "txtai_faiss")
 
@@ -22,7 +22,7 @@ def beside(home: Home, *, chunks: int, names: Sequence[str] | None) -> dict[str,
     home.empty()
     files = home.documents(chunks, seed=2)
     found = _ours(home, files)
-    tokens, overlap = chunk_size(Settings(), home.encoder)
+    tokens, overlap = chunk_size(Settings(), home.encoder.max_tokens)
     arguments = {
         "--model": home.model,
         "--documents": files[0].parent,

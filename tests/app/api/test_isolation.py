@@ -51,6 +51,7 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/search"): {"input": "launch code of project Haetae"},
     ("POST", "/query"): {"input": "What is the launch code of project Haetae?"},
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
+    ("POST", "/documents/rechunk"): {},
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,

@@ -30,6 +30,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/documents/{id}"): [{"read"}],
     ("GET", "/documents/{id}/chunks"): [{"read"}],
     ("POST", "/ingest"): [{"ingest"}],
+    ("POST", "/documents/rechunk"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],
     ("GET", "/jobs"): [{"read"}, {"ingest"}, {"adapters"}],
     ("GET", "/jobs/{id}"): [{"read"}, {"ingest"}, {"adapters"}],
@@ -101,11 +102,11 @@ KINDS: dict[str, Any] = {
 }
 SEEN: dict[str, set[str]] = {
     "query": set(),
-    "read": {"ingest"},
-    "ingest": {"ingest"},
+    "read": {"ingest", "rechunk"},
+    "ingest": {"ingest", "rechunk"},
     "adapters": {"tune"},
     "query+adapters": {"tune", "evaluate"},
-    "+".join(SCOPES): {"ingest", "tune", "evaluate"},
+    "+".join(SCOPES): {"ingest", "rechunk", "tune", "evaluate"},
 }
 
 
@@ -113,6 +114,7 @@ async def test_a_job_is_seen_by_the_keys_of_its_kind(new_tenant: NewTenant, serv
     owner = await new_tenant("kinds")
     number = (await tenant_by_slug(services.database, "kinds")).number
     ids = {"ingest": (await ingest_text(owner, "The vault opens at nine.", id="vault"))["id"]}
+    ids["rechunk"] = (await owner.post("/documents/rechunk")).json()["id"]
     for kind, task in KINDS.items():
         ids[kind] = (await job_creation.create_job(services.database, number, task))[0].id
     clients = await keys_of_one_tenant(owner, "kinds")
@@ -124,6 +126,7 @@ async def test_a_job_is_seen_by_the_keys_of_its_kind(new_tenant: NewTenant, serv
     assert (await clients["adapters"].delete(f"/jobs/{ids['evaluate']}")).status_code == 403
     assert (await clients["adapters"].delete(f"/jobs/{ids['ingest']}")).status_code == 403
     assert (await clients["read"].delete(f"/jobs/{ids['ingest']}")).status_code == 403
+    assert (await clients["read"].delete(f"/jobs/{ids['rechunk']}")).status_code == 403
     for kind in KINDS:
         assert (await clients["query+adapters"].delete(f"/jobs/{ids[kind]}")).status_code == 200
     found = await clients["query"].post("/search", json={"input": "When does the vault open?"})

@@ -6,57 +6,13 @@ import asyncio
 import unicodedata
 
 import pytest
-import uvicorn
 
-from app.main import create_app
 from ingest.__main__ import main
-from ingest.sync import over_http, sync
+from ingest.sync import over_http
 from tests.conftest import ingest_text
-from tests.ingest.sync.adding import FILES, Faults, busy, interrupted, stored, worker, write
-from tests.stack import free_port
+from tests.ingest.sync.adding import FILES, busy, interrupted, stored, worker, write
 
 IDS = ["returns.md", "규정/연차 휴가.txt"]
-
-
-@pytest.fixture(scope="module")
-async def faults(services):
-    return Faults(create_app(services.settings, services))
-
-
-@pytest.fixture(scope="module")
-async def url(faults):
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(faults, port=port, log_config=None))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(over_http, "RETRY_DELAYS_S", (0.05, 0.05, 0.05))
-    monkeypatch.setattr(sync, "POLL_S", 0.05)
-
-
-@pytest.fixture
-def command(url, new_tenant, capsys):
-    """Runs the command as a new tenant: (exit status, what it printed, what it complained of)."""
-
-    async def make():
-        client = await new_tenant()
-        key = client.headers["authorization"].split()[1]
-
-        async def command(*arguments):
-            words = ["add", "--url", url, "--key", key, *map(str, arguments)]
-            status = await asyncio.to_thread(main, words)
-            return (status, *capsys.readouterr())
-
-        return client, key, command
-
-    return make
 
 
 @pytest.fixture

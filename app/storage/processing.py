@@ -1,0 +1,66 @@
+"""What made a document's chunks: the version of the loader of its format, and the splitter with its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from app.settings import Settings
+
+# Raise the version of a format that gives another text or title than before (tests/ingest/test_versions.py).
+LOADERS = {
+    "text/plain": 1,
+    "text/csv": 1,
+    "text/markdown": 1,
+    "text/html": 1,
+    "application/json": 1,
+    "application/jsonl": 1,
+    "application/pdf": 1,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 1,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 1,
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": 1,
+    "application/epub+zip": 1,
+    "application/x-hwp": 1,
+    "application/hwp+zip": 1,
+    "message/rfc822": 1,
+}
+# Raise the version of a splitter that cuts elsewhere than before.
+SPLITTERS = {"sentences": 1, "langchain": 1}
+
+# Of a document `d`. Before 0.2 neither was recorded.
+IS_OUTDATED = """
+    (d.splitter is distinct from %(splitter)s
+     or d.loader is distinct from (%(loaders)s::jsonb ->> d.media_type)::integer)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """How documents are processed at present."""
+
+    splitter: str
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What IS_OUTDATED compares with."""
+        return {"splitter": self.splitter, "loaders": Jsonb(LOADERS)}
+
+    def made(self, media_type: str, loader: int | None, splitter: str | None) -> bool:
+        return splitter == self.splitter and loader == LOADERS.get(media_type)
+
+
+def processing(settings: Settings, max_tokens: int) -> Processing:
+    """`max_tokens` are those that the embedding model takes."""
+    tokens, overlap = chunk_size(settings, max_tokens)
+    size = f"{tokens}/{overlap}" if settings.splitter == "sentences" else str(tokens)
+    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}")
+
+
+def chunk_size(settings: Settings, max_tokens: int) -> tuple[int, int]:
+    """Return (tokens, overlap): 220/32 for a model of 256 tokens, 400/60 for one of 512; never above its limit."""
+    tokens = settings.chunk_tokens or (400 if max_tokens >= 512 else max_tokens * 220 // 256)
+    tokens = min(tokens, max_tokens)
+    overlap = settings.chunk_overlap if settings.chunk_overlap is not None else tokens * 3 // 20
+    return tokens, min(overlap, tokens // 2)

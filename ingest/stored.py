@@ -1,0 +1,98 @@
+"""A document as it is stored, compared with what was accepted for its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from app.storage.database import Database, fetch_one
+from app.storage.processing import Processing
+from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
+from ingest.loading.formats import PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A document as it is stored. `sent_title` and `sent_type` are what its upload gave for title and media type."""
+
+    blob: str
+    size: int
+    sha256: bytes
+    source: str | None
+    title: str | None
+    media_type: str
+    loader: int | None
+    splitter: str | None
+    sent_title: str | None
+    sent_type: str | None
+
+    def same(self, work: ClaimedDocument) -> bool:
+        """Tell whether these bytes are stored, under the same title: that is embedded with every chunk."""
+        return self.sha256 == work.sha256 and work.title in (None, self.title)
+
+    def made_by(self, current: Processing) -> bool:
+        return current.made(self.media_type, self.loader, self.splitter)
+
+    @property
+    def given_title(self) -> str | None:
+        """The title that came with it. Before 0.2 that was not recorded: the title stays."""
+        return self.title if self.loader is None else self.sent_title
+
+    def again(self, work: ClaimedRechunk) -> ClaimedDocument:
+        """Return what ingests it again from its file."""
+        sent_type = self.sent_type
+        if self.loader is None and self.media_type == PLAIN:
+            # It may have been sent as text, which is not taken for anything else.
+            sent_type = PLAIN
+        return ClaimedDocument(
+            **vars(work), blob=self.blob, size=self.size, sha256=self.sha256, source=self.source,
+            title=self.given_title, media_type=sent_type, is_stored=True,
+        )  # fmt: skip
+
+
+async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> StoredVersion | None:
+    async with database.transaction(work.tenant) as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select blob, bytes as size, sha256, source, title, media_type, loader, splitter, sent_title, sent_type
+            from documents where tenant_id = %(tenant)s and id = %(id)s
+            """,
+            {"tenant": work.tenant, "id": work.document_id},
+        )
+    return StoredVersion(**row) if row else None
+
+
+async def finish_unchanged(database: Database, work: ClaimedDocument | ClaimedRechunk) -> None:
+    """Finish it without new chunks; an upload may still have changed its source and metadata."""
+    async with database.transaction(work.tenant) as connection:
+        await finish_claimed(connection, work, "unchanged")
+        if isinstance(work, ClaimedRechunk):
+            return
+        await connection.execute(
+            """
+            with new as (
+                select coalesce(%(source)s::text, source) as source, coalesce(%(metadata)s::jsonb, metadata) as metadata
+                from documents where tenant_id = %(tenant)s and id = %(id)s
+            )
+            update documents d set source = new.source, metadata = new.metadata, updated_at = now()
+            from new where d.tenant_id = %(tenant)s and d.id = %(id)s
+              and (new.source, new.metadata) is distinct from (d.source, d.metadata)
+            """,
+            upload_columns(work),
+        )
+
+
+def upload_columns(work: ClaimedDocument) -> dict[str, Any]:
+    return {
+        "tenant": work.tenant,
+        "id": work.document_id,
+        "source": work.source,
+        "title": work.title,
+        "bytes": work.size,
+        "sha256": work.sha256,
+        "blob": work.blob,
+        "metadata": None if work.metadata is None else Jsonb(work.metadata),
+    }

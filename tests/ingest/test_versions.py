@@ -1,0 +1,91 @@
+"""The recorded versions: a loader or splitter that gives something else has another one, or stored documents stay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from app.settings import Settings
+from app.storage.processing import LOADERS, SPLITTERS, chunk_size, processing
+from ingest import langchain_split
+from ingest.loading.formats import Text, detect
+from ingest.loading.load import Loaded, Page
+from ingest.loading.parsers import READERS, TEXTS, parse
+from ingest.split import split_text
+from tests.conftest import EXAMPLES
+from tests.ingest.made import ENGLISH, KOREAN, MAKERS
+
+# Of each format and splitter its version, and the hash of what it gives. Another hash takes another version, too.
+LOADED = {
+    "txt": (1, "4152a194c0c9"),
+    "md": (1, "368fc8190cee"),
+    "html": (1, "368fc8190cee"),
+    "csv": (1, "241636c7de64"),
+    "json": (1, "4c69e523519d"),
+    "jsonl": (1, "a972f14cb090"),
+    "pdf": (1, "cb9e589807f3"),
+    "docx": (1, "368fc8190cee"),
+    "pptx": (1, "3e3dbad2bb72"),
+    "xlsx": (1, "1662cf8ae23f"),
+    "epub": (1, "9796fcf77dd7"),
+    "eml": (1, "be587408e721"),
+    "hwp": (1, "8b02440cc42e"),
+    "hwpx": (1, "950864f712dc"),
+}
+CUT = {"sentences": (1, "903610ae93a1"), "langchain": (1, "1bc4124f1fd7")}
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
+
+
+def words(texts) -> list[int]:
+    return [len(text.split()) + 2 for text in texts]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_another_text_has_another_version(tmp_path, kind):
+    read = []
+    for content in (ENGLISH, KOREAN):
+        path = tmp_path / f"a.{kind}"
+        path.write_bytes(MAKERS[kind](content))
+        found = detect(path, path.name, "")
+        media_type = found.media_type if isinstance(found, Text) else found
+        read.append(parse(path, found))
+    assert (LOADERS[media_type], digest(read)) == LOADED[kind]
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+def test_other_chunks_have_another_version(splitter):
+    spans = []
+    for name in ("king-sejong-annals.txt", "returns-policy.md", "king-sejong-annals.ko.md"):
+        loaded = Loaded("text/plain", None, [Page(None, (EXAMPLES / name).read_text())])
+        if splitter == "langchain":
+            chunks = langchain_split.split_text(loaded, count_tokens=words, max_tokens=40)
+        else:
+            chunks = split_text(loaded, count_tokens=words, max_tokens=40, overlap_tokens=6)
+        spans.append([(chunk.start, chunk.stop) for chunk in chunks])
+    assert (SPLITTERS[splitter], digest(spans)) == CUT[splitter]
+
+
+def test_every_format_has_a_version():
+    assert set(LOADERS) == {*READERS, *TEXTS}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "max_tokens", "made_by"),
+    [
+        ({}, 512, "sentences 1, 400/60"),
+        ({}, 256, "sentences 1, 220/33"),
+        ({"chunk_tokens": 100}, 512, "sentences 1, 100/15"),
+        ({"chunk_tokens": 100, "chunk_overlap": 0}, 512, "sentences 1, 100/0"),
+        ({"chunk_tokens": 1000}, 512, "sentences 1, 512/76"),
+        ({"splitter": "langchain", "chunk_overlap": 9}, 512, "langchain 1, 400"),
+    ],
+)
+def test_the_splitter_is_recorded_with_what_changes_its_chunks(chosen, max_tokens, made_by):
+    settings = Settings(**chosen)
+    assert processing(settings, max_tokens).splitter == made_by
+    assert chunk_size(settings, max_tokens)[0] <= max_tokens
