@@ -3,5 +3,16 @@
 from app.embedding.embedder import Embedder
 from app.embedding.encoder import Encoder, Kind, Vectors
 from app.embedding.factory import identity_of, open_encoder, with_stored
+from app.embedding.translation import Translation, Translator
 
-__all__ = ["Embedder", "Encoder", "Kind", "Vectors", "identity_of", "open_encoder", "with_stored"]
+__all__ = [
+    "Embedder",
+    "Encoder",
+    "Kind",
+    "Translation",
+    "Translator",
+    "Vectors",
+    "identity_of",
+    "open_encoder",
+    "with_stored",
+]

@@ -19,6 +19,7 @@ from app.language.content_words import ENGLISH_FUNCTION_WORDS, HAN, KOREAN_FUNCT
 from app.language.hangul import HAS_SYLLABLE, SYLLABLES
 from app.language.marks import cut_runs
 from app.language.numbers import plain_numbers
+from app.language.passage_language import language_mark
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi
@@ -27,7 +28,7 @@ Scheme = Literal["bigrams", "kiwi"]
 
 # Raise with every change of what terms() returns, a new kiwipiepy or PyStemmer included: migrate then analyses stored
 # texts again.
-VERSION = 2
+VERSION = 3
 
 WORD = re.compile(rf"(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{SYLLABLES}{HAN}]+)")
 # A digit, a Latin letter or a Chinese character before Hangul: what follows is a unit, a particle or an ending.
@@ -60,8 +61,9 @@ class Analyzer:
         return self._terms(text, with_parts=False)
 
     def chunk_terms(self, title: str | None, text: str) -> list[str]:
-        """Return the terms of a chunk and its document's title, by which each chunk is found too."""
-        return self._terms(f"{title}\n{text}" if title else text, with_parts=True)
+        """Return the terms of a chunk and its document's title, by which each chunk is found too, and its language."""
+        whole = f"{title}\n{text}" if title else text
+        return self._terms(whole, with_parts=True) + language_mark(unicodedata.normalize("NFC", cut_runs(whole)))
 
     def _terms(self, text: str, *, with_parts: bool) -> list[str]:
         normal = plain_numbers(unicodedata.normalize("NFKC", cut_runs(text)), with_parts=with_parts)

@@ -7,12 +7,14 @@ last word's above all.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from app.language.content_words import ENGLISH_FUNCTION_WORDS, without_ending
 from app.language.hangul import HAS_HANGUL, SYLLABLES
 
 Language = Literal["ko", "en"]
+OTHER: Mapping[Language, Language] = {"ko": "en", "en": "ko"}
 
 WORD = re.compile(rf"(?P<hangul>[{SYLLABLES}]+)|[A-Za-z][A-Za-z'’]*")
 ENGLISH_WORD = re.compile(ENGLISH_FUNCTION_WORDS + "|please|tell|me", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Fuse two rankings, by meaning and by words, into one. Pure."""
+"""Fuse rankings into one: by meaning and by words, or by meaning in two languages. Pure."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def fuse(dense: Sequence[Hit], lexical: Sequence[TermHit], *, dense_weight: floa
         for chunk, cosine in cosines.items()
     ]
     return sorted(fused, key=lambda hit: (-hit.score, hit.chunk))[:top_k]
+
+
+def merge(own: Sequence[Hit], translated: Sequence[Hit], *, level: float, top_k: int) -> list[Hit]:
+    """Rank by the better cosine of the question and of the moved one, whose cosines are `level` too low, 1 at most."""
+    best = {hit.chunk: hit.score for hit in own}
+    for hit in translated:
+        best[hit.chunk] = max(best.get(hit.chunk, -1.0), min(1.0, hit.score + level))
+    return sorted((Hit(*each) for each in best.items()), key=lambda hit: (-hit.score, hit.chunk))[:top_k]

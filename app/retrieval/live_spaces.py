@@ -11,8 +11,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 
-from app.embedding import Embedder
+from app.embedding import Embedder, Translator
 from app.errors import KyujangError
 from app.retrieval.stores import VectorStore
 from app.storage.database import Database, connection_of
@@ -32,6 +33,10 @@ class OpenSpace:
     number: int
     embedder: Embedder
     store: VectorStore
+
+    @cached_property
+    def translator(self) -> Translator:
+        return Translator(self.embedder)
 
     async def close(self) -> None:
         self.embedder.close()

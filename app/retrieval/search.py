@@ -8,14 +8,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from app.embedding import Vectors
+from app.embedding import Translation, Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
 from app.language.courtesy import bare_question
+from app.language.passage_language import MARKS
+from app.language.question_language import OTHER, language_of
 from app.retrieval.admission import SearchAdmission
 from app.retrieval.chunks import read_matches, within_page
 from app.retrieval.copies import Seen
-from app.retrieval.fusion import fuse
+from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match, TermHit
 from app.retrieval.reranking import Reranker
@@ -62,6 +64,10 @@ class LexicalSearch(Protocol):
     ) -> Sequence[TermHit]: ...
 
 
+class Holds(Protocol):
+    async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, term: str) -> bool: ...
+
+
 class ReadMatches(Protocol):
     async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]: ...
 
@@ -77,6 +83,7 @@ class Retriever:
         admission: SearchAdmission | None = None,
         *,
         lexical: LexicalSearch = bm25.search,
+        holds: Holds = bm25.holds,
         read: ReadMatches = read_matches,
     ) -> None:
         self._database = database
@@ -86,6 +93,7 @@ class Retriever:
         self._dense_weight = dense_weight
         self._admission = admission or SearchAdmission()
         self._lexical = lexical
+        self._holds = holds
         self._read = read
 
     async def search(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> Found:
@@ -125,13 +133,23 @@ class Retriever:
                 if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
                     # Another embedding model since: its vectors want its query.
                     space, vector = active, await _embed(active, bare, tenant)
+                moved = await self._translation(snapshot, tenant, space, bare) if options.mode == "hybrid" else None
                 matches: list[Match] = []
                 for depth in DEPTHS:
-                    hits = await self._hits(snapshot, tenant, space, vector, terms, options, depth)
+                    hits = await self._hits(snapshot, tenant, space, vector, moved, terms, options, depth)
                     matches, enough = await self._varied(snapshot, tenant, hits, bare, options)
                     if enough or len(hits) < depth:
                         break
                 return matches
+
+    async def _translation(
+        self, snapshot: Snapshot, tenant: TenantNumber, space: OpenSpace, question: str
+    ) -> Translation | None:
+        """Return what moves the question to the other language, if the tenant has passages in it."""
+        language = language_of(question)
+        if not await self._holds(snapshot, tenant, MARKS[OTHER[language]]):
+            return None
+        return await space.translator.translation(language)
 
     async def _hits(
         self,
@@ -139,15 +157,19 @@ class Retriever:
         tenant: TenantNumber,
         space: OpenSpace,
         vector: Vectors | None,
+        moved: Translation | None,
         terms: Sequence[str] | None,
         options: SearchOptions,
         depth: int,
     ) -> Sequence[Hit]:
         if vector is None:
             return await self._lexical(snapshot, tenant, terms or [], depth, options.where)
-        dense = await space.store.search(snapshot, tenant, vector, depth, options.where)
+        dense: Sequence[Hit] = await space.store.search(snapshot, tenant, vector, depth, options.where)
         if terms is None:
             return dense
+        if moved is not None:
+            other = await space.store.search(snapshot, tenant, moved.of(vector), depth, options.where)
+            dense = merge(dense, other, level=moved.level, top_k=depth)
         lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
         return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=depth)
 

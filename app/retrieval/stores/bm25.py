@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import TermHit
-from app.storage.database import connection_of, fetch_all
+from app.storage.database import connection_of, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.postings import IMPACT_SCALE
@@ -125,6 +125,12 @@ async def search(
     if not rows or rows[0]["candidates"] < enough:
         rows = await fetch_all(connection, ASKED + THOROUGH.format(where=condition.sql), parameters)
     return _hits(rows)
+
+
+async def holds(snapshot: Snapshot, tenant: TenantNumber, term: str) -> bool:
+    """Tell whether a chunk of the tenant holds the term."""
+    query = "select from lexicon where tenant_id = %(tenant)s and term = %(term)s"
+    return await fetch_one(connection_of(snapshot), query, {"tenant": tenant, "term": term}) is not None
 
 
 def _hits(rows: Sequence[DictRow]) -> list[TermHit]:

@@ -61,8 +61,24 @@ def test_inflected_words_meet_only_with_kiwi():
 
 
 def test_a_title_counts_in_each_chunk():
-    assert BIGRAMS.chunk_terms("Returns", "Thirty days.") == ["return", "30", "day"]
-    assert BIGRAMS.chunk_terms(None, "Thirty days.") == ["30", "day"]
+    assert BIGRAMS.chunk_terms("Returns", "Thirty days.") == ["return", "30", "day", "=en"]
+    assert BIGRAMS.chunk_terms(None, "Thirty days.") == ["30", "day", "=en"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("The rose garden is watered at dawn.", ["=en"]),
+        ("장미에는 새벽에 물을 줍니다.", ["=ko"]),
+        ("서버는 Docker Compose로 시작하고 포트는 8000입니다.", ["=ko"]),
+        ("Kimchi (김치) is made of salted cabbage.", ["=en"]),
+        (unicodedata.normalize("NFD", "장미"), ["=ko"]),
+        ("031-777-8899", []),
+    ],
+)
+def test_a_chunk_is_marked_with_its_language(text: str, mark: list[str]):
+    assert [term for term in BIGRAMS.chunk_terms(None, text) if term.startswith("=")] == mark
+    assert not [term for term in BIGRAMS.terms(f"=ko =en {text}") if term.startswith("=")]
 
 
 def test_the_name_tells_the_scheme():

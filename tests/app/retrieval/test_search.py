@@ -8,6 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from app.embedding import Translation
 from app.errors import InvalidInput, Overloaded, TooManyRequests
 from app.language.analyzer import Analyzer
 from app.retrieval.admission import SearchAdmission
@@ -70,6 +71,10 @@ async def lexical(snapshot, tenant, terms, top_k, where):
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk))[:top_k]
 
 
+async def no_other_language(snapshot, tenant, term):
+    return False
+
+
 def space(number: int = 1, model: MadeUpModel | None = None, store=None) -> OpenSpace:
     return OpenSpace(number, model or MadeUpModel(), store or InMemoryStore())
 
@@ -88,9 +93,9 @@ async def corpus() -> MemoryCorpus:
 
 @pytest.fixture
 def retriever(corpus):
-    def make(spaces=None, reranker=None, dense_weight=0.5, admission=None) -> Retriever:
-        spaces = spaces or Spaces(space())
-        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, admission, lexical=lexical, read=corpus.read)
+    def make(spaces=None, reranker=None, dense_weight=0.5, admission=None, marked=no_other_language) -> Retriever:
+        spaces, ports = spaces or Spaces(space()), {"lexical": lexical, "holds": marked, "read": corpus.read}
+        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, admission, **ports)
 
     return make
 
@@ -125,6 +130,41 @@ async def test_hybrid_fuses_cosine_and_squared_coverage(retriever):
     assert found(result) == pytest.approx({"annals": 0.9, "moat": 0.625, "gate": 0.0})
     by_meaning = await search(retriever(dense_weight=0.9), mode="hybrid")
     assert list(found(by_meaning)) == ["moat", "annals", "gate"]
+
+
+class Moves:
+    """A translator that moves each question to the gate."""
+
+    def __init__(self) -> None:
+        self.languages: list[str] = []
+
+    async def translation(self, language):
+        self.languages.append(language)
+        return Translation(np.array([-1.0, 1.0], np.float32), level=0.25)
+
+
+async def test_passages_in_the_other_language_are_found_by_the_moved_question(retriever):
+    moves, marks = Moves(), []
+
+    async def marked(snapshot, tenant, term):
+        marks.append(term)
+        return True
+
+    model = space()
+    model.__dict__["translator"] = moves
+    both = retriever(Spaces(model), marked=marked, dense_weight=1.0)
+    # The gate's cosine to the moved question is 1, which is the most; the annals' is 0.6, and 0.25 too low.
+    assert found(await search(both)) == pytest.approx({"moat": 1.0, "gate": 1.0, "annals": 0.85})
+    assert found(await search(both, mode="dense")) == pytest.approx({"moat": 1.0, "annals": 0.8, "gate": 0.0})
+    await both.search(1, "해자는 어디인가요?", SearchOptions(), StepTimer())
+    assert (marks, moves.languages) == (["=ko", "=en"], ["en", "ko"])
+
+
+async def test_on_a_shelf_of_one_language_no_question_is_moved(retriever):
+    model = space()
+    model.__dict__["translator"] = moves = Moves()
+    assert found(await search(retriever(Spaces(model), dense_weight=1.0)))["gate"] == pytest.approx(0.0)
+    assert moves.languages == []
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])

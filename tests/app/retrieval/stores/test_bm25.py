@@ -105,6 +105,19 @@ async def test_a_question_of_thousands_of_words_is_searched_by_its_rarest(servic
     assert hits == await search(services, tenant, WORDS[::-1] + question)
 
 
+async def test_a_term_is_held_while_a_chunk_of_the_tenant_has_it(services):
+    one, other = [await new_tenant(services.database) for _ in range(2)]
+
+    async def held(tenant: int) -> bool:
+        async with services.database.snapshot(tenant) as snapshot:
+            return await bm25_search.holds(snapshot, tenant, "=ko")
+
+    await put_terms(services.database, one, "mine", [["w0", "=ko"]] * 2)
+    assert (await held(one), await held(other)) == (True, False)
+    await put_terms(services.database, one, "mine", [["w0", "=en"]])
+    assert not await held(one)
+
+
 async def test_always_k(services, corpus):
     tenant, terms = corpus
     for question in (["w0"], ["w290", "w291"]):
