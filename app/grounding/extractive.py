@@ -43,6 +43,8 @@ NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
 # An amount, a telephone number or a year says exactly what is asked about.
 LONG_NUMBER = re.compile("#[0-9]{4}")
 NUMBER_WEIGHT = 3
+# What is asked about must be known from ten on; who asks for three may have counted.
+NUMBER = re.compile("#[0-9][0-9.]")
 DIGIT = re.compile("[0-9]")
 NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’.-][^\W\d_]+)*)")
 NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
@@ -109,10 +111,10 @@ def bearing(question: str, matches: Sequence[Match]) -> float:
 
 
 def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
-    """Return the largest share; 0 if a name or a long number that is asked about is in no chunk."""
+    """Return the largest share; 0 if a name or a number, single digits aside, that is asked about is in no chunk."""
     known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
     asked = {term for word in content_words(bare_question(question)) for term in word}
-    return max(shares, default=0) if asked & _names(question) | set(filter(LONG_NUMBER.match, asked)) <= known else 0
+    return max(shares, default=0) if asked & _names(question) | set(filter(NUMBER.match, asked)) <= known else 0
 
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:

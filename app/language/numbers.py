@@ -33,6 +33,16 @@ KOREAN = re.compile(
     rf"(?:[0-9]{{1,4}}(?![0-9]))?"
     rf"|(?<![가-힣0-9])(?:[{KOREAN_DIGITS}]?[{_SCALES}]{{1,2}}\s?){{1,8}}[{KOREAN_DIGITS}]?{_COUNTED}"
 )
+# What things are counted with in speech, from ten on. One that begins another word is none: 열 시스템, 열 개방.
+NATIVE_TENS = {
+    **{"열": 10, "스물": 20, "스무": 20, "서른": 30, "마흔": 40},
+    **{"쉰": 50, "예순": 60, "일흔": 70, "여든": 80, "아흔": 90},
+}
+NATIVE_ONES = {"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9}
+NATIVE = re.compile(
+    rf"(?<![가-힣])({'|'.join(NATIVE_TENS)})({'|'.join(NATIVE_ONES)})?\s?"
+    r"(?=(?:명|개|권|마리|살|시간?|번|가지|군데|세대|가구|사람)(?:[은는이가을를의에도로와과만]|[^가-힣]|$))"
+)
 KOREAN_PART = re.compile(rf"{_ARABIC}|[{KOREAN_DIGITS}{_SCALES}]")
 
 ENGLISH_WORDS = {
@@ -60,6 +70,7 @@ def plain_numbers(text: str, *, with_parts: bool = False) -> str:
     """`with_parts`: the parts of a telephone number stand beside it, for a text that is found by them too."""
     text = PHONE.sub(lambda found: _phone(found, with_parts=with_parts), THOUSANDS.sub("", text))
     text = SHORT_PHONE.sub(r"\1 \2 \1\2", text)
+    text = NATIVE.sub(lambda found: str(NATIVE_TENS[found[1]] + NATIVE_ONES.get(found[2], 0)), text)
     return BEFORE_UNIT.sub("", ENGLISH.sub(_english, KOREAN.sub(_korean, text)))
 
 

@@ -128,10 +128,23 @@ def test_a_follow_up_is_answered_by_its_own_aspect_of_the_subject(before: str, q
         ("칠천원 내는 사람은?", False),
         ("Who pays 2k won?", True),
         ("Who pays 7,000 won?", False),
+        ("What is fined fifty pounds?", True),
+        ("What is fined 75 pounds?", False),
+        ("What weighs 1.5 tons?", True),
+        ("What weighs seventy tons?", False),
+        ("열두 명이 타는 것은?", True),
+        ("15명이 타는 것은?", False),
+        # Who asks for 3 may have counted.
+        ("Which 3 banners are fined fifty pounds?", True),
     ],
 )
-def test_a_long_number_decides_in_any_spelling(question: str, right: bool):
-    shelf = [match("강남 지점은 031-777-8899입니다. 어른은 2,000원을 냅니다. Adults pay two thousand won.")]
+def test_a_number_decides_in_any_spelling(question: str, right: bool):
+    shelf = [
+        match(
+            "강남 지점은 031-777-8899입니다. 어른은 2,000원을 냅니다. 배에는 12명이 탑니다. "
+            "Adults pay two thousand won. Banners are fined 50 pounds. The bell weighs 1.5 tons."
+        )
+    ]
     assert (extract(question, shelf) is not None) == right
 
 

@@ -20,6 +20,8 @@ from app.language.numbers import plain_numbers
         (["200,000,000원", "2억원", "2억 원", "이억 원"], "200000000원"),
         (["13억 5천만 원", "십삼억 오천만 원", "1,350,000,000원"], "1350000000원"),
         (["1만 2천 5백 명", "12,500명", "만이천오백명"], "12500명"),
+        (["열두 명", "열두명", "12명", "12 명"], "12명"),
+        (["서른 살", "30살"], "30살"),
         (["two thousand", "2,000", "2k", "2 thousand"], "2000"),
         (["1.5 million", "1,500,000", "one million five hundred thousand"], "1500000"),
         (["three hundred and fifty", "350"], "350"),
@@ -46,6 +48,9 @@ def test_one_number_has_one_spelling(texts: list[str], plain: str):
         "제3조(목적)",
         "이천시",
         "천장",
+        "열 시스템",
+        "열 개방",
+        "열쇠 세 개",
         "3만 5만",
         "one of them",
         "hundreds of",
@@ -76,7 +81,7 @@ def test_plain_numbers_are_plain(text: str):
 
 
 @pytest.mark.parametrize(
-    "unit", ["1", "12 ", "천", "이천 ", "3만 ", "two ", "two-", "0123-", "(0", "hundred and ", "1,000"]
+    "unit", ["1", "12 ", "천", "이천 ", "3만 ", "two ", "two-", "열두 ", "0123-", "(0", "hundred and ", "1,000"]
 )
 def test_the_time_grows_with_the_length(unit: str):
     short, long = (min(_seconds(unit * length) for _ in range(5)) for length in (2000, 4000))
