@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from app.grounding.citations import Citation, Support
 from app.grounding.links import find_links
@@ -84,7 +85,7 @@ def extract(
         return None
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
-    best = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])[:MAX_SENTENCES]
+    best = list(islice(_harmless(scores, candidates), MAX_SENTENCES))
     quoted = _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
     # Sentences that are harmless one by one may make an image together.
     return _quoted([best[0][1]]) if find_links(quoted.answer).fetches else quoted
@@ -114,7 +115,9 @@ def _bearing(question: str, candidates: Sequence[Candidate], shares: Sequence[fl
     """Return the largest share; 0 if a name or a number, single digits aside, that is asked about is in no chunk."""
     known = frozenset[str]().union(*(candidate.nearby for candidate in candidates))
     asked = {term for word in content_words(bare_question(question)) for term in word}
-    return max(shares, default=0) if asked & _names(question) | set(filter(NUMBER.match, asked)) <= known else 0
+    if not asked & _names(question) | set(filter(NUMBER.match, asked)) <= known:
+        return 0
+    return next(_harmless(shares, candidates), (0.0, None))[0]
 
 
 def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], list[float]]:
@@ -133,8 +136,14 @@ def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
     for start, stop in split_sentences(match.text):
         text = match.text[start:stop]
         terms = terms_of(text)
-        if terms and not HEADING.match(text) and not _shows_more_than_text(text):
+        if terms and not HEADING.match(text):
             yield Candidate(rank, match, Span(start, stop), terms, nearby)
+
+
+def _harmless(scores: Sequence[float], candidates: Sequence[Candidate]) -> Iterator[tuple[float, Candidate]]:
+    """Yield, best first, what can be quoted. Reading a text as Markdown takes long, so that few are read."""
+    scored = sorted(zip(scores, candidates, strict=True), key=lambda scored: -scored[0])
+    return ((score, candidate) for score, candidate in scored if not _shows_more_than_text(candidate.text))
 
 
 def _shows_more_than_text(text: str) -> bool:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.grounding import extractive
 from app.grounding.citations import cite
 from app.grounding.extractive import MAX_SENTENCES, extract
+from app.grounding.links import find_links
 from app.retrieval.match import Match
 from tests.conftest import SHARED_DATA, needs_shared_data
 
@@ -157,6 +159,14 @@ def test_copies_are_answered_from_as_one_is_and_quoted_once():
     assert once is not None
     assert often is not None
     assert often.answer == once.answer
+
+
+def test_only_what_may_be_quoted_is_read_as_markdown(monkeypatch):
+    read: list[str] = []
+    monkeypatch.setattr(extractive, "find_links", lambda text: read.append(text) or find_links(text))
+    text = " ".join(f"The office [{day}](https://example.org/{day}) opens early on day {day}." for day in range(50))
+    assert extract("When does the office open on day 7?", [match(text)])
+    assert len(read) <= 2 * MAX_SENTENCES
 
 
 def test_a_heading_is_no_answer():
