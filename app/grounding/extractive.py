@@ -164,9 +164,10 @@ def _once(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def _weights(question: str, asked: list[Word], candidates: list[Candidate]) -> dict[Word, float]:
     frequency = Counter(term for candidate in candidates for term in candidate.terms)
-    weights = {
-        word: sum(math.log1p(len(candidates) / (frequency[term] + 1)) for term in word) / len(word) for word in asked
-    }
+    # A word is no rarer for being in no sentence of the other language.
+    korean = bool(HAS_HANGUL.search(question))
+    count = sum(bool(HAS_HANGUL.search(candidate.text)) == korean for candidate in candidates) or len(candidates)
+    weights = {word: sum(math.log1p(count / (frequency[term] + 1)) for term in word) / len(word) for word in asked}
     for word in asked:
         if LONG_NUMBER.match(word[0]):
             weights[word] *= NUMBER_WEIGHT

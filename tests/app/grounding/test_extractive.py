@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.grounding import extractive
 from app.grounding.citations import cite
-from app.grounding.extractive import MAX_SENTENCES, extract
+from app.grounding.extractive import MAX_SENTENCES, bearing, extract
 from app.grounding.links import find_links
 from app.retrieval.match import Match
 from tests.conftest import SHARED_DATA, needs_shared_data
@@ -159,6 +159,26 @@ def test_copies_are_answered_from_as_one_is_and_quoted_once():
     assert once is not None
     assert often is not None
     assert often.answer == once.answer
+
+
+@pytest.mark.parametrize(
+    ("question", "own", "other"),
+    [
+        (
+            "환불 수수료 금액?",
+            "환불은 30일 안에 됩니다. 환불 문의는 전화로 합니다.",
+            "Row {} of the list tells what was sold.",
+        ),
+        (
+            "What do refunds cost?",
+            "Refunds take 30 days. Call us about refunds.",
+            "목록의 {}번째 줄에는 판 것이 있습니다.",
+        ),
+    ],
+)
+def test_passages_in_the_other_language_make_no_word_rarer(question: str, own: str, other: str):
+    beside = match(" ".join(other.format(number) for number in range(30)))
+    assert bearing(question, [match(own), beside]) == bearing(question, [match(own)])
 
 
 def test_only_what_may_be_quoted_is_read_as_markdown(monkeypatch):
