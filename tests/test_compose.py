@@ -155,9 +155,26 @@ def test_what_the_image_copies_exists_and_reaches_the_build():
         if name == "COPY" and "--from" not in rest
         for source in rest.split()[:-1]
     ]
-    assert set(copied) == {"app", "ingest", "migrations", "pyproject.toml", "constraints.txt", "README.md"}
+    assert set(copied) == {
+        *("app", "ingest", "migrations", "pyproject.toml", "constraints.txt", "README.md"),
+        "requirements/torch-cuda.txt",
+    }
     assert [source for source in copied if not (ROOT / source).exists()] == []
     assert set(copied) == set(allowed)
+
+
+def test_cuda_comes_into_the_image_only_where_it_is_asked_for():
+    assert "ARG TORCH=cpu" in DOCKERFILE
+    assert "TORCH: cuda" not in COMPOSE
+    asked = yaml.safe_load((ROOT / "deploy" / "gpu.yml").read_text())["services"]
+    assert asked.keys() <= SERVICES.keys()
+    assert {service["image"] for service in asked.values()} == {"kyujang:cuda"}
+    assert {service["build"]["args"]["TORCH"] for service in asked.values()} == {"cuda"}
+    devices = SERVICES["vllm"]["deploy"]
+    assert {name: service["deploy"] for name, service in asked.items() if "deploy" in service} == {
+        "api": devices,
+        "worker": devices,
+    }
 
 
 def test_the_image_runs_as_nobody_special():

@@ -18,6 +18,7 @@ from app.embedding.sentence_transformer import SentenceTransformerEncoder
 from app.errors import MissingExtra
 from app.evaluation.command import _check_outputs
 from app.retrieval.reranking import CrossEncoderReranker
+from app.settings import Settings
 from ingest.cluster.driver import _connect
 from ingest.langchain_split import import_library
 from tests.conftest import ROOT
@@ -83,9 +84,9 @@ print(open_encoder(Settings(home=Path({str(models.parent)!r}))).encode(["책"], 
 @pytest.mark.parametrize(
     ("ask", "extra"),
     [
-        (lambda: SentenceTransformerEncoder("minilm", query_prefix="", passage_prefix="", threads=1), "minilm"),
-        (lambda: SentenceTransformerEncoder("BAAI/bge-m3", query_prefix="", passage_prefix="", threads=1), "models"),
-        (lambda: CrossEncoderReranker("BAAI/bge-reranker-v2-m3", threads=1), "models"),
+        (lambda: SentenceTransformerEncoder(Settings(embedder="minilm")), "minilm"),
+        (lambda: SentenceTransformerEncoder(Settings(embedder="BAAI/bge-m3")), "models"),
+        (lambda: CrossEncoderReranker("BAAI/bge-reranker-v2-m3", Settings()), "models"),
         (lambda: plot_loss([{"step": 1, "loss": 2.0}]), "plots"),
         (lambda: _check_outputs(Namespace(json=None, plot=Path("here.png"))), "plots"),
         (import_library, "langchain"),

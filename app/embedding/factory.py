@@ -23,12 +23,7 @@ def open_encoder(settings: Settings) -> Encoder:
         return E5Encoder(
             packaged_folder(settings.models), threads=settings.embed_threads, precision=settings.embed_precision
         )
-    return SentenceTransformerEncoder(
-        settings.embedder,
-        query_prefix=settings.query_prefix,
-        passage_prefix=settings.passage_prefix,
-        threads=settings.embed_threads,
-    )
+    return SentenceTransformerEncoder(settings)
 
 
 def identity_of(settings: Settings) -> str:

@@ -9,35 +9,42 @@ from typing import Any
 
 import numpy as np
 
+from app.embedding.device import choose_device
 from app.embedding.encoder import Kind, Vectors, identity, normalise
-from app.errors import MissingExtra, NotConfigured
+from app.errors import EmbedderUnavailable, MissingExtra, NotConfigured
+from app.settings import Settings
 
 MINILM = "minilm"
+SMALLEST = 1e-12
 
 
 class SentenceTransformerEncoder:
     """`name` is a hub id, a folder, or `minilm`."""
 
-    passages_at_once = 8
-
-    def __init__(self, name: str, *, query_prefix: str, passage_prefix: str, threads: int) -> None:
+    def __init__(self, settings: Settings) -> None:
+        name = settings.embedder
         try:
             import torch
             from sentence_transformers import SentenceTransformer
         except ModuleNotFoundError:
             raise MissingExtra(f"KYUJANG_EMBEDDER={name}", MINILM if name == MINILM else "models") from None
-        torch.set_num_threads(threads)
+        torch.set_num_threads(settings.embed_threads)
+        device = choose_device(settings)
         try:
-            self._model: Any = SentenceTransformer(_location(name))
+            self._model: Any = SentenceTransformer(
+                _location(name), device=device.name, model_kwargs={"dtype": device.dtype}
+            )
         except (OSError, ValueError) as error:
             raise NotConfigured(
                 f"KYUJANG_EMBEDDER={name!r} is neither a sentence-transformers folder nor a model that could be "
                 f"fetched ({type(error).__name__}). Without a network name a folder, or leave it unset."
             ) from error
-        self.name = identity(name, passage_prefix)
+        self.name = identity(name, settings.passage_prefix)
+        self.passages_at_once = device.batch
+        self._out_of_memory = torch.OutOfMemoryError
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
-        self._prefix: dict[Kind, str] = {"query": query_prefix, "passage": passage_prefix}
+        self._prefix: dict[Kind, str] = {"query": settings.query_prefix, "passage": settings.passage_prefix}
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         if not texts:
@@ -51,8 +58,16 @@ class SentenceTransformerEncoder:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         prefixed = [self._prefix[kind] + normalise(text) for text in texts]
-        vectors = self._model.encode(prefixed, batch_size=8, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, np.float32)
+        batch = self.passages_at_once
+        try:
+            vectors = np.asarray(self._model.encode(prefixed, batch_size=batch, show_progress_bar=False), np.float32)
+        except self._out_of_memory as error:
+            raise EmbedderUnavailable(
+                f"The GPU has no memory left for {batch} passages at a time: set KYUJANG_EMBED_BATCH to fewer, or "
+                "leave more of the card to the embedder."
+            ) from error
+        # Here and not in the model, whose bfloat16 would leave the length off by as much as 0.004.
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST), np.float32)
 
 
 def _location(name: str) -> str:

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import httpx
 
+from app.embedding.device import choose_device
 from app.errors import MissingExtra, NotConfigured, RerankerUnavailable
 from app.settings import Settings
 from app.turns import NO_TENANT, Slots
 
 TIMEOUT_S = 60
-PAIRS_AT_ONCE = 8
 
 
 class Reranker(Protocol):
@@ -31,15 +31,17 @@ class Reranker(Protocol):
 class CrossEncoderReranker:
     """Runs any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
 
-    def __init__(self, name: str, *, threads: int) -> None:
+    def __init__(self, name: str, settings: Settings) -> None:
         try:
             import torch
             from sentence_transformers import CrossEncoder
         except ModuleNotFoundError:
             raise MissingExtra(f"KYUJANG_RERANKER={name} without KYUJANG_RERANKER_URL", "models") from None
-        torch.set_num_threads(threads)
+        torch.set_num_threads(settings.embed_threads)
+        device = choose_device(settings)
+        self._pairs_at_once = device.batch
         try:
-            self._model: Any = CrossEncoder(name)
+            self._model: Any = CrossEncoder(name, device=device.name, model_kwargs={"dtype": device.dtype})
         except (OSError, ValueError) as error:
             raise NotConfigured(
                 f"KYUJANG_RERANKER={name!r} is neither a cross-encoder's folder nor a model that could be fetched "
@@ -57,7 +59,7 @@ class CrossEncoderReranker:
 
     def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
         pairs = [(question, text) for text in texts]
-        found = self._model.predict(pairs, batch_size=PAIRS_AT_ONCE, show_progress_bar=False)
+        found = self._model.predict(pairs, batch_size=self._pairs_at_once, show_progress_bar=False)
         return [float(score) for score in found]
 
     async def close(self) -> None:
@@ -98,5 +100,5 @@ def open_reranker(settings: Settings) -> Reranker | None:
         key = settings.reranker_key.get_secret_value() if settings.reranker_key else None
         return EndpointReranker(settings.reranker_url, key=key, model=settings.reranker)
     if settings.reranker:
-        return CrossEncoderReranker(settings.reranker, threads=settings.embed_threads)
+        return CrossEncoderReranker(settings.reranker, settings)
     return None

@@ -90,8 +90,13 @@ class Settings(Engine):
     embed_threads: int = Field(1, ge=1, le=64)
     """Threads of the embedder."""
     embed_precision: Literal["auto", "float32"] = "auto"
-    """Of the packaged embedder: `auto` multiplies in bfloat16 on x86-64 CPUs that can (AVX512-BF16, AMX), 1.5 times as
-    fast (decision 0004); `float32` never does."""
+    """`auto` multiplies in bfloat16 where it is faster: the packaged embedder on x86-64 CPUs that can (AVX512-BF16,
+    AMX), 1.5 times as fast (decision 0004), and sentence-transformers models on GPUs that can. `float32` never does."""
+    embed_device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where sentence-transformers models, the reranker included, compute: `auto` takes a GPU if torch finds one. Beside
+    an engine on the same card leave them room there, or set `cpu`."""
+    embed_batch: int | None = Field(None, ge=1, le=4096)
+    """Passages, or pairs of the reranker, that such a model computes at a time. By default 128 on a GPU, 8 on a CPU."""
     chunk_tokens: int | None = Field(None, ge=16)
     """The most tokens of a chunk. By default 400, or 220 for a model that takes 256 tokens."""
     chunk_overlap: int | None = Field(None, ge=0)

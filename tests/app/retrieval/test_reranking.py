@@ -46,7 +46,7 @@ def folder(models, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def cross_encoder(folder):
-    reranker = CrossEncoderReranker(str(folder), threads=1)
+    reranker = CrossEncoderReranker(str(folder), Settings())
     yield reranker
     await reranker.close()
 
@@ -61,7 +61,7 @@ async def test_a_cross_encoder_s_scores_do_not_depend_on_their_company(cross_enc
 
 def test_what_is_no_cross_encoder_is_refused(tmp_path, folder):
     with pytest.raises(NotConfigured, match="KYUJANG_RERANKER"):
-        CrossEncoderReranker(str(tmp_path / "nothing"), threads=1)
+        CrossEncoderReranker(str(tmp_path / "nothing"), Settings())
     assert open_reranker(Settings()) is None
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from app.settings import PACKAGED_EMBEDDER
 from app.up.environments import (
+    CUDA,
     EXTRAS,
     PACKAGED,
     ROOT,
+    TORCH,
     WITH_TORCH,
     Environment,
     app_environment,
@@ -153,3 +155,46 @@ def test_the_engine_s_packages_are_pinned_by_hash_as_they_are_listed():
         if path.parent.name == "requirements":
             entries = path.read_text().replace("\\\n", "").splitlines()
             assert [line for line in entries if "==" in line.split("#")[0] and "--hash=sha256:" not in line] == []
+
+
+def test_torch_with_cuda_is_installed_only_where_a_gpu_and_a_model_ask_for_it():
+    """The list is resolved by uv and has not been installed by us on a GPU yet."""
+    cuda = "torch-cuda.txt"
+
+    def lists(environment: Environment) -> list[str]:
+        return [Path(word).name for step in environment.steps for word in step if word.endswith(".txt")]
+
+    for extra in ("models", "minilm", "tune", "qlora"):
+        asked = frozenset({extra})
+        assert cuda in lists(app_environment(test=False, extras=asked, gpu=True))
+        assert cuda not in lists(app_environment(test=False, extras=asked, gpu=False))
+    for asked in (frozenset(), frozenset({"plots", "langchain"})):
+        assert app_environment(test=False, extras=asked, gpu=True) == app_environment(test=False, extras=asked)
+    for path in (ROOT / "requirements").glob("*.txt"):
+        names_cuda = any(line.startswith(("nvidia-", "cuda-")) for line in path.read_text().splitlines())
+        assert names_cuda == (path.name == cuda), path.name
+
+
+def test_the_list_with_cuda_has_the_torch_of_the_app_by_hash():
+    text = (ROOT / "requirements" / "torch-cuda.txt").read_text().replace("\\\n", "")
+    entries = [line for line in text.splitlines() if "==" in line.split("#")[0]]
+    assert [line for line in entries if "--hash=sha256:" not in line] == []
+    assert any(line.split()[0] == TORCH for line in entries)
+
+
+def test_the_cpu_s_torch_makes_room_for_the_other_one(tmp_path: Path):
+    """pip takes either for the version that is asked for."""
+    folder = tmp_path / ".venv"
+    cpu = Environment("app", folder, steps=[], extras=frozenset({"models"}))
+    cuda = Environment("app", folder, steps=[], extras=frozenset({"models", CUDA}))
+    install(cpu)
+    cpu.finish()
+    (folder / "torch-cpu").touch()
+    assert not cuda.is_installed()
+    install(cuda)
+    assert not (folder / "torch-cpu").exists()
+    cuda.finish()
+    (folder / "torch-cuda").touch()
+    assert cpu.is_installed()
+    install(cuda)
+    assert (folder / "torch-cuda").exists()
