@@ -1,10 +1,14 @@
 PYTHON ?= python3
 
-.PHONY: up test check-all lint audit sbom docs clean
+.PHONY: up bench-gpu test check-all lint audit sbom docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
 	@exec .venv/bin/python -m app up
+
+bench-gpu: python ## measure what this machine's GPU serves, by model, context, users and adapters (ARGS=… for bench.gpu)
+	@$(PYTHON) -m app.up.install
+	@exec .venv/bin/python -m bench.gpu $(ARGS)
 
 test: python ## install and run all tests (ARGS=… for pytest)
 	@$(PYTHON) -m app.up.install --test
