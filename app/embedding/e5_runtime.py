@@ -6,8 +6,8 @@ import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
-from typing import Literal, Protocol, TypeAlias
+from queue import SimpleQueue
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ Precision = Literal["auto", "float32"]
 MODEL, OUTPUT = "model.onnx", "sentence_embedding"
 # Kernels are kept for each shape, that is for each length of a text: 0.5 GB with no limit, and with this one no slower.
 KERNELS = 100
+# A short query beside a long text (app/embedding/embedder.py).
+RUNS_AT_ONCE = 2
 # Tokens of the texts by which the two are compared: short and long ones take other kernels.
 COMPARED = (16, 300)
 FAITHFUL = 0.998
@@ -60,18 +62,23 @@ class OpenVino:
         core = Core()
         options = {
             "INFERENCE_PRECISION_HINT": hint,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": RUNS_AT_ONCE * threads,
+            "NUM_STREAMS": RUNS_AT_ONCE,
             "ENABLE_CPU_PINNING": False,
             "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
-        self._request = core.compile_model(core.read_model(folder / MODEL), "CPU", options).create_infer_request()
-        self._alone = Lock()
+        model = core.compile_model(core.read_model(folder / MODEL), "CPU", options)
+        # A request refuses a second caller, and its results lie in memory that the next run writes over.
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(RUNS_AT_ONCE):
+            self._requests.put(model.create_infer_request())
 
     def run(self, ids: Ids, mask: Ids) -> Vectors:
-        # A request refuses a second caller, and its results lie in memory that the next run writes over.
-        with self._alone:
-            return np.array(self._request.infer({"input_ids": ids, "attention_mask": mask})[OUTPUT], np.float32)
+        request = self._requests.get()
+        try:
+            return np.array(request.infer({"input_ids": ids, "attention_mask": mask})[OUTPUT], np.float32)
+        finally:
+            self._requests.put(request)
 
 
 def open_runtime(folder: Path, *, threads: int, precision: Precision) -> Runtime:

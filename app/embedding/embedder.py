@@ -14,14 +14,15 @@ from app.errors import TooManyRequests, Unavailable
 from app.turns import NO_TENANT, Waiting
 
 QUERIES_AT_ONCE = 32
-# Long texts do not gain by going together; the next one would only wait longer.
-QUERY_CHARACTERS_AT_ONCE = 2_000
+# What is longer does not gain by going together; the next one would only wait longer.
+SHORT_CHARACTERS = 200
 MAX_WAITING = 64
 
 
 @dataclass(eq=False)
 class _Call:
     texts: Sequence[str]
+    kind: Kind
     answer: asyncio.Future[Vectors]
     order: list[int] = field(default_factory=list)
     parts: list[Vectors] = field(default_factory=list)
@@ -37,19 +38,15 @@ class _Call:
 
 
 class Embedder:
-    """Runs one batch at a time, in its own thread.
+    """Runs two batches at a time, each in a thread: one of short queries, and one of long texts.
 
-    Queries that arrive while a batch runs are embedded together in the next one. Passages go in small batches of like
-    length, and queries between those, so that no query waits for a long document. Tenants take turns in both.
+    So no short query waits for a long text. Tenants take turns at both.
     """
 
     def __init__(self, encoder: Encoder, *, max_waiting: int = MAX_WAITING) -> None:
         self.encoder = encoder
         self._max_waiting = max_waiting
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
-        self._waiting: dict[Kind, Waiting[_Call]] = {"query": Waiting(), "passage": Waiting()}
-        self._at_work: list[_Call] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._short, self._long = _ShortQueries(encoder), _LongTexts(encoder)
 
     async def embed(self, texts: Sequence[str], kind: Kind, tenant: int = NO_TENANT) -> Vectors:
         """Embed texts when it is this tenant's turn.
@@ -58,19 +55,18 @@ class Embedder:
         """
         if not texts:
             return np.empty((0, self.encoder.dimension), np.float32)
-        waiting = self._waiting[kind]
+        short = kind == "query" and sum(map(len, texts)) <= SHORT_CHARACTERS
+        lane = self._short if short else self._long
+        waiting = lane.waiting[kind]
         if waiting.count(tenant) >= self._max_waiting:
             raise TooManyRequests(
                 f"{self._max_waiting} requests of this tenant are waiting for the embedding model. "
                 "Wait for some of them.",
                 retry_after_s=1,
             )
-        call = _Call(texts, asyncio.get_running_loop().create_future())
-        if kind == "passage":
-            call.order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+        call = _Call(texts, kind, asyncio.get_running_loop().create_future())
         waiting.add(tenant, call)
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run())
+        lane.wake()
         try:
             return await call.answer
         finally:
@@ -78,41 +74,64 @@ class Embedder:
 
     def close(self) -> None:
         """Cancel the calls that still wait."""
-        for call in (*self._at_work, *self._waiting["query"].clear(), *self._waiting["passage"].clear()):
+        self._short.close()
+        self._long.close()
+
+
+class _Lane:
+    """Runs one batch at a time, in its own thread."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self.waiting: dict[Kind, Waiting[_Call]] = {"query": Waiting(), "passage": Waiting()}
+        self._at_work: Sequence[_Call] = ()
+        self._runner: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run())
+
+    def close(self) -> None:
+        for call in (*self._at_work, *self.waiting["query"].clear(), *self.waiting["passage"].clear()):
             call.answer.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
-        passages = self._waiting["passage"]
-        while True:
-            if queries := self._next_queries():
-                self._at_work = queries
-                await self._embed_queries(queries)
-            elif (turn := passages.take()) is not None:
-                tenant, call = turn
-                self._at_work = [call]
-                await self._embed_some_of(call)
-                if not call.answer.done():
-                    passages.add(tenant, call, first=True)
-            else:
-                self._at_work = []
-                return
+        while await self._embed_next():
+            pass
+        self._at_work = ()
 
-    def _next_queries(self) -> list[_Call]:
+    async def _embed_next(self) -> bool:
+        """Embed the next batch; say whether there was one."""
+        raise NotImplementedError
+
+    async def _encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.encode, texts, kind)
+
+
+class _ShortQueries(_Lane):
+    """Those that arrive while a batch runs are embedded together in the next one."""
+
+    async def _embed_next(self) -> bool:
+        self._at_work = taken = self._take()
+        if taken:
+            await self._embed(taken)
+        return bool(taken)
+
+    def _take(self) -> list[_Call]:
         taken: list[_Call] = []
-        texts = characters = 0
-        waiting = self._waiting["query"]
+        texts, waiting = 0, self.waiting["query"]
         while (call := waiting.next()) is not None:
             texts += len(call.texts)
-            characters += sum(map(len, call.texts))
-            if taken and (texts > QUERIES_AT_ONCE or characters > QUERY_CHARACTERS_AT_ONCE):
+            if taken and texts > QUERIES_AT_ONCE:
                 break
             waiting.take()
             if not call.answer.done():  # else its caller has gone
                 taken.append(call)
         return taken
 
-    async def _embed_queries(self, calls: Sequence[_Call]) -> None:
+    async def _embed(self, calls: Sequence[_Call]) -> None:
         try:
             vectors = await self._encode([text for call in calls for text in call.texts], "query")
         except Exception as error:
@@ -122,19 +141,35 @@ class Embedder:
                 return
             # One text may be the cause: the others must not fail with it.
             for call in calls:
-                await self._embed_queries([call])
+                await self._embed([call])
             return
         ends = np.cumsum([len(call.texts) for call in calls])
         for call, end in zip(calls, ends, strict=True):
             call.succeed(vectors[end - len(call.texts) : end])
 
+
+class _LongTexts(_Lane):
+    """They go in small batches of like length: queries, and passages between those."""
+
+    async def _embed_next(self) -> bool:
+        for waiting in self.waiting.values():
+            if (turn := waiting.take()) is not None:
+                tenant, call = turn
+                self._at_work = (call,)
+                await self._embed_some_of(call)
+                if not call.answer.done():
+                    waiting.add(tenant, call, first=True)
+                return True
+        return False
+
     async def _embed_some_of(self, call: _Call) -> None:
         if call.answer.done():
             return
         try:
-            chosen = call.order[call.begun : call.begun + self.encoder.passages_at_once]
+            call.order = call.order or sorted(range(len(call.texts)), key=lambda n: len(call.texts[n]))
+            chosen = call.order[call.begun : call.begun + self._encoder.passages_at_once]
             call.begun += len(chosen)
-            call.parts.append(await self._encode([call.texts[n] for n in chosen], "passage"))
+            call.parts.append(await self._encode([call.texts[n] for n in chosen], call.kind))
         except Exception as error:
             call.fail(error)
             return
@@ -142,6 +177,3 @@ class Embedder:
             vectors = np.empty((len(call.order), call.parts[0].shape[1]), np.float32)
             vectors[call.order] = np.concatenate(call.parts)
             call.succeed(vectors)
-
-    async def _encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.encoder.encode, texts, kind)

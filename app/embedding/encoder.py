@@ -16,7 +16,7 @@ Vectors = NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """Blocks. Vectors are L2-normalised, of shape [texts, dimension]."""
+    """Blocks, and is safe to call from two threads. Vectors are L2-normalised, of shape [texts, dimension]."""
 
     name: str
     """Stored with the vectors; vectors of different names are never compared."""
@@ -26,7 +26,7 @@ class Encoder(Protocol):
     """More in one call would keep a query waiting for nothing: they would not be embedded faster."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Count, at least, what the model would see of each passage with prefix and special tokens. Thread-safe."""
+        """Count, at least, what the model would see of each passage with prefix and special tokens."""
         ...
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:

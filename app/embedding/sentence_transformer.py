@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class SentenceTransformerEncoder:
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
         self._prefix: dict[Kind, str] = {"query": settings.query_prefix, "passage": settings.passage_prefix}
+        self._alone = Lock()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         if not texts:
@@ -60,13 +62,16 @@ class SentenceTransformerEncoder:
         prefixed = [self._prefix[kind] + normalise(text) for text in texts]
         batch = self.passages_at_once
         try:
-            vectors = np.asarray(self._model.encode(prefixed, batch_size=batch, show_progress_bar=False), np.float32)
+            # The tokenizer is set to cut while it encodes, and refuses a second caller meanwhile.
+            with self._alone:
+                encoded = self._model.encode(prefixed, batch_size=batch, show_progress_bar=False)
         except self._out_of_memory as error:
             raise EmbedderUnavailable(
                 f"The GPU has no memory left for {batch} passages at a time: set KYUJANG_EMBED_BATCH to fewer, or "
                 "leave more of the card to the embedder."
             ) from error
         # Here and not in the model, whose bfloat16 would leave the length off by as much as 0.004.
+        vectors = np.asarray(encoded, np.float32)
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Who is embedded when: queries together and first, passages in small batches, failures and cancellations apart."""
+"""Who is embedded when: short queries together, long texts in small batches, failures and cancellations apart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from app.embedding import Embedder
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import EmbedderUnavailable, TooManyRequests
+
+LONG = "long " * 50
 
 
 class Recorder:
@@ -95,11 +97,24 @@ async def test_queries_that_wait_go_together(held):
     assert [len(texts) for _, texts in held.batches] == [1, 32, 7]
 
 
-async def test_a_query_waits_for_one_small_batch_of_passages_at_most(held):
+@pytest.mark.parametrize("kind", ["query", "passage"])
+async def test_a_short_query_does_not_wait_for_long_texts(held, kind):
+    embedder = Embedder(held)
+    long = embed(embedder, f"{LONG} 1", f"{LONG} 2", f"{LONG} 3", kind=kind)
+    await held.wait_until_begun()
+    short = embed(embedder, "n 7", tenant=2)
+    await held.wait_until_begun()
+    assert [len(texts) for _, texts in held.batches] == [2, 1]
+    held.release()
+    assert (await short)[0, 0] == 7
+    assert list((await long)[:, 0]) == [1, 2, 3]
+
+
+async def test_a_long_query_waits_for_one_small_batch_of_passages_at_most(held):
     embedder = Embedder(held)
     passages = embed(embedder, *(f"{'long ' * (9 - n)} {n}" for n in range(10)), kind="passage")
     await held.wait_until_begun()
-    query = embed(embedder, "n 7")
+    query = embed(embedder, f"{LONG} 7")
     await settled()
     held.release(2)
     assert (await query)[0, 0] == 7
@@ -150,15 +165,18 @@ async def test_who_gives_up_is_not_embedded_any_more(held):
     embedder = Embedder(held)
     passages = embed(embedder, *(f"n {n}" for n in range(10)), kind="passage")
     await held.wait_until_begun()
-    gone, stays = embed(embedder, "n 1"), embed(embedder, "n 2")
+    short = embed(embedder, "n 0")
+    await held.wait_until_begun()
+    gone, stays = [[embed(embedder, f"n {n}"), embed(embedder, f"{LONG} {n}")] for n in (1, 2)]
     await settled()
-    gone.cancel()
+    for each in gone:
+        each.cancel()
     passages.cancel()
     await settled()
     held.release()
-    assert (await stays)[0, 0] == 2
-    assert held.batches == [("passage", ["n 0", "n 1"]), ("query", ["n 2"])]
-    assert gone.cancelled()
+    assert [(await each)[0, 0] for each in (short, *stays)] == [0, 2, 2]
+    assert [texts[-1].removeprefix(LONG).strip() for _, texts in held.batches] == ["n 1", "n 0", "n 2", "2"]
+    assert all(each.cancelled() for each in gone)
     assert passages.cancelled()
 
 
@@ -180,9 +198,9 @@ async def test_more_of_a_tenant_than_may_wait_is_refused_and_says_when_to_come_b
 
 async def test_a_tenants_flood_costs_another_one_turn(held):
     embedder = Embedder(held)
-    flood = [embed(embedder, f"{'long ' * 500}{n}") for n in range(20)]
+    flood = [embed(embedder, f"{LONG} {n}") for n in range(20)]
     await held.wait_until_begun()
-    other = embed(embedder, "n 77", tenant=2)
+    other = embed(embedder, f"{LONG} 77", tenant=2)
     await settled()
     held.release(2)
     assert (await other)[0, 0] == 77
