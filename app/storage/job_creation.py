@@ -54,6 +54,8 @@ async def refuse_too_many(
         if isinstance(work, Task)
         else (len(work), ["ingest"], "documents", "KYUJANG_TENANT_DOCUMENTS")
     )
+    # Two requests at once must not each count without the other's. Of the two-number locks these are the only ones.
+    await connection.execute("select pg_advisory_xact_lock(0, hashint8(%s))", [tenant])
     row = await fetch_one(
         connection,
         """

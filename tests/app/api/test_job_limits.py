@@ -87,3 +87,9 @@ async def test_who_waits_too_often_at_once_is_answered_at_once(new_tenant: NewTe
         for job in (await client.get("/jobs")).json()["data"]:
             await client.delete(f"/jobs/{job['id']}")
         assert [(await each).json()["status"] for each in waiting] == ["cancelled"] * 2
+
+
+async def test_requests_at_once_do_not_pass_the_limit_together(new_tenant: NewTenant, limited):
+    client = limited(await new_tenant())
+    answers = await asyncio.gather(*(send(client, f"{n}") for n in range(12)))
+    assert sorted(each.status_code for each in answers) == [202] * MOST + [429] * (12 - MOST)
