@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def flags() -> frozenset[str]:
         return frozenset()
     found = (line.partition(":")[2].split() for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))
     return frozenset(next(found, ()))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def multiplies_bfloat16() -> bool:

@@ -31,6 +31,7 @@ from app.api.job_streams import JobStreams
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
 from app.api.readiness import ReadinessCheck
+from app.api.refusals import Refusals, RefusedAgain
 from app.api.schemas import IngestBody, Problem
 from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
@@ -39,6 +40,7 @@ from app.metrics import Metrics
 from app.sandbox.protections import log_protections
 from app.services import Services
 from app.settings import Settings
+from app.storage.key_lookups import KeyLookups
 
 ROUTERS = tuple(
     each.router
@@ -78,7 +80,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     servers = [{"url": settings.root_path}] if settings.root_path else None
     app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT)
     app.state.wrong_keys = WrongKeys()
+    app.state.key_lookups = KeyLookups()
     app.state.job_streams = JobStreams()
+    app.state.refusals = Refusals()
     app.state.readiness = ReadinessCheck()
     problems.install(app)
     reference_pages.install(app)
@@ -93,6 +97,7 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware; a request meets the last first."""
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(RefusedAgain, refusals=app.state.refusals)
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host, origins=settings.allowed_origins)
     app.add_middleware(RequestContext, metrics=metrics)

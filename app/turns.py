@@ -9,10 +9,13 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+# For so long a tenant that has asked for a slot counts as there.
+BESIDE_S = 2.0
 NO_TENANT = 0
 """For what the service itself asks for: it takes turns like a tenant."""
 
@@ -73,11 +76,17 @@ class Waiting(Generic[T]):
 
 
 class Slots:
-    """A number of slots for all, and a lower one for each tenant. Those who wait for one take turns by tenant."""
+    """A number of slots for all, and a lower one for each tenant. Those who wait for one take turns by tenant.
 
-    def __init__(self, *, total: int, per_tenant: int) -> None:
+    A tenant has `per_tenant` slots while it is alone, and `beside_others` while another has asked for one lately.
+    """
+
+    def __init__(self, *, total: int, per_tenant: int, beside_others: int | None = None) -> None:
         self._total = total
         self._per_tenant = per_tenant
+        self._beside_others = per_tenant if beside_others is None else min(per_tenant, beside_others)
+        # When each tenant last asked, the latest last.
+        self._asked_at: dict[int, float] = {}
         self._running: Counter[int] = Counter()
         self._waiting: Waiting[asyncio.Future[None]] = Waiting()
 
@@ -111,6 +120,7 @@ class Slots:
             self._leave(tenant)
 
     async def _enter(self, tenant: int) -> None:
+        self._note(tenant)
         if self.free(tenant):
             self._running[tenant] += 1
             return
@@ -138,4 +148,16 @@ class Slots:
                 self._running[waiting_tenant] += 1
 
     def _has_room(self, tenant: int) -> bool:
-        return self.running < self._total and self._running[tenant] < self._per_tenant
+        most = self._per_tenant if self._is_alone(tenant) else self._beside_others
+        return self.running < self._total and self._running[tenant] < most
+
+    def _note(self, tenant: int) -> None:
+        self._asked_at.pop(tenant, None)
+        now = self._asked_at[tenant] = monotonic()
+        while now - self._asked_at[first := next(iter(self._asked_at))] > BESIDE_S:
+            del self._asked_at[first]
+
+    def _is_alone(self, tenant: int) -> bool:
+        """Say whether no other tenant has asked lately."""
+        others = next((at for other, at in reversed(self._asked_at.items()) if other != tenant), -BESIDE_S)
+        return monotonic() - others >= BESIDE_S

@@ -17,10 +17,12 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app import logs
+from app.api.refusals import noted
 from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
-from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, authenticate, tenant_by_slug
+from app.storage.key_lookups import KeyLookups
+from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, tenant_by_slug
 
 # Characters of an unknown parameter's name that the answer repeats.
 MAX_NAMED = 100
@@ -56,6 +58,16 @@ class TenantKey:
         if not self.admits(tenant):
             missing = [scope for scope in self.scopes if scope not in tenant.scopes]
             raise Forbidden(f"This key lacks the scope {(' and ' if self.both else ' or ').join(map(repr, missing))}.")
+
+
+class AskingKey(TenantKey):
+    """Returns the caller's tenant, whose request will search. Raises TooManyRequests if too many of them wait."""
+
+    async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
+        tenant = await super().__call__(request, services, credentials)
+        with noted(request):
+            services.retriever.refuse_if_full(tenant.number)
+        return tenant
 
 
 class OperatorKey:
@@ -151,23 +163,26 @@ def _refuse_other_encoding(request: Request) -> None:
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
     """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
-        find = partial(_find_caller, services, credentials)
+        find = partial(_find_caller, request.app.state.key_lookups, services, credentials)
         request.state.caller = await find()
-        # A stream outlasts this look-up (app/api/sse.py).
-        request.state.check_key = find
+        # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
+        request.state.check_key = None if services.settings.auth == "off" else find
         logs.tenant_id.set(request.state.caller.slug)
     return cast(Tenant, request.state.caller)
 
 
-async def _find_caller(services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
+async def _find_caller(
+    lookups: KeyLookups, services: Services, credentials: HTTPAuthorizationCredentials | None
+) -> Tenant:
     if services.settings.auth == "off":
         return await tenant_by_slug(services.database, DEFAULT_TENANT)
     if credentials is None:
         raise Unauthorized
-    return await authenticate(services.database, credentials.credentials)
+    return await lookups.authenticate(services.database, credentials.credentials)
 
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]
+AskingTenant = Annotated[Tenant, Depends(AskingKey("query"))]
 ReadTenant = Annotated[Tenant, Depends(TenantKey("read"))]
 IngestTenant = Annotated[Tenant, Depends(TenantKey("ingest"))]
 AdaptersTenant = Annotated[Tenant, Depends(TenantKey("adapters"))]

@@ -46,13 +46,17 @@ class JobStreams:
         self._open: Counter[TenantNumber] = Counter()
         self._shared: WeakValueDictionary[tuple[TenantNumber, str], SharedJob] = WeakValueDictionary()
 
-    async def events(self, database: Database, tenant: TenantNumber, job: Job) -> AsyncGenerator[Event]:
-        """Yield the counts and the documents that have changed, at the end the whole job. Raises TooManyRequests."""
+    def refuse_if_full(self, tenant: TenantNumber) -> None:
+        """Raise TooManyRequests if the tenant has as many streams open as it may."""
         if self._open[tenant] >= MAX_STREAMS:
             raise TooManyRequests(
                 f"{MAX_STREAMS} streams of this tenant's jobs are open, the most at a time. Close some, or ask for the "
                 "job itself."
             )
+
+    async def events(self, database: Database, tenant: TenantNumber, job: Job) -> AsyncGenerator[Event]:
+        """Yield the counts and the documents that have changed, at the end the whole job. Raises TooManyRequests."""
+        self.refuse_if_full(tenant)
         self._open[tenant] += 1
         try:
             shared = self._shared.setdefault((tenant, job.id), SharedJob(database, tenant, job))

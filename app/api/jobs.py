@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.deps import JobsTenant, KeyFirst, PageDep, ServicesDep, TenantKey, WorkTenant, page_of
 from app.api.job_streams import JobStreams
+from app.api.refusals import noted
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.sse import event_stream, unchanged
 from app.errors import InvalidInput, NotFound
@@ -68,8 +69,10 @@ async def get_job(id: JobId, tenant: JobsTenant, services: ServicesDep) -> JobOu
 async def job_events(request: Request, id: JobId, tenant: JobsTenant, services: ServicesDep) -> StreamingResponse:
     """Stream a job's progress as server-sent events: `progress` with the counts and the documents that have changed,
     at the end `done` with the whole job."""
-    job = await _job(services, tenant, id, SEEN_WITH)
     streams: JobStreams = request.app.state.job_streams
+    with noted(request):
+        streams.refuse_if_full(tenant.number)
+    job = await _job(services, tenant, id, SEEN_WITH)
     return event_stream(request, streams.events(services.database, tenant.number, job), unchanged)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import KeyFirst, QueryTenant, ServicesDep
+from app.api.deps import AskingTenant, KeyFirst, QueryTenant, ServicesDep
 from app.api.openai_answers import ChatOut, EmbeddingOut, EmbeddingsOut, FailureOut, ModelOut, ModelsOut, TextOut
 from app.api.openai_chunks import ChatCompletion, Chunks, TextCompletion
 from app.api.openai_conversation import Conversation, conversation
@@ -47,7 +47,7 @@ EMBEDDED_AT_ONCE = 16
 
 @router.post("/chat/completions", response_model=ChatOut, responses={200: {"content": {"text/event-stream": {}}}})
 async def chat_completions(
-    request: Request, body: ChatBody, tenant: QueryTenant, services: ServicesDep
+    request: Request, body: ChatBody, tenant: AskingTenant, services: ServicesDep
 ) -> ChatOut | StreamingResponse:
     """Answer like `POST /query`, in OpenAI's format: `model` is a stored prompt, or `default`; `kyujang` has the
     citations.
@@ -71,7 +71,7 @@ async def chat_completions(
 
 @router.post("/completions", response_model=TextOut, responses={200: {"content": {"text/event-stream": {}}}})
 async def completions(
-    request: Request, body: CompletionBody, tenant: QueryTenant, services: ServicesDep
+    request: Request, body: CompletionBody, tenant: AskingTenant, services: ServicesDep
 ) -> TextOut | StreamingResponse:
     """Answer the prompt like `POST /v1/chat/completions` a single message, in the older format."""
     question = question_in(body, Conversation(body.prompt), TEXT)

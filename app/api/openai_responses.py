@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import KeyFirst, QueryTenant, ServicesDep
+from app.api.deps import AskingTenant, KeyFirst, ServicesDep
 from app.api.openai import router as shared
 from app.api.openai_chunks import grounds
 from app.api.openai_questions import RESPONSES, answer_in_their_terms, question_in, stream_in_their_terms
@@ -129,7 +129,7 @@ class Response:
 
 @router.post("/responses", response_model=None, responses={200: {"content": {"text/event-stream": {}}}})
 async def responses(
-    request: Request, body: ResponseBody, tenant: QueryTenant, services: ServicesDep
+    request: Request, body: ResponseBody, tenant: AskingTenant, services: ServicesDep
 ) -> dict[str, Any] | StreamingResponse:
     """Answer like `POST /v1/chat/completions`, in the format of OpenAI's Responses API; annotations carry the quotes.
 

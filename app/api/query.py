@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from app import pipeline
-from app.api.deps import KeyFirst, QueryTenant, ServicesDep
+from app.api.deps import AskingTenant, KeyFirst, ServicesDep
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, search_options_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
@@ -20,7 +20,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 
 @router.post("/search")
-async def search(request: Request, body: SearchBody, tenant: QueryTenant, services: ServicesDep) -> SearchOut:
+async def search(request: Request, body: SearchBody, tenant: AskingTenant, services: ServicesDep) -> SearchOut:
     """Search for chunks, without the language model."""
     timer, options = StepTimer(), search_options_of(body)
     found = await while_connected(request, services.retriever.search, tenant.number, body.input, options, timer)
@@ -34,7 +34,7 @@ async def search(request: Request, body: SearchBody, tenant: QueryTenant, servic
 
 @router.post("/query", response_model=AnswerOut | DryRunOut, responses={200: {"content": {"text/event-stream": {}}}})
 async def query(
-    request: Request, body: QueryBody, tenant: QueryTenant, services: ServicesDep
+    request: Request, body: QueryBody, tenant: AskingTenant, services: ServicesDep
 ) -> AnswerOut | DryRunOut | StreamingResponse:
     """Answer a question from the tenant's documents, with citations, contexts, timings and usage; `no_answer` comes
     with the reason.

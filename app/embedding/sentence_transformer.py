@@ -70,8 +70,8 @@ class SentenceTransformerEncoder:
                 f"The GPU has no memory left for {batch} passages at a time: set KYUJANG_EMBED_BATCH to fewer, or "
                 "leave more of the card to the embedder."
             ) from error
-        # Here and not in the model, whose bfloat16 would leave the length off by as much as 0.004.
         vectors = np.asarray(encoded, np.float32)
+        # Here and not in the model, whose bfloat16 would leave the length off by as much as 0.004.
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST), np.float32)
 
 

@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app import cpu
 from app.errors import Overloaded, TooManyRequests
 from app.turns import Slots
+
+# So that one of them may wait for the model while the other is at the database.
+MIN_BESIDE_OTHERS = 2
 
 
 class SearchAdmission:
@@ -17,20 +21,25 @@ class SearchAdmission:
     def __init__(
         self, *, total: int = 32, per_tenant: int = 8, queue: int = 64, timeout_s: float | None = None
     ) -> None:
-        self._slots = Slots(total=total, per_tenant=per_tenant)
+        # Searches compute: of one tenant no more than there are cores, or another's would have a small part of them.
+        self._slots = Slots(total=total, per_tenant=per_tenant, beside_others=max(MIN_BESIDE_OTHERS, cpu.cores()))
         self._queue = queue
         self._timeout_s = timeout_s
 
     @asynccontextmanager
     async def slot(self, tenant: int) -> AsyncIterator[None]:
         """Hold a slot during the block. Raises TooManyRequests if too many searches of the tenant wait for one."""
+        self.refuse_if_full(tenant)
+        async with self._slots.slot(tenant):
+            yield
+
+    def refuse_if_full(self, tenant: int) -> None:
+        """Raise TooManyRequests if too many of its searches wait: worth asking before a request's body is read."""
         if self._slots.full(tenant, self._queue):
             raise TooManyRequests(
                 f"{self._slots.running_of(tenant)} searches of this tenant are under way and {self._queue} are "
                 "waiting (KYUJANG_TENANT_QUEUE). Wait for some of them."
             )
-        async with self._slots.slot(tenant):
-            yield
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:

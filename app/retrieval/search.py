@@ -96,6 +96,10 @@ class Retriever:
         self._holds = holds
         self._read = read
 
+    def refuse_if_full(self, tenant: TenantNumber) -> None:
+        """Raise TooManyRequests if too many searches of this tenant wait."""
+        self._admission.refuse_if_full(tenant)
+
     async def search(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> Found:
         """Return matches, best first.
 

@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from psycopg.errors import UniqueViolation
+from psycopg.rows import DictRow
 
 from app.errors import Conflict, NotFound, Unauthorized
 from app.storage.database import Database, fetch_all, fetch_one, without_time_limits
@@ -25,6 +26,7 @@ KEY_PREFIX = "kyu"
 # A day from the ends of Python's calendar, so that these are times of it in every time zone.
 EARLIEST_EXPIRY = datetime(1, 1, 2, tzinfo=UTC)
 LATEST_EXPIRY = datetime(9999, 12, 30, tzinfo=UTC)
+REFUSED = "This key is unknown, expired or revoked."
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -63,25 +65,40 @@ class NewKey:
 
 async def authenticate(database: Database, key: str) -> Tenant:
     """Return the tenant of a key. Raises Unauthorized, in the same words whatever is wrong with the key."""
-    refused = Unauthorized("This key is unknown, expired or revoked.")
+    rows = await read_keys(database, [id_of_key(key)])
+    return tenant_of_key(key, rows)
+
+
+def id_of_key(key: str) -> str:
+    """Return the part of a key that is no secret. Raises Unauthorized if it has not the form of a key."""
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
     if prefix != KEY_PREFIX or not key_id.isascii() or not key_id.isalnum() or not secret:
-        raise refused
+        raise Unauthorized(REFUSED)
+    return key_id
+
+
+async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow]:
+    """Return what is stored of the keys with these ids, revoked ones included."""
     async with database.operator() as connection:
-        row = await fetch_one(
+        rows = await fetch_all(
             connection,
             """
-            select t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.expires_at <= now() as expired
-            from api_keys k join tenants t on t.id = k.tenant_id where k.id = %(id)s
+            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.expires_at <= now() as expired
+            from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s)
             """,
-            {"id": key_id},
+            {"ids": list(ids)},
         )
-    stored = row["secret_hash"] if row else b""
-    if not hmac.compare_digest(stored, _hash(secret)) or row is None or row["revoked_at"] is not None:
-        raise refused
-    if row["expired"]:
-        raise refused
+    return {row["id"]: row for row in rows}
+
+
+def tenant_of_key(key: str, rows: Mapping[str, DictRow]) -> Tenant:
+    """Return the tenant of a key whose row, if it has one, is among these. Raises Unauthorized."""
+    _, key_id, secret = key.split("_", 2)
+    row = rows.get(key_id)
+    right = hmac.compare_digest(row["secret_hash"] if row else b"", _hash(secret))
+    if row is None or not right or row["revoked_at"] is not None or row["expired"]:
+        raise Unauthorized(REFUSED)
     return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id)
 
 

@@ -17,6 +17,9 @@ class Endless:
     def __init__(self) -> None:
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
 
+    def refuse_if_full(self, _):
+        pass
+
     async def search(self, *_):
         self.begun.set()
         try:

@@ -25,7 +25,7 @@ async def test_a_stream_is_closed_wherever_it_is_left(left):
             closed.set()
 
     held = events()
-    stream = event_stream(Request({"type": "http"}), held, unchanged)
+    stream = event_stream(Request({"type": "http"}, asyncio.Event().wait), held, unchanged)
     await stream._first()
     lines = stream.body_iterator
     await anext(lines)

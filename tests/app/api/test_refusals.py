@@ -1,0 +1,117 @@
+"""A tenant with too much under way: refused before its body is read, then for a moment before its key is looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import httpx
+import pytest
+
+from app.api import job_streams, refusals
+from app.errors import TooManyRequests
+from app.main import create_app
+from app.storage import key_lookups
+from tests.conftest import NewTenant
+
+
+class Full:
+    """A retriever whose queue is full for one tenant."""
+
+    def __init__(self, services):
+        self._retriever, self.full = services.retriever, None
+
+    def refuse_if_full(self, tenant):
+        if tenant == self.full:
+            raise TooManyRequests
+
+    async def search(self, *given):
+        return await self._retriever.search(*given)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(refusals, "WAIT_S", 0.01)
+
+
+@pytest.fixture
+async def crowded(services, new_tenant: NewTenant):
+    """Clients of two tenants, of which the first has too much under way."""
+    retriever = Full(services)
+    app = create_app(services.settings, dataclasses.replace(services, retriever=retriever))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        clients = [
+            httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=(await new_tenant()).headers)
+            for _ in range(2)
+        ]
+        key = clients[0].headers["authorization"].removeprefix("Bearer ")
+        retriever.full = (await app.state.key_lookups.authenticate(services.database, key)).number
+        yield clients
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    ids, read = [], key_lookups.read_keys
+
+    async def counted(database, asked):
+        ids.extend(asked)
+        return await read(database, asked)
+
+    monkeypatch.setattr(key_lookups, "read_keys", counted)
+    return ids
+
+
+@pytest.mark.parametrize("path", ["/search", "/query", "/v1/chat/completions", "/v1/completions", "/v1/responses"])
+async def test_too_many_are_refused_before_the_body_is_read(crowded, path):
+    received = []
+
+    async def body():
+        received.append(1)
+        yield b"{"
+
+    refused = await crowded[0].post(path, content=body(), headers={"content-type": "application/json"})
+    assert (refused.status_code, received) == (429, [])
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_what_was_refused_is_refused_again_without_a_look_at_the_key(crowded, looked_up, short, monkeypatch):
+    monkeypatch.setattr(refusals, "REFUSED_FOR_S", 60)
+    asking = {"json": {"input": "x"}}
+    assert [(await crowded[0].post("/search", **asking)).status_code for _ in range(4)] == [429] * 4
+    assert len(looked_up) == 1
+    again = await crowded[0].post("/search", **asking)
+    assert again.json()["code"] == "too_many_requests"
+    assert int(again.headers["retry-after"]) > 0
+    assert again.headers["x-request-id"]
+    assert (await crowded[1].post("/search", **asking)).status_code == 200
+    assert (await crowded[0].get("/v1/models")).status_code == 200
+    monkeypatch.setattr(refusals, "monotonic", lambda: 1e9)
+    assert (await crowded[0].post("/search", **asking)).status_code == 429
+    assert len(looked_up) == 4
+
+
+async def test_a_key_that_is_wrong_is_not_remembered(crowded, short):
+    for _ in range(2):
+        answer = await crowded[0].post("/search", json={"input": "x"}, headers={"Authorization": "Bearer kyu_a_b"})
+        assert answer.status_code == 401
+
+
+async def test_those_that_ask_again_at_once_wait_for_their_answer_and_not_too_many_of_them(monkeypatch):
+    held = refusals.Refusals()
+    monkeypatch.setattr(refusals, "MAX_WAITING", 3)
+    waits = [asyncio.ensure_future(held.wait()) for _ in range(5)]
+    await asyncio.sleep(0.01)
+    assert [each.done() for each in waits] == [False] * 3 + [True] * 2
+    for each in waits:
+        each.cancel()
+    await asyncio.sleep(0)
+    assert held._waiting == 0
+
+
+async def test_too_many_streams_of_jobs_are_refused_before_the_job_is_read(tenant, looked_up, short, monkeypatch):
+    monkeypatch.setattr(job_streams, "MAX_STREAMS", 0)
+    monkeypatch.setattr(refusals, "REFUSED_FOR_S", 60)
+    answers = [await tenant.get("/jobs/job_of_nobody/events") for _ in range(3)]
+    assert [each.status_code for each in answers] == [429] * 3
+    assert len(looked_up) == 1
