@@ -9,7 +9,8 @@ KyujangError (500)
 └── DocumentError (one document)       ├── TooManyRequests (429)
                                        └── Unavailable (503)
                                            ├── EngineUnavailable
-                                           │   └── EngineNotBegun ── NotInEngine
+                                           │   ├── EngineStarting
+                                           │   └── EngineNotBegun ── EngineUnreachable, NotInEngine
                                            ├── Overloaded
                                            ├── EmbedderUnavailable
                                            ├── RerankerUnavailable
@@ -173,8 +174,18 @@ class EngineUnavailable(Unavailable):
     code = "engine_unavailable"
 
 
+class EngineStarting(EngineUnavailable):
+    """The language model's engine has not been reached since the API started. /search and extractive answers work."""
+
+    code = "engine_starting"
+
+
 class EngineNotBegun(EngineUnavailable):
     """The engine has not started to answer, so another replica may be asked. Callers see the same error."""
+
+
+class EngineUnreachable(EngineNotBegun):
+    """There is no connection to the engine: it may be starting or down."""
 
 
 class NotInEngine(EngineNotBegun):

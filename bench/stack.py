@@ -50,7 +50,9 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/readyz", timeout=15, trust_env=False).status_code == 200:
+            answer = httpx.get(f"{url}/readyz", timeout=15, trust_env=False)
+            # Without a key there are details, since make up on loopback asks for none.
+            if answer.status_code == 200 and answer.json().get("dependencies", {}).get("engine") != "starting":
                 return
         except httpx.HTTPError:
             pass

@@ -70,7 +70,8 @@ def start_stack(home: Path, **environment: str) -> Stack:
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if httpx.get(f"{stack.url}/readyz", timeout=5).status_code == 200:
+            answer = httpx.get(f"{stack.url}/readyz", headers={"Authorization": f"Bearer {ADMIN_KEY}"}, timeout=15)
+            if answer.status_code == 200 and answer.json()["dependencies"]["engine"] != "starting":
                 return stack
         except httpx.HTTPError:
             pass

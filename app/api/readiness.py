@@ -13,6 +13,8 @@ from app.services import Services
 # Longer than the engine's own check takes at most.
 READY_TIMEOUT_S = 10
 KEPT_S = 5
+STARTING = "starting"
+NOT_LATE = ("ok", STARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ async def _tried(services: Services) -> Readiness:
         dependencies["engine"] = "none: answers are extractive"
     else:
         dependencies |= services.engine.replicas
+        if services.engine.starting and services.settings.fallback == "extract":
+            dependencies["engine"] = STARTING
     if services.spaces.stale_reason is not None:
         dependencies["embedding_switch"] = (
             f"answers rest on the model before the switch: {services.spaces.stale_reason}"
         )
-    return Readiness(dependencies, {name: dependencies[name] for name in checks if dependencies[name] != "ok"})
+    return Readiness(dependencies, {name: dependencies[name] for name in checks if dependencies[name] not in NOT_LATE})
 
 
 async def _state(check: Awaitable[object]) -> str:

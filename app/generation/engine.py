@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import aclosing, contextmanager, suppress
 from typing import TypeVar
 
-from app.errors import EngineNotBegun, EngineUnavailable
+from app.errors import EngineNotBegun, EngineStarting, EngineUnavailable
 from app.generation.adapter_cache import Adapter
 from app.generation.admission import Admission
 from app.generation.chat import ChatRequest
@@ -47,6 +47,11 @@ class Engine:
         several = self._replicas if len(self._replicas) > 1 else []
         return {each.name: each.reason for each in several}
 
+    @property
+    def starting(self) -> bool:
+        """Whether no replica has been reached since this process started."""
+        return all(each.starting for each in self._replicas)
+
     def refuse_if_full(self, tenant: int) -> None:
         """Raise TooManyRequests if generate() would."""
         self._admission.refuse_if_full(tenant)
@@ -81,7 +86,7 @@ class Engine:
                     return
                 except EngineNotBegun as error:
                     failed = error
-            raise failed
+            raise self._unavailable() if self.starting else failed
 
     async def working(self) -> list[EngineReplica]:
         """Return those that work, in quarantine or not; probe what is not up first. Raises EngineUnavailable."""
@@ -129,7 +134,7 @@ class Engine:
                     return await ask(replica)
             except EngineNotBegun as error:
                 failed = error
-        raise failed
+        raise self._unavailable() if self.starting else failed
 
     def _attempts(self, adapter: Adapter | None = None) -> Iterator[ReplicaHealth]:
         """Yield the replica to ask, and another one for what the first did not begin. Raises EngineUnavailable."""
@@ -157,7 +162,7 @@ class Engine:
         try:
             yield health.replica
         except EngineUnavailable as error:
-            health.suspect(error.detail)
+            health.suspect(error)
             # Another model may be there afterwards.
             self._counts.forget()
             raise
@@ -167,9 +172,10 @@ class Engine:
         return await self._ask(lambda replica: replica.tokenize(body))
 
     def _unavailable(self) -> EngineUnavailable:
+        kind = EngineStarting if self.starting else EngineUnavailable
         if len(self._replicas) == 1:
-            return EngineUnavailable(self._replicas[0].reason)
-        return EngineUnavailable("; ".join(f"{number}: {each.reason}" for number, each in enumerate(self._replicas, 1)))
+            return kind(self._replicas[0].reason)
+        return kind("; ".join(f"{number}: {each.reason}" for number, each in enumerate(self._replicas, 1)))
 
 
 def open_engine(settings: Settings, metrics: Metrics) -> Engine | None:

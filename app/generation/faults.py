@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from app.errors import EngineNotBegun, EngineUnavailable, InvalidInput, NotInEngine
+from app.errors import EngineNotBegun, EngineUnavailable, EngineUnreachable, InvalidInput, NotInEngine
 from app.generation.timeouts import Timeouts
 
 NO_ANSWER = "The engine returned something other than an answer."
@@ -24,7 +24,7 @@ def transport_faults(timeouts: Timeouts) -> Iterator[None]:
     except httpx.ConnectTimeout as error:
         raise EngineNotBegun(timeouts.connect_reason) from error
     except httpx.ConnectError as error:
-        raise EngineNotBegun("The engine cannot be reached; it may be starting or down.") from error
+        raise EngineUnreachable("The engine cannot be reached; it may be starting or down.") from error
     except httpx.HTTPError as error:
         raise EngineNotBegun(BROKE_OFF) from error
     except ValueError as error:

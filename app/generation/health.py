@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.errors import EngineUnavailable
+from app.errors import EngineUnavailable, EngineUnreachable
 from app.generation.replica import EngineReplica, Served
 from app.metrics import Metrics
 
@@ -29,6 +29,8 @@ class ReplicaHealth:
     # Unverified: not tried yet, or something failed since. Asked only where none is up.
     state: State = "unverified"
     reason: str = "not tried yet"
+    starting: bool = True
+    """Whether all that is known of it is that there is no connection yet."""
     served: Served | None = None
     running: int = 0
     quarantined: str | None = None
@@ -46,10 +48,11 @@ class ReplicaHealth:
         finally:
             self.running -= 1
 
-    def suspect(self, reason: str) -> None:
+    def suspect(self, error: EngineUnavailable) -> None:
         """After a fault: probe it at once, and until then ask it only where none is up."""
+        self._learn(error)
         if self.state == "up":
-            self._mark("unverified", reason)
+            self._mark("unverified", error.detail)
         self.wake.set()
 
     def quarantine(self, reason: str | None) -> None:
@@ -75,15 +78,21 @@ class ReplicaHealth:
             # One that goes on answering others is busy, not stuck.
             if self.replica.last_event_at > started:
                 return True
+            self.starting = False
             self._mark("down", f"no answer within {CHECK_TIMEOUT_S} s")
         except EngineUnavailable as error:
+            self._learn(error)
             self._mark("down", error.detail)
         else:
             self._verify(served, next((each for each in others if each.state == "up" and each is not self), None))
         return self.state == "up"
 
+    def _learn(self, error: EngineUnavailable) -> None:
+        self.starting = self.starting and isinstance(error, EngineUnreachable)
+
     def _verify(self, served: Served, other: ReplicaHealth | None) -> None:
         """Callers see one engine, so all that are up serve the same model."""
+        self.starting = False
         if other is not None and other.served != served:
             theirs = _describe(other.served)
             self._mark("down", f"not used: it serves {_describe(served)}, {other.name} serves {theirs}")

@@ -53,7 +53,8 @@ class Settings(Engine):
     """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
     `extract` with the packaged model."""
     fallback: Literal["extract", "none"] = "none"
-    """While the engine is down: `extract` (set by `make up`) answers with the documents' sentences, `none` is 503."""
+    """While the engine is starting or down: `extract` (set by `make up`) answers with the documents' sentences, `none`
+    is 503."""
 
     base_model: Path | None = None
     """The folder of the engine's model (`config.json`, safetensors), which adapters are checked against, or a Hugging

@@ -18,6 +18,7 @@ from tests.app.api.test_job_events import parsed
 from tests.app.fake_engine import CHUNK, END, USAGE, FakeEngine, engine_of, fake_engines
 from tests.app.generation.test_engine import all_up, until
 from tests.conftest import ADMIN_KEY, ingest_text
+from tests.stack import free_port
 
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 QUESTION = {"input": "When does the reading room open?", "grounding": "mark"}
@@ -35,9 +36,10 @@ async def two_tenants(new_tenant, worker):
 def clients_of(services, two_tenants):
     """The two tenants' clients of an application with these engines."""
 
-    def make(engine: Engine, metrics: Metrics) -> list[httpx.AsyncClient]:
-        with_engine = dataclasses.replace(services, engine=engine, metrics=metrics)
-        app = create_app(services.settings, with_engine)
+    def make(engine: Engine, metrics: Metrics, **changes: str) -> list[httpx.AsyncClient]:
+        settings = services.settings.model_copy(update=changes)
+        with_engine = dataclasses.replace(services, settings=settings, engine=engine, metrics=metrics)
+        app = create_app(settings, with_engine)
         app.state.services = with_engine
         return [
             httpx.AsyncClient(
@@ -211,6 +213,46 @@ async def test_a_stuck_engine_shows_in_readyz_within_its_limit(clients_of, monke
         assert found[f"engine 1 (127.0.0.1:{stuck.port})"] == "no answer within 2 s"
         assert "answered 500" in found[f"engine 2 (127.0.0.1:{broken.port})"]
         assert found["engine"] == "1: no answer within 2 s; 2: The engine answered 500: no reason given"
+        await engine.close()
+
+
+@pytest.mark.parametrize("fallback", ["extract", "none"])
+async def test_until_an_engine_is_reached_the_documents_answer_where_they_may(clients_of, monkeypatch, fallback):
+    monkeypatch.setattr("app.api.readiness.KEPT_S", 0)
+    fake = FakeEngine(port=free_port())
+    engine = engine_of(fake.replica())
+    client = clients_of(engine, Metrics(), fallback=fallback)[0]
+    meanwhile = [await client.post("/query", json={**QUESTION, "stream": stream}) for stream in (False, True)]
+    ready = await client.get("/readyz", headers=OPERATOR)
+    told = await client.get("/readyz")
+    if fallback == "extract":
+        for answer in (meanwhile[0].json(), parsed(meanwhile[1].text)[-1][2]):
+            assert (answer["answer_mode"], answer["fallback"]) == ("extracted", "engine_starting")
+            assert answer["citations"]
+        assert (ready.status_code, ready.json()["dependencies"]["engine"]) == (200, "starting")
+        assert told.json() == {"status": "ready"}
+    else:
+        assert (meanwhile[0].status_code, meanwhile[0].json()["code"]) == (503, "engine_starting")
+        assert "cannot be reached" in ready.json()["dependencies"]["engine"]
+        assert told.status_code == 503
+    async with fake_engines(fake):
+        assert (await client.get("/readyz", headers=OPERATOR)).json()["dependencies"]["engine"] == "ok"
+        assert (await client.post("/query", json=QUESTION)).json()["answer_mode"] == "generated"
+    # It has been there: now it is down.
+    assert (await client.get("/readyz")).status_code == 503
+    down = (await client.post("/query", json=QUESTION)).json()
+    assert "engine_unavailable" in (down.get("fallback"), down.get("code"))
+    await engine.close()
+
+
+@pytest.mark.parametrize("broken", [{"canary": 500}, {"model": "another"}])
+async def test_an_engine_that_is_reached_and_does_not_work_is_not_starting(clients_of, broken):
+    fake = FakeEngine(**broken)
+    async with fake_engines(fake):
+        engine = engine_of(fake.replica(model="smollm2"))
+        client = clients_of(engine, Metrics(), fallback="extract")[0]
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.post("/query", json=QUESTION)).json()["fallback"] == "engine_unavailable"
         await engine.close()
 
 
