@@ -8,8 +8,7 @@ KyujangError (500)
 ├── NotConfigured (start-up)           ├── Misdirected (421)
 └── DocumentError (one document)       ├── TooManyRequests (429)
                                        └── Unavailable (503)
-                                           ├── EngineUnavailable
-                                           │   ├── EngineStarting
+                                           ├── EngineUnavailable ── EngineStarting
                                            │   └── EngineNotBegun ── EngineUnreachable, NotInEngine
                                            ├── Overloaded
                                            ├── EmbedderUnavailable

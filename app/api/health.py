@@ -48,7 +48,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", response_model=Ready, response_model_exclude_none=True)
 async def readyz(request: Request, services: ServicesDep, details: Details) -> Ready | Response:
     """Say whether database, embedder and engine answer, as tried for real in the last 5 seconds: 200, or 503. With
-    `KYUJANG_FALLBACK=extract` an engine that is still starting is no reason for 503. The operator's key also brings
+    `KYUJANG_FALLBACK=extract` an engine that is still starting does not make it 503. The operator's key also brings
     what is not ready, and why."""
     found: Readiness = await request.app.state.readiness(services)
     if found.late:

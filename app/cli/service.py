@@ -7,7 +7,7 @@ from typing import Any
 
 from app import logs
 from app.cli.commands import add_command
-from app.embedding import open_encoder
+from app.embedding import dimension_of
 from app.main import create_app
 from app.settings import Settings
 from app.storage import migrate
@@ -15,9 +15,7 @@ from app.up import run
 
 
 def add_commands(commands: Any) -> None:
-    add_command(
-        commands, "up", "start everything on this machine without installing: database, engine, workers, API", _up
-    )
+    add_command(commands, "up", "start everything on this machine: database, workers, API, engine", _up)
     add_command(commands, "serve", "start the API alone", _serve)
     add_command(commands, "migrate", "create or update roles, schema and indexes in DATABASE_URL", _migrate)
 
@@ -51,6 +49,6 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
-    space = migrate.migrate(settings, dimension=lambda: open_encoder(settings).dimension)
+    space = migrate.migrate(settings, dimension=lambda: dimension_of(settings))
     print(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
     return 0

@@ -26,6 +26,11 @@ def open_encoder(settings: Settings) -> Encoder:
     return SentenceTransformerEncoder(settings)
 
 
+def dimension_of(settings: Settings) -> int:
+    """Return the length of the encoder's vectors. Opens it, unless it is the packaged one."""
+    return E5Encoder.dimension if uses_packaged_model(settings) else open_encoder(settings).dimension
+
+
 def identity_of(settings: Settings) -> str:
     """Return the name that the encoder will have, without opening it."""
     return PACKAGED_EMBEDDER if uses_packaged_model(settings) else identity(settings.embedder, settings.passage_prefix)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import cpu
-from app.errors import EngineUnavailable, NotConfigured
+from app.errors import EngineUnavailable
 from app.generation.replica import EngineReplica
 from app.generation.timeouts import Timeouts
 from app.generation.transport import UNIX
@@ -76,9 +77,12 @@ class LocalEngine:
     def _environment(self) -> Environment:
         return engine_environment(gpu=self.gpu)
 
-    def require_installed(self) -> None:
-        if not self._environment.is_installed():
-            raise NotConfigured("The engine's environment is not installed, or not completely: run 'make up'.")
+    def installation(self, log: Path) -> ChildSpec | None:
+        """Return the child that installs the engine's environment, if that has not been done yet."""
+        if self._environment.is_installed():
+            return None
+        command = [sys.executable, "-m", "app.up.install", "--engine"]
+        return ChildSpec("engine environment", command, inherited_environment(), log, cwd=ROOT)
 
     def conversion(self, log: Path) -> ChildSpec | None:
         """Return the child that makes the packaged model ready, if that has not been done yet."""

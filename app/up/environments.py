@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
 # In a stamp beside the extras: torch computes on NVIDIA's GPUs too.
 CUDA = "cuda"
 EXTRAS = WITH_TORCH | {"langchain", "plots", "ray"}
+# What a child imports only once it may write no file.
+LIMITED = ("pypdfium2*", "xberg*", "olefile*", "cryptography*")
+EVERYTHING = ("*",)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Environment:
     steps: Sequence[Sequence[str]]
     inputs: Sequence[Path] = ()
     extras: frozenset[str] = field(default_factory=frozenset)
+    compiled: Sequence[str] = ()
+    """Patterns of the packages that are compiled while they are installed."""
+
+    @property
+    def packages(self) -> Path:
+        return Path(sysconfig.get_path("purelib", "venv", vars={"base": str(self.folder)}))
 
     @property
     def python(self) -> Path:
@@ -108,7 +118,9 @@ def app_environment(
         steps = [["-r", str(inputs[-1])]]
         extras |= {CUDA}
     steps.append(["-e", target, "-c", "constraints.txt"])
-    return Environment("app", root / ".venv", steps=steps, inputs=inputs, extras=extras)
+    # The training, which comes with the extras, imports torch in a limited child.
+    compiled = EVERYTHING if extras & WITH_TORCH else LIMITED
+    return Environment("app", root / ".venv", steps=steps, inputs=inputs, extras=extras, compiled=compiled)
 
 
 def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:

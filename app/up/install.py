@@ -1,4 +1,7 @@
-"""python -m app.up.install [--test]: the two virtual environments. Standard library only; the first thing that runs."""
+"""python -m app.up.install: the app's virtual environment, for `make up`, which installs the engine's beside its start.
+
+Standard library only; the first thing that runs. `--engine` installs the engine's, `--test` both.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,10 @@ from app.up.environments import (
     extras_for,
 )
 from app.up.progress import Progress
+from app.up.steps import Steps
 
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+NICENESS = 10
 APP_GB, ENGINE_CPU_GB, ENGINE_GPU_GB = 2.5, 2.5, 12.0
 CUDA_GB = 6.0
 
@@ -40,11 +45,21 @@ class InstallFailed(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m app.up.install")
-    parser.add_argument("--test", action="store_true", help="also what the tests need")
-    test = parser.parse_args(arguments).test
-    progress = Progress()
+    parser.add_argument("--test", action="store_true", help="both environments, and what the tests need")
+    parser.add_argument("--engine", action="store_true", help="the engine's environment alone")
+    options = parser.parse_args(arguments)
+    progress = Progress(total=2) if options.test else Progress()
     try:
-        install(progress, test=test)
+        if options.engine:
+            # Whoever waits for the first answer waits for other processes.
+            os.nice(NICENESS)
+            install_engine(progress)
+            return 0
+        if wants_engine():
+            _require_engine_platform()
+        install_app(progress, test=options.test)
+        if options.test:
+            install_engine(progress)
     except InstallFailed as error:
         progress.plain(str(error))
         return 1
@@ -54,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def install(progress: Progress, *, test: bool) -> None:
+def install_app(progress: Progress, *, test: bool) -> None:
     extras = extras_for(os.environ)
     if unknown := extras - EXTRAS:
         raise InstallFailed(f"EXTRAS names {', '.join(sorted(unknown))}, but there are {', '.join(sorted(EXTRAS))}.")
@@ -63,19 +78,21 @@ def install(progress: Progress, *, test: bool) -> None:
     needed_gb = APP_GB + (CUDA_GB if CUDA in app.extras else 0)
     if not app.is_installed():
         _require(preflight.python_version(), _venv_check(), preflight.disk(ROOT, needed_gb, purpose="the app"))
-    progress.start("App environment", f"Python packages in {app.folder.name} (first time about 2 min, {needed_gb} GB)")
+    progress.start("App environment", f"Python packages in {app.folder.name} (first time about 1 min, {needed_gb} GB)")
     _ensure(app, progress)
+
+
+def install_engine(progress: Progress) -> None:
     if not wants_engine():
         progress.skip("Engine environment", "not needed with these settings")
         return
+    gpu = gpus.look().first is not None
     engine = engine_environment(gpu=gpu)
     needed_gb = ENGINE_GPU_GB if gpu else ENGINE_CPU_GB
     if not engine.is_installed():
-        if not gpu:
-            _require(preflight.cpu_engine_platform(), preflight.cpu_flags(), preflight.memory(cpu_engine=True))
         _require(preflight.disk(ROOT, needed_gb, purpose="the engine"))
     kind = "an NVIDIA GPU" if gpu else "CPU"
-    progress.start("Engine environment", f"vLLM for {kind} (first time about 3 min, {needed_gb} GB)")
+    progress.start("Engine environment", f"vLLM for {kind} (first time about 1 min, {needed_gb} GB)")
     _ensure(engine, progress)
 
 
@@ -86,6 +103,12 @@ def install_audit() -> Environment:
         progress.start("Audit environment", f"what lists and judges packages, in {tools.folder.name}")
         _ensure(tools, progress)
     return tools
+
+
+def _require_engine_platform() -> None:
+    """Before minutes of downloads, and not after them."""
+    if gpus.look().first is None:
+        _require(preflight.cpu_engine_platform(), preflight.cpu_flags(), preflight.memory(cpu_engine=True))
 
 
 def wants_engine() -> bool:
@@ -111,32 +134,30 @@ def _ensure(environment: Environment, progress: Progress) -> None:
         return
     if environment.was_interrupted():
         progress.note("an earlier install did not finish; starting it again")
+    steps = Steps()
     environment.begin()
-    venv.create(environment.folder, with_pip=True)
-    steps = list(environment.steps)
-    if [TORCH] in steps:
-        # Before uv, which does not know where the CPU build comes from, and would fetch CUDA's.
-        steps.remove([TORCH])
-        _install_torch(environment, progress)
-    install_step = _uv if _pip(environment, [UV], progress) == 0 else _pip
-    for step in steps:
-        if (code := install_step(environment, step, progress)) != 0:
-            raise _failure(environment, code)
-    if environment.name == "app":
-        _compile(environment, progress)
+    with steps.measured("virtual environment"):
+        venv.create(environment.folder, with_pip=True)
+    with steps.measured("uv"):
+        _pip(environment, [UV], progress)
+    for step in environment.steps:
+        with steps.measured(" ".join(step)):
+            _install(environment, step, progress)
+    if environment.compiled:
+        with steps.measured("bytecode"):
+            _compile(environment, progress)
     environment.finish()
     progress.done("installed")
+    progress.note(steps.table())
 
 
-def _install_torch(environment: Environment, progress: Progress) -> None:
-    """Install the CPU build. On Linux the plain name means CUDA: several GB that nothing here would use."""
-    if platform.system() != "Linux":
-        attempts: list[list[str]] = [[TORCH]]
-    else:
+def _install(environment: Environment, step: Sequence[str], progress: Progress) -> None:
+    """Install a step's packages. On Linux torch's plain name means CUDA: several GB that nothing here would use."""
+    attempts = [list(step)]
+    if step == [TORCH] and platform.system() == "Linux":
         attempts = [[f"{TORCH}+cpu"], [f"{TORCH}+cpu", "--extra-index-url", PYTORCH_CPU_INDEX]]
     for attempt in attempts:
-        code = _pip(environment, attempt, progress)
-        if code == 0:
+        if (code := _uv(environment, attempt, progress)) == 0:
             return
         if "No matching distribution" not in environment.log.read_text(errors="replace"):
             break
@@ -144,7 +165,10 @@ def _install_torch(environment: Environment, progress: Progress) -> None:
 
 
 def _uv(environment: Environment, step: Sequence[str], progress: Progress) -> int:
-    """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails."""
+    """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails.
+
+    What pip then says is what the user sees.
+    """
     command = ["uv", "pip", "install", "--python", str(environment.python), "--no-progress", *step]
     return _run(environment, command, progress, _indexes(environment)) and _pip(environment, step, progress)
 
@@ -154,9 +178,10 @@ def _indexes(environment: Environment) -> dict[str, str]:
     listed = subprocess.run(
         [str(environment.python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
-    found = dict(re.findall(r"\.(index-url|extra-index-url)='(.+)'$", listed, re.MULTILINE))
+    found = dict(re.findall(r"\.(index-url|extra-index-url|find-links)='(.+)'$", listed, re.MULTILINE))
     variables = {"UV_DEFAULT_INDEX": found.get("index-url", ""), "UV_INDEX": found.get("extra-index-url", "")}
     urls = {name: " ".join(re.findall(r"https?://[^\s\\]+", text)) for name, text in variables.items()}
+    urls["UV_FIND_LINKS"] = ",".join(found.get("find-links", "").replace("\\n", " ").split())
     return {name: text for name, text in urls.items() if text}
 
 
@@ -166,11 +191,13 @@ def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> i
 
 
 def _compile(environment: Environment, progress: Progress) -> None:
-    """Compile on all cores, where pip takes one. Files of packages that no Python compiles do not fail it.
+    """Compile what a child imports that may write no file; everything else is compiled where it is first imported.
 
-    vLLM compiles what it imports. The child that reads documents could not: it may write no file.
+    Files of packages that no Python compiles do not fail it.
     """
-    _run(environment, ["compileall", "-q", "-j", "0", "-x", "/tests?/", str(environment.folder / "lib")], progress)
+    folders = [str(found) for name in environment.compiled for found in environment.packages.glob(name)]
+    if folders:
+        _run(environment, ["compileall", "-q", "-j", "0", "-x", "/tests?/", *folders], progress)
 
 
 def _run(

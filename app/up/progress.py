@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TextIO
 
-STAGES = 7
+STAGES = 6
 QUIET_S = 15
 INDENT = " " * 6
 WIDTH = 110

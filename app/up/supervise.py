@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Self
@@ -15,6 +15,8 @@ from app.up.child import Child, ChildSpec
 MAX_BACKOFF_S = 30
 SOUND_AFTER_S = 60
 STEP_S = 0.1
+
+END = object()
 
 Say = Callable[[str], None]
 Handler = Callable[[int, FrameType | None], object] | int | None
@@ -37,6 +39,7 @@ class ChildFailed(KyujangError):
 @dataclass
 class Watched:
     child: Child
+    settled: bool = False
     backoff_s: float = 0.5
     started: float = 0
     restart_at: float | None = None
@@ -54,8 +57,21 @@ class Watched:
         return self.backoff_s
 
 
+def until_done(spec: ChildSpec) -> Generator[None]:
+    """Run a child that ends by itself, and yield meanwhile; closing stops it. Raises ChildFailed unless it succeeds."""
+    child = Child(spec)
+    child.start()
+    try:
+        while child.alive:
+            yield
+    finally:
+        child.stop()
+    if child.exit_code != 0:
+        raise ChildFailed(child)
+
+
 class Supervisor:
-    """Use from the main thread. Until `settled`, a child that ends is a failure; from then on it is restarted."""
+    """Use from the main thread. Until settle(), a child that ends is a failure; from then on it is restarted."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -63,7 +79,7 @@ class Supervisor:
         self._requests = 0
         self._stopping = False
         self._previous: dict[signal.Signals, Handler] = {}
-        self.settled = False
+        self._beside: list[Generator[None]] = []
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -90,18 +106,24 @@ class Supervisor:
         """Watch, restart and stop a child that was started elsewhere like the others."""
         self._watched.append(Watched(child, started=time.monotonic()))
 
+    def settle(self, *, but: Collection[str] = ()) -> None:
+        """Restart from now on what ends of what has been started, except those with these names."""
+        for watched in self._watched:
+            watched.settled = watched.settled or watched.child.spec.name not in but
+
+    def beside(self, steps: Generator[None]) -> None:
+        """Go through the steps while something else is waited for: what they raise, pause() raises."""
+        self._beside.append(steps)
+
     def run(self, spec: ChildSpec, tick: Say) -> None:
         """Run a child that ends by itself. Raises ChildFailed unless it succeeds."""
-        child = Child(spec)
-        child.start()
+        steps = until_done(spec)
         try:
-            while child.alive:
+            for _ in steps:
                 tick("")
                 self.pause(STEP_S)
         finally:
-            child.stop()
-        if child.exit_code != 0:
-            raise ChildFailed(child)
+            steps.close()
 
     def wait_until(self, refusal: Callable[[], str | None], tick: Say, every_s: float = 0.5) -> None:
         """Wait without a time limit: as long as the children live, what takes long is progress."""
@@ -115,6 +137,7 @@ class Supervisor:
             if self._requests and not self._stopping:
                 raise StopRequested
             self._watch()
+            self._beside = [steps for steps in self._beside if next(steps, END) is not END]
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -128,6 +151,8 @@ class Supervisor:
         """Stop the children in reverse order. A second signal shortens every grace time to nothing."""
         self._stopping = True
         already = self._requests
+        for steps in self._beside:
+            steps.close()
         for watched in reversed(self._watched):
             if watched.child.alive:
                 self._say(f"stopping {watched.child.spec.name}")
@@ -138,7 +163,7 @@ class Supervisor:
         for watched in self._watched:
             if watched.child.alive:
                 continue
-            if not self.settled:
+            if not watched.settled:
                 raise ChildFailed(watched.child)
             if watched.restart_at is None:
                 self._bury(watched)

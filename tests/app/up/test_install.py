@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from fnmatch import fnmatch
 from importlib.metadata import distributions
+from pathlib import Path
 
 import pytest
 
 from app.up import install
-from app.up.environments import TORCH, UV, Environment
+from app.up.environments import TORCH, UV, Environment, app_environment
 from app.up.progress import Progress
+from tests.ingest.made import ENGLISH, MAKERS
+from tests.ingest.made.hancom import hwp
 
 PIP = (
     "import pathlib, sys; 'config' in sys.argv or "
@@ -19,14 +24,15 @@ PIP = (
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """The library folder of an environment that has a `pip` and a package with a file that no Python takes."""
-    packages = tmp_path / "environment" / "lib" / "packages"
+    """The library folder of an environment that has a `pip` and packages, one with a file that no Python takes."""
+    packages = Environment("app", tmp_path / "environment", steps=[]).packages
 
     def create(folder, **_):
-        (packages / "tests").mkdir(parents=True)
+        for name in ("parser", "parser/tests", "other"):
+            (packages / name).mkdir(parents=True)
+            (packages / name / "it.py").touch()
         (packages / "pip.py").write_text(PIP)
-        (packages / "broken.py").write_text("print 'of Python 2'")
-        (packages / "tests" / "test_it.py").touch()
+        (packages / "parser" / "broken.py").write_text("print 'of Python 2'")
         (folder / "bin").mkdir()
         (folder / "bin" / "python").symlink_to(sys.executable)
 
@@ -35,21 +41,37 @@ def packages(tmp_path, monkeypatch):
     return packages
 
 
-@pytest.mark.parametrize(("name", "compiled"), [("app", {"pip"}), ("engine", set())])
-def test_packages_are_compiled_where_a_limited_child_could_not_do_it(packages, tmp_path, name, compiled):
-    environment = Environment(name, tmp_path / "environment", steps=[["one==1"]])
+@pytest.mark.parametrize(("compiled", "found"), [(["parse*"], {"parser"}), (["*"], {"parser", "other"}), ([], set())])
+def test_packages_are_compiled_where_a_limited_child_could_not_do_it(packages, tmp_path, compiled, found):
+    environment = Environment("app", tmp_path / "environment", steps=[["one==1"]], compiled=compiled)
     progress = Progress()
-    progress.start(name, "nothing")
+    progress.start("app", "nothing")
     install._ensure(environment, progress)
     assert environment.is_installed()
     assert (packages / "said").read_text().split()[0::4] == ["install", "one==1"]
-    assert {path.name.partition(".")[0] for path in packages.rglob("*.pyc")} == compiled
+    folders = {path.parents[1].name for path in packages.rglob("it*.pyc")}
+    assert folders == found
+
+
+def test_what_a_child_imports_only_once_it_is_confined_is_compiled(tmp_path):
+    files = {extension: made(ENGLISH) for extension, made in MAKERS.items()} | {"hwp": hwp(ENGLISH, flags=5)}
+    for extension, content in files.items():
+        (tmp_path / f"a.{extension}").write_bytes(content)
+    program = (
+        "import sys; from pathlib import Path; from ingest.loading import child; before = set(sys.modules)\n"
+        "for file in Path(sys.argv[1]).iterdir(): child._read(file, file.name, '', 10_000)\n"
+        "print(*(getattr(sys.modules[name], '__file__', None) for name in set(sys.modules) - before), sep='\\n')"
+    )
+    told = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    sources = [line for line in told.stdout.splitlines() if "site-packages" in line and line.endswith(".py")]
+    imported = {Path(line.rpartition("site-packages/")[2]).parts[0] for line in sources}
+    assert "xberg" in imported
+    compiled = app_environment(test=False).compiled
+    assert [name for name in imported if not any(fnmatch(name, pattern) for pattern in compiled)] == []
 
 
 @pytest.mark.parametrize(("fails", "last"), [(False, "uv"), (True, "pip")])
-def test_uv_installs_beside_a_torch_that_is_there_and_pip_takes_over_where_it_fails(
-    packages, tmp_path, monkeypatch, fails, last
-):
+def test_uv_installs_and_pip_takes_over_where_it_fails(packages, tmp_path, monkeypatch, fails, last):
     environment = Environment("engine", tmp_path / "environment", steps=[[TORCH], ["--no-deps", "-r", "list.txt"]])
     progress = Progress()
     progress.start("engine", "nothing")
@@ -73,18 +95,20 @@ def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeyp
     install.venv.create(environment.folder)
     (packages / "pip.py").write_text(
         """print("global.index-url='https://mirror.example/simple'\\n"""
-        """:env:.extra-index-url='file:///there https://two.example/s'")"""
+        """:env:.extra-index-url='file:///there https://two.example/s'\\n"""
+        """global.find-links='/one\\\\nhttps://three.example/f'")"""
     )
     assert install._indexes(environment) == {
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://two.example/s",
+        "UV_FIND_LINKS": "/one,https://three.example/f",
     }
 
 
 def test_an_extra_that_does_not_exist_is_refused_in_a_line(monkeypatch):
     monkeypatch.setenv("EXTRAS", "tunes")
     with pytest.raises(install.InstallFailed, match=r"^EXTRAS names tunes, but there are .*tune"):
-        install.install(Progress(), test=False)
+        install.install_app(Progress(), test=False)
 
 
 def test_no_cuda_package_came_into_the_app_s_environment():

@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.up import run
 from app.up.progress import Progress
 from app.up.secret_files import OPERATOR_KEY_FILE, operator_key
+from app.up.welcome import welcome
 
 
 class Children:
@@ -45,8 +46,8 @@ def test_with_keys_the_api_gets_it_and_the_worker_does_not(tmp_path: Path):
     environments = started(settings)
     assert environments["api"]["KYUJANG_ADMIN_KEY"] == operator_key(tmp_path)
     assert "KYUJANG_ADMIN_KEY" not in environments["worker"]
-    assert f"$(cat {tmp_path / OPERATOR_KEY_FILE})" in run._welcome(settings, "on")
-    assert operator_key(tmp_path) not in run._welcome(settings, "on")
+    assert f"$(cat {tmp_path / OPERATOR_KEY_FILE})" in welcome(settings, "on")
+    assert operator_key(tmp_path) not in welcome(settings, "on")
 
 
 @pytest.mark.parametrize("more", [{"auth": "off"}, {"auth": "on", "admin_key": "x" * 24}])
@@ -54,4 +55,4 @@ def test_else_none_is_made(tmp_path: Path, more):
     settings = Settings(home=tmp_path, workers=1, **more)
     assert started(settings)["api"].get("KYUJANG_ADMIN_KEY") == more.get("admin_key")
     assert not (tmp_path / OPERATOR_KEY_FILE).exists()
-    assert OPERATOR_KEY_FILE not in run._welcome(settings, more["auth"])
+    assert OPERATOR_KEY_FILE not in welcome(settings, more["auth"])

@@ -3,14 +3,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.up.child import Child, ChildSpec
-from app.up.supervise import ChildFailed, StopRequested, Supervisor
+from app.up.supervise import ChildFailed, StopRequested, Supervisor, until_done
 from tests.app.up.conftest import is_running
 
 SLEEP = "import time; time.sleep(60)"
@@ -38,7 +38,7 @@ def test_a_child_that_dies_is_started_again_and_said(tmp_path: Path):
     said: list[str] = []
     with Supervisor(said.append) as supervisor:
         child = supervisor.start(spec(tmp_path, "worker", SLEEP))
-        supervisor.settled = True
+        supervisor.settle()
         first = child.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
@@ -50,8 +50,8 @@ def test_a_child_that_dies_is_started_again_and_said(tmp_path: Path):
 def test_a_child_that_keeps_dying_is_started_less_and_less_often(tmp_path: Path):
     said: list[str] = []
     with Supervisor(said.append) as supervisor:
-        supervisor.settled = True
         supervisor.start(spec(tmp_path, "worker", "raise SystemExit(3)"))
+        supervisor.settle()
         eventually(lambda: len(said) == 2, pause=supervisor.pause)
     assert "in 1 s" in said[0]
     assert "in 2 s" in said[1]
@@ -63,6 +63,41 @@ def test_before_everything_is_ready_a_dead_child_is_a_failure_with_its_last_word
         supervisor.start(replace(failing, advice="Check KYUJANG_MODEL."))
         with pytest.raises(ChildFailed, match="없는-모델\nCheck KYUJANG_MODEL"):
             supervisor.wait_until(lambda: "not yet", lambda _: None)
+
+
+def test_what_is_not_ready_yet_is_no_restart_when_the_rest_is_settled(tmp_path: Path):
+    with Supervisor(lambda _: None) as supervisor:
+        supervisor.start(spec(tmp_path, "api", SLEEP))
+        supervisor.start(spec(tmp_path, "engine", "raise SystemExit('no memory')"))
+        supervisor.settle(but={"engine"})
+        with pytest.raises(ChildFailed, match=r"engine ended .*\n.*no memory"):
+            supervisor.pause(60)
+
+
+def test_steps_go_on_beside_what_is_waited_for_and_end_with_it(tmp_path: Path):
+    gone: list[str] = []
+
+    def steps(name: str) -> Generator[None]:
+        try:
+            yield from until_done(spec(tmp_path, name, SLEEP if name == "conversion" else "pass"))
+        finally:
+            gone.append(name)
+
+    with Supervisor(lambda _: None) as supervisor:
+        supervisor.beside(steps("environment"))
+        supervisor.beside(steps("conversion"))
+        eventually(lambda: gone, pause=supervisor.pause)
+        assert gone == ["environment"]
+    assert gone == ["environment", "conversion"]
+
+
+def test_a_step_that_fails_ends_what_it_is_beside_with_its_last_words(tmp_path: Path):
+    with Supervisor(lambda _: None) as supervisor:
+        other = supervisor.start(spec(tmp_path, "api", SLEEP))
+        supervisor.beside(until_done(spec(tmp_path, "engine environment", "raise SystemExit('no space left')")))
+        with pytest.raises(ChildFailed, match=r"engine environment ended .*\n.*no space left"):
+            supervisor.run(spec(tmp_path, "migrate", SLEEP), lambda _: None)
+    assert not other.alive
 
 
 def test_stop_is_in_reverse_order_and_leaves_nobody(tmp_path: Path):
