@@ -72,9 +72,11 @@ async def _work(settings: Settings) -> None:
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     async with open_services(settings.model_copy(update={"reranker": None})) as services:
         await log_protections()
-        sweeping = asyncio.create_task(run_forever(partial(cleanup.run_forever, services)))
+        sweeps = (cleanup.remove_noted_forever, cleanup.run_forever)
+        sweeping = [asyncio.create_task(run_forever(partial(sweep, services))) for sweep in sweeps]
         await run(services, stop)
-        sweeping.cancel()
+        for each in sweeping:
+            each.cancel()
 
 
 if __name__ == "__main__":

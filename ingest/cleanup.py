@@ -6,13 +6,16 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
-from app.storage import documents
+from app.storage import removals
 from app.storage.job_removal import remove_finished_jobs
+from app.storage.removals import RemovalsHeld
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_numbers
 from ingest.adapters.publish import UNFINISHED, remove
@@ -20,10 +23,25 @@ from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.sweep")
 
+NOTED_EVERY_S = 2
+NOTED_AT_ONCE = 1000
 EVERY_S = 3600
 # An upload's blob exists some moments before its job.
 OLDER_THAN_S = 3600
 LOOKED_UP_AT_ONCE = 10_000
+
+
+async def remove_noted_forever(services: Services) -> None:
+    """Remove files soon after the last row that named them has gone, until cancelled."""
+    while True:
+        try:
+            while await remove_noted(services) == NOTED_AT_ONCE:
+                pass
+        except RemovalsHeld:
+            pass
+        except (DatabaseUnavailable, OSError) as error:
+            log.warning("files could not be removed", extra={"cause": str(error)})
+        await asyncio.sleep(NOTED_EVERY_S)
 
 
 async def run_forever(services: Services) -> None:
@@ -34,9 +52,25 @@ async def run_forever(services: Services) -> None:
             await sweep_adapters(services)
             await sweep_trainings(services)
             await sweep_jobs(services)
+        except RemovalsHeld:
+            log.info("files are removed after the backup that is being made")
         except (DatabaseUnavailable, OSError) as error:
             log.warning("files could not be removed", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)
+
+
+async def remove_noted(services: Services) -> int:
+    """Remove the files of NOTED_AT_ONCE rows of the outbox at most, unless a backup holds them; return how many rows.
+
+    A crash before the rows go repeats it.
+    """
+    due = await removals.list_due(services.database, limit=NOTED_AT_ONCE)
+    for tenant, of_tenant in groupby(sorted(due, key=attrgetter("tenant")), key=attrgetter("tenant")):
+        paths = [each.path for each in of_tenant]
+        needed = await removals.needed_blobs(services.database, tenant, paths)
+        await services.blobs.remove(path for path in paths if path not in needed)
+    await removals.finish(services.database, due)
+    return len(due)
 
 
 async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> int:
@@ -45,16 +79,11 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
     Below OLDER_THAN_S only while nothing is being uploaded.
     """
     candidates = await asyncio.to_thread(_older, services.settings.blobs, time.time() - older_than_s)
-    tenants = await tenant_numbers(services.database)
     gone = 0
     for folder, blobs in candidates.items():
         for first in range(0, len(blobs), LOOKED_UP_AT_ONCE):
             some = blobs[first : first + LOOKED_UP_AT_ONCE]
-            needed = (
-                await documents.needed_blobs(services.database, TenantNumber(int(folder)), some)
-                if int(folder) in tenants
-                else set()
-            )
+            needed = await removals.needed_blobs(services.database, TenantNumber(int(folder)), some)
             needless = [blob for blob in some if blob not in needed]
             await services.blobs.remove(needless)
             gone += len(needless)

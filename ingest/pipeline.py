@@ -99,7 +99,6 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
     if not found.made_by(current):
         return replace(claim, title=claim.title or found.given_title)
     await stored.finish_unchanged(services.database, claim)
-    await services.blobs.remove([claim.blob])
     return None
 
 
@@ -189,9 +188,7 @@ async def store(services: Services, document: DocumentState) -> None:
     """Publish the staged chunks in place of the stored version, whose file goes."""
     analysis = await asyncio.to_thread(_analyse, services.analyzer, document)
     version = Version(document.media_type, document.title, document.splitter, document.space)
-    old_blob = await staging.publish(services.database, document.claim, analysis, version)
-    if old_blob not in (None, document.claim.blob):
-        await services.blobs.remove([old_blob])
+    await staging.publish(services.database, document.claim, analysis, version)
 
 
 def _analyse(analyzer: Analyzer, document: DocumentState) -> Analysis:

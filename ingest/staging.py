@@ -98,8 +98,8 @@ class Version:
     space: int
 
 
-async def publish(database: Database, work: ClaimedDocument, analysis: Analysis, version: Version) -> str | None:
-    """Replace the old version by the new one in one transaction, and return the old version's blob.
+async def publish(database: Database, work: ClaimedDocument, analysis: Analysis, version: Version) -> None:
+    """Replace the old version by the new one in one transaction.
 
     Raises LeaseLost, OtherScheme if the stored texts are analysed in another way, or OtherSpace if searches use another
     model's vectors by now.
@@ -107,18 +107,12 @@ async def publish(database: Database, work: ClaimedDocument, analysis: Analysis,
     async with database.transaction(work.tenant) as connection:
         await spaces.lock_active_space(connection, version.space)
         await finish_claimed(connection, work, "succeeded")
-        old = await fetch_one(
-            connection,
-            "select blob from documents where tenant_id = %(tenant)s and id = %(id)s for update",
-            {"tenant": work.tenant, "id": work.document_id},
-        )
         removed, added = await _replace(connection, work, version)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
         await postings.remove(connection, work.tenant, removed)
         await postings.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
         await postings.confirm(connection, analysis.scheme)
-    return old["blob"] if old else None
 
 
 async def _replace(connection: Connection, work: ClaimedDocument, version: Version) -> tuple[list[int], list[int]]:

@@ -13,6 +13,7 @@ from app.adapters.registry import lock, read
 from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.removals import NULL_IF_HELD, unless_held
 from app.storage.tenancy import TenantNumber
 
 Action = Literal["activate", "deactivate", "rollback"]
@@ -139,18 +140,22 @@ async def proved(database: Database, engine_name: str) -> tuple[TenantNumber, di
 
 
 async def kept(database: Database, grace: timedelta) -> set[str]:
-    """Return the published adapters whose files must stay, by the engines' names: in use, or deleted recently."""
+    """Return the published adapters whose files must stay, by the engines' names: in use, or deleted recently.
+
+    Raises RemovalsHeld.
+    """
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             select engine_name from adapter_versions
             where published and status not in ('rejected', 'failed')
               and (deleted_at is null or deleted_at > now() - %(grace)s)
-            """,
+            union all {NULL_IF_HELD}
+            """,  # noqa: S608 - a constant
             {"grace": grace},
         )
-    return {row["engine_name"] for row in rows}
+    return unless_held(row["engine_name"] for row in rows)
 
 
 async def of_use(database: Database, names: Sequence[str]) -> set[str]:

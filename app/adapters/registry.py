@@ -161,8 +161,8 @@ async def set_status(
         return await read(connection, tenant, name, version)
 
 
-async def delete(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> list[str]:
-    """Delete one version or all, whose numbers are not used again, and return the archives to remove.
+async def delete(database: Database, tenant: TenantNumber, name: str, version: int | None = None) -> None:
+    """Delete one version or all, whose numbers are not used again.
 
     Engines may have their files open: they go some hours later (ingest/cleanup.py). Raises NotFound, or Conflict if the
     version is active.
@@ -178,20 +178,15 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
         rows = await fetch_all(
             connection,
             """
-            with gone as (
-                select version, blob from adapter_versions
-                where tenant_id = %(tenant)s and name = %(name)s and deleted_at is null
-                  and (%(version)s::integer is null or version = %(version)s)
-            )
-            update adapter_versions v set deleted_at = now(), blob = null from gone
-            where v.tenant_id = %(tenant)s and v.name = %(name)s and v.version = gone.version
-            returning v.version, gone.blob
+            update adapter_versions set deleted_at = now(), blob = null
+            where tenant_id = %(tenant)s and name = %(name)s and deleted_at is null
+              and (%(version)s::integer is null or version = %(version)s)
+            returning version
             """,
             key,
         )
         gone = {"name": name, "versions": [row["version"] for row in rows]}
         await jobs.cancel_items(connection, tenant, "name = %(name)s and version = any(%(versions)s::integer[])", gone)
-    return [row["blob"] for row in rows if row["blob"]]
 
 
 async def lock(connection: Connection, tenant: TenantNumber) -> None:

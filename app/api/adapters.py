@@ -178,7 +178,7 @@ async def list_evaluations(name: Name, tenant: EvaluateTenant, services: Service
 @router.delete("/{name}", status_code=204)
 async def delete_adapter(name: Name, tenant: AdaptersTenant, services: ServicesDep, version: Version = None) -> None:
     """Delete all versions, or one, with `?version=`. Their numbers are not used again; an active one is refused."""
-    await services.blobs.remove(await registry.delete(services.database, tenant.number, name, version))
+    await registry.delete(services.database, tenant.number, name, version)
 
 
 def refuse_without_engine(services: Services) -> None:

@@ -115,7 +115,7 @@ async def get_document(tenant: ReadTenant, id: DocumentId, services: ServicesDep
 @router.delete("/{id:path}", status_code=204)
 async def delete_document(tenant: IngestTenant, id: DocumentId, services: ServicesDep) -> None:
     """Delete a document. It is gone from the very next query."""
-    await services.blobs.remove(await documents.delete_document(services.database, tenant.number, id))
+    await documents.delete_document(services.database, tenant.number, id)
 
 
 def _processing(services: Services) -> Processing:

@@ -80,9 +80,7 @@ async def job_events(request: Request, id: JobId, tenant: JobsTenant, services: 
 async def cancel_job(id: JobId, tenant: WorkTenant, services: ServicesDep) -> JobOut:
     """Cancel what is not done yet. What is done stays."""
     await _job(services, tenant, id, CANCELLED_WITH)
-    job, blobs = await jobs.cancel_job(services.database, tenant.number, id)
-    await services.blobs.remove(blobs)
-    return job_out(job)
+    return job_out(await jobs.cancel_job(services.database, tenant.number, id))
 
 
 def job_out(job: Job) -> JobOut:

@@ -39,7 +39,6 @@ async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
     """Delete a tenant with its keys, documents, jobs and files."""
     number = await tenants.delete_tenant(services.database, tenant_id)
     await services.spaces.forget(number)
-    await services.blobs.remove_tenant(number)
 
 
 @router.post("/{tenant_id}/keys", status_code=201)

@@ -40,14 +40,16 @@ class Blobs:
         return await asyncio.to_thread(self._save, tenant, content)
 
     async def remove(self, paths: Iterable[str]) -> None:
+        """Remove files that no row of the database has ever named, or that `removals` lists. A path that ends with a
+        slash is a folder."""
         await asyncio.to_thread(self._remove, list(paths))
-
-    async def remove_tenant(self, tenant: TenantNumber) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder / str(tenant), True)
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
-            self.locate(path).unlink(missing_ok=True)
+            if path.endswith("/"):
+                shutil.rmtree(self.locate(path), ignore_errors=True)
+            else:
+                self.locate(path).unlink(missing_ok=True)
 
     def _save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
         path = f"{tenant}/{secrets.token_hex(16)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,28 +129,23 @@ async def list_chunks(
     return chunks, more
 
 
-async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> list[str]:
-    """Delete a document and cancel its accepted uploads; the very next query no longer finds it.
-
-    Returns the blobs to remove. Raises NotFound.
-    """
+async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> None:
+    """Delete a document and cancel its accepted uploads; the very next query no longer finds it. Raises NotFound."""
     key = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
-        blobs = await cancel_items(connection, tenant, "document_id = %(id)s", {"id": document_id})
+        cancelled = await cancel_items(connection, tenant, "document_id = %(id)s", {"id": document_id})
         chunks = await fetch_all(
             connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
         )
         row = await fetch_one(
-            connection, "delete from documents where tenant_id = %(tenant)s and id = %(id)s returning blob", key
+            connection, "delete from documents where tenant_id = %(tenant)s and id = %(id)s returning id", key
         )
-        if row is None and not blobs:
+        if row is None and not cancelled:
             raise NotFound
         if row is not None:
-            blobs.append(row["blob"])
             removed = [chunk["id"] for chunk in chunks]
             await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
             await postings.remove(connection, tenant, removed)
-    return blobs
 
 
 def _document(row: DictRow) -> Document:
@@ -169,21 +163,3 @@ def _document(row: DictRow) -> Document:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-
-
-async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> set[str]:
-    """Return those of `blobs` that a document has, or that an unfinished upload or an unchecked adapter needs."""
-    async with database.transaction(tenant) as connection:
-        rows = await fetch_all(
-            connection,
-            """
-            select blob from documents where tenant_id = %(tenant)s and blob = any(%(blobs)s)
-            union all
-            select blob from job_items
-            where tenant_id = %(tenant)s and blob = any(%(blobs)s) and status in ('queued', 'running')
-            union all
-            select blob from adapter_versions where tenant_id = %(tenant)s and blob = any(%(blobs)s)
-            """,
-            {"tenant": tenant, "blobs": list(blobs)},
-        )
-    return {row["blob"] for row in rows}

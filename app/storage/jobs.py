@@ -142,31 +142,32 @@ async def list_jobs(
         return [_job(row) for row in await fetch_all(connection, query, key)]
 
 
-async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> tuple[Job, list[str]]:
-    """Cancel what is queued or running; what is done stays. Also returns the blobs to remove. Raises NotFound."""
+async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
+    """Cancel what is queued or running; what is done stays. Raises NotFound."""
     async with database.transaction(tenant) as connection:
-        blobs = await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
-        return await read(connection, tenant, job_id), blobs
+        await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
+        return await read(connection, tenant, job_id)
 
 
-async def cancel_items(connection: Connection, tenant: TenantNumber, where: str, key: dict[str, Any]) -> list[str]:
-    """Cancel the unfinished items for which `where` holds; a worker notices when it next writes one."""
-    rows = await fetch_all(
+async def cancel_items(connection: Connection, tenant: TenantNumber, where: str, key: dict[str, Any]) -> int:
+    """Cancel the unfinished items for which `where` holds, and return how many. A worker notices at its next write."""
+    row = await fetch_one(
         connection,
         f"""
         with cancelled as (
             update job_items set status = 'cancelled', finished_at = now(), lease_until = null
             where tenant_id = %(tenant)s and status in ('queued', 'running') and {where}
-            returning job_id, n, blob
+            returning job_id, n
         ), unstaged as (
             delete from staged_chunks s using cancelled c
             where s.tenant_id = %(tenant)s and s.job_id = c.job_id and s.n = c.n
         )
-        select blob from cancelled where blob is not null
+        select count(*) from cancelled
         """,  # noqa: S608 - `where` is a text of ours
         {"tenant": tenant, **key},
     )
-    return [row["blob"] for row in rows]
+    assert row is not None
+    return int(row["count"])
 
 
 def _shown(which: str, counted_as: str = "", most: str = "") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from app.adapters import registry
 from app.adapters.folders import version_folder
@@ -59,7 +60,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
         # Another worker may have it by now, and may be further.
         await queue.renew(services.database, task, lease_s=settings.lease_s)
         await asyncio.to_thread(publish, folder, version_folder(settings, task.tenant, adapter.engine_name), config)
-    published = await registry.set_status(
+    return await registry.set_status(
         services.database,
         task.tenant,
         adapter.name,
@@ -70,8 +71,6 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
         target_modules=config["target_modules"],
         published=True,
     )
-    await services.blobs.remove([adapter.blob])
-    return published
 
 
 async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> AdapterVersion:
@@ -79,7 +78,7 @@ async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> Ad
     assert task.version is not None
     adapter = await registry.get(services.database, task.tenant, task.name, task.version)
     passed = [each for each in adapter.checks if each.name != refused.check]
-    rejected = await registry.set_status(
+    return await registry.set_status(
         services.database,
         task.tenant,
         task.name,
@@ -88,18 +87,12 @@ async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> Ad
         checks=[*passed, Check(refused.check, False, refused.detail)],
         error_detail=refused.detail,
     )
-    await services.blobs.remove([adapter.blob] if adapter.blob else [])
-    return rejected
 
 
 async def fail_adapter(services: Services, task: ClaimedTask, detail: str) -> None:
     """End the check without a verdict on the adapter: the same archive may be sent again."""
     assert task.version is not None
-    try:
-        adapter = await registry.get(services.database, task.tenant, task.name, task.version)
+    with suppress(NotFound):
         await registry.set_status(
             services.database, task.tenant, task.name, task.version, "failed", error_detail=detail
         )
-    except NotFound:
-        return
-    await services.blobs.remove([adapter.blob] if adapter.blob else [])

@@ -11,7 +11,7 @@ from app.services import Services
 from app.storage.postings import OtherScheme
 from app.storage.spaces import OtherSpace
 from ingest.jobs import queue
-from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, ClaimedDocument, LeaseLost, TaskFailed, TurnOver
+from ingest.jobs.queue import MAX_ATTEMPTS, Claimed, LeaseLost, TaskFailed, TurnOver
 
 log = logging.getLogger("kyujang.worker")
 
@@ -63,8 +63,6 @@ async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_fail
     if on_failure is not None:
         await on_failure(services, claimed, error.detail)
     await queue.fail(services.database, claimed, error.item_code, error.detail)
-    if isinstance(claimed, ClaimedDocument) and not claimed.is_stored:
-        await services.blobs.remove([claimed.blob])
 
 
 async def _outage_s(services: Services, error: Exception) -> float | None:

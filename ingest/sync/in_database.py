@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from app.bootstrap import open_services
@@ -133,11 +133,8 @@ class DatabaseTarget:
         return done
 
     async def delete(self, document_id: str) -> None:
-        try:
-            blobs = await documents.delete_document(self._services.database, self._tenant, document_id)
-        except NotFound:
-            return
-        await self._services.blobs.remove(blobs)
+        with suppress(NotFound):
+            await documents.delete_document(self._services.database, self._tenant, document_id)
 
     async def _documents_where(
         self, key: Column | Metadata, values: Sequence[str]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ingest.cleanup import OLDER_THAN_S, sweep
+from ingest.cleanup import OLDER_THAN_S, remove_noted, sweep
 from tests.conftest import NewTenant, ingest_text
 from tests.ingest.working import accept
 
@@ -59,4 +59,5 @@ async def test_an_upload_that_waits_keeps_its_file(services, new_tenant: NewTena
     await sweep(services, older_than_s=-1)
     assert waiting in blobs(services.settings)
     await client.delete(f"/jobs/{job}")
+    await remove_noted(services)
     assert waiting not in blobs(services.settings)

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from ingest import staging
+from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis, Version
@@ -152,6 +153,7 @@ async def test_a_cancelled_job_leaves_nothing(services, new_tenant, owner_url):
     assert (await client.get("/documents/cancelled")).status_code == 404
     assert rows(owner_url, "select count(*) from staged_chunks") == [(0,)]
     blob = rows(owner_url, "select blob from job_items where document_id = 'cancelled'")[0][0]
+    await remove_noted(services)
     assert not services.blobs.locate(blob).exists()
 
 
@@ -163,6 +165,7 @@ async def test_a_deleted_document_is_gone_from_the_next_query_with_its_file(work
     assert (await client.delete("/documents/moat")).status_code == 204
     assert (await client.post("/search", json={"input": "moat"})).json()["contexts"] == []
     assert (await client.delete("/documents/moat")).status_code == 404
+    await remove_noted(services)
     assert not services.blobs.locate(blob).exists()
     assert rows(owner_url, "select count(*) from chunks where document_id = 'moat'") == [(0,)]
 
@@ -173,6 +176,7 @@ async def test_the_old_versions_file_goes_with_it(working, services, new_tenant,
     old = rows(owner_url, "select blob from documents where id = 'replaced'")[0][0]
     await ingest_text(client, "New.", id="replaced")
     new = rows(owner_url, "select blob from documents where id = 'replaced'")[0][0]
+    await remove_noted(services)
     assert not services.blobs.locate(old).exists()
     assert services.blobs.locate(new).read_bytes() == b"New."
 

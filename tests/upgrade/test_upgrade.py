@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.settings import Settings
-from ingest.cleanup import sweep
+from ingest.cleanup import remove_noted
 from tests.conftest import home_with, with_database
 from tests.ingest.tune import tiny
 from tests.scripted import Script
@@ -230,7 +230,7 @@ async def test_the_active_adapter_and_the_active_prompt_answer(opened):
 
 async def test_no_file_and_no_staged_chunk_is_left(opened):
     settings = opened.services.settings
-    await sweep(opened.services, older_than_s=-1)
+    await remove_noted(opened.services)
     kept = [path for path in settings.blobs.rglob("*") if path.is_file()]
     assert len(kept) == len(LIBRARY) + len(ARCHIVE)
     assert list(settings.trainings.iterdir()) == []

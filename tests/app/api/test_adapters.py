@@ -11,6 +11,7 @@ import pytest
 from app.adapters import registry
 from app.main import create_app
 from app.storage.tenants import authenticate
+from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from tests.app.api.test_job_events import parsed
 from tests.conftest import NewTenant
@@ -200,6 +201,7 @@ async def test_a_deleted_archive_that_waits_is_removed(client, services, number)
     await send(client)
     assert len(list((services.settings.blobs / str(number)).iterdir())) == 1
     await client.delete("/adapters/tone")
+    await remove_noted(services)
     assert list((services.settings.blobs / str(number)).iterdir()) == []
     assert await queue.claim(services.database, "w", "check", lease_s=9) is None
 

@@ -148,5 +148,5 @@ async def test_only_documents_that_may_have_changed_are_read_again(new_tenant: N
     claimed = await queue.claim(services.database, "w", "ingest", lease_s=60)
     await queue.fail(services.database, claimed, "corrupt", "It is damaged.")
     known = await changed(known)
-    blobs = await jobs.cancel_job(services.database, claimed.tenant, job)
-    assert len(blobs[1]) == 2
+    cancelled = await jobs.cancel_job(services.database, claimed.tenant, job)
+    assert cancelled.counts["cancelled"] == 2

@@ -5,6 +5,7 @@ import hashlib
 import psycopg
 import pytest
 
+from ingest.cleanup import remove_noted
 from tests.conftest import ADMIN_KEY, ingest_text
 
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -26,6 +27,7 @@ async def test_the_life_of_a_tenant(anonymous, services, owner_url):
         assert (await anonymous.get("/documents")).status_code == 401
     finally:
         del anonymous.headers["Authorization"]
+    await remove_noted(services)
     assert [folder for folder in folders if folder.exists()] == []
     with psycopg.connect(owner_url) as connection:
         left = connection.execute("select count(*) from chunks where content like 'Acme%'").fetchone()

@@ -26,6 +26,7 @@ OPERATOR_READS = {
     "operator_requests": {"*"},
     "job_items": {"*"},
     "job_turns": {"*"},
+    "removals": {"*"},
     "adapter_versions": {"tenant_id", "name", "version", "engine_name", "status", "proof", "published", "deleted_at"},
     "adapter_activations": {"tenant_id", "seq", "name", "version"},
 }

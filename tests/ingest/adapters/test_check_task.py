@@ -16,7 +16,7 @@ from app.adapters.folders import version_folder
 from app.adapters.peft_folder import CONFIG, WEIGHTS
 from ingest.adapters import check_task
 from ingest.adapters.rejection import Rejected
-from ingest.cleanup import sweep, sweep_adapters
+from ingest.cleanup import remove_noted, sweep, sweep_adapters
 from ingest.jobs import queue
 from tests.ingest.adapters.made import files, tar_gz, tensors
 from tests.ingest.working import Worker
@@ -49,16 +49,10 @@ async def claim(services, lease_s=30, worker="w"):
     return await queue.claim(services.database, worker, "check", lease_s=lease_s)
 
 
-def on_disk(services, tenant) -> set[str]:
+async def on_disk(services, tenant) -> set[str]:
+    await remove_noted(services)
     folders = (services.settings.adapters / str(tenant), services.settings.blobs / str(tenant))
     return {path.name for folder in folders for path in folder.rglob("*") if path.is_file()}
-
-
-async def emptied(services, tenant) -> None:
-    """The archive goes after the verdict is written."""
-    async with asyncio.timeout(10):
-        while on_disk(services, tenant):
-            await asyncio.sleep(0.05)
 
 
 def good(seed=0) -> bytes:
@@ -73,7 +67,7 @@ async def test_a_good_adapter_is_published_and_its_archive_goes(services, tenant
     assert (found.base_model, found.rank, found.target_modules) == ("smollm2", 8, ["q_proj", "v_proj"])
     assert [check.name for check in found.checks if check.ok][-1] == "magnitude"
     assert found.bytes == sent.bytes
-    assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
+    assert await on_disk(services, tenant) == {CONFIG, WEIGHTS}
     folder = version_folder(services.settings, tenant, found.engine_name)
     assert folder == services.settings.adapters / str(tenant) / found.engine_name
     assert folder.is_dir()
@@ -92,7 +86,7 @@ async def test_a_bad_one_is_rejected_with_the_reason_and_leaves_nothing(services
     await send(services, tenant, archive)
     async with Worker(services):
         found = await settled(services, tenant)
-        await emptied(services, tenant)
+        assert await on_disk(services, tenant) == set()
     assert found.status == "rejected"
     assert (found.checks[-1].name, found.checks[-1].ok) == (check, False)
     assert found.error_detail == found.checks[-1].detail
@@ -108,7 +102,7 @@ async def test_without_a_base_model_it_is_the_service_s_fault(services, tenant, 
         (base / "hidden").rename(base / "config.json")
     assert found.status == "failed"
     assert "KYUJANG_BASE_MODEL" in found.error_detail
-    assert on_disk(services, tenant) == set()
+    assert await on_disk(services, tenant) == set()
 
 
 async def test_a_check_goes_on_after_a_worker_s_death(services, tenant):
@@ -143,7 +137,7 @@ async def test_a_death_between_rename_and_commit_is_made_good(services, tenant, 
     async with Worker(services):
         found = await settled(services, tenant)
     assert found.status == "loading"
-    assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
+    assert await on_disk(services, tenant) == {CONFIG, WEIGHTS}
 
 
 async def test_a_version_deleted_while_it_is_checked_is_left(services, tenant, monkeypatch):
@@ -153,13 +147,13 @@ async def test_a_version_deleted_while_it_is_checked_is_left(services, tenant, m
 
     async def slow(settings, archive, folder, report):
         found = await real(settings, archive, folder, report)
-        await services.blobs.remove(await registry.delete(services.database, tenant, "tone"))
+        await registry.delete(services.database, tenant, "tone")
         return found
 
     monkeypatch.setattr(check_task, "check_archive", slow)
     with pytest.raises(queue.LeaseLost):
         await check_task.check_adapter(services, task)
-    assert on_disk(services, tenant) == set()
+    assert await on_disk(services, tenant) == set()
 
 
 async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(services, tenant, monkeypatch):
@@ -174,7 +168,7 @@ async def test_a_passing_fault_is_tried_again_and_in_the_end_it_has_failed(servi
     assert found.status == "failed"
     assert "log" in found.error_detail
     assert "odd moment" not in found.error_detail
-    assert on_disk(services, tenant) == set()
+    assert await on_disk(services, tenant) == set()
 
 
 async def test_what_an_engine_refuses_is_rejected_and_its_files_go_later(services, tenant, monkeypatch):
@@ -187,14 +181,14 @@ async def test_what_an_engine_refuses_is_rejected_and_its_files_go_later(service
         found = await settled(services, tenant, until=("rejected",))
     assert found.checks[-1].name == "loaded"
     # An engine may have them open.
-    assert on_disk(services, tenant) == {CONFIG, WEIGHTS}
+    assert await on_disk(services, tenant) == {CONFIG, WEIGHTS}
     assert await activation.of_use(services.database, [found.engine_name]) == set()
 
 
 async def test_an_archive_that_waits_is_not_swept_away(services, tenant):
     await send(services, tenant, good())
     await sweep(services, older_than_s=-1)
-    assert len(on_disk(services, tenant)) == 1
+    assert len(await on_disk(services, tenant)) == 1
     async with Worker(services):
         assert (await settled(services, tenant)).status == "loading"
 

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from app.storage.jobs import get_job
+from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.sync.folder import find
 from ingest.sync.in_database import accept
@@ -66,4 +67,5 @@ async def whole(services, tenant, documents):
         name: sum(1 for chunk in chunks if chunk[0] == name) for name in {chunk[0] for chunk in chunks}
     }
     assert await query(services, tenant, "select from staged_chunks") == []
+    await remove_noted(services)
     assert len(list((services.settings.blobs / str(tenant)).iterdir())) == documents

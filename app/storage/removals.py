@@ -1,0 +1,75 @@
+"""Files that nothing names any more. Triggers of the schema note each of them in the transaction that made it so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.storage.database import Database, fetch_all
+from app.storage.tenancy import TenantNumber
+
+# To be read in the same statement as what is to be removed: then a hold that comes later is of a later snapshot.
+HELD = "exists (select from removal_holds where until > now())"
+NULL_IF_HELD = f"select null where {HELD}"
+
+
+class RemovalsHeld(Exception):
+    """A backup is copying files: none may be removed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """`path` is below the blob folder; with a slash at its end it is the folder of a deleted tenant."""
+
+    seq: int
+    tenant: TenantNumber
+    path: str
+
+
+async def list_due(database: Database, *, limit: int) -> list[Removal]:
+    """Return what may be removed, oldest first; nothing while a backup holds it."""
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            f"select seq, tenant_id, path from removals where not {HELD} order by seq limit %(limit)s",  # noqa: S608
+            {"limit": limit},
+        )
+    return [Removal(row["seq"], row["tenant_id"], row["path"]) for row in rows]
+
+
+async def finish(database: Database, done: Collection[Removal]) -> None:
+    async with database.operator() as connection:
+        await connection.execute(
+            "delete from removals where seq = any(%(done)s)", {"done": [each.seq for each in done]}
+        )
+
+
+async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> set[str]:
+    """Return those of `blobs` that a document has, or that an unfinished upload or an unchecked adapter needs.
+
+    Raises RemovalsHeld.
+    """
+    async with database.transaction(tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            f"""
+            select blob from documents where tenant_id = %(tenant)s and blob = any(%(blobs)s)
+            union all
+            select blob from job_items
+            where tenant_id = %(tenant)s and blob = any(%(blobs)s) and status in ('queued', 'running')
+            union all
+            select blob from adapter_versions where tenant_id = %(tenant)s and blob = any(%(blobs)s)
+            union all
+            {NULL_IF_HELD}
+            """,  # noqa: S608 - a constant
+            {"tenant": tenant, "blobs": list(blobs)},
+        )
+    return unless_held(row["blob"] for row in rows)
+
+
+def unless_held(names: Iterable[str | None]) -> set[str]:
+    """Return the names, of a query that NULL_IF_HELD is a part of. Raises RemovalsHeld."""
+    found = set(names)
+    if None in found:
+        raise RemovalsHeld
+    return {name for name in found if name is not None}
