@@ -7,7 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
-from app.cli import adapters, ask, service, tenants
+from app.cli import adapters, ask, backup, service, tenants
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation.add_command(commands)
     tenants.add_commands(commands)
     adapters.add_commands(commands)
+    backup.add_commands(commands)
     return parser
 
 

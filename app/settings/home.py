@@ -21,6 +21,11 @@ class Home:
     def blobs(self) -> Path:
         return self.home / "blobs"
 
+    def home_path(self, path: str) -> Path:
+        """Return where `blobs/…` or `adapters/…` lies."""
+        kind, _, rest = path.partition("/")
+        return {"blobs": self.blobs, "adapters": self.adapters}[kind] / rest
+
     @cached_property
     def models(self) -> Path:
         """Converted once, then only read."""

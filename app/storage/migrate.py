@@ -14,6 +14,8 @@ from app.embedding.factory import identity_of
 from app.errors import DatabaseUnavailable, NotConfigured
 from app.language.analyzer import Analyzer
 from app.settings import Settings
+from app.storage.backup.access import ROLE as BACKUP
+from app.storage.backup.access import let_backups_read
 from app.storage.reanalysis import adopt
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import Space, other_vectors
@@ -41,10 +43,11 @@ def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
         _check_version(connection)
         connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
-        _create_roles(connection, settings.service_url)
+        create_roles(connection, settings.service_url)
         upgrade(settings.owner_url)
         space = _adopt_embedding_model(connection, settings, dimension)
         create_vector_index(connection, space.number)
+        let_backups_read(connection)
         asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
     return space
 
@@ -58,10 +61,16 @@ def _check_version(connection: psycopg.Connection) -> None:
     connection.execute("create extension if not exists vector")
 
 
-def _create_roles(connection: psycopg.Connection, service_url: str) -> None:
+def newest_schema() -> str:
+    """Return the revision that this version migrates to."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def create_roles(connection: psycopg.Connection, service_url: str) -> None:
+    """Create the roles that the schema's grants name, or give the service's its password."""
     login = urlsplit(service_url)
     name, password = unquote(login.username or ""), unquote(login.password or "")
-    for role in ("kyujang_service", "kyujang_operator"):
+    for role in ("kyujang_service", "kyujang_operator", BACKUP):
         if not _role_exists(connection, role):
             connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
     if not _role_exists(connection, name):
@@ -71,8 +80,11 @@ def _create_roles(connection: psycopg.Connection, service_url: str) -> None:
         connection.execute(sql.SQL("alter role {} password {}").format(who, sql.Literal(password)))
     connection.execute(sql.SQL("grant kyujang_service to {} with inherit true").format(who))
     connection.execute(sql.SQL("grant kyujang_operator to {} with inherit false, set true").format(who))
-    connection.execute("grant kyujang_operator to current_user with inherit false, set true")
-    connection.execute("grant usage on schema public to kyujang_service, kyujang_operator")
+    for role in ("kyujang_operator", BACKUP):
+        connection.execute(
+            sql.SQL("grant {} to current_user with inherit false, set true").format(sql.Identifier(role))
+        )
+    connection.execute(f"grant usage on schema public to kyujang_service, kyujang_operator, {BACKUP}")
 
 
 def _role_exists(connection: psycopg.Connection, name: str) -> bool:

@@ -17,6 +17,7 @@ from app.api.deps import OperatorKey, TenantKey
 from app.errors import DOCUMENT_ERRORS, KyujangError, NotConfigured
 from app.main import ROUTERS
 from app.settings import Settings
+from app.storage.backup.errors import BackupFailed
 from app.storage.tenants import SCOPES
 from ingest.__main__ import build_parser as ingest_parser
 
@@ -144,7 +145,8 @@ def errors(say: Say) -> list[str]:
     for error in kinds(KyujangError):
         # A subclass without a code of its own looks the same to callers.
         found.setdefault(error.code, (error.status, plain(error.__doc__)))
-    del found[NotConfigured.code]
+    for of_a_command in (NotConfigured, BackupFailed):
+        del found[of_a_command.code]
     rows = [
         [code(name), str(status), say(meaning)]
         for name, (status, meaning) in sorted(found.items(), key=lambda each: (each[1][0], each[0]))

@@ -5,23 +5,53 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from app.bootstrap import open_services
-from ingest.cleanup import sweep
+from app.settings import Settings
+from app.storage.backup.destinations import list_backups
+from app.storage.backup.errors import BackupFailed
+from app.storage.backup.make import make_backup
+from app.storage.backup.restore import open_backup, restore
+from ingest.cleanup import remove_noted, sweep
+from tests.conftest import home_with, with_database
 from tests.e2e.crashing import WORKERS, Service
 from tests.e2e.writing import Ledger, Reader, Writer, content, marks_in, parts_of
 
 WRITERS = 5
 DOCUMENTS_EACH = 40
 PAUSE_S = 1.2
+# On a slow machine the same document would be at hand at each death, and is given up after the fifth.
+LIVES_S = 4
 DRAIN_LIMIT_S = 300
+BACKUP_EVERY_S = 8
+ORPHANS = (
+    "select 1 from chunks c where not exists (select from documents d where d.id = c.document_id)",
+    "select 1 from chunks c where not exists (select from vectors_1 v where v.chunk_id = c.id)",
+    "select 1 from vectors_1 v where not exists (select from chunks c where v.chunk_id = c.id)",
+    "select 1 from postings p where not exists (select from chunks c where p.chunk_id = c.id)",
+    "select 1 from chunks c where not exists (select from postings p where p.chunk_id = c.id)",
+    "select 1 from chunks group by document_id having count(*) <> max(ord) + 1 or count(distinct ord) <> count(*)",
+    "select 1 from documents d where chunks <> (select count(*) from chunks c where c.document_id = d.id)",
+    "select 1 from tenants where chunk_count <> (select count(*) from chunks)",
+    "select term, chunks::bigint from lexicon except select term, count(*) from postings group by 1",
+    "select term, count(*) from postings group by 1 except select term, chunks::bigint from lexicon",
+)
+NAMED = """
+select blob, sha256 from documents
+union select blob, sha256 from job_items where status in ('queued', 'running')
+"""
 VICTIMS = ("postgres", "backend", "api", "worker-0", "worker-1", "worker-0", "worker-1")
 
 
@@ -34,22 +64,28 @@ def kills(request) -> int:
 def survivor(scratch, models, kills):
     """(service, ledger, kills) once all is quiet again."""
     service, ledger, stop = Service(scratch / "crash", models), Ledger(), threading.Event()
+    backups = threading.Thread(target=back_up_until, args=(service.settings, scratch / "storm-backups", stop))
     killed: Counter[str] = Counter()
+    killed_at: dict[str, float] = {}
     try:
         kept = [f"kept-{n}" for n in range(0, DOCUMENTS_EACH, 4)]
         threads: list[threading.Thread] = [Reader(service.url, ledger, kept, stop)]
         for number in range(WRITERS):
             own = [f"책 {number}-{n}" for n in range(DOCUMENTS_EACH)] + (kept if number == 0 else [])
             threads.append(Writer(service.url, ledger, own, stop, seed=number))
+        threads.append(backups)
         for thread in threads:
             thread.start()
         victims = random.Random(4)
         while sum(killed.values()) < kills:
             time.sleep(victims.random() * 2 * PAUSE_S)
             victim = victims.choice(VICTIMS)
+            if time.monotonic() - killed_at.get(victim, 0) < LIVES_S:
+                continue
             service.kill(victim)
             service.revive()
             killed[victim] += 1
+            killed_at[victim] = time.monotonic()
         stop.set()
         for thread in threads:
             while thread.is_alive():
@@ -62,6 +98,17 @@ def survivor(scratch, models, kills):
         service.stop()
 
 
+def back_up_until(settings: Settings, folder: Path, stop: threading.Event) -> None:
+    """Make one backup after the other; one whose database is killed is none. The last is made in any case."""
+    while True:
+        last = stop.is_set()
+        with suppress(BackupFailed):
+            make_backup(settings, folder, lambda *_: None)
+            if last:
+                return
+        stop.wait(BACKUP_EVERY_S)
+
+
 def drain(service: Service) -> None:
     deadline = time.monotonic() + DRAIN_LIMIT_S
     while rows(service, "select 1 from job_items where status in ('queued', 'running') limit 1"):
@@ -71,8 +118,9 @@ def drain(service: Service) -> None:
     service.wait_ready()
 
 
-def rows(service: Service, query: str) -> list[tuple]:
-    with psycopg.connect(service.postgres.owner_url) as connection:
+def rows(service: Service | str, query: str) -> list[tuple]:
+    url = service if isinstance(service, str) else service.postgres.owner_url
+    with psycopg.connect(url) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -95,7 +143,8 @@ def test_exactly_what_was_accepted_is_there(survivor):
     service, ledger, _ = survivor
     assert dict(rows(service, "select id, sha256 from documents")) == ledger.expected()
     ended = dict(rows(service, "select status, count(*) from job_items group by status"))
-    assert set(ended) <= {"succeeded", "unchanged", "cancelled"}, ended
+    failures = rows(service, "select attempt, error_code, error_detail from job_items where status = 'failed'")
+    assert set(ended) <= {"succeeded", "unchanged", "cancelled"}, (ended, failures)
 
 
 def test_each_document_is_there_once_and_whole(survivor):
@@ -109,22 +158,7 @@ def test_each_document_is_there_once_and_whole(survivor):
     }
 
 
-@pytest.mark.parametrize(
-    "orphans",
-    [
-        "select 1 from staged_chunks",
-        "select 1 from chunks c where not exists (select from documents d where d.id = c.document_id)",
-        "select 1 from chunks c where not exists (select from vectors_1 v where v.chunk_id = c.id)",
-        "select 1 from vectors_1 v where not exists (select from chunks c where v.chunk_id = c.id)",
-        "select 1 from postings p where not exists (select from chunks c where p.chunk_id = c.id)",
-        "select 1 from chunks c where not exists (select from postings p where p.chunk_id = c.id)",
-        "select 1 from chunks group by document_id having count(*) <> max(ord) + 1 or count(distinct ord) <> count(*)",
-        "select 1 from documents d where chunks <> (select count(*) from chunks c where c.document_id = d.id)",
-        "select 1 from tenants where chunk_count <> (select count(*) from chunks)",
-        "select term, chunks::bigint from lexicon except select term, count(*) from postings group by 1",
-        "select term, count(*) from postings group by 1 except select term, chunks::bigint from lexicon",
-    ],
-)
+@pytest.mark.parametrize("orphans", ["select 1 from staged_chunks", *ORPHANS])
 def test_nothing_is_left_over_or_missing(survivor, orphans):
     service, _, _ = survivor
     assert rows(service, orphans) == []
@@ -148,16 +182,46 @@ def test_every_file_belongs_to_a_document_and_holds_it(survivor):
 
     async def swept() -> None:
         async with open_services(service.settings) as services:
+            await remove_noted(services)
             await sweep(services, older_than_s=0)
 
     asyncio.run(swept())
-    blobs = service.settings.blobs
-    held = {
-        str(path.relative_to(blobs)): hashlib.sha256(path.read_bytes()).digest()
-        for path in blobs.rglob("*")
+    assert files_of(service.settings) == dict(rows(service, "select blob, sha256 from documents"))
+
+
+def files_of(settings: Settings) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(settings.blobs)): hashlib.sha256(path.read_bytes()).digest()
+        for path in settings.blobs.rglob("*")
         if path.is_file()
     }
-    assert held == dict(rows(service, "select blob, sha256 from documents"))
+
+
+def test_each_backup_of_the_storm_is_one_point_in_time(survivor, scratch, models):
+    service, _, _ = survivor
+    names = list_backups(scratch / "storm-backups")
+    assert len(names) > 1
+    for name in names[-3:]:
+        with restored(service, scratch / "storm-backups", name, models) as settings:
+            for query in ORPHANS:
+                assert rows(settings.owner_url, query) == [], (name, query)
+            assert files_of(settings) == dict(rows(settings.owner_url, NAMED))
+
+
+@contextmanager
+def restored(service: Service, folder: Path, name: str, models: Path) -> Iterator[Settings]:
+    database = f"storm_{secrets.token_hex(4)}"
+    with psycopg.connect(service.postgres.owner_url, autocommit=True) as owner:
+        owner.execute(f"create database {database}")
+        try:
+            url = with_database(service.postgres.owner_url, database)
+            home = home_with(models, folder.parent / database)
+            settings = Settings(database_url=SecretStr(url), home=home, engine="none")
+            with open_backup(folder, name, settings.home) as backup:
+                restore(settings, backup, replace=False, tell=lambda *_: None)
+            yield settings
+        finally:
+            owner.execute(f"drop database {database} with (force)")
 
 
 def test_the_workers_go_on(survivor):

@@ -15,9 +15,14 @@ from ingest.cleanup import remove_noted, sweep, sweep_adapters
 from ingest.jobs import queue
 from tests.conftest import NewTenant, ingest_text
 from tests.ingest.test_cleanup import blobs
-from tests.ingest.working import accept
+from tests.ingest.working import Worker, accept
 
 pytestmark = pytest.mark.usefixtures("nothing_queued")
+
+
+async def stored(services, client, text: str, *, id: str) -> None:
+    async with Worker(services):
+        await ingest_text(client, text, id=id)
 
 
 @pytest.fixture
@@ -36,21 +41,21 @@ def held(owner_url):
         owner.execute("delete from removal_holds")
 
 
-async def test_a_replaced_file_goes_and_the_new_one_stays(worker, services, kept, new_tenant: NewTenant):
+async def test_a_replaced_file_goes_and_the_new_one_stays(services, kept, new_tenant: NewTenant):
     client = await new_tenant()
-    await ingest_text(client, "Old.", id="file")
+    await stored(services, client, "Old.", id="file")
     (old,) = blobs(services.settings) - kept
-    await ingest_text(client, "New.", id="file")
+    await stored(services, client, "New.", id="file")
     assert await remove_noted(services) == 1
     (new,) = blobs(services.settings) - kept
     assert new != old
     assert new.read_text() == "New."
 
 
-async def test_unchanged_bytes_leave_no_second_file(worker, services, kept, new_tenant: NewTenant):
+async def test_unchanged_bytes_leave_no_second_file(services, kept, new_tenant: NewTenant):
     client = await new_tenant()
     for _ in range(2):
-        await ingest_text(client, "같은 글", id="file")
+        await stored(services, client, "같은 글", id="file")
     assert await remove_noted(services) == 1
     assert len(blobs(services.settings) - kept) == 1
 
@@ -86,20 +91,20 @@ async def test_an_adapters_archive_goes_after_its_check_and_with_the_adapter(ser
         assert blobs(services.settings) == kept
 
 
-async def test_a_deleted_tenants_folder_goes_as_a_whole(worker, services, kept, new_tenant: NewTenant):
+async def test_a_deleted_tenants_folder_goes_as_a_whole(services, kept, new_tenant: NewTenant):
     client = await new_tenant("outbox-folder")
-    await ingest_text(client, "One.", id="one")
-    await ingest_text(client, "Two.", id="two")
+    await stored(services, client, "One.", id="one")
+    await stored(services, client, "Two.", id="two")
     (folder,) = {path.parent for path in blobs(services.settings) - kept}
     await delete_tenant(services.database, "outbox-folder")
     assert await remove_noted(services) == 1
     assert not folder.exists()
 
 
-async def test_nothing_goes_while_a_backup_holds_it(held, worker, services, kept, new_tenant: NewTenant):
+async def test_nothing_goes_while_a_backup_holds_it(held, services, kept, new_tenant: NewTenant):
     client = await new_tenant()
-    await ingest_text(client, "Old.", id="file")
-    await ingest_text(client, "New.", id="file")
+    await stored(services, client, "Old.", id="file")
+    await stored(services, client, "New.", id="file")
     files = blobs(services.settings) - kept
     assert len(files) == 2
     assert await remove_noted(services) == 0

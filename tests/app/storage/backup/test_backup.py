@@ -1,0 +1,307 @@
+"""A backup of a running service is one point in time, and its restore gives the same service elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import secrets
+import tarfile
+
+import httpx
+import psycopg
+import pytest
+
+from app.adapters import activation, registry
+from app.bootstrap import open_services
+from app.main import create_app
+from app.settings import Settings
+from app.storage.backup import make
+from app.storage.backup.destinations import FolderDestination, keep_newest, list_backups, open_destination
+from app.storage.backup.errors import BackupDamaged, BackupFailed
+from app.storage.backup.make import make_backup
+from app.storage.backup.restore import open_backup, restore
+from app.storage.migrate import migrate
+from app.storage.tenants import tenant_by_slug
+from ingest.cleanup import remove_noted
+from tests.conftest import NewTenant, home_with, ingest_text, with_database
+from tests.ingest.working import Worker
+
+SHELF = {"moat.txt": "The moat is nine metres deep.", "보고서.txt": "규장각은 1776년에 세워졌다."}
+VERSION_FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights" * 1000}
+
+
+def silent(step: str, done: int, total: int) -> None:
+    pass
+
+
+def back_up(settings, place):
+    return make_backup(settings, place, silent)
+
+
+def put_back(settings, place, *, name=None, replace=False) -> None:
+    with open_backup(place, name, settings.home) as backup:
+        restore(settings, backup, replace=replace, tell=silent)
+
+
+@pytest.fixture(scope="module")
+async def library(services, new_tenant: NewTenant):
+    """Two tenants with documents, one of them with an active adapter."""
+    client, other = await new_tenant("library"), await new_tenant("archive")
+    async with Worker(services):
+        for name, text in SHELF.items():
+            await ingest_text(client, text, id=name)
+        await ingest_text(other, "The archive burned in 1624.", id="fire")
+    number = (await tenant_by_slug(services.database, "library")).number
+    blob = await services.blobs.save(number, io.BytesIO(b"archive"))
+    version, _ = await registry.create_version(services.database, number, "tone", blob)
+    await registry.set_status(services.database, number, "tone", 1, "ready", published=True)
+    await activation.activate(services.database, number, "tone", 1)
+    folder = services.settings.adapters / str(number) / version.engine_name
+    folder.mkdir(parents=True)
+    for name, content in VERSION_FILES.items():
+        (folder / name).write_bytes(content)
+    await remove_noted(services)
+    return client
+
+
+@pytest.fixture
+def elsewhere(postgres, scratch, models, settings):
+    """An empty database and home."""
+    name = f"restored_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
+        owner.execute(f"create database {name}")
+        home = home_with(models, scratch / name)
+        yield Settings(database_url=with_database(postgres.owner_url, name), home=home, engine="none")
+        owner.execute(f"drop database {name} with (force)")
+
+
+async def served(settings, client, method, path, **body):
+    """What the restored service answers to the tenant's own key."""
+    await asyncio.to_thread(migrate, settings, dimension=lambda: 384)
+    async with open_services(settings) as services:
+        app = create_app(settings, services)
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=client.headers) as own:
+                answer = await own.request(method, path, **body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def chunks(settings) -> list[tuple]:
+    query = "select tenant_id, document_id, ord, start, stop, md5(content) from chunks order by 1, 2, 3"
+    with psycopg.connect(settings.owner_url) as owner:
+        return owner.execute(query).fetchall()
+
+
+def files(settings) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(settings.home)): path.read_bytes()
+        for folder in (settings.blobs, settings.adapters)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("place", ["backups", "backup.tar"])
+async def test_a_restored_service_answers_as_before(library, settings, elsewhere, tmp_path, place):
+    manifest = back_up(settings, tmp_path / place)
+    assert [(each.id, each.documents, each.adapters) for each in manifest.tenants] == [
+        ("default", 0, 0), ("library", 2, 1), ("archive", 1, 0)
+    ]  # fmt: skip
+    assert manifest.damaged == []
+    question = {"json": {"input": "규장각은 언제 세워졌나요?", "mode": "dense"}}
+    before = (await library.post("/search", **question)).json()["contexts"]
+    put_back(elsewhere, tmp_path / place)
+    assert chunks(elsewhere) == chunks(settings)
+    assert files(elsewhere) == files(settings)
+    assert (await served(elsewhere, library, "POST", "/search", **question))["contexts"] == before
+    adapter = next(elsewhere.adapters.glob("*/*"))
+    assert adapter.stat().st_mode & 0o777 == 0o555
+
+
+async def test_a_second_backup_copies_only_what_is_new(library, settings, services, elsewhere, tmp_path, monkeypatch):
+    first = back_up(settings, tmp_path)
+    async with Worker(services):
+        await ingest_text(library, "The drawbridge was rebuilt.", id="bridge")
+    copied = []
+    real = FolderDestination.add
+
+    def noted(self, source, path):
+        copied.append(path)
+        return real(self, source, path)
+
+    monkeypatch.setattr(FolderDestination, "add", noted)
+    second = back_up(settings, tmp_path)
+    assert second.file_count == first.file_count + 1
+    assert len([path for path in copied if path.startswith(("blobs/", "adapters/"))]) == 1
+    assert list_backups(tmp_path) == [first.name, second.name]
+    put_back(elsewhere, tmp_path, name=first.name)
+    assert {row[1] for row in chunks(elsewhere)} == {*SHELF, "fire"}
+    assert keep_newest(tmp_path, 1) == 1
+    put_back(elsewhere, tmp_path, replace=True)
+    assert {row[1] for row in chunks(elsewhere)} == {*SHELF, "fire", "bridge"}
+    await library.delete("/documents/bridge")
+    back_up(settings, tmp_path)
+    keep_newest(tmp_path, 1)
+    with open_backup(tmp_path, None, tmp_path) as backup:
+        backup.check(silent)
+        held = {path for kind in ("blobs", "adapters") for path in (tmp_path / kind).rglob("*") if path.is_file()}
+        assert {str(path.relative_to(tmp_path)) for path in held} == {each.path for each in backup.files()}
+
+
+async def test_what_is_deleted_while_it_is_copied_is_still_in_it(
+    library, settings, services, elsewhere, tmp_path, monkeypatch
+):
+    async with Worker(services):
+        await ingest_text(library, "Gone in a moment.", id="short-lived")
+    await remove_noted(services)
+    before, held = chunks(settings), files(settings)
+    loop = asyncio.get_running_loop()
+    real = make._dump
+
+    def dump(*arguments):
+        """The snapshot stands, and nothing is copied yet."""
+        answer = asyncio.run_coroutine_threadsafe(library.delete("/documents/short-lived"), loop).result()
+        assert answer.status_code == 204
+        assert asyncio.run_coroutine_threadsafe(remove_noted(services), loop).result() == 0
+        return real(*arguments)
+
+    monkeypatch.setattr(make, "_dump", dump)
+    await asyncio.to_thread(back_up, settings, tmp_path)
+    assert await remove_noted(services) == 1
+    put_back(elsewhere, tmp_path)
+    assert chunks(elsewhere) == before
+    assert files(elsewhere) == held
+
+
+@pytest.mark.parametrize("place", ["backups", "backup.tar"])
+async def test_a_changed_byte_is_named_and_nothing_is_restored(library, settings, elsewhere, tmp_path, place):
+    manifest = back_up(settings, tmp_path / place)
+    folder = tmp_path / "backups"
+    if place.endswith(".tar"):
+        with tarfile.open(tmp_path / place) as tar:
+            tar.extractall(folder, filter="data")
+    tampered = next(path for path in sorted((folder / "blobs").rglob("*")) if path.is_file())
+    content = bytearray(tampered.read_bytes())
+    content[0] ^= 1
+    tampered.write_bytes(content)
+    if place.endswith(".tar"):
+        (tmp_path / place).unlink()
+        with tarfile.open(tmp_path / place, "w") as tar:
+            for path in folder.rglob("*"):
+                tar.add(path, path.relative_to(folder), recursive=False)
+    name = str(tampered.relative_to(folder))
+    with open_backup(tmp_path / place, None, tmp_path) as backup, pytest.raises(BackupDamaged, match=name):
+        backup.check(silent)
+    with pytest.raises(BackupDamaged, match=name):
+        put_back(elsewhere, tmp_path / place)
+    assert files(elsewhere) == {}
+    assert tables(elsewhere) == []
+    assert manifest.damaged == []
+
+
+def tables(settings) -> list[tuple]:
+    with psycopg.connect(settings.owner_url) as owner:
+        return owner.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+
+
+@pytest.mark.parametrize("part", ["database.dump", "files.jsonl", "manifest.json"])
+async def test_its_own_files_are_checked_too(library, settings, tmp_path, part):
+    name = back_up(settings, tmp_path).name
+    path = tmp_path / "backups" / name / part
+    path.write_bytes(path.read_bytes().replace(b"a", b"b", 1))
+    with pytest.raises(BackupDamaged, match="manifest|" + part), open_backup(tmp_path, None, tmp_path) as backup:
+        backup.check(silent)
+
+
+async def test_a_tar_that_is_cut_off_is_refused(library, settings, elsewhere, tmp_path):
+    back_up(settings, tmp_path / "b.tar")
+    content = (tmp_path / "b.tar").read_bytes()
+    (tmp_path / "b.tar").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BackupFailed, match=r"whole \.tar|no backup"):
+        put_back(elsewhere, tmp_path / "b.tar")
+    assert tables(elsewhere) == []
+    assert [path.name for path in elsewhere.home.iterdir()] == ["models"]
+
+
+async def test_a_missing_file_is_named_and_the_rest_is_backed_up(library, settings, services, tmp_path):
+    async with Worker(services):
+        await ingest_text(library, "Lost.", id="lost")
+    with psycopg.connect(settings.owner_url) as owner:
+        (blob,) = owner.execute("select blob from documents where id = 'lost'").fetchone()
+    services.blobs.locate(blob).unlink()
+    manifest = back_up(settings, tmp_path)
+    assert manifest.damaged == [f"blobs/{blob}"]
+    assert manifest.file_count == len(files(settings))
+    await library.delete("/documents/lost")
+
+
+async def test_a_full_disk_leaves_no_backup(library, settings, tmp_path, monkeypatch):
+    def full(self, source, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    back_up(settings, tmp_path)
+    monkeypatch.setattr(FolderDestination, "add", full)
+    with pytest.raises(BackupFailed, match="no room left"):
+        back_up(settings, tmp_path)
+    assert len(list((tmp_path / "backups").iterdir())) == 1
+
+
+async def test_a_filled_installation_is_refused_and_a_failed_restore_changes_nothing(
+    library, settings, elsewhere, tmp_path, monkeypatch
+):
+    back_up(settings, tmp_path)
+    put_back(elsewhere, tmp_path)
+    before, held = chunks(elsewhere), files(elsewhere)
+    with pytest.raises(BackupFailed, match="not empty"):
+        put_back(elsewhere, tmp_path)
+
+    def wrong(*_):
+        raise BackupFailed("does not compare")
+
+    monkeypatch.setattr("app.storage.backup.restore._compare", wrong)
+    with pytest.raises(BackupFailed, match="does not compare"):
+        put_back(elsewhere, tmp_path, replace=True)
+    assert chunks(elsewhere) == before
+    assert files(elsewhere) == held
+
+
+async def test_a_service_that_runs_is_not_restored_over(library, settings, tmp_path):
+    back_up(settings, tmp_path)
+    with pytest.raises(BackupFailed, match="stop the API"):
+        put_back(settings, tmp_path, replace=True)
+
+
+async def test_a_backup_of_a_newer_schema_is_refused(library, settings, elsewhere, tmp_path, monkeypatch):
+    back_up(settings, tmp_path)
+    monkeypatch.setattr("app.storage.backup.restore.newest_schema", lambda: "0001")
+    with pytest.raises(BackupFailed, match="restore it with that version"):
+        put_back(elsewhere, tmp_path)
+
+
+async def test_one_at_a_time_writes_to_a_folder(library, settings, tmp_path):
+    with open_destination(tmp_path, "first"), pytest.raises(BackupFailed, match="Another backup"):
+        back_up(settings, tmp_path)
+
+
+async def test_a_tar_is_never_overwritten(library, settings, tmp_path):
+    (tmp_path / "b.tar").write_text("mine")
+    with pytest.raises(BackupFailed, match="exists already"):
+        back_up(settings, tmp_path / "b.tar")
+    assert (tmp_path / "b.tar").read_text() == "mine"
+
+
+async def test_no_table_is_closed_to_backups(library, settings):
+    with psycopg.connect(settings.owner_url) as owner:
+        owner.execute("set role kyujang_backup")
+        closed = owner.execute("""
+            select relname from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'S')
+              and not (has_table_privilege(c.oid, 'select')
+                       and (not relrowsecurity or exists (select from pg_policy where polrelid = c.oid
+                                                            and 'kyujang_backup'::regrole = any(polroles))))
+        """).fetchall()
+        assert closed == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owner.execute("delete from documents")
