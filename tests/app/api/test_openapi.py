@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
@@ -34,12 +36,12 @@ def schema(settings):
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), REQUESTS)
-def test_no_request_breaks_the_service(schema, path, method, mode):
+def test_no_request_breaks_the_service(pytestconfig, schema, path, method, mode):
     headers = LOCAL | ({"Authorization": f"Bearer {ADMIN_KEY}"} if path.startswith("/tenants") else {})
 
     # No shrinking: the failing request is short enough to read.
     @budget(
-        max_examples=20,
+        max_examples=math.ceil(pytestconfig.getoption("--requests") / len(REQUESTS)),
         deadline=None,
         database=None,
         phases=[Phase.generate],
