@@ -25,6 +25,7 @@ TYPES = {
     "jsonl": formats.JSONL, "pdf": formats.PDF, "docx": formats.DOCX, "pptx": formats.PPTX, "xlsx": formats.XLSX,
     "epub": formats.EPUB, "eml": formats.EML, "hwp": formats.HWP, "hwpx": formats.HWPX,
 }  # fmt: skip
+BY_NAME = {"md", "csv"}
 TITLED = {"md", "html", "json", "docx", "pptx", "epub", "eml", "hwpx"}
 TABLES = {"md", "html", "docx", "pptx", "xlsx", "epub", "hwp", "hwpx"}
 PAGED = {"pdf", "pptx", "xlsx"}
@@ -76,7 +77,7 @@ async def test_real_pages_and_tables_stay_what_they_are(file, page, phrase):
 @pytest.mark.parametrize("kind", MAKERS)
 async def test_a_made_file_says_what_was_put_in(tmp_path, kind, content):
     # The name says nothing, except where only the name tells kinds of text apart.
-    path = tmp_path / (f"a.{kind}" if kind in ("md", "csv") else "a.bin")
+    path = tmp_path / (f"a.{kind}" if kind in BY_NAME else "a.bin")
     path.write_bytes(MAKERS[kind](content))
     loaded = await take(path)
     assert loaded.media_type == TYPES[kind]
