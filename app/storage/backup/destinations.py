@@ -39,6 +39,8 @@ class FolderDestination:
         self._known = {each.path: each for each in self._newest()}
 
     def __enter__(self) -> Self:
+        # Tenants' documents are for the operator alone.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._own.mkdir(parents=True, mode=0o700)
         self._lock = lock_folder(self._folder)
         return self

@@ -28,13 +28,17 @@ class TarDestination:
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(dir=self._path.parent, prefix=".backup-")
-        self._tar = tarfile.open(self._part, "w")
+        # Tenants' documents are for the operator alone.
+        self._part.unlink(missing_ok=True)
+        self._file = open(self._part, "wb", opener=private)
+        self._tar = tarfile.open(fileobj=self._file, mode="w")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tar.close()
+        self._file.close()
         self._scratch.cleanup()
         self._part.unlink(missing_ok=True)
 
@@ -58,9 +62,14 @@ class TarDestination:
         entry.size = len(content)
         self._tar.addfile(entry, io.BytesIO(content))
         self._tar.close()
+        self._file.close()
         sync(self._part)
         self._part.rename(self._path)
         sync(self._path.parent)
+
+
+def private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def unpack(place: Path, folder: Path) -> None:

@@ -111,6 +111,7 @@ async def test_a_restored_service_answers_as_before(library, settings, elsewhere
         ("default", 0, 0), ("library", 2, 1), ("archive", 1, 0)
     ]  # fmt: skip
     assert manifest.damaged == []
+    assert (tmp_path / place).stat().st_mode & 0o077 == 0
     question = {"json": {"input": "규장각은 언제 세워졌나요?", "mode": "dense"}}
     before = (await library.post("/search", **question)).json()["contexts"]
     put_back(elsewhere, tmp_path / place)
