@@ -96,7 +96,7 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
     plan = await _choose(services, tenant.number, question)
     query, found, _ = await _retrieve(services, tenant.number, question, timer)
     if engine is None:
-        prompt = assemble_without_engine(plan.elements, found.matches, question.dialogue)
+        prompt = await asyncio.to_thread(assemble_without_engine, plan.elements, found.matches, question.dialogue)
     else:
         prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
         prompt = replace(prompt, tokens=await count_tokens(engine, plan.elements, prompt, question.input))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -150,8 +151,9 @@ async def evaluate_adapter(
     refuse_without_engine(services)
     if adapter.status != "ready":
         raise Conflict(f"This adapter is {adapter.status!r}; only one that is 'ready' can be evaluated.")
-    spec = body.model_dump(mode="json", by_alias=True, exclude={"version"})
-    repeated = idempotency(idempotency_key, "POST /adapters/{name}/evaluate", [name, body.version, spec])
+    spec = await asyncio.to_thread(body.model_dump, mode="json", by_alias=True, exclude={"version"})
+    parts = [name, body.version, spec]
+    repeated = await asyncio.to_thread(idempotency, idempotency_key, "POST /adapters/{name}/evaluate", parts)
     task = jobs.Task("evaluate", name, adapter.version, spec)
     most = services.settings.tenant_tasks
     job, new = await job_creation.create_job(services.database, tenant.number, task, repeated, most=most)

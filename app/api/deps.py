@@ -15,8 +15,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import TypeAdapter
 
 from app import logs
+from app.api.json_bodies import check_large_body
 from app.api.refusals import noted
 from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
@@ -105,7 +107,8 @@ async def operator_only(request: Request, services: ServicesDep, credentials: Cr
 
 
 class KeyFirst(APIRoute):
-    """Checks the key, the names of the parameters and the kind of the body before the body is read.
+    """Checks the key, the names of the parameters and the kind of the body before the body is read, and a large body
+    in a thread.
 
     FastAPI itself asks the dependencies afterwards, and takes any parameter.
     """
@@ -116,15 +119,18 @@ class KeyFirst(APIRoute):
         checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
 
         known = _parameters(self.dependant)
-        takes_json = self.body_field is not None
+        body: TypeAdapter[Any] | None = None
+        if self.body_field is not None:
+            body = TypeAdapter(cast(Any, self.body_field.field_info.annotation))
 
         async def handle_with_key(request: Request) -> Response:
             for check in checks:
                 await check(request, get_services(request), await bearer(request))
             _refuse_other_parameters(request, known)
             _refuse_other_encoding(request)
-            if takes_json:
+            if body is not None:
                 _refuse_other_kinds(request)
+                await check_large_body(request, body)
             return await handle(request)
 
         return handle_with_key

@@ -38,6 +38,7 @@ from app.storage.filters import (
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_VALUES = 200
+MAX_FILTER_CHARACTERS = 100_000
 MAX_JSON_CHARACTERS = 20_000
 METADATA = "metadata."
 # Every key and value that metadata may hold can be asked for.
@@ -156,18 +157,22 @@ def _time(value: Any) -> datetime:
 
 def _bounded(raw: Any) -> Any:
     """Refuse filters that are too deep or too many, before anything recursive reads them."""
-    values, level = 0, [raw]
+    values, characters, level = 0, 0, [raw]
     for _ in range(MAX_FILTER_DEPTH):
         below: list[Any] = []
         for each in level:
             if not isinstance(each, dict):
                 continue
             value = each.get("value")
-            values += len(value) if isinstance(value, list) else 1
+            among = value if isinstance(value, list) else [value]
+            values += len(among)
+            characters += sum(len(one) for one in (each.get("key"), *among) if isinstance(one, str))
             for part in (each.get("and"), each.get("or"), each.get("not")):
                 below.extend(part if isinstance(part, list) else [part])
         if values > MAX_FILTER_VALUES:
             raise ValueError(f"holds more than {MAX_FILTER_VALUES} filters and values")
+        if characters > MAX_FILTER_CHARACTERS:
+            raise ValueError(f"holds more than {MAX_FILTER_CHARACTERS} characters in keys and values")
         level = [each for each in below if each is not None]
         if not level:
             return raw

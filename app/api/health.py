@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app.api.adapter_schemas import MAX_CASES
 from app.api.deps import KeyFirst, ServicesDep, operator_asks, operator_only
-from app.api.filters import MAX_FILTER_DEPTH, MAX_FILTER_VALUES
+from app.api.filters import MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
 from app.api.job_streams import MAX_STREAMS
 from app.api.middleware import MAX_QUESTION_BYTES
@@ -91,6 +91,7 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_top_k": MAX_TOP_K,
         "max_filter_depth": MAX_FILTER_DEPTH,
         "max_filter_values": MAX_FILTER_VALUES,
+        "max_filter_characters": MAX_FILTER_CHARACTERS,
         "max_schema_bytes": MAX_SCHEMA_BYTES,
         "max_schema_depth": MAX_SCHEMA_DEPTH,
         "max_schema_properties": MAX_SCHEMA_PROPERTIES,

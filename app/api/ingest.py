@@ -6,15 +6,15 @@ import json
 from typing import Any, BinaryIO, cast
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
+from app.api.json_bodies import LARGE_BODY_BYTES, checked_body
 from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
-from app.errors import InvalidInput, InvalidJson, TooManyRequests, UnsupportedMediaType
+from app.errors import InvalidInput, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import job_creation, jobs
@@ -26,10 +26,10 @@ from app.storage.tenancy import TenantNumber
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
-LARGE_BODY_BYTES = 256 << 10
 MAX_FIELDS, MAX_FIELD_BYTES = 10, 1 << 20
 FIELDS = ("file", "metadata", "id")
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
+BODIES = TypeAdapter(IngestBody)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
 MULTIPART = {
     "type": "object",
@@ -67,7 +67,7 @@ async def ingest(
         uploads = await _from_json(request, services, tenant.number)
     else:
         raise UnsupportedMediaType("Send multipart/form-data with 'file', or application/json with 'documents'.")
-    repeated = idempotency(idempotency_key, "POST /ingest", _parts(uploads))
+    repeated = await asyncio.to_thread(idempotency, idempotency_key, "POST /ingest", _parts(uploads))
     job, new = await _accept(services, tenant.number, uploads, repeated)
     job = await ended_job(services, tenant, job, wait)
     accepted(response, f"/jobs/{job.id}", new=new, ended=wait > 0 and job.finished_at is not None)
@@ -98,22 +98,10 @@ def _parts(uploads: list[Upload]) -> list[Any]:
 
 
 async def _from_json(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:
-    try:
-        body = await _read(await request.body())
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from None
-    except (ValueError, RecursionError):
-        raise InvalidJson from None
+    sent = await request.body()
+    large = len(sent) > LARGE_BODY_BYTES
+    body: IngestBody = await asyncio.to_thread(checked_body, sent, BODIES) if large else checked_body(sent, BODIES)
     return await _save_all(services, tenant, [(io.BytesIO(each.text.encode()), each) for each in body.documents])
-
-
-async def _read(sent: bytes) -> IngestBody:
-    """Read a body, a large one in a thread: it takes longer than other requests should wait."""
-    return await asyncio.to_thread(_parsed, sent) if len(sent) > LARGE_BODY_BYTES else _parsed(sent)
-
-
-def _parsed(sent: bytes) -> IngestBody:
-    return IngestBody.model_validate(json.loads(sent))
 
 
 async def _from_form(request: Request, services: Services, tenant: TenantNumber) -> list[Upload]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -60,7 +61,8 @@ async def chat_completions(
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": function.parameters}}
     names = CHAT if function is None else {**CHAT, "response_format": "tools"}
     fields = {"response_format": form, "max_tokens": body.max_completion_tokens}
-    question = question_in(body, conversation(body.messages), names, **fields)
+    said = await asyncio.to_thread(conversation, body.messages)
+    question = await asyncio.to_thread(question_in, body, said, names, **fields)
     called = function.name if function else None
     completion = ChatCompletion(body.model, body.stream_options, form is not None, called)
     if body.stream:
@@ -74,7 +76,7 @@ async def completions(
     request: Request, body: CompletionBody, tenant: AskingTenant, services: ServicesDep
 ) -> TextOut | StreamingResponse:
     """Answer the prompt like `POST /v1/chat/completions` a single message, in the older format."""
-    question = question_in(body, Conversation(body.prompt), TEXT)
+    question = await asyncio.to_thread(question_in, body, Conversation(body.prompt), TEXT)
     completion = TextCompletion(body.model, body.stream_options)
     if body.stream:
         chunks = Chunks(completion, services.metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterator
@@ -136,9 +137,9 @@ async def responses(
     Nothing is kept: the conversation comes with each request. `file_search`, the one tool, is always used.
     """
     form = form_in(body.text)
-    said = conversation_in(body)
+    said = await asyncio.to_thread(conversation_in, body)
     fields = {"response_format": form, "max_tokens": body.max_output_tokens, **searched(body.tools)}
-    question = question_in(body, said, RESPONSES, **fields)
+    question = await asyncio.to_thread(question_in, body, said, RESPONSES, **fields)
     response = Response(body, services.metrics, form is not None)
     if body.stream:
         return stream_in_their_terms(request, services, tenant, question, RESPONSES, response.events_of, NAMED)

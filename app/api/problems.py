@@ -25,6 +25,8 @@ CODES = {
     415: "unsupported_media_type",
 }
 OPENAI = "/v1/"
+# A body may hold as many faults as it has bytes.
+MAX_ERRORS = 100
 
 
 class HungUp(Exception):
@@ -111,7 +113,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return failure(request, InvalidJson())
-    errors = [{"pointer": pointer(each["loc"]), "detail": each["msg"]} for each in found]
+    errors = [{"pointer": pointer(each["loc"]), "detail": each["msg"]} for each in found[:MAX_ERRORS]]
     detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:5])
     return problem(request, 422, "invalid_input", detail, errors=errors)
 

@@ -7,6 +7,7 @@ names the subject.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
@@ -60,33 +61,32 @@ async def rewrite_query(engine: Completer | None, tenant: TenantNumber, dialogue
 
 
 async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Sequence[Message], text: str) -> str:
-    joined = "\n".join([*_since_the_subject(turns), text])
+    joined = await asyncio.to_thread(_since_the_subject, turns, text)
     try:
         if engine is None or (served := await engine.served()).is_packaged:
             return joined
         fence = new_fence(served.special_tokens)
         rewritten = await _rewritten(engine, tenant, fence, turns[-MAX_TURNS:], text)
+        is_from = await asyncio.to_thread(_is_from, rewritten, [*(turn["content"] for turn in turns), text])
     except Unavailable:
         return joined
-    return rewritten if _is_from(rewritten, [*(turn["content"] for turn in turns), text]) else joined
+    return rewritten if is_from else joined
 
 
-def _since_the_subject(turns: Sequence[Message]) -> list[str]:
-    """Return the user's questions from the last that names a subject; a short one, such as `가격은?`, leaves it out."""
+def _since_the_subject(turns: Sequence[Message], text: str) -> str:
+    """Return the question after those before it from the last that names a subject; a short one, such as `가격은?`,
+    leaves it out."""
     asked = [turn["content"] for turn in turns if turn["role"] == "user" and not is_courtesy(turn["content"])]
     since = asked[-MAX_TURNS:]
     for number in range(len(since) - 1, -1, -1):
         if len(list(content_words(bare_question(since[number])))) > SHORT_WORDS:
-            return since[number:]
-    return since
+            since = since[number:]
+            break
+    return "\n".join([*since, text])
 
 
 async def _rewritten(engine: Completer, tenant: TenantNumber, fence: Fence, turns: Sequence[Message], text: str) -> str:
-    lines = [f"{turn['role']}: {fence.neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
-    messages: list[Message] = [
-        {"role": "system", "content": REWRITE[language_of(text)]},
-        {"role": "user", "content": "\n".join([*lines, f"user: {fence.neutralise(text)}"])},
-    ]
+    messages = await asyncio.to_thread(_messages, fence, turns, text)
     reply = Reply()
     async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant))) as parts:
         async for part in parts:
@@ -94,6 +94,14 @@ async def _rewritten(engine: Completer, tenant: TenantNumber, fence: Fence, turn
                 reply.feed(part)
     reply.end()
     return reply.answer.strip()
+
+
+def _messages(fence: Fence, turns: Sequence[Message], text: str) -> list[Message]:
+    lines = [f"{turn['role']}: {fence.neutralise(turn['content'])[:MAX_TURN_CHARACTERS]}" for turn in turns]
+    return [
+        {"role": "system", "content": REWRITE[language_of(text)]},
+        {"role": "user", "content": "\n".join([*lines, f"user: {fence.neutralise(text)}"])},
+    ]
 
 
 def _is_from(question: str, conversation: Sequence[str]) -> bool:

@@ -86,7 +86,7 @@ async def assemble(
     fence = new_fence(served.special_tokens)
     max_tokens = min(elements.sampling["max_tokens"], served.context_tokens // 2)
     limit = served.context_tokens - max_tokens
-    prompt = replace(_prompt(elements, sources, dialogue, fence), max_tokens=max_tokens)
+    prompt = replace(await asyncio.to_thread(_prompt, elements, sources, dialogue, fence), max_tokens=max_tokens)
     # A token is at least a byte of UTF-8, so that most prompts are known to fit without being counted.
     most = sum(len(message["content"].encode()) + AROUND_A_TURN for message in prompt.messages)
     if most <= limit or await tokenizer.count_message_tokens(prompt.messages) <= limit:
@@ -129,13 +129,15 @@ async def _fitted(
     room -= sum(in_turns[first:]) + AROUND_A_TURN * len(in_turns[first:])
     kept = _kept(in_blocks, room)
     newest = replace(dialogue, turns=dialogue.turns[first:], dropped=dialogue.dropped + first)
-    return replace(_prompt(elements, sources[:kept], newest, fence), dropped_contexts=len(sources) - kept)
+    prompt = await asyncio.to_thread(_prompt, elements, sources[:kept], newest, fence)
+    return replace(prompt, dropped_contexts=len(sources) - kept)
 
 
 async def _tokens_without_sources(
     tokenizer: Tokenizer, elements: PromptElements, dialogue: Dialogue, fence: Fence
 ) -> int:
-    return await tokenizer.count_message_tokens(build_messages(elements, [], dialogue.text, fence))
+    messages = await asyncio.to_thread(build_messages, elements, [], dialogue.text, fence)
+    return await tokenizer.count_message_tokens(messages)
 
 
 @asynccontextmanager

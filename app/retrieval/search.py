@@ -125,7 +125,7 @@ class Retriever:
         return Found(first, dropped_by_min_score=len(kept) < len(matches), cut=len(first) < len(kept))
 
     async def _matches(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> list[Match]:
-        bare = bare_question(text)
+        bare = await asyncio.to_thread(bare_question, text)
         space, vector, terms = self._spaces.current, None, None
         with timer.step("embed"):
             if options.mode != "lexical":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-from psycopg.types.json import Jsonb
 
 from app.errors import TooManyRequests
 from app.storage.database import Connection, Database, fetch_one
@@ -86,10 +86,13 @@ async def insert_job(
     names = ("tenant_id", "job_id", "n", *items[0])
     query = f"insert into job_items ({', '.join(names)}) values ({', '.join(['%s'] * len(names))})"  # noqa: S608 - ours
     async with connection.cursor() as cursor:
-        rows = [(tenant, job_id, n, *map(stored, item.values())) for n, item in enumerate(items)]
+        # What a training is made from may be as large as a request.
+        rows = await asyncio.to_thread(
+            lambda: [(tenant, job_id, n, *map(stored, item.values())) for n, item in enumerate(items)]
+        )
         await cursor.executemany(query.encode(), rows)
 
 
 def stored(value: Any) -> Any:
-    """Return what psycopg takes for the value."""
-    return Jsonb(value) if isinstance(value, dict) else value
+    """Return what psycopg takes for the value, an object as its text."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
