@@ -156,7 +156,7 @@ class ContextOut(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """`has_more`: some contexts were left out, since an answer ends with the one that reaches 8 MB."""
+    """`has_more`: some contexts were left out, since those of an answer have at most 8 MB."""
 
     contexts: list[ContextOut]
     has_more: bool

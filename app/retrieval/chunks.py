@@ -86,10 +86,10 @@ async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[
 
 
 def within_page(matches: Sequence[Match]) -> list[Match]:
-    """Return the first of the matches, up to the one that reaches the size of a page."""
+    """Return the first of the matches that a page has room for, and at least one."""
     sizes = (len(match.text.encode()) + len(json.dumps(match.metadata)) for match in matches)
-    before = accumulate(sizes, initial=0)
-    return [match for match, size in zip(matches, before, strict=False) if size < page.MAX_PAGE_BYTES]
+    whole = [match for match, size in zip(matches, accumulate(sizes), strict=True) if size <= page.MAX_PAGE_BYTES]
+    return whole or list(matches[:1])
 
 
 def _match(row: DictRow, score: float) -> Match:

@@ -8,13 +8,14 @@ MAX_PAGE_BYTES = 8 << 20
 
 
 def within_bytes(query: str, size: str, order: str) -> str:
-    """Return the query's rows up to the one that reaches the size; `found` counts those that it has without it."""
+    """Return the first of the query's rows that the size has room for, and at least one; `found` counts them all."""
     return f"""
         select * from (
-            select page.*, sum({size}) over (order by {order}) - ({size}) as before, count(*) over () as found
+            select page.*, sum({size}) over (order by {order}) as reached, count(*) over () as found,
+                   row_number() over (order by {order}) as number
             from ({query}) page
         ) page
-        where before < {MAX_PAGE_BYTES} order by {order}
+        where number = 1 or reached <= {MAX_PAGE_BYTES} order by {order}
         """  # noqa: S608 - the parts are our own
 
 
