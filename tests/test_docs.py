@@ -13,6 +13,7 @@ import pytest
 
 from app.__main__ import build_parser
 from app.api.problems import CODES
+from app.cli.bounded_connection import TOO_LARGE
 from app.errors import DocumentErrorCode, KyujangError, NotConfigured
 from app.main import create_app
 from app.prompting.elements import ENGLISH, KOREAN
@@ -102,7 +103,7 @@ def error_codes(error: type[KyujangError]) -> Iterator[str]:
 @each_reference
 def test_every_error_code_is_in_the_table(reference):
     cells = set(first_cells(read(f"{reference}/errors.md")))
-    codes = {*error_codes(KyujangError), *CODES.values(), "not_ready", "invalid_json"}
+    codes = {*error_codes(KyujangError), *CODES.values(), "not_ready", TOO_LARGE[1]}
     codes -= {NotConfigured.code, BackupFailed.code}
     statuses = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", read(f"{reference}/errors.md"), re.MULTILINE))
     assert set(statuses) == codes

@@ -10,7 +10,7 @@ from app.cli.http_protocol import ProblemProtocol
 MAX_HEAD_BYTES = 64 << 10
 MAX_HEADERS = 100
 HEAD_TIMEOUT_S = 60
-TOO_LARGE = (431, "too_large", "A request has at most 100 headers and, with its first line, 64 KB.")
+TOO_LARGE = (431, "headers_too_large", "A request has at most 100 headers and, with its first line, 64 KB.")
 TOO_SLOW = (408, "too_slow", "The request did not come in time.")
 
 

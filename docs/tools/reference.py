@@ -28,6 +28,7 @@ NOTE = "<!-- Written by `python -m docs.tools.reference`. Change what the code s
 OTHER_ERRORS = {
     "method_not_allowed": (405, "The route has other methods."),
     "too_slow": (408, "The body did not come in time."),
+    "headers_too_large": (431, "A request has at most 100 headers and, with its first line, 64 KB."),
     "not_ready": (503, "Of `/readyz` only: `dependencies` names what is missing."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -31,7 +32,8 @@ async def port(monkeypatch) -> AsyncIterator[int]:
     async def read(request: fastapi.Request) -> int:
         return len(await request.body())
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedConnection, log_config=None, timeout_keep_alive=65))
+    options = {"log_config": None, "timeout_keep_alive": 65, "limit_concurrency": 3}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=BoundedConnection, **options))
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -60,7 +62,9 @@ HEADS = {
 
 @pytest.mark.parametrize("head", HEADS)
 async def test_a_head_is_bounded(port, head):
-    assert (await answer(port, HEADS[head])).startswith(b"HTTP/1.1 431 ")
+    received = await answer(port, HEADS[head])
+    assert received.startswith(b"HTTP/1.1 431 ")
+    assert b'"code": "headers_too_large"' in received
 
 
 @pytest.mark.parametrize("sent", [b"", START])
@@ -70,6 +74,21 @@ async def test_a_head_has_to_come_in_time(port, sent):
 
 async def test_a_body_has_to_come_in_time(port):
     assert b" 408 " in (await answer(port, START + b"Content-Length: 10\r\n\r\nabc")).split(b"\r\n")[0]
+
+
+async def test_one_connection_too_many_is_told_when_to_come_again(port):
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for path in ("/", "/v1/models"):
+        head, _, body = (await answer(port, f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())).partition(b"\r\n\r\n")
+        names = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:])
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert names[b"content-type"] == b"application/problem+json"
+        assert (names[b"retry-after"], names[b"connection"]) == (b"5", b"close")
+        problem = json.loads(body)
+        assert (problem["status"], problem["code"]) == (503, "overloaded")
+        assert "KYUJANG_MAX_CONNECTIONS" in problem["detail"]
+    for _, writer in held:
+        writer.close()
 
 
 async def test_what_is_within_the_bounds_is_answered_again_and_again(port):
