@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 
 from app.adapters.loss_plot import plot_loss
@@ -12,11 +11,13 @@ from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, M
 from app.adapters.version import MAX_NAME, NAME, refuse_name
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted, idempotency
-from app.api.deps import AdaptersTenant, KeyFirst, ServicesDep
+from app.api.deps import AdaptersTenant, EvaluateTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
+from app.api.json_bodies import refusal
 from app.api.schemas import Body, JobOut
 from app.errors import Conflict, InvalidInput, MissingExtra, NotFound
 from app.storage import job_creation, jobs
+from app.storage.job_removal import delete_task
 
 router = APIRouter(route_class=KeyFirst, tags=["Adapters"])
 
@@ -58,13 +59,24 @@ def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
     try:
         rows = validated_rows(body.method, body.rows)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", "rows", *each["loc"])} for each in found]) from None
+        raise refusal(error, "rows") from None
     return {
         "method": body.method,
         "rows": [row.model_dump() for row in rows],
         "hyperparameters": body.hyperparameters.model_dump(),
     }
+
+
+@router.delete("/tune/{id}", status_code=204)
+async def delete_training(id: JobId, tenant: AdaptersTenant, services: ServicesDep) -> None:
+    """Delete an ended training: its rows, its progress and its result. The adapter that it made stays."""
+    await delete_task(services.database, tenant.number, id, "tune")
+
+
+@router.delete("/evaluations/{id}", status_code=204)
+async def delete_evaluation(id: JobId, tenant: EvaluateTenant, services: ServicesDep) -> None:
+    """Delete an ended evaluation: its cases and its report."""
+    await delete_task(services.database, tenant.number, id, "evaluate")
 
 
 @router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})

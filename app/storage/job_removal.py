@@ -1,8 +1,10 @@
-"""Removes jobs that have ended long ago."""
+"""Removes jobs: those that have ended long ago, and reports that are not wanted any more."""
 
 from __future__ import annotations
 
-from app.storage.database import Database, fetch_all
+from app.errors import Conflict, NotFound
+from app.storage.database import Database, fetch_all, fetch_one
+from app.storage.jobs import TaskKind
 from app.storage.tenancy import TenantNumber
 
 # So many are deleted in one transaction.
@@ -36,3 +38,23 @@ async def remove_finished_jobs(database: Database, tenant: TenantNumber, *, olde
         removed += len(gone)
         if len(gone) < AT_ONCE:
             return removed
+
+
+async def delete_task(database: Database, tenant: TenantNumber, job_id: str, kind: TaskKind) -> None:
+    """Delete a task of this kind with all that was sent and found. Raises NotFound, or Conflict before it has ended."""
+    key = {"tenant": tenant, "job": job_id, "kind": kind}
+    async with database.transaction(tenant) as connection:
+        task = await fetch_one(
+            connection,
+            """
+            select finished_at from job_items
+            where tenant_id = %(tenant)s and job_id = %(job)s and n = 0 and kind = %(kind)s for update
+            """,
+            key,
+        )
+        if task is None:
+            raise NotFound
+        if task["finished_at"] is None:
+            raise Conflict("It has not ended: cancel it first, with DELETE /jobs/{id}.")
+        await connection.execute("delete from idempotency_keys where tenant_id = %(tenant)s and job_id = %(job)s", key)
+        await connection.execute("delete from jobs where tenant_id = %(tenant)s and id = %(job)s", key)

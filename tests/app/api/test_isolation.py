@@ -37,6 +37,8 @@ BY_ID = {
     ("POST", "/adapters/{name}/evaluate"): "/adapters/{adapter}/evaluate",
     ("GET", "/adapters/{name}/evaluations"): "/adapters/{adapter}/evaluations",
     ("DELETE", "/adapters/{name}"): "/adapters/{adapter}",
+    ("DELETE", "/tune/{id}"): "/tune/{job}",
+    ("DELETE", "/evaluations/{id}"): "/evaluations/{job}",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/prompts/{name}/activate"): {"version": 1},
@@ -143,7 +145,13 @@ async def test_the_owner_still_has_it_all(world):
     assert {citation["document_id"] for citation in answer["citations"]} == {world.document}
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/jobs/{}"), ("GET", "/jobs/{}/events"), ("DELETE", "/jobs/{}")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/jobs/{}"), ("GET", "/jobs/{}/events"), ("DELETE", "/jobs/{}"), ("DELETE", "/tune/{}"),
+        ("DELETE", "/evaluations/{}"),
+    ],
+)  # fmt: skip
 async def test_anothers_task_is_an_unknown_job(world, method, path):
     foreign = await world.stranger.request(method, path.format(world.task))
     unknown = await world.stranger.request(method, path.format("job_no_such"))

@@ -54,6 +54,8 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("POST", "/adapters/{name}/evaluate"): [{"query", "adapters"}],
     ("GET", "/adapters/{name}/evaluations"): [{"query", "adapters"}],
     ("POST", "/tune"): [{"adapters"}],
+    ("DELETE", "/tune/{id}"): [{"adapters"}],
+    ("DELETE", "/evaluations/{id}"): [{"query", "adapters"}],
 }
 WITHOUT_KEY = {"/healthz", "/readyz", "/metrics", "/limits"}
 KEYS = [*((scope,) for scope in SCOPES), ("query", "adapters"), SCOPES]
