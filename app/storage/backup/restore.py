@@ -19,11 +19,11 @@ from app.storage.backup.make import Tell
 from app.storage.backup.manifest import DUMP, FILES, MANIFEST, File, Manifest, hash_of, read_files
 from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
+from app.storage.backup.set_aside import ASIDE, put_folder_back, put_schema_back, set_folder_aside, set_schema_aside
 from app.storage.backup.tar import unpack
 from app.storage.blobs import sync
 from app.storage.migrate import create_roles, newest_schema
 
-ASIDE = ".replaced"
 RESTORE_OPTIONS = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-comments")
 IN_USE = "The service is running on this database: stop the API and the workers, and restore then."
 NOT_EMPTY = (
@@ -112,11 +112,11 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
         backup.check(tell)
         create_roles(owner, settings.service_url)
         for folder in folders:
-            _set_aside(folder)
-            undo.callback(_put_back, folder)
+            set_folder_aside(folder)
+            undo.callback(put_folder_back, folder)
         _copy_files(settings, backup, tell)
-        _set_schema_aside(owner)
-        undo.callback(_put_schema_back, owner)
+        set_schema_aside(owner)
+        undo.callback(put_schema_back, owner)
         run_program(
             "pg_restore",
             *RESTORE_OPTIONS,
@@ -154,59 +154,6 @@ def _refuse_filled(owner: psycopg.Connection, folders: Iterable[Path]) -> None:
         """).fetchone()
     if filled == (True,):
         raise BackupFailed(NOT_EMPTY.format("The database"))
-
-
-def _set_aside(folder: Path) -> None:
-    """Move what is in the folder into one below it: the folder itself may be a volume.
-
-    One that is there already was left by a restore that was killed: it has what was there before.
-    """
-    (folder / ASIDE).mkdir(parents=True, exist_ok=True)
-    untouched = not any((folder / ASIDE).iterdir())
-    for each in folder.iterdir():
-        if each.name != ASIDE:
-            each.rename(folder / ASIDE / each.name) if untouched else _remove(each)
-
-
-def _put_back(folder: Path) -> None:
-    for each in folder.iterdir():
-        if each.name != ASIDE:
-            _remove(each)
-    for each in (folder / ASIDE).iterdir():
-        each.rename(folder / each.name)
-    (folder / ASIDE).rmdir()
-
-
-def _remove(folder: Path) -> None:
-    for each in folder.rglob("*"):
-        if each.is_dir():
-            # A published adapter is closed to its owner too.
-            each.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-def _set_schema_aside(owner: psycopg.Connection) -> None:
-    with owner.transaction():
-        if owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() != (None,):
-            owner.execute("drop schema public cascade")
-        else:
-            owner.execute(f"alter schema public rename to {REPLACED}")
-        owner.execute("create schema public")
-        if _has_vector(owner):
-            owner.execute("alter extension vector set schema public")
-        owner.execute(f"grant usage on schema public to kyujang_service, kyujang_operator, {ROLE}")
-
-
-def _has_vector(owner: psycopg.Connection) -> bool:
-    return owner.execute("select 1 from pg_extension where extname = 'vector'").fetchone() is not None
-
-
-def _put_schema_back(owner: psycopg.Connection) -> None:
-    with owner.transaction():
-        if _has_vector(owner):
-            owner.execute(f"alter extension vector set schema {REPLACED}")
-        owner.execute("drop schema public cascade")
-        owner.execute(f"alter schema {REPLACED} rename to public")
 
 
 def _copy_files(settings: Settings, backup: Backup, tell: Tell) -> None:

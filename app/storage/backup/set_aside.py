@@ -1,0 +1,83 @@
+"""Set aside what a restore replaces, so that it can be put back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+
+from app.storage.backup.access import REPLACED
+
+ASIDE = ".replaced"
+# Tables with what belongs to them, and functions; nothing of an extension.
+OBJECTS = """
+select 'table' as kind, quote_ident(relname) as name, oid, 'pg_class'::regclass as catalog from pg_class
+where relnamespace = %(source)s::regnamespace and relkind in ('r', 'p')
+union all
+select 'function', quote_ident(proname) || '(' || pg_get_function_identity_arguments(oid) || ')', oid,
+       'pg_proc'::regclass from pg_proc where pronamespace = %(source)s::regnamespace
+"""
+OURS = f"""
+from ({OBJECTS}) found
+where not exists (select from pg_depend d where d.classid = catalog and d.objid = found.oid and d.deptype = 'e')
+order by kind desc
+"""
+MOVE = f"select format('alter %%s %%I.%%s set schema %%I', kind, %(source)s::text, name, %(target)s::text) {OURS}"
+DROP = f"select format('drop %%s if exists %%I.%%s cascade', kind, %(source)s::text, name) {OURS}"
+
+
+def set_folder_aside(folder: Path) -> None:
+    """Move what is in the folder into one below it: the folder itself may be a volume.
+
+    One that is there already was left by a restore that was killed: it has what was there before.
+    """
+    (folder / ASIDE).mkdir(parents=True, exist_ok=True)
+    untouched = not any((folder / ASIDE).iterdir())
+    for each in folder.iterdir():
+        if each.name != ASIDE:
+            each.rename(folder / ASIDE / each.name) if untouched else _remove(each)
+
+
+def put_folder_back(folder: Path) -> None:
+    for each in folder.iterdir():
+        if each.name != ASIDE:
+            _remove(each)
+    for each in (folder / ASIDE).iterdir():
+        each.rename(folder / each.name)
+    (folder / ASIDE).rmdir()
+
+
+def _remove(folder: Path) -> None:
+    for each in folder.rglob("*"):
+        if each.is_dir():
+            # A published adapter is closed to its owner too.
+            each.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def set_schema_aside(owner: psycopg.Connection) -> None:
+    """Move what is ours out of the schema public, where the extension stays: it may belong to a superuser."""
+    with owner.transaction():
+        if owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() != (None,):
+            _drop_all(owner, "public")
+        else:
+            owner.execute(f"create schema {REPLACED}")
+            _move_all(owner, "public", REPLACED)
+
+
+def put_schema_back(owner: psycopg.Connection) -> None:
+    with owner.transaction():
+        _drop_all(owner, "public")
+        _move_all(owner, REPLACED, "public")
+        owner.execute(f"drop schema {REPLACED}")
+
+
+def _move_all(owner: psycopg.Connection, source: str, target: str) -> None:
+    for statement in owner.execute(MOVE, {"source": source, "target": target}).fetchall():
+        owner.execute(statement[0])
+
+
+def _drop_all(owner: psycopg.Connection, schema: str) -> None:
+    for statement in owner.execute(DROP, {"source": schema, "target": ""}).fetchall():
+        owner.execute(statement[0])
