@@ -107,6 +107,10 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
     with psycopg.connect(settings.owner_url, autocommit=True) as owner, ExitStack() as undo:
         _refuse_in_use(owner, settings)
         folders = (settings.blobs, settings.adapters)
+        # Of a restore that was killed.
+        put_schema_back(owner)
+        for folder in folders:
+            put_folder_back(folder)
         if not replace:
             _refuse_filled(owner, folders)
         backup.check(tell)

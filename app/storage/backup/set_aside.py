@@ -9,7 +9,7 @@ import psycopg
 
 from app.storage.backup.access import REPLACED
 
-ASIDE = ".replaced"
+ASIDE, MOVING = ".replaced", ".replacing"
 # Tables with what belongs to them, and functions; nothing of an extension.
 OBJECTS = """
 select 'table' as kind, quote_ident(relname) as name, oid, 'pg_class'::regclass as catalog from pg_class
@@ -28,46 +28,53 @@ DROP = f"select format('drop %%s if exists %%I.%%s cascade', kind, %(source)s::t
 
 
 def set_folder_aside(folder: Path) -> None:
-    """Move what is in the folder into one below it: the folder itself may be a volume.
-
-    One that is there already was left by a restore that was killed: it has what was there before.
-    """
-    (folder / ASIDE).mkdir(parents=True, exist_ok=True)
-    untouched = not any((folder / ASIDE).iterdir())
-    for each in folder.iterdir():
-        if each.name != ASIDE:
-            each.rename(folder / ASIDE / each.name) if untouched else _remove(each)
+    """Move what is in the folder into one below it: the folder itself may be a volume."""
+    moving = folder / MOVING
+    moving.mkdir(parents=True, exist_ok=True)
+    for each in _others(folder):
+        each.rename(moving / each.name)
+    moving.rename(folder / ASIDE)
 
 
 def put_folder_back(folder: Path) -> None:
-    for each in folder.iterdir():
-        if each.name != ASIDE:
+    """Put it back, whatever a killed process has left of the way there or back; nothing if nothing is set aside."""
+    aside, moving = folder / ASIDE, folder / MOVING
+    if aside.exists():
+        for each in _others(folder):
             _remove(each)
-    for each in (folder / ASIDE).iterdir():
-        each.rename(folder / each.name)
-    (folder / ASIDE).rmdir()
+        aside.rename(moving)
+    if moving.exists():
+        for each in moving.iterdir():
+            each.rename(folder / each.name)
+        moving.rmdir()
+
+
+def _others(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.name not in (ASIDE, MOVING)]
 
 
 def _remove(folder: Path) -> None:
+    if not folder.is_dir():
+        return folder.unlink()
     for each in folder.rglob("*"):
         if each.is_dir():
             # A published adapter is closed to its owner too.
             each.chmod(0o755)
-    shutil.rmtree(folder)
+    return shutil.rmtree(folder)
 
 
 def set_schema_aside(owner: psycopg.Connection) -> None:
     """Move what is ours out of the schema public, where the extension stays: it may belong to a superuser."""
     with owner.transaction():
-        if owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() != (None,):
-            _drop_all(owner, "public")
-        else:
-            owner.execute(f"create schema {REPLACED}")
-            _move_all(owner, "public", REPLACED)
+        owner.execute(f"create schema {REPLACED}")
+        _move_all(owner, "public", REPLACED)
 
 
 def put_schema_back(owner: psycopg.Connection) -> None:
+    """Put it back in place of what is there now; nothing if nothing is set aside."""
     with owner.transaction():
+        if owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() == (None,):
+            return
         _drop_all(owner, "public")
         _move_all(owner, REPLACED, "public")
         owner.execute(f"drop schema {REPLACED}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
 import secrets
+import subprocess
+import sys
 import tarfile
 
 import httpx
@@ -24,7 +27,7 @@ from app.storage.backup.restore import open_backup, restore
 from app.storage.migrate import migrate
 from app.storage.tenants import tenant_by_slug
 from ingest.cleanup import remove_noted
-from tests.conftest import NewTenant, home_with, ingest_text, with_database
+from tests.conftest import ROOT, NewTenant, home_with, ingest_text, with_database
 from tests.ingest.working import Worker
 
 SHELF = {"moat.txt": "The moat is nine metres deep.", "보고서.txt": "규장각은 1776년에 세워졌다."}
@@ -266,6 +269,32 @@ async def test_a_filled_installation_is_refused_and_a_failed_restore_changes_not
     with pytest.raises(BackupFailed, match="does not compare"):
         put_back(elsewhere, tmp_path, replace=True)
     assert chunks(elsewhere) == before
+    assert files(elsewhere) == held
+
+
+KILLED = """
+import os
+import sys
+from app.__main__ import main
+from app.storage.backup import restore
+setattr(restore, sys.argv[1], lambda *_, **__: os._exit(9))
+main(["restore", "--replace", sys.argv[2]])
+"""
+
+
+@pytest.mark.parametrize("step", ["_copy_files", "run_program", "_compare"])
+async def test_a_restore_that_was_killed_is_undone_by_the_next(library, settings, elsewhere, tmp_path, step):
+    back_up(settings, tmp_path)
+    put_back(elsewhere, tmp_path)
+    before, held = chunks(elsewhere), files(elsewhere)
+    env = os.environ | {"DATABASE_URL": elsewhere.owner_url, "KYUJANG_HOME": str(elsewhere.home)}
+    killed = [sys.executable, "-c", KILLED, step, str(tmp_path)]
+    assert (await asyncio.to_thread(subprocess.run, killed, env=env, cwd=ROOT, check=False)).returncode == 9
+    with pytest.raises(BackupFailed, match="not empty"):
+        put_back(elsewhere, tmp_path)
+    assert chunks(elsewhere) == before
+    assert files(elsewhere) == held
+    put_back(elsewhere, tmp_path, replace=True)
     assert files(elsewhere) == held
 
 
