@@ -34,7 +34,6 @@ RUN /venv/bin/python -m compileall -q app ingest migrations
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/kyujang PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     KYUJANG_HOME=/data KYUJANG_HOST=0.0.0.0 HF_HOME=/data/huggingface ORT_DISABLE_TELEMETRY=1
 USER 10001
-VOLUME /data
 EXPOSE 8000
 # For the API. docker-compose.yml has the worker's own, which listens nowhere.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD \

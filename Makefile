@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: up bench-gpu test check-all lint audit sbom docs clean
+.PHONY: up bench-gpu test check-all containers lint audit sbom docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
@@ -16,6 +16,9 @@ test: python ## install and run all tests (ARGS=… for pytest)
 
 check-all: lint ## the long form: linters, then all tests with 200 killed processes, 32 tenants' adapters, 10,000 made-up requests, all texts for growth, OpenAI's clients
 	@$(MAKE) --no-print-directory test ARGS="--clients --kills 200 --adapters 32 --requests 10000 --growth whole $(ARGS)"
+
+containers: python ## build the image, start docker-compose.yml as the guide says, without an engine, and check it
+	@$(PYTHON) -m deploy.check
 
 lint: python ## check the code with ruff and mypy
 	@$(PYTHON) -m app.up.install --test

@@ -13,6 +13,7 @@ from app.errors import KyujangError
 from app.evaluation import command as evaluation
 from app.sandbox.kernel import hide_process
 from app.settings import Settings
+from app.settings.faults import faults
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,8 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command(Settings(), options)
     except ValidationError as error:
-        for each in error.errors():
-            print(f"Setting {'.'.join(map(str, each['loc'])).upper()}: {each['msg']}", file=sys.stderr)
+        print(*faults(error), sep="\n", file=sys.stderr)
     except KyujangError as error:
         print(error.detail, file=sys.stderr)
     except KeyboardInterrupt:

@@ -19,7 +19,9 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 def main() -> int:
     try:
         services = json.loads(said("compose", "--profile", "*", "config", "--format", "json"))["services"]
-        FILE.write_text(json.dumps({"services": {name: held(service) for name, service in services.items()}}, indent=2))
+        # What may not be pulled is built here, by another service.
+        fetched = {name: each for name, each in services.items() if each.get("pull_policy") != "never"}
+        FILE.write_text(json.dumps({"services": {name: held(each) for name, each in fetched.items()}}, indent=2))
     except (subprocess.CalledProcessError, FileNotFoundError, ValueError) as error:
         print(f"Nothing was written: {getattr(error, 'stderr', None) or error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -32,11 +33,15 @@ ALLOWED = frozenset(
 )
 
 
+TOO_SHORT = "KYUJANG_ENGINE_KEY must be set to a secret of at least 16 characters"
+SERVER = "vllm.entrypoints.openai.api_server"
+
+
 class Guard:
     def __init__(self, app: App) -> None:
-        key = os.environ.get("KYUJANG_ENGINE_KEY", "")
-        if len(key) < 16:
-            raise RuntimeError("KYUJANG_ENGINE_KEY must be set to a secret of at least 16 characters")
+        key = _key()
+        if key is None:
+            raise RuntimeError(TOO_SHORT)
         self._app = app
         self._expected = f"Bearer {key}".encode()
 
@@ -57,7 +62,23 @@ class Guard:
         return len(sent) == 1 and hmac.compare_digest(sent[0], self._expected)
 
 
+def main(arguments: list[str]) -> None:
+    """Become vLLM's server, if there is a key: it would make the guard only after minutes of loading its model."""
+    if _key() is None:
+        sys.exit(TOO_SHORT)
+    os.execv(sys.executable, [sys.executable, "-m", SERVER, *arguments])  # noqa: S606
+
+
+def _key() -> str | None:
+    key = os.environ.get("KYUJANG_ENGINE_KEY", "")
+    return key if len(key) >= 16 else None
+
+
 async def _refuse(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -18,6 +18,7 @@ from app.errors import KyujangError
 from app.sandbox.kernel import hide_process
 from app.sandbox.protections import log_protections
 from app.settings import Settings
+from app.settings.faults import faults
 from ingest import cleanup
 from ingest.langchain_split import import_library
 from ingest.reindexing import command as reindex
@@ -47,8 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return int(options.command(Settings(), options))
-    except (KyujangError, ValidationError) as error:
-        print(getattr(error, "detail", error), file=sys.stderr)
+    except ValidationError as error:
+        print(*faults(error), sep="\n", file=sys.stderr)
+    except KyujangError as error:
+        print(error.detail, file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1

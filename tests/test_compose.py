@@ -44,9 +44,63 @@ def test_only_the_api_publishes_a_port_and_on_loopback_by_default():
 
 
 def test_database_engine_and_worker_have_no_way_out():
-    assert yaml.safe_load(COMPOSE)["networks"]["backend"] == {"internal": True}
+    # Internal alone leaves the host an address there, and what listens on the host within reach.
+    shut = {"internal": True, "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}}
+    assert yaml.safe_load(COMPOSE)["networks"]["backend"] == shut
     for name in ("db", "vllm", "vllm-cpu", "worker"):
         assert list(SERVICES[name]["networks"]) == ["backend"], name
+
+
+def test_every_container_has_only_the_rights_and_the_room_that_it_needs():
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert re.fullmatch(r"2g|\$\{[A-Z]+_MEMORY:-\d+g\}", service["mem_limit"]), name
+        assert service["pids_limit"] in (1024, 8192), name
+        assert service["tmpfs"][0].partition(":")[0] == "/tmp", name
+    assert {name: service["cap_add"] for name, service in SERVICES.items() if "cap_add" in service} == {
+        "vllm-cpu": ["SYS_NICE"]
+    }
+    # The image's user; the engines stay root, without a right, since their images have no other.
+    assert SERVICES["db"]["user"] == "999:999"
+    for name in ("vllm", "vllm-cpu"):
+        folder = environment(name)["HOME"]
+        assert [each for each in SERVICES[name]["volumes"] if not each.endswith(":ro")] == [f"engine-cache:{folder}"]
+
+
+def test_the_image_is_built_once():
+    """A build for each service would leave an image without a name for each."""
+    ours = {name for name, service in SERVICES.items() if service["image"] == "kyujang:local"}
+    assert {name for name in ours if "build" in SERVICES[name]} == {"migrate"}
+    # What is not built must not be looked for in a registry.
+    assert {name for name in ours if SERVICES[name].get("pull_policy") == "never"} == ours - {"migrate"}
+
+
+def needed_by(name: str) -> set[str]:
+    needed = set(SERVICES[name].get("depends_on", ()))
+    return needed.union(*map(needed_by, needed))
+
+
+def test_a_missing_gpu_or_model_does_not_stop_what_answers_without():
+    for name in ("vllm", "vllm-cpu", "model", "model-cpu"):
+        assert {"api", "worker", "migrate"} <= needed_by(name), name
+    assert needed_by("api") | needed_by("worker") == {"db", "migrate"}
+
+
+@pytest.mark.parametrize(("works_at", "code", "tries"), [(1, 0, 1), (3, 0, 3), (9, 1, 4)])
+def test_a_download_is_tried_again_and_then_says_what_to_do(tmp_path, works_at, code, tries):
+    (tmp_path / "hf").write_text(f'#!/bin/sh\necho "$2" >>tries; [ "$(wc -l <tries)" -ge {works_at} ]\n')
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    for program in ("hf", "sleep"):
+        (tmp_path / program).chmod(0o755)
+    shell, option, script = SERVICES["model"]["entrypoint"]
+    command = [shell, option, script.replace("$$", "$"), "org/model"]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "tries").read_text()) == (code, "org/model\n" * tries)
+    assert done.stderr.count("\n") == code
+    assert ("KYUJANG_MODEL" in done.stderr) == bool(code)
 
 
 def test_every_service_has_a_health_check_or_ends_by_itself():
@@ -125,6 +179,7 @@ def test_a_profile_brings_one_engine_behind_the_guard(profile):
     source, target, mode = engine["volumes"][-1].split(":")
     assert (ROOT / source).is_file()
     assert (target, mode) == (f"{engine['environment']['PYTHONPATH']}/engine_guard.py", "ro")
+    assert engine["entrypoint"][:3] == ["python3", "-m", "engine_guard"]
     assert not engine["image"].endswith("latest")
 
 
@@ -169,7 +224,8 @@ def test_cuda_comes_into_the_image_only_where_it_is_asked_for():
     asked = yaml.safe_load((ROOT / "deploy" / "gpu.yml").read_text())["services"]
     assert asked.keys() <= SERVICES.keys()
     assert {service["image"] for service in asked.values()} == {"kyujang:cuda"}
-    assert {service["build"]["args"]["TORCH"] for service in asked.values()} == {"cuda"}
+    built = {name: service["build"]["args"]["TORCH"] for name, service in asked.items() if "build" in service}
+    assert built == {"migrate": "cuda"}
     devices = SERVICES["vllm"]["deploy"]
     assert {name: service["deploy"] for name, service in asked.items() if "deploy" in service} == {
         "api": devices,
@@ -189,13 +245,13 @@ def test_the_image_runs_as_nobody_special():
         "RUN",
         "COPY",
         "USER",
-        "VOLUME",
         "EXPOSE",
         "HEALTHCHECK",
         "ENTRYPOINT",
         "CMD",
     }
-    assert {name for name, _ in instructions()} == {*known, "ENTRYPOINT", "CMD"}
+    # No VOLUME: a container that mounts nothing there would leave an unnamed one behind.
+    assert {name for name, _ in instructions()} == known
 
 
 def test_image_and_laptop_install_the_same_torch():

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from app import logs
 from app.cli.commands import add_command
 from app.embedding import dimension_of
+from app.errors import KyujangError
 from app.main import create_app
 from app.settings import Settings
 from app.storage import migrate
 from app.up import run
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
 def add_commands(commands: Any) -> None:
@@ -28,7 +36,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     import uvicorn
 
     logs.configure(settings.log_level)
-    app = create_app(settings)
+    app = _saying_why(create_app(settings))
     configs = [
         uvicorn.Config(
             app,
@@ -46,6 +54,21 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     ]
     uvicorn.Server(configs[0]).run(sockets=[each.bind_socket() for each in configs])
     return 0
+
+
+def _saying_why(app: ASGIApp) -> ASGIApp:
+    """Have a start that is refused say the reason alone, where Starlette sends a traceback."""
+
+    async def wrapped(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        async def send_reason(message: Message) -> None:
+            refusal = sys.exception()
+            if message["type"] == "lifespan.startup.failed" and isinstance(refusal, KyujangError):
+                message = {**message, "message": refusal.detail}
+            await send(message)
+
+        await app(scope, receive, send_reason if scope["type"] == "lifespan" else send)
+
+    return wrapped
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:

@@ -10,7 +10,13 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 
 from app.errors import NotConfigured
-from app.settings.addresses import as_service_role, cors_origins, is_loopback, refuse_bad_engine_urls
+from app.settings.addresses import (
+    as_service_role,
+    cors_origins,
+    is_loopback,
+    refuse_bad_database_url,
+    refuse_bad_engine_urls,
+)
 from app.settings.engine import Engine
 from app.settings.engine_arguments import engine_arguments
 
@@ -171,6 +177,12 @@ class Settings(Engine):
                 f"KYUJANG_ADMIN_KEY has fewer than {MIN_ADMIN_KEY} characters and could be guessed. Make a longer one "
                 "with 'openssl rand -hex 24', or leave it out: then /tenants is closed."
             )
+        for name, url in (
+            ("DATABASE_URL", self.database_url),
+            ("KYUJANG_SERVICE_DATABASE_URL", self.service_database_url),
+        ):
+            if url is not None:
+                refuse_bad_database_url(name, url.get_secret_value())
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
         engine_arguments(self.engine_arguments)

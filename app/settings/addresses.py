@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from app.errors import NotConfigured
 
 SERVICE_ROLE = "kyujang_app"
+# A sign that ends a part of a URL would cut the password off; psycopg and Python do not agree on what remains.
+DATABASE_URL = re.compile(r"postgres(ql)?://([^:@/?#\s]*(:[^:@/?#\s]*)?@)?[^@#\s]*")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+")
 
 
@@ -21,6 +23,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def refuse_bad_database_url(name: str, url: str) -> None:
+    if not DATABASE_URL.fullmatch(url):
+        raise NotConfigured(
+            f"{name} is not postgresql://user:password@host:port/database. In a password, which .env puts there too, "
+            "take letters and digits only, or percent-encode the others."
+        )
 
 
 def refuse_bad_engine_urls(urls: list[str]) -> None:

@@ -14,7 +14,10 @@ from app.settings.home import Home, default_home
 class Serving(Home, BaseSettings):
     """The first of the settings."""
 
-    model_config = SettingsConfigDict(env_prefix="KYUJANG_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+    # Empty is as good as absent: compose passes a line of .env on that has no value.
+    model_config = SettingsConfigDict(
+        env_prefix="KYUJANG_", env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     home: Path = Field(default_factory=default_home)
     """The data folder: embedded database, uploaded files, converted models, index files, logs. By default `~/.kyujang`,

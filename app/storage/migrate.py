@@ -28,6 +28,10 @@ LOCKED = (
     "The schema was not changed: another connection is using a table that has to change. Stop the workers and the API, "
     "or wait until they have less to do, and run 'python -m app migrate' again."
 )
+NOT_THE_OWNER = (
+    "PostgreSQL refuses the owner's password (DATABASE_URL; KYUJANG_OWNER_PASSWORD in .env). It keeps the password of "
+    "its first start: put that one back, or change it there with ALTER ROLE (docs/operations/gpu-vm.md)."
+)
 NEWER = (
     "This database was migrated by a newer Kyujang: install that version again, or restore a backup of the database "
     "that was made before its 'migrate'."
@@ -40,7 +44,7 @@ def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
     `dimension` opens the embedding model, and is called only while there is no document. Raises NotConfigured if the
     stored vectors were made by another model than the settings name.
     """
-    with psycopg.connect(settings.owner_url, autocommit=True) as connection:
+    with _connected(settings.owner_url) as connection:
         _check_version(connection)
         connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
         create_roles(connection, settings.service_url)
@@ -50,6 +54,15 @@ def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
         let_backups_read(connection)
         asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
     return space
+
+
+def _connected(owner_url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(owner_url, autocommit=True)
+    except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):
+            raise NotConfigured(NOT_THE_OWNER) from error
+        raise DatabaseUnavailable("The database in DATABASE_URL does not answer: check that it runs.") from error
 
 
 def _check_version(connection: psycopg.Connection) -> None:

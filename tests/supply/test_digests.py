@@ -45,8 +45,10 @@ def test_every_image_is_held_to_a_digest(tmp_path):
     done, override = written(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "--profile * config" in (tmp_path / "said").read_text()
-    assert override.keys() == SERVICES.keys()
-    for name, service in SERVICES.items():
+    ours = {name for name, each in SERVICES.items() if each["image"] == "kyujang:local"} - {"migrate"}
+    assert override.keys() == SERVICES.keys() - ours
+    for name in override:
+        service = SERVICES[name]
         if "build" in service:
             contexts = {"python:3.11-slim-bookworm": f"docker-image://python:3.11-slim-bookworm@{DIGEST}"}
             assert override[name] == {"build": {"additional_contexts": contexts}}

@@ -4,9 +4,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import ingest.__main__
+from app.__main__ import main
 from app.errors import NotConfigured
 from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
+from docs.tools.reference import environment_name
 
 
 def test_the_engine_takes_only_some_ranks():
@@ -52,3 +55,38 @@ def test_origins_are_listed_with_commas():
 def test_what_is_no_origin_is_refused(listed):
     with pytest.raises(NotConfigured, match=r"KYUJANG_CORS_ORIGINS: .* is not an origin"):
         Settings(cors_origins=f"https://app.example,{listed}")
+
+
+@pytest.mark.parametrize("name", sorted(map(environment_name, Settings.model_fields)))
+def test_a_line_of_env_without_a_value_is_as_good_as_none(name, monkeypatch):
+    without = Settings()
+    monkeypatch.setenv(name, "")
+    assert Settings() == without
+
+
+@pytest.mark.parametrize("program", [main, ingest.__main__.main])
+@pytest.mark.parametrize("name", sorted(map(environment_name, Settings.model_fields)))
+def test_nonsense_is_taken_or_refused_in_one_line_that_names_the_setting(name, program, monkeypatch, capsys):
+    monkeypatch.setenv(name, "§ nonsense")
+    arguments = ["tenant", "list"] if program is main else ["tune", "there-is-no-such-file", "--name", "tone"]
+    try:
+        Settings()
+    except (NotConfigured, ValueError):
+        assert program(arguments) == 1
+        said = capsys.readouterr().err
+        assert name in said
+        assert (said.count("\n"), "nonsense" in said) == (1, name == "KYUJANG_CORS_ORIGINS")
+
+
+@pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "a@b", "a b", "a:b"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "KYUJANG_SERVICE_DATABASE_URL"])
+def test_a_password_that_would_be_cut_off_is_refused(name, password, monkeypatch):
+    monkeypatch.setenv(name, f"postgresql://kyujang_app:{password}@db:5432/kyujang")
+    with pytest.raises(NotConfigured, match=f"^{name} is not .*letters and digits only"):
+        Settings()
+    for url in (
+        "postgresql://kyujang_app:a%2Fb-._~!$*@[::1]:5432/kyujang?sslmode=require",
+        "postgres://owner@/kyujang?host=/run/postgresql",
+    ):
+        monkeypatch.setenv(name, url)
+        assert url in (Settings().owner_url if name == "DATABASE_URL" else Settings().service_url)

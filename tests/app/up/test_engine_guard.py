@@ -34,6 +34,18 @@ async def client(guard_module: ModuleType, monkeypatch: pytest.MonkeyPatch):
         yield client
 
 
+def test_without_a_good_key_the_engine_is_not_even_started(guard_module: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments[1:]))
+    for key in ("", "x" * 15):
+        monkeypatch.setenv("KYUJANG_ENGINE_KEY", key)
+        with pytest.raises(SystemExit, match="KYUJANG_ENGINE_KEY must be set to a secret of at least 16"):
+            guard_module.main(["--model", "m"])
+    monkeypatch.setenv("KYUJANG_ENGINE_KEY", KEY)
+    guard_module.main(["--model", "m"])
+    assert started == [["-m", "vllm.entrypoints.openai.api_server", "--model", "m"]]
+
+
 NOT_FOUND = '{"error": "not found"}'
 ALLOWED = [
     ("GET", "/metrics"),

@@ -1,0 +1,1 @@
+"""Check the containers as the guide starts them: `make containers`. Standard library only."""
