@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from app.storage.database import Database, fetch_all
 from app.storage.jobs import Stage
 from app.storage.tenancy import TenantNumber
-from ingest.jobs.queue import (
-    CLAIM_NEXT,
-    CLAIMABLE,
-    CLAIMED,
-    HELD,
-    LEASED,
-    REQUEUED,
-    ClaimedDocument,
-    ClaimedRechunk,
-    claimed_from,
-)
+from ingest.jobs.claiming import CLAIM_NEXT, CLAIMABLE, HELD, LEASED, REQUEUED
+from ingest.jobs.queue import CLAIMED, ClaimedDocument, ClaimedRechunk, claimed_from
 
 CLAIM = f"""
 with next as (
@@ -29,7 +20,7 @@ with next as (
             and asked.status in ('queued', 'running') and asked.job_id = any(%(jobs)s))
     order by i.seq limit %(limit)s for update skip locked
 )
-{CLAIM_NEXT}
+{CLAIM_NEXT} returning i.*
 """  # noqa: S608 - constants
 
 

@@ -5,7 +5,7 @@ from alembic import op
 revision = "0011"
 down_revision = "0010"
 
-# The size is SMALL_BYTES of ingest/jobs/queue.py.
+# The size is SMALL_BYTES of ingest/jobs/claiming.py.
 INDEX = """
 create index job_items_open_small on job_items (kind, tenant_id, seq)
     where status in ('queued', 'running') and size <= 262144

@@ -24,7 +24,7 @@ async def test_a_version_begins_with_its_check(database, tenant, owner_url):
     assert (new, version.version, version.status, version.active) == (True, 1, "checking", False)
     assert version.engine_name == f"t{tenant}--tone--v1--{hashlib.sha256(b'a').hexdigest()[:8]}"
     with psycopg.connect(owner_url) as connection:
-        connection.execute("set role kyujang_operator")
+        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
         found = connection.execute(
             "select kind, name, version from job_items where tenant_id = %s", [tenant]
         ).fetchall()

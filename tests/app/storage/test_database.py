@@ -13,23 +13,14 @@ from app.errors import DatabaseUnavailable, NotConfigured
 from app.services import Services
 from app.settings import Settings
 from app.storage import database as pool
-from app.storage.database import Database, RequestLimits, fetch_all, fetch_one, without_time_limits
+from app.storage.database import Database, RequestLimits, fetch_one, without_time_limits
 from app.storage.tenants import authenticate, create_tenant, delete_tenant, tenant_by_slug
+from tests.app.storage.tables import tables_of_tenants
 from tests.conftest import ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
 
 TENANT_TABLES = ("api_keys", "documents", "chunks", "jobs", "job_items", "staged_chunks", "prompts", "adapter_versions")
-# Decision 0001: what the operator role reads of the tables that have a tenant, `*` for whole rows.
-OPERATOR_READS = {
-    "api_keys": {"*"},
-    "operator_requests": {"*"},
-    "job_items": {"*"},
-    "job_turns": {"*"},
-    "removals": {"*"},
-    "adapter_versions": {"tenant_id", "name", "version", "engine_name", "status", "proof", "published", "deleted_at"},
-    "adapter_activations": {"tenant_id", "seq", "name", "version"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -105,21 +96,6 @@ def test_the_service_role_owns_nothing_and_cannot_bypass(settings):
     assert owned == (0,)
 
 
-def tables_of_tenants(owner_url: str) -> dict[str, set[str]]:
-    """Return the columns of every table that has a tenant, partitions apart."""
-    found: dict[str, set[str]] = {}
-    with psycopg.connect(owner_url) as connection:
-        for table, column in connection.execute(
-            """
-            select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
-            where c.relkind in ('r', 'p') and not c.relispartition and not a.attisdropped
-                and c.relnamespace = 'public'::regnamespace
-            """
-        ):
-            found.setdefault(table, set()).add(column)
-    return {table: columns for table, columns in found.items() if "tenant_id" in columns}
-
-
 def test_no_table_of_tenants_shows_a_row_to_another_or_to_none(settings, numbers, owner_url):
     tables = tables_of_tenants(owner_url)
     assert tables.keys() >= set(TENANT_TABLES) | {"postings", "document_values", "adapter_activations", "job_turns"}
@@ -132,29 +108,6 @@ def test_no_table_of_tenants_shows_a_row_to_another_or_to_none(settings, numbers
     assert {table: rows for table, rows in shown.items() if any(rows)} == {}
     assert len(shown) > 10
     assert service_rows(settings, "postings", numbers[0]) > 0
-
-
-def test_the_operator_reads_what_the_decision_says_and_no_more(owner_url):
-    reads: dict[str, set[str]] = {}
-    with psycopg.connect(owner_url) as connection:
-        for table, columns in tables_of_tenants(owner_url).items():
-            row = connection.execute(
-                """
-                select array_agg(name) from unnest(%s::text[]) name
-                where has_column_privilege('kyujang_operator', %s, name, 'select')
-                """,
-                [sorted(columns), table],
-            ).fetchone()
-            readable = set(row[0] or ()) if row else set()
-            if readable:
-                reads[table] = {"*"} if readable == columns else readable
-    assert reads == OPERATOR_READS
-
-
-async def test_the_operator_sees_no_document(services):
-    async with services.database.operator() as connection:
-        with pytest.raises(InsufficientPrivilege):
-            await fetch_all(connection, "select * from documents")
 
 
 async def test_a_role_that_could_bypass_is_refused(owner_url):
