@@ -36,7 +36,8 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
 
 @router.delete("/{tenant_id}", status_code=204)
 async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
-    """Delete a tenant with its keys, documents, jobs and files."""
+    """Delete a tenant with its keys, documents, jobs and files; those of its adapters go after
+    `KYUJANG_ADAPTER_GRACE_H`."""
     number = await tenants.delete_tenant(services.database, tenant_id)
     await services.spaces.forget(number)
 

@@ -19,7 +19,8 @@ def add_commands(commands: Any) -> None:
     add.add_argument("id", help="the tenant's id")
     add.add_argument("--name", help="its name for people; by default its id")
     add_remote_command(tenant, "list", "list all tenants", _list_tenants)
-    delete = add_remote_command(tenant, "delete", "delete a tenant with everything it has", _delete_tenant)
+    words = "delete a tenant with everything it has; its adapters' files go after KYUJANG_ADAPTER_GRACE_H"
+    delete = add_remote_command(tenant, "delete", words, _delete_tenant)
     delete.add_argument("id", help="the tenant's id")
 
     key = add_group(commands, "key", "manage a tenant's keys, with the operator's key")

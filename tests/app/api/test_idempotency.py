@@ -133,6 +133,18 @@ async def test_a_key_is_made_once_and_the_second_request_is_told(anonymous, new_
     assert other.status_code == 422
 
 
+async def test_the_operator_s_go_with_their_tenant(anonymous, owner_url):
+    body = {"id": "goes-away", "name": "Haetae"}
+    await anonymous.post("/tenants", json=body, **by_operator("gone-1"))
+    await anonymous.post("/tenants/goes-away/keys", json={}, **by_operator("gone-2"))
+    counted = "select count(*) from operator_requests where key like 'gone-_' or made = 'goes-away'"
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("set role kyujang_operator")
+        assert connection.execute(counted).fetchone() == (2,)
+        assert (await anonymous.delete("/tenants/goes-away", headers=OPERATOR)).status_code == 204
+        assert connection.execute(counted).fetchone() == (0,)
+
+
 async def test_the_operator_s_are_kept_a_day(anonymous, new_tenant: NewTenant, owner_url):
     await new_tenant("keys-late")
     first = await anonymous.post("/tenants/keys-late/keys", json={}, **by_operator("k-2"))

@@ -6,6 +6,7 @@ import pytest
 
 from app.up import preflight
 from app.up.preflight import GB
+from tests.conftest import ROOT
 
 
 def test_an_old_python_is_refused_with_advice():
@@ -102,3 +103,13 @@ def test_a_home_we_make_can_be_passed_through_but_not_listed(tmp_path: Path):
     assert preflight.home_folder(home).result == "ok"
     assert home.stat().st_mode & 0o777 == 0o711
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_readme_names_what_is_checked(page):
+    start = (ROOT / page).read_text().split("```")[0]
+    for cpu_engine, total in ((True, 6), (False, 2)):
+        assert preflight.memory(cpu_engine=cpu_engine, total=total * GB).result != "failed"
+        assert preflight.memory(cpu_engine=cpu_engine, total=(total - 1) * GB).result == "failed"
+        assert f"{total} GB" in start
+    assert all(each in start for each in ("AVX2", "glibc", "1.5 GB", "KYUJANG_ENGINE=none"))
