@@ -235,11 +235,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.start and not (options.url and options.engine):
         parser.error("--start FOLDER, or --url and --engine")
-    with (
-        started_with_engine(options.start)
-        if options.start
-        else nullcontext((options.url, options.engine, options.engine_key)) as at
-    ):
+    running = nullcontext((options.url, options.engine, options.engine_key))
+    with started_with_engine(options.start) if options.start else running as at:
         found = asyncio.run(measure(options, *at))
     text = json.dumps(found, indent=2, ensure_ascii=False)
     if options.json:

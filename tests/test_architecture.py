@@ -6,15 +6,13 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.sources import MODULES, NAMES, PACKAGES, SOURCES, Module, imported
 
-PACKAGES = ("app", "ingest")
 LEAVES = {
     "app.cpu": set(),
     "app.errors": set(),
@@ -113,61 +111,6 @@ MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 
 
-@dataclass(frozen=True)
-class Module:
-    name: str
-    source: str
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.source)
-
-    @cached_property
-    def imports(self) -> set[str]:
-        return set(_imported(self.tree))
-
-    @property
-    def first_party(self) -> set[str]:
-        return {name for name in self.imports if name.partition(".")[0] in PACKAGES}
-
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
-
-    def strings(self) -> Iterator[str]:
-        """Without docstrings; of an f-string what stands before its first value."""
-        prose = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-                yield node.value
-
-
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """Full module names; `from app import jobs` is app.jobs."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in NAMES else str(node.module)
-
-
-def _name(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-SOURCES = {
-    _name(str(path.relative_to(ROOT))): path.read_text()
-    for package in PACKAGES
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
-NAMES = frozenset(SOURCES)
-MODULES = [Module(name, source) for name, source in SOURCES.items()]
-
-
 def test_there_is_something_to_check():
     assert {"app.pipeline", "app.main", "ingest.pipeline", "ingest.worker"} <= NAMES
 
@@ -230,7 +173,7 @@ def test_sql_stays_where_it_belongs():
 
 
 def test_no_import_of_ours_hides_in_a_function():
-    hidden = {(m.name, found) for m in MODULES for function in m.functions() for found in _imported(function)}
+    hidden = {(m.name, found) for m in MODULES for function in m.functions() for found in imported(function)}
     assert not [(name, found) for name, found in hidden if found.partition(".")[0] in PACKAGES]
 
 
@@ -292,6 +235,6 @@ def test_the_checks_see_what_they_look_for():
     assert upward([Module("app.language.bad", "from app.storage import blobs")]) == [
         ("app.language.bad", "app.storage.blobs")
     ]
-    assert set(_imported(next(bad.functions()))) == {"ingest.worker"}
+    assert set(imported(next(bad.functions()))) == {"ingest.worker"}
     assert [text for text in bad.strings() if SQL.match(text)] == ["select a from b"]
     assert _reads_of_the_environment(bad.tree) == [4]
