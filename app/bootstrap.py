@@ -84,7 +84,7 @@ async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:
     model = identity_of(settings)
     if model != active.model:
         if all(space.model != model or space.state != "retired" for space in stored):
-            raise NotConfigured(other_vectors(active, model))
+            raise NotConfigured(other_vectors(active, model, settings))
         log.warning("KYUJANG_EMBEDDER names the model before the last switch; set it to %s", active.model)
 
     async def open_space(space: Space) -> OpenSpace:

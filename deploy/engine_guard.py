@@ -1,5 +1,7 @@
 """The engine's door: an ASGI middleware for vLLM's OpenAI server, `--middleware engine_guard.Guard`.
 
+`engine_guard.PoolerGuard` is that of a vLLM which embeds or reranks.
+
 vLLM's own --api-key leaves several routes open (POST /adapters loads an adapter, /invocations generates), so
 only the routes Kyujang uses exist behind this one, and all of them but /health want the key in
 KYUJANG_ENGINE_KEY. One file, standard library only: it is also mounted into the official container.
@@ -32,12 +34,24 @@ ALLOWED = frozenset(
     }
 )
 
+POOLER_ALLOWED = frozenset(
+    {
+        ("GET", "/health"),
+        ("GET", "/metrics"),
+        ("GET", "/v1/models"),
+        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/rerank"),
+    }
+)
+
 
 TOO_SHORT = "KYUJANG_ENGINE_KEY must be set to a secret of at least 16 characters"
 SERVER = "vllm.entrypoints.openai.api_server"
 
 
 class Guard:
+    allowed = ALLOWED
+
     def __init__(self, app: App) -> None:
         key = _key()
         if key is None:
@@ -50,7 +64,7 @@ class Guard:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif (scope["method"], scope["path"]) not in ALLOWED:
+        elif (scope["method"], scope["path"]) not in self.allowed:
             await _refuse(send, 404, b'{"error": "not found"}')
         elif scope["path"] != "/health" and not self._has_key(scope):
             await _refuse(send, 401, b'{"error": "a key is needed"}')
@@ -60,6 +74,10 @@ class Guard:
     def _has_key(self, scope: Scope) -> bool:
         sent = [value for name, value in scope["headers"] if name == b"authorization"]
         return len(sent) == 1 and hmac.compare_digest(sent[0], self._expected)
+
+
+class PoolerGuard(Guard):
+    allowed = POOLER_ALLOWED
 
 
 def main(arguments: list[str]) -> None:

@@ -53,6 +53,7 @@ needs_shared_data = pytest.mark.skipif(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
+    parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")

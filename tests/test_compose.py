@@ -33,9 +33,10 @@ def environment(service: str) -> dict[str, str | None]:
     return SERVICES[service].get("environment", {})
 
 
-def test_the_compose_file_fits_the_specification():
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml"])
+def test_the_compose_file_fits_the_specification(file):
     vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
-    jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(yaml.safe_load(COMPOSE))
+    jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(yaml.safe_load((ROOT / file).read_text()))
 
 
 def test_only_the_api_publishes_a_port_and_on_loopback_by_default():
@@ -231,6 +232,29 @@ def test_cuda_comes_into_the_image_only_where_it_is_asked_for():
         "api": devices,
         "worker": devices,
     }
+
+
+def test_poolers_are_behind_their_guard_and_take_their_share_from_the_engine():
+    text = (ROOT / "deploy" / "poolers.yml").read_text()
+    added = yaml.safe_load(text)["services"]
+    poolers = [added["embedder"], added["reranker"]]
+    for each in poolers:
+        assert (each["image"], each["networks"]) == (SERVICES["vllm"]["image"], ["backend"])
+        assert "engine_guard.PoolerGuard" in each["entrypoint"]
+        assert "ports" not in each
+        assert each["environment"].items() <= {**SERVICES["vllm"]["environment"]}.items()
+        assert "/guard/engine_guard.py" in each["volumes"][-1]
+
+    def share(service):
+        return float(VARIABLE.findall(service["command"][-1])[0][1].removeprefix(":-"))
+
+    assert share(added["vllm"]) + sum(map(share, poolers)) == pytest.approx(share(SERVICES["vllm"]))
+    assert added["vllm"]["command"][:-1] == SERVICES["vllm"]["command"][:-1]
+    known = set(map(environment_name, Settings.model_fields))
+    for name in ("migrate", "api", "worker"):
+        assert {key for key in added[name]["environment"] if key.startswith("KYUJANG_")} <= known
+        assert added[name]["environment"]["KYUJANG_EMBEDDER_URL"] == "http://embedder:8000/v1"
+    assert added["api"]["environment"]["KYUJANG_RERANKER_URL"] == "http://reranker:8000/v1"
 
 
 def test_the_image_runs_as_nobody_special():

@@ -14,6 +14,7 @@ from app.embedding.encoder import Kind, Vectors, identity, normalise
 from app.errors import EmbedderUnavailable, InvalidInput, NotConfigured
 
 TIMEOUT_S = 60
+PASSAGES_AT_ONCE = 16
 SPECIAL_TOKENS = 2
 LETTERS_A_TOKEN = 4
 NOT_ASCII_TOKENS = 1.5
@@ -22,10 +23,16 @@ NOT_ASCII_TOKENS = 1.5
 class EndpointEncoder:
     """Asks for one vector to learn the dimension. Raises NotConfigured or EmbedderUnavailable."""
 
-    passages_at_once = 16
-
     def __init__(
-        self, url: str, *, key: str | None, model: str, max_tokens: int, query_prefix: str, passage_prefix: str
+        self,
+        url: str,
+        *,
+        key: str | None,
+        model: str,
+        max_tokens: int,
+        query_prefix: str,
+        passage_prefix: str,
+        passages_at_once: int = PASSAGES_AT_ONCE,
     ) -> None:
         self._url = f"{url.rstrip('/')}/embeddings"
         self._model = model
@@ -34,6 +41,7 @@ class EndpointEncoder:
         self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(TIMEOUT_S, connect=5), trust_env=False)
         self.name = identity(model, passage_prefix)
         self.max_tokens = max_tokens
+        self.passages_at_once = passages_at_once
         self.dimension = 0
         try:
             self.dimension = self.encode(["dimension"], "passage").shape[1]

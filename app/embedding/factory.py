@@ -6,7 +6,7 @@ from typing import Any
 
 from app.embedding.e5 import E5Encoder
 from app.embedding.encoder import Encoder, identity
-from app.embedding.endpoint import EndpointEncoder
+from app.embedding.endpoint import PASSAGES_AT_ONCE, EndpointEncoder
 from app.embedding.packaged.folder import packaged_folder
 from app.embedding.sentence_transformer import SentenceTransformerEncoder
 from app.errors import NotConfigured
@@ -60,4 +60,5 @@ def _endpoint(settings: Settings, url: str) -> EndpointEncoder:
         max_tokens=settings.embedder_max_tokens,
         query_prefix=settings.query_prefix,
         passage_prefix=settings.passage_prefix,
+        passages_at_once=settings.embed_batch or PASSAGES_AT_ONCE,
     )

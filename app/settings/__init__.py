@@ -103,7 +103,8 @@ class Settings(Engine):
     """Where sentence-transformers models, the reranker included, compute: `auto` takes a GPU if torch finds one. Beside
     an engine on the same card leave them room there, or set `cpu`."""
     embed_batch: int | None = Field(None, ge=1, le=4096)
-    """Passages, or pairs of the reranker, that such a model computes at a time. By default 128 on a GPU, 8 on a CPU."""
+    """Passages, or pairs of the reranker, that such a model computes at a time, and passages in one request to an
+    endpoint. By default 128 on a GPU, 8 on a CPU, 16 for an endpoint."""
     chunk_tokens: int | None = Field(None, ge=16)
     """The most tokens of a chunk. By default 400, or 220 for a model that takes 256 tokens."""
     chunk_overlap: int | None = Field(None, ge=0)

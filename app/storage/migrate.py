@@ -138,7 +138,7 @@ def _adopt_embedding_model(connection: psycopg.Connection, settings: Settings, d
     active = next((space for space in stored if space.state == "active"), None)
     if active and _any_chunk(connection):
         if model != active.model and all(space.model != model or space.state != "retired" for space in stored):
-            raise NotConfigured(other_vectors(active, model))
+            raise NotConfigured(other_vectors(active, model, settings))
         return active
     size = dimension()
     if active and (active.model, active.dimension) == (model, size):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.errors import KyujangError
+from app.settings import Settings
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 
 SpaceState = Literal["building", "active", "retired"]
@@ -54,9 +56,19 @@ async def lock_active_space(connection: Connection, number: int) -> None:
         raise OtherSpace
 
 
-def other_vectors(active: Space, model: str) -> str:
+def other_vectors(active: Space, model: str, settings: Settings) -> str:
     return (
         f"The stored vectors were made by {active.model} ({active.dimension} dimensions), and KYUJANG_EMBEDDER is "
         f"{model}; vectors of two models cannot be compared. Set it back to {active.model}, and if you want the other "
-        "model run 'python -m ingest reindex --model …', which builds its vectors while the old ones are searched."
+        f"model run '{reindex_command(settings)}', which builds its vectors while the old ones are searched."
     )
+
+
+def reindex_command(settings: Settings) -> str:
+    """Return the command that moves what is stored to the model of these settings."""
+    options = {"--model": settings.embedder}
+    if settings.embedder_url:
+        options |= {"--endpoint": settings.embedder_url, "--max-tokens": str(settings.embedder_max_tokens)}
+    options |= {"--query-prefix": settings.query_prefix, "--passage-prefix": settings.passage_prefix}
+    given = (word for name, value in options.items() if value for word in (name, value))
+    return shlex.join(["python", "-m", "ingest", "reindex", *given])

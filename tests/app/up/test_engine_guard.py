@@ -118,3 +118,19 @@ def test_without_a_proper_key_the_engine_does_not_start(
     monkeypatch.setenv("KYUJANG_ENGINE_KEY", key)
     with pytest.raises(RuntimeError, match="KYUJANG_ENGINE_KEY"):
         guard_module.Guard(engine)
+
+
+async def test_a_pooler_s_door_opens_its_own_routes_alone(guard_module: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KYUJANG_ENGINE_KEY", KEY)
+    transport = httpx.ASGITransport(app=guard_module.PoolerGuard(engine))
+    own = {("POST", "/v1/embeddings"), ("POST", "/v1/rerank"), ("GET", "/v1/models"), ("GET", "/metrics")}
+    others = {(method, path) for method, path in ALLOWED if (method, path) not in own} | {
+        ("POST", path) for path in ("/pooling", "/score", "/rerank", "/v2/rerank", "/v2/embed", "/invocations")
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://pooler") as client:
+        for routes, status in ((own, 200), (others, 404)):
+            for method, path in routes:
+                answer = await client.request(method, path, headers={"Authorization": f"Bearer {KEY}"})
+                assert answer.status_code == status, path
+        for method, path in own:
+            assert (await client.request(method, path)).status_code == 401

