@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from app.adapters import registry
@@ -25,6 +26,7 @@ from app.up import gpus
 from ingest.adapters.checking import base_model, with_engine_model
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedTask, TaskFailed
+from ingest.tune.gpu_room import room_on_card
 from ingest.tune.instructions import Examples, examples
 from ingest.tune.plan import PLAN, RESULT, Plan
 from ingest.tune.progress import TrainingProgress
@@ -68,8 +70,10 @@ async def sweep_trainings(services: Services) -> int:
 
 async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
-    progress = TrainingProgress.resumed(task.progress, notice=beside_the_engine(services.settings))
+    beside = beside_the_engine(services.settings)
     base, names = await asyncio.to_thread(base_model, await with_engine_model(services))
+    notice = await asyncio.to_thread(with_room, beside, task.spec, base)
+    progress = TrainingProgress.resumed(task.progress, notice=notice)
     progress.duplicates = await asyncio.to_thread(_prepare, services.settings, task, folder, base, names[0])
     for deaths in range(1, MAX_DEATHS + 1):
         try:
@@ -168,6 +172,14 @@ def beside_the_engine(settings: Settings) -> str | None:
             "(vLLM's --gpu-memory-utilization) and set KYUJANG_TUNE_BESIDE_ENGINE=1 for the worker.",
         )
     return NOTICE.format("GPU")
+
+
+def with_room(beside: str | None, spec: dict[str, Any], base: Path) -> str | None:
+    """Add to the notice what a training takes of the engine's card. Raises TaskFailed where it does not fit."""
+    gpu = gpus.look().first
+    if beside is None or gpu is None:
+        return beside
+    return f"{beside} {room_on_card(gpu, base, spec['method'], Hyperparameters(**spec['hyperparameters']))}"
 
 
 def _is_local(url: str) -> bool:
