@@ -13,13 +13,8 @@ from app.settings import Settings
 from ingest.adapters.checking import check_archive
 from ingest.adapters.publish import publish, unfinished
 from ingest.adapters.rejection import Rejected
-from tests.ingest.adapters.bad_adapters import (
-    BAD,
-    FEW,
-    in_members,
-    settings_of,
-    small,
-)
+from tests.ingest.adapters.bad_adapters import BAD, settings_of
+from tests.ingest.adapters.bad_archives import FEW, in_members, small
 from tests.ingest.adapters.made import (
     CONFIG,
     WEIGHTS,
