@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-
-import httpx
 import pytest
 
-from app.main import create_app
 from app.prompting.elements import NO_ANSWER
 from app.settings import PACKAGED_MODEL
+from tests.app.api.generating import FORMAT, GOOD, INVENTED, QUESTION, ask
 from tests.app.api.test_job_events import parsed
 from tests.conftest import ingest_text
-from tests.scripted import Script, scripted
-
-TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 아홉 시에 연다. 열람실은 월요일에 쉰다."
-QUESTION = {"input": "When does the reading room open?"}
-GOOD = "The reading room opens at nine [1]."
-INVENTED = "The reading room opens at seven and serves coffee [1]."
-
-
-@pytest.fixture
-async def shelf(tenant, worker):
-    await ingest_text(tenant, TEXT, id="hours")
-    return tenant
-
-
-@pytest.fixture
-async def start(services, shelf):
-    """The application with a scripted engine, and other settings."""
-    opened = []
-
-    async def begin(*replies: str | int, model: str = "scripted-7b", tokens: int = 4096, **settings):
-        script = Script(replies=replies, model=model, context_tokens=tokens)
-        context = scripted(script)
-        engine = await context.__aenter__()
-        opened.append(context)
-        own = services.settings.model_copy(update=settings)
-        app = create_app(own, dataclasses.replace(services, settings=own, engine=engine))
-        app.state.services = dataclasses.replace(services, settings=own, engine=engine)
-        transport = httpx.ASGITransport(app)
-        return httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=shelf.headers), script
-
-    yield begin
-    for context in opened:
-        await context.__aexit__(None, None, None)
-
-
-async def ask(client, **fields):
-    answer = await client.post("/query", json={**QUESTION, **fields})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 async def test_an_answer_that_the_sources_support(start):
@@ -164,71 +121,6 @@ async def test_a_conversation_without_an_engine(shelf, turn, question, said):
     answer = await ask(shelf, input=question, messages=[{"role": "user", "content": turn}, TURNS[1]])
     assert said in answer["answer"]
     assert answer["search_query"] == f"{turn}\n{question}"
-
-
-SCHEMA = {"$defs": {"hour": {"type": "string"}}, "type": "object", "properties": {"opens": {"$ref": "#/$defs/hour"}}}
-FORMAT = {"type": "json_schema", "json_schema": {"name": "hours", "schema": SCHEMA}}
-
-
-async def test_an_answer_in_a_schema(start):
-    client, script = await start('{"opens": "at nine"}')
-    answer = await ask(client, response_format=FORMAT)
-    assert json.loads(answer["answer"]) == {"opens": "at nine"}
-    assert answer["citations"][0]["quote"] == "The reading room opens at nine."
-    span = answer["citations"][0]["answer_span"]
-    assert answer["answer"][span["start"] : span["end"]] == "at nine"
-    sent = script.asked[0]["response_format"]["json_schema"]["schema"]
-    assert sent["$defs"] == SCHEMA["$defs"]
-    assert sent["anyOf"][0] == {"type": "object", "properties": SCHEMA["properties"]}
-
-
-async def test_values_that_no_source_supports(start):
-    client, _ = await start('{"opens": "at nine", "owner": "Elon Musk", "floors": 17}')
-    answer = await ask(client, response_format=FORMAT)
-    spans = [answer["answer"][span["start"] : span["end"]] for span in answer["unsupported"]]
-    assert spans == ["Elon Musk", "17"]
-    assert (await ask(client, response_format=FORMAT, grounding="refuse"))["finish_reason"] == "no_answer"
-    toy, _ = await start('{"owner": "Elon Musk"}', model=PACKAGED_MODEL)
-    assert (await ask(toy, response_format=FORMAT))["finish_reason"] == "no_answer"
-
-
-async def test_an_address_in_json_counts_however_it_is_escaped(start):
-    client, _ = await start('{"opens": "The reading room opens at nine http:\\/\\/evil.example\\/steal"}')
-    answer = await ask(client, response_format=FORMAT)
-    assert len(answer["unsupported"]) == 1
-
-
-async def test_a_schema_leaves_room_to_decline(start):
-    client, _ = await start('{"no_answer": true}')
-    answer = await ask(client, response_format=FORMAT)
-    assert (answer["finish_reason"], answer["no_answer_reason"]) == ("no_answer", "model_declined")
-
-
-async def test_reasoning_does_not_go_with_a_schema(start):
-    client, _ = await start(GOOD)
-    refused = await client.post("/query", json={**QUESTION, "response_format": FORMAT, "reasoning": True})
-    assert refused.status_code == 422
-
-
-async def test_extract_is_refuse_with_a_schema(start):
-    client, _ = await start('{"opens": "at noon"}')
-    answer = await ask(client, response_format=FORMAT, grounding="extract")
-    assert answer["no_answer_reason"] == "model_declined"
-
-
-async def test_what_is_no_schema_is_refused(start):
-    client, script = await start(GOOD)
-    wrong = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "no such type"}}}
-    refused = await client.post("/query", json={**QUESTION, "response_format": wrong})
-    assert refused.status_code == 422
-    assert refused.json()["errors"][0]["pointer"] == "/response_format"
-    assert script.asked == []
-
-
-async def test_a_schema_without_an_engine_is_refused(shelf):
-    refused = await shelf.post("/query", json={**QUESTION, "response_format": FORMAT})
-    assert refused.status_code == 422
-    assert refused.json()["errors"][0]["pointer"] == "/response_format"
 
 
 @pytest.mark.parametrize("stream", [False, True])
