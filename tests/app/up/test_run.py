@@ -1,4 +1,5 @@
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -13,8 +14,10 @@ from app.settings import Settings
 from app.up import run
 from app.up.defaults import default_workers
 from app.up.environments import ROOT
+from app.up.gpus import Gpu, Gpus
 from app.up.progress import Progress
 from app.up.run import up
+from tests.app.up.test_model_size import QWEN3_4B
 
 PROGRAM = "import sys; from app.settings import Settings; from app.up.run import up; sys.exit(up(Settings()))"
 
@@ -43,6 +46,18 @@ def test_a_taken_port_is_said_before_anything_starts(open_folder: Path, capsys: 
         said = refusal(Settings(home=open_folder / "home", port=port, engine="none"), capsys)
     assert f"KYUJANG_PORT={port + 1} make up" in said
     assert not (open_folder / "home" / "postgres").exists()
+
+
+def test_a_model_that_does_not_fit_the_card_is_said_before_anything_starts(
+    open_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "config.json").write_text(json.dumps(QWEN3_4B))
+    monkeypatch.setattr("app.up.gpus.look", lambda: Gpus((Gpu("NVIDIA L4", 23034 << 20, 0, "580.95.05"),)))
+    home = open_folder / "home"
+    settings = Settings(home=home, port=free_port(), model=str(tmp_path), engine="vllm", engine_context_tokens=262_144)
+    said = refusal(settings, capsys)
+    assert "at 262,144 tokens needs 36.0 GiB of cache" in said
+    assert not (home / "postgres").exists()
 
 
 def test_a_second_one_on_the_same_home_is_refused(open_folder: Path, capsys: pytest.CaptureFixture[str]):
