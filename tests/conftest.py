@@ -57,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")
+    parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
 
 

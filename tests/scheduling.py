@@ -9,7 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 
 # What starts PostgreSQL, alone or with everything else.
 STARTS_POSTGRES = {"postgres", "stack"}
-STARTS_ITS_OWN = ("tests/e2e/", "tests/upgrade/", "tests/app/up/test_postgres.py")
+STARTS_ITS_OWN = ("tests/e2e/", "tests/outbound/", "tests/upgrade/", "tests/app/up/test_postgres.py")
 
 WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 # One after the other, for their memory.
