@@ -28,7 +28,7 @@ from app.settings import Settings
 from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.tenants import create_key, create_tenant
-from bench.floods import FLOODS, WELL_BEHAVED, Target, run
+from bench.floods import FLOODS, WELL_BEHAVED, WELL_BEHAVED_INGEST, Target, run
 from bench.retrieval.home import create_database, opened
 from bench.service import served, working
 
@@ -94,6 +94,7 @@ def beside(kind: str, target: Target) -> Iterator[None]:
         process.terminate()
         process.join()
         time.sleep(1)
+        target.cancel()
 
 
 def measure(
@@ -106,11 +107,11 @@ def measure(
         ingest = flood in WORKER_FLOODS
         measured.times(WARM_UP, seconds, ingest=ingest)
         columns: dict[str, list[float]] = {"alone": [], WELL_BEHAVED: [], "flood": []}
+        kinds = {WELL_BEHAVED: WELL_BEHAVED_INGEST if ingest else WELL_BEHAVED, "flood": flood}
         failed = 0
         for _ in range(rounds):
             for column, taken in columns.items():
-                kind = flood if column == "flood" else column
-                with beside(kind, other) if column != "alone" else nullcontext():
+                with beside(kinds[column], other) if column != "alone" else nullcontext():
                     more, refused = measured.times(count // rounds, seconds, ingest=ingest)
                 measured.settle()
                 taken += more

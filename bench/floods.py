@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx
 
-WELL_BEHAVED = "well-behaved"
+WELL_BEHAVED, WELL_BEHAVED_INGEST = "well-behaved", "well-behaved ingest"
 LONG = " ".join(f"word{n} of the archive's long question" for n in range(75))
 # The most that a filter of `/search` may hold, in branches of ten, none of which an index answers alone.
 BRANCHES = [
@@ -50,6 +51,15 @@ class Target:
             while job["finished_at"] is None:
                 job = client.get(f"/jobs/{job['id']}").raise_for_status().json()
 
+    def cancel(self) -> None:
+        """Cancel the jobs that a flood has left behind."""
+        url = f"http://127.0.0.1:{self.port}"
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self.key}"}, timeout=120) as client:
+            for status in ("queued", "running"):
+                while jobs := client.get("/jobs", params={"status": status}).raise_for_status().json()["data"]:
+                    for job in jobs:
+                        client.delete(f"/jobs/{job['id']}").raise_for_status()
+
 
 def run(kind: str, target: Target) -> None:
     """Flood until the process is ended. It has the least of the processors, which in earnest it would not share."""
@@ -75,6 +85,18 @@ async def _searches(target: Target, clients: int, **body: Any) -> None:
 
 async def _well_behaved(target: Target) -> None:
     await _searches(target, 1, input="How many shelves does hall 12 of the archive hold?")
+
+
+async def _well_behaved_ingest(target: Target) -> None:
+    async with target.client() as client:
+        numbers = itertools.count()
+
+        async def send() -> None:
+            number = next(numbers)
+            documents = [{"id": f"own/{number % 7}", "text": f"Hall {number} of the archive holds {number} shelves."}]
+            await client.post("/ingest?wait=60", json={"documents": documents})
+
+        await _repeat(1, send)
 
 
 async def _search(target: Target) -> None:
@@ -129,13 +151,12 @@ async def _streams(target: Target) -> None:
 
 
 async def _ingest(target: Target) -> None:
-    """Send files whose every line is a heading, two at a time."""
+    """Send files whose every line is a heading, eight at a time."""
     async with target.client() as client:
-        number = 0
+        numbers = itertools.count()
 
         async def send() -> None:
-            nonlocal number
-            number += 1
+            number = next(numbers)
             name = f"hostile-{number % 100}.md"
             text = f"{number} {HOSTILE}".encode()
             await client.post("/ingest?wait=60", files={"file": (name, text)}, data={"id": name})
@@ -152,4 +173,8 @@ FLOODS: dict[str, Callable[[Target], Awaitable[None]]] = {
     "streams": _streams,
     "ingest": _ingest,
 }
-DOES: dict[str, Callable[[Target], Any]] = {WELL_BEHAVED: _well_behaved, **FLOODS}
+DOES: dict[str, Callable[[Target], Any]] = {
+    WELL_BEHAVED: _well_behaved,
+    WELL_BEHAVED_INGEST: _well_behaved_ingest,
+    **FLOODS,
+}
