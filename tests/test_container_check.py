@@ -18,7 +18,6 @@ def clone(tmp_path, monkeypatch):
         "Dockerfile",
         "docker-compose.yml",
         "pyproject.toml",
-        "constraints.txt",
         ".env.example",
         ".dockerignore",
     ):

@@ -19,7 +19,7 @@ from typing import Any
 from app.up.environments import ROOT, Environment
 from app.up.install import InstallFailed, install_audit
 
-LISTS = (ROOT / "constraints.txt", *sorted((ROOT / "requirements").glob("*.txt")))
+LISTS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;+\\]+)", re.MULTILINE)
 NONE_KNOWN, VULNERABLE, NOT_CHECKED = 0, 1, 2
 LIMIT_S = 120.0

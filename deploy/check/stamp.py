@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSED = Path(__file__).with_name("passed")
-FILES = ("Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example", "pyproject.toml", "constraints.txt")
+FILES = ("Dockerfile", ".dockerignore", "docker-compose.yml", ".env.example", "pyproject.toml")
 FOLDERS = ("deploy", "requirements")
 GUIDE = ROOT / "docs" / "operations" / "gpu-vm.md"
 

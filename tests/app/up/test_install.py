@@ -87,7 +87,7 @@ def test_uv_installs_and_pip_takes_over_where_it_fails(packages, tmp_path, monke
     assert said.startswith("pip install --python ")
     assert said.endswith("--no-deps -r list.txt")
     by_pip = (packages / "said").read_text()
-    assert by_pip.endswith(UV if last == "uv" else "--no-deps -r list.txt")
+    assert by_pip.endswith(" ".join(UV) if last == "uv" else "--no-deps -r list.txt")
 
 
 def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeypatch):
