@@ -35,7 +35,7 @@ log = logging.getLogger("kyujang.ingest")
 
 BATCH_CHUNKS = 16
 # To read and cut the file again costs some of the next turn.
-TURN_S = 60
+TURN_S = 10
 
 
 @dataclass

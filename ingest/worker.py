@@ -83,14 +83,17 @@ async def _serve(
 async def _claim(
     services: Services, kind: JobKind, worker: str, lanes: int, at_work: Collection[Claimed]
 ) -> Claimed | None:
-    """Claim what the last free lane may take: not one more of a tenant that has all others, nor a large document."""
+    """Claim what the last free lane may take: not one more of a tenant that has all others, nor a large document.
+
+    It stays free for a tenant that comes later, even while none waits: what is claimed is not given back at once.
+    """
     held = Counter(each.tenant for each in at_work)
-    last = [tenant for tenant, count in held.items() if count >= lanes - 1]
+    without = [tenant for tenant, count in held.items() if count >= lanes - 1]
     large = sum(isinstance(each, ClaimedDocument) and not each.is_small for each in at_work)
     small = 0 < lanes - 1 <= large
     try:
         return await queue.claim(
-            services.database, worker, kind, lease_s=services.settings.lease_s, last=last, small=small
+            services.database, worker, kind, lease_s=services.settings.lease_s, without=without, small=small
         )
     except DatabaseUnavailable:
         log.warning("the database does not answer; trying again")

@@ -37,8 +37,8 @@ with recursive waiting (tenant_id) as (
 ), next as (
     select i.tenant_id, i.job_id, i.n
     from (select w.tenant_id from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = %(kind)s
-          where w.tenant_id is not null
-          order by w.tenant_id = any(%(last)s::integer[]), t.at nulls first, w.tenant_id) w
+          where w.tenant_id <> all(%(without)s::integer[])
+          order by t.at nulls first, w.tenant_id) w
     cross join lateral (
         select i.tenant_id, i.job_id, i.n from job_items i
         where i.kind = %(kind)s and i.tenant_id = w.tenant_id and {CLAIMABLE}

@@ -88,15 +88,22 @@ async def claim(
     kind: JobKind,
     *,
     lease_s: float,
-    last: Sequence[TenantNumber] = (),
+    without: Sequence[TenantNumber] = (),
     small: bool = False,
 ) -> ClaimedDocument | ClaimedRechunk | ClaimedTask | None:
     """Claim an item that waits or whose worker has died: of the tenant that was served longest ago, its oldest.
 
-    Of a tenant in `last` only if no other waits; `small`: only a small document. Uploads of the same document are
+    `without`: of no tenant in it; `small`: only a small document. Uploads of the same document are
     claimed one after the other, in the order in which they were accepted.
     """
-    key = {"worker": worker, "kind": kind, "lease": lease_s, "last": list(last), "small": small, "count_death": True}
+    key = {
+        "worker": worker,
+        "kind": kind,
+        "lease": lease_s,
+        "without": list(without),
+        "small": small,
+        "count_death": True,
+    }
     async with database.operator() as connection:
         found = await fetch_one(connection, CLAIM, key)
     if found is None:

@@ -68,18 +68,20 @@ async def test_several_workers_claim_each_document_once(new_tenant: NewTenant, s
     assert len(claimed) == len(set(claimed)) == 60
 
 
-async def test_a_tenant_that_has_its_lanes_comes_after_all_others(new_tenant: NewTenant, services):
+async def test_the_last_lane_is_left_to_others(new_tenant: NewTenant, services):
     for client in (await new_tenant(), await new_tenant()):
         for number in range(2):
             await accept(client, f"Sentence {number}.")
 
-    async def claim(*last):
-        return (await queue.claim(services.database, "worker", "ingest", lease_s=60, last=last)).tenant
+    async def claim(*without):
+        claimed = await queue.claim(services.database, "worker", "ingest", lease_s=60, without=without)
+        return claimed and claimed.tenant
 
     greedy, other = await claim(), await claim()
     assert greedy != other
     assert await claim(greedy) == other, "it would be the first one's turn"
-    assert await claim(greedy) == greedy, "no other waits"
+    assert await claim(greedy) is None, "no other waits, and one may come"
+    assert await claim() == greedy
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
