@@ -28,7 +28,7 @@ async def small_candidate_set(
     if where.candidates:
         # Each stops at the limit, so a wide one costs no more than a narrow one.
         arrays = [
-            f"array(select document_id from ({query}) q limit %(limit)s) as of_{n}"  # noqa: S608
+            f"array(select document from ({query}) q limit %(limit)s) as of_{n}"  # noqa: S608
             for n, query in enumerate(where.candidates)
         ]
         found = await fetch_one(connection, f"select {', '.join(arrays)}", key)
@@ -36,7 +36,7 @@ async def small_candidate_set(
         key["candidates"] = min(found.values(), key=len)
         if len(key["candidates"]) > documents:
             return None
-        listed = "d.id = any(%(candidates)s)"
+        listed = "d.number = any(%(candidates)s::bigint[])"
     rows = await fetch_all(
         connection,
         f"""

@@ -30,7 +30,7 @@ COLUMNS: dict[Column, str] = {
     "created_at": "d.created_at",
 }
 TYPES: dict[Column, str] = {"document_id": "text", "source": "text", "created_at": "timestamptz"}
-# How much of a key and of a text document_values holds (migration 0002).
+# How much of a key and of a text document_values holds (migration 0015).
 KEY_PREFIX, TEXT_PREFIX = 100, 200
 
 
@@ -38,7 +38,8 @@ KEY_PREFIX, TEXT_PREFIX = 100, 200
 class Condition:
     """`sql` is a boolean expression over the alias `d` (documents); its parameters are named `f_…`.
 
-    Each of `candidates` is a query for document ids that an index answers: it finds all that match, and maybe more.
+    Each of `candidates` is a query for numbers of documents that an index answers: it finds all that match, and maybe
+    more.
     Row-level security keeps both with the tenant.
     """
 
@@ -125,7 +126,7 @@ def _candidates(filter_: Filter, parameters: _Parameters) -> list[str]:
         case Compares(Metadata() as key, op, value):
             return [_from_values(key, _kind(value), f"{RANGES[op][0]}= {parameters.put(_indexed(value))}", parameters)]
         case Is() | Compares():
-            return [f"select d.id as document_id from documents d where {_sql(filter_, parameters)}"]  # noqa: S608
+            return [f"select d.number as document from documents d where {_sql(filter_, parameters)}"]  # noqa: S608
         case Not():
             return []
 
@@ -144,7 +145,7 @@ def _equal(key: Metadata, values: Sequence[Scalar], parameters: _Parameters) -> 
 def _from_values(key: Metadata, kind: str, comparison: str, parameters: _Parameters) -> str:
     column = "text" if kind == "text" else "number"
     name = parameters.put(key.name[:KEY_PREFIX])
-    return f"select v.document_id from document_values v where v.key = {name}::text and v.{column} {comparison}"  # noqa: S608
+    return f"select v.document from document_values v where v.key = {name}::text and v.{column} {comparison}"  # noqa: S608
 
 
 def _kind(value: Scalar) -> str:

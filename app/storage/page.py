@@ -12,10 +12,10 @@ def within_bytes(query: str, size: str, order: str) -> str:
     return f"""
         select * from (
             select page.*, sum({size}) over (order by {order}) as reached, count(*) over () as found,
-                   row_number() over (order by {order}) as number
+                   row_number() over (order by {order}) as nth
             from ({query}) page
         ) page
-        where number = 1 or reached <= {MAX_PAGE_BYTES} order by {order}
+        where nth = 1 or reached <= {MAX_PAGE_BYTES} order by {order}
         """  # noqa: S608 - the parts are our own
 
 
