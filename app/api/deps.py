@@ -26,6 +26,8 @@ from app.services import Services
 from app.storage.key_lookups import KeyLookups
 from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, tenant_by_slug
 
+# One holds an id of up to 512 characters, of four bytes each, in base64.
+MAX_CURSOR = 3000
 # Characters of an unknown parameter's name that the answer repeats.
 MAX_NAMED = 100
 
@@ -205,7 +207,7 @@ class Page:
     def __init__(
         self,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+        cursor: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> None:
         self.limit = limit
         self._cursor = cursor
@@ -240,5 +242,5 @@ def page_of(rows: list[Any], limit: int, key: Callable[[Any], list[Any]]) -> dic
 
 
 def page_with(data: list[Any], more: bool, key: Callable[[Any], list[Any]]) -> dict[str, Any]:
-    cursor = base64.urlsafe_b64encode(json.dumps(key(data[-1])).encode()).decode() if more else None
+    cursor = base64.urlsafe_b64encode(json.dumps(key(data[-1]), ensure_ascii=False).encode()).decode() if more else None
     return {"data": data, "has_more": more, "next_cursor": cursor}

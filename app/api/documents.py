@@ -2,43 +2,41 @@ from __future__ import annotations
 
 from dataclasses import fields
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
-from app.api.deps import IngestTenant, KeyFirst, PageDep, ReadTenant, ServicesDep, page_with
+from app.api.deps import IngestTenant, PageDep, ReadTenant, ServicesDep, page_with
 from app.api.filters import Filters, filter_of, filters_in_query
 from app.api.jobs import job_out
+from app.api.raw_path import RawPathRoute
 from app.api.schemas import Body, ChunkOut, DocumentOut, JobOut, Page, SpanOut
-from app.errors import InvalidInput, NotFound
-from app.language.marks import MAX_MARKS, has_long_run
-from app.language.unicode import clean
+from app.errors import NotFound
 from app.services import Services
 from app.storage import documents
+from app.storage.document_ids import DocumentId
 from app.storage.documents import Document
 from app.storage.filters import Filter
 from app.storage.processing import Processing, processing
 from app.storage.rechunking import create_rechunk_job
 
-router = APIRouter(route_class=KeyFirst, prefix="/documents", tags=["Documents"])
-
-# An id is at most 200 characters in NFC; decomposed, a Korean syllable is three.
-MAX_SENT_ID = 600
+router = APIRouter(route_class=RawPathRoute, prefix="/documents", tags=["Documents"])
 
 
-def document_id(id: Annotated[str, Path(description="May hold slashes: it is the caller's own id")]) -> str:
-    if len(id) > MAX_SENT_ID:
+def _decoded(sent: str) -> str:
+    if not sent:
         raise NotFound
-    if has_long_run(id):
-        raise InvalidInput(f"The id holds more than {MAX_MARKS} combining marks in a row.", pointer="/id")
-    try:
-        return clean(id)
-    except ValueError:
-        raise NotFound from None
+    return unquote(sent, errors="surrogateescape")
 
 
 FiltersInQuery = Annotated[Filter | None, Depends(filters_in_query)]
-DocumentId = Annotated[str, Depends(document_id)]
+IdInPath = Annotated[
+    DocumentId,
+    BeforeValidator(_decoded),
+    Path(description="The document's id, percent-encoded: `/` as `%2F`, so that no part of it is taken for a route"),
+]
 
 
 @router.get("", response_model=Page[DocumentOut])
@@ -85,7 +83,7 @@ async def rechunk(
 
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
-async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep, page: PageDep) -> dict[str, Any]:
+async def list_chunks(tenant: ReadTenant, id: IdInPath, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List a document's chunks in its order, each with its page and its span in the text."""
     after = page.after(int)
     rows, more = await documents.list_chunks(
@@ -106,14 +104,14 @@ async def list_chunks(tenant: ReadTenant, id: DocumentId, services: ServicesDep,
 
 
 @router.get("/{id:path}")
-async def get_document(tenant: ReadTenant, id: DocumentId, services: ServicesDep) -> DocumentOut:
+async def get_document(tenant: ReadTenant, id: IdInPath, services: ServicesDep) -> DocumentOut:
     """Show a document."""
     document = await documents.get_document(services.database, tenant.number, id)
     return _shown(document, _processing(services))
 
 
 @router.delete("/{id:path}", status_code=204)
-async def delete_document(tenant: IngestTenant, id: DocumentId, services: ServicesDep) -> None:
+async def delete_document(tenant: IngestTenant, id: IdInPath, services: ServicesDep) -> None:
     """Delete a document. It is gone from the very next query."""
     await documents.delete_document(services.database, tenant.number, id)
 

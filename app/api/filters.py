@@ -23,6 +23,7 @@ from pydantic import (
 from app.api.problems import pointer
 from app.errors import InvalidInput
 from app.language.unicode import MAX_METADATA_BYTES, clean
+from app.storage.document_ids import clean_id
 from app.storage.filters import (
     All,
     Compares,
@@ -121,8 +122,10 @@ def _checked(key: str, op: Op, value: Any) -> Scalar:
         raise ValueError(f"is text or a number, for '{op}'")
     if key == "created_at":
         return _time(scalar)
-    if key == "document_id" and not isinstance(scalar, str):
-        raise ValueError("is text, for 'document_id'")
+    if key == "document_id":
+        if not isinstance(scalar, str):
+            raise ValueError("is text, for 'document_id'")
+        return clean_id(scalar)
     if key == "source" and not isinstance(scalar, str | None):
         raise ValueError("is text or null, for 'source'")
     return scalar

@@ -12,13 +12,14 @@ from starlette.datastructures import FormData, UploadFile
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.json_bodies import LARGE_BODY_BYTES, checked_body
-from app.api.schemas import RESERVED_ID, DocumentId, IngestBody, JobOut, TextDocument
+from app.api.schemas import IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
 from app.errors import InvalidInput, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
+from app.storage.document_ids import MADE_BY_THE_SERVICE, NewDocumentId
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
 from app.storage.tenancy import TenantNumber
@@ -28,7 +29,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 MAX_FILES = 1000
 MAX_FIELDS, MAX_FIELD_BYTES = 10, 1 << 20
 FIELDS = ("file", "metadata", "id")
-DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
+DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(NewDocumentId)
 BODIES = TypeAdapter(IngestBody)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
 MULTIPART = {
@@ -140,7 +141,7 @@ async def _save_all(
 
 def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Upload:
     return Upload(
-        document_id=document.id or f"{RESERVED_ID}{blob.sha256.hex()[:32]}",
+        document_id=document.id or f"{MADE_BY_THE_SERVICE}{blob.sha256.hex()[:32]}",
         blob=blob.path,
         size=blob.size,
         sha256=blob.sha256,

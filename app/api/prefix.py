@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.raw_path import raw_path
 
 
 class Prefix:
@@ -25,13 +29,15 @@ class Prefix:
         await self._app(self._without_prefix(scope), receive, send_with_prefix)
 
     def _without_prefix(self, scope: Scope) -> Scope:
-        if not f"{scope['path']}/".startswith(f"{self._prefix}/"):
+        depth = self._prefix.count("/") + 1
+        parts = raw_path(scope).split("/", depth)
+        if unquote("/".join(parts[:depth])) != self._prefix:
             return scope
-        raw: bytes = scope.get("raw_path") or b""
+        rest = "/" + "".join(parts[depth:])
         return {
             **scope,
             "path": scope["path"].removeprefix(self._prefix) or "/",
-            "raw_path": raw.removeprefix(self._prefix.encode()) or b"/",
+            "raw_path": rest.encode(errors="surrogateescape"),
         }
 
     def _located(self, name: bytes, value: bytes) -> bytes:

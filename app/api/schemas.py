@@ -9,12 +9,12 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
+from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
-RESERVED_ID = "doc_"
 # What pydantic itself checks the rest of: it would take dates, numbers and times without an offset too.
 WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$", re.ASCII)
 
@@ -25,12 +25,6 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must hold more than white space")
     return text
-
-
-def _own_id(document_id: str) -> str:
-    if document_id.startswith(RESERVED_ID):
-        raise ValueError(f"ids that begin with {RESERVED_ID!r} are made by the service; choose another")
-    return document_id
 
 
 def _with_offset(value: Any) -> Any:
@@ -47,14 +41,6 @@ def _future(time: datetime) -> datetime:
 
 Input = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), CLEAN, AfterValidator(_not_blank)
-]
-# Decomposed, a Korean syllable is three characters.
-DocumentId = Annotated[
-    str,
-    StringConstraints(max_length=600),
-    CLEAN_LINE,
-    StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$"),
-    AfterValidator(_own_id),
 ]
 Short = Annotated[str, StringConstraints(max_length=500), CLEAN_LINE]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
@@ -83,7 +69,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 class TextDocument(Body):
-    id: DocumentId | None = None
+    id: NewDocumentId | None = None
     text: Text
     title: Short | None = None
     source: Short | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -50,6 +51,11 @@ async def call_async(client: httpx.AsyncClient, method: str, path: str, **option
     except httpx.HTTPError as error:
         raise _broken(client.base_url, error) from None
     return _answer(response)
+
+
+def document_path(document_id: str) -> str:
+    """Return the path of the document's route; its dots are encoded too, since clients take `..` for a step up."""
+    return f"/documents/{quote(document_id, safe='').replace('.', '%2E')}"
 
 
 def list_all(client: httpx.Client, path: str, **params: Any) -> Iterator[Any]:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import httpx
 from tqdm import tqdm
 
-from app.cli.client import ServiceRefused, call, list_all
+from app.cli.client import ServiceRefused, call, document_path, list_all
 from app.errors import KyujangError
 from app.evaluation.metrics import DEPTH, measure
 from app.evaluation.questions import BadFile, Query, examples_of
@@ -73,9 +72,9 @@ def relevant_documents(
 
 def _is_there(client: httpx.Client, document: str) -> bool:
     try:
-        call(client, "GET", f"/documents/{quote(document)}")
+        call(client, "GET", document_path(document))
     except ServiceRefused as refused:
-        if refused.status_code == 404:
+        if refused.status_code in (404, 422):
             return False
         raise
     return True

@@ -7,8 +7,8 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -17,12 +17,15 @@ from typing import Annotated, NoReturn
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from app.errors import KyujangError
+from app.language.marks import cut_runs
 from app.language.unicode import clean
+from app.storage.document_ids import MADE_BY_THE_SERVICE, NewDocumentId
 
-# The service's rule, on its regex engine: Python's own \w differs.
-FITTING: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$")])
-MAX_ID, MAX_PREFIX, MAX_LABEL = 200, 100, 200
-MADE_BY_THE_SERVICE = "doc_"
+TAKEN: TypeAdapter[str] = TypeAdapter(NewDocumentId)
+# What the service of 0.1 took: where a path had more, its document has a substitute. On pydantic's regex engine, whose
+# \w differs from Python's own.
+TAKEN_BY_0_1: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(pattern=r"^[\w.\-:/ ]{1,200}$")])
+MAX_SUBSTITUTE, MAX_PREFIX, MAX_LABEL = 200, 100, 200
 # The end of a substitute. A path that ends like one gets a substitute too, so that the two cannot collide.
 SUBSTITUTE = re.compile(r":[0-9a-f]{16}$")
 # Hidden files, and what office programs and operating systems leave in folders.
@@ -31,11 +34,20 @@ NEVER = (".*", "~$*", "Thumbs.db", "desktop.ini", "__MACOSX")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file, the id of its document, and the label of the folder it was found in."""
+    """A file, the id of its document, the label of its folder, and the id that 0.1 gave it if that is another."""
 
     path: Path
     id: str
     folder: str | None = None
+    earlier_id: str | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.id,) if self.earlier_id is None else (self.id, self.earlier_id)
+
+    def as_stored(self, stored: Container[str]) -> Source:
+        """Return it under the id that its document has already: a document keeps 0.1's."""
+        return next((replace(self, id=each) for each in self.ids if each in stored), self)
 
 
 def find(
@@ -57,19 +69,17 @@ def find(
 
 
 def present(paths: Sequence[Path], *, prefix: str = "") -> set[str]:
-    """Return the ids of all files, including those that find() skips. Raises KyujangError."""
-    return {source.id for source in _sources(paths, lambda *_: False, prefix, None)}
+    """Return the ids of all files, those of 0.1 and of files that find() skips included. Raises KyujangError."""
+    return {each for source in _sources(paths, lambda *_: False, prefix, None) for each in source.ids}
 
 
-def document_id(relative: str, prefix: str = "") -> str:
+def document_id(relative: str, prefix: str = "", rule: TypeAdapter[str] = TAKEN) -> str:
     """Return the path if the service accepts it as an id; else something readable that ends with the path's hash.
 
     It is the same on every file system, NFC or NFD.
     """
     wanted = unicodedata.normalize("NFC", prefix + relative)
-    if _fits(wanted) and not wanted.startswith(MADE_BY_THE_SERVICE) and not SUBSTITUTE.search(wanted):
-        return wanted
-    return _substitute(wanted, prefix, of=wanted)
+    return wanted if _fits(wanted, rule) else _substitute(wanted, prefix, of=wanted)
 
 
 def file_name(source: Source) -> str:
@@ -79,10 +89,11 @@ def file_name(source: Source) -> str:
 
 def _substitute(wanted: str, prefix: str, *, of: str) -> str:
     digest = hashlib.sha256(of.encode(errors="surrogatepass")).hexdigest()[:16]
-    readable = "".join(character if _fits(character) else "_" for character in wanted)
+    kept = prefix if wanted.startswith(prefix) else ""
+    readable = cut_runs(kept + "".join(map(_readable, wanted[len(kept) :])))
     if readable.startswith(MADE_BY_THE_SERVICE):
         readable = readable.replace("_", "-", 1)
-    room = MAX_ID - len(":") - len(digest)
+    room = MAX_SUBSTITUTE - len(":") - len(digest)
     if len(readable) > room:
         # The file's name says more than the folders above it.
         readable = f"{prefix}_{readable[-(room - len(prefix) - 1) :]}"
@@ -93,8 +104,8 @@ def _sources(paths: Sequence[Path], skip: Callable[[str, bool], bool], prefix: s
     prefix = unicodedata.normalize("NFC", prefix)
     if prefix and (len(prefix) > MAX_PREFIX or document_id("", prefix) != prefix):
         raise KyujangError(
-            f"No document id can begin with {prefix!r}: a prefix has at most {MAX_PREFIX} letters, digits, spaces and "
-            f"_ . - : /, and does not begin with {MADE_BY_THE_SERVICE}."
+            f"No document id can begin with {prefix!r}: a prefix has at most {MAX_PREFIX} characters, all "
+            f"printable, and does not begin with {MADE_BY_THE_SERVICE}."
         )
     found: dict[str, Source] = {}
     for path in paths:
@@ -116,11 +127,11 @@ def _of_one(path: Path, skip: Callable[[str, bool], bool], prefix: str, label: s
     taken: set[str] = set()
     # NFC first: of two names that differ in nothing else, that one keeps the id.
     for relative in sorted(files, key=lambda each: (not unicodedata.is_normalized("NFC", each), each)):
-        name = document_id(relative, prefix)
+        name, earlier = document_id(relative, prefix), document_id(relative, prefix, TAKEN_BY_0_1)
         if name in taken:
-            name = _substitute(name, prefix, of=prefix + relative)
+            name, earlier = (_substitute(each, prefix, of=prefix + relative) for each in (name, earlier))
         taken.add(name)
-        yield Source(root / relative, name, folder)
+        yield Source(root / relative, name, folder, earlier if earlier != name else None)
 
 
 def _files(path: Path, skip: Callable[[str, bool], bool]) -> tuple[Path, list[str]]:
@@ -181,16 +192,18 @@ def _matches(relative: str, pattern: str) -> bool:
     return fnmatchcase(relative, pattern)
 
 
-def _fits(text: str) -> bool:
-    return _fits_character(text) if len(text) == 1 else _validates(text)
+def _fits(text: str, rule: TypeAdapter[str]) -> bool:
+    return not text.startswith(MADE_BY_THE_SERVICE) and not SUBSTITUTE.search(text) and _validates(text, rule)
 
 
-def _validates(text: str) -> bool:
+@cache
+def _readable(character: str) -> str:
+    return character if _validates(character, TAKEN_BY_0_1) else "_"
+
+
+def _validates(text: str, rule: TypeAdapter[str]) -> bool:
     try:
-        FITTING.validate_python(text)
+        rule.validate_python(text)
     except ValidationError:
         return False
     return True
-
-
-_fits_character = cache(_validates)

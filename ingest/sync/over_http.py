@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.cli.client import FINISHED, ServiceRefused, call_async, list_all_async, open_async_client
+from app.cli.client import FINISHED, ServiceRefused, call_async, document_path, list_all_async, open_async_client
 from app.settings import Settings
 from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import Ended, FileRefused, Stored, described
@@ -106,7 +106,7 @@ class HttpTarget:
 
     async def delete(self, document_id: str) -> None:
         try:
-            await self._call("DELETE", f"/documents/{quote(document_id)}")
+            await self._call("DELETE", document_path(document_id))
         except ServiceRefused as refused:
             if refused.status_code != 404:
                 raise
@@ -134,7 +134,7 @@ def _portions(ids: Sequence[str]) -> Iterator[list[str]]:
     portion: list[str] = []
     used = 0
     for each in ids:
-        size = len(quote(each)) + len(quote('", "'))
+        size = len(quote(json.dumps([each], ensure_ascii=False)))
         if portion and (len(portion) == IDS_AT_ONCE or used + size > ID_BYTES_AT_ONCE):
             yield portion
             portion, used = [], 0

@@ -24,7 +24,8 @@ class AddReport:
 
     def fail(self, name: str, code: str, detail: str) -> None:
         self.counts["failed"] += 1
-        self._failures[code].append((name, detail))
+        # A name on disk may hold what a terminal would obey.
+        self._failures[code].append((name if name.isprintable() else repr(name), detail))
 
     def failures(self) -> Iterator[str]:
         """Yield lines: the most frequent reason first, each with the names of its files."""

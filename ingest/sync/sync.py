@@ -100,8 +100,9 @@ def described(source: Source, metadata: dict[str, Any] | None) -> dict[str, Any]
 async def add(target: Target, sources: Sequence[Source], options: Options, report: AddReport, bar: tqdm[Any]) -> None:
     """Add the files; `report` is kept up to date, so that it holds when this is cancelled, too. Raises KyujangError."""
     stored, own = await _stored(target, sources)
-    gone = _gone(own, sources, options)
-    await _Run(target, stored, options, report, bar).run(sources)
+    kept = [each.as_stored(stored) for each in sources]
+    gone = _gone(own, kept, options)
+    await _Run(target, stored, options, report, bar).run(kept)
     for document_id in gone:
         if options.dry_run:
             report.planned.append(("delete", document_id))
@@ -117,7 +118,8 @@ async def _stored(target: Target, sources: Sequence[Source]) -> tuple[dict[str, 
         async for document_id, document in target.documents_in_folder(folder):
             stored[document_id] = document
     own = frozenset(stored)
-    async for document_id, document in target.documents_by_id([each.id for each in sources if each.id not in own]):
+    others = [each for source in sources if own.isdisjoint(source.ids) for each in source.ids]
+    async for document_id, document in target.documents_by_id(others):
         stored[document_id] = document
     return stored, own
 
@@ -235,10 +237,8 @@ def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) 
     with source.path.open("rb") as content:
         if there is None:
             return "add"
-        same = (
-            os.fstat(content.fileno()).st_size == there.size
-            and hashlib.file_digest(content, "sha256").hexdigest() == there.sha256
-        )
+        same_size = os.fstat(content.fileno()).st_size == there.size
+        same = same_size and hashlib.file_digest(content, "sha256").hexdigest() == there.sha256
     if there.metadata.get(FOLDER) != source.folder:
         return "unchanged" if same else "taken"
     return "unchanged" if same and _as_json(there.metadata) == _as_json(wanted) else "replace"

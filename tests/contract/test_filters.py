@@ -23,7 +23,9 @@ KEYS = ["k", "a.b", "", "q\"'; --", "키", "x" * 150]
 TEXTS = ["", "a", "b", "%s", "7", "true", "'\"\\", "한글", "z" * 250, "z" * 250 + "a", "😀"]
 NUMBERS = [0, 1, 7, -1, 0.5, 7.0, 1e300, 2**53, 2**53 + 1, 2**63 - 1]
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-IDS = [f"d {n}" for n in range(8)]
+IDS = sorted(
+    ["d 1", "a/chunks", "..", "/a", "보고서 (최종) v2.pdf", "a+b&c#d?.txt", "50% [old].md", "\U00020000" * 512]
+)
 
 scalars = st.one_of(st.none(), st.booleans(), st.sampled_from(NUMBERS), st.sampled_from(TEXTS))
 comparable = st.one_of(st.sampled_from(NUMBERS), st.sampled_from(TEXTS))

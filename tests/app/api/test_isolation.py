@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -83,7 +84,7 @@ class World:
 
     def path(self, route: str) -> str:
         names = {"prompt": self.prompt, "adapter": self.adapter, "name": "own"}
-        return route.format(document=self.document, job=self.job, **names)
+        return route.format(document=quote(self.document, safe=""), job=self.job, **names)
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +92,14 @@ async def world(new_tenant: NewTenant, services) -> World:
     owner, stranger = [
         await new_tenant(name, ("query", "read", "ingest", "adapters")) for name in ("owner", "stranger")
     ]
-    job = await ingest_text(owner, SECRET, id="haetae/plan 1", title="Haetae")
+    document = "haetae/50% (plan) #1?/chunks"
+    job = await ingest_text(owner, SECRET, id=document, title="Haetae")
     number = (await tenant_by_slug(services.database, "owner")).number
     await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
     await registry.set_status(services.database, number, World.adapter, 1, "ready")
     await activation.activate(services.database, number, World.adapter, 1)
     task, _ = await job_creation.create_job(services.database, number, jobs.Task("evaluate", World.adapter, 1))
-    world = World(owner, stranger, "haetae/plan 1", job["id"], task.id)
+    world = World(owner, stranger, document, job["id"], task.id)
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
     return world
 
@@ -134,8 +136,8 @@ async def test_nothing_of_another_tenant_shows(world, method, route):
 
 async def test_the_owner_still_has_it_all(world):
     """After the walk above, deletions included."""
-    document = await world.owner.get(f"/documents/{world.document}")
-    chunks = (await world.owner.get(f"/documents/{world.document}/chunks")).json()["data"]
+    document = await world.owner.get(world.path("/documents/{document}"))
+    chunks = (await world.owner.get(world.path("/documents/{document}/chunks"))).json()["data"]
     answer = (await world.owner.post("/query", json={"input": "What is the launch code of project Haetae?"})).json()
     assert document.json()["title"] == "Haetae"
     assert chunks[0]["text"] == SECRET
@@ -162,9 +164,9 @@ async def test_anothers_task_is_an_unknown_job(world, method, path):
 
 async def test_the_same_id_is_each_tenants_own(world):
     await ingest_text(world.stranger, "A recipe.", id=world.document)
-    assert (await world.stranger.get(f"/documents/{world.document}")).json()["bytes"] == len("A recipe.")
-    assert (await world.stranger.delete(f"/documents/{world.document}")).status_code == 204
-    assert (await world.owner.get(f"/documents/{world.document}")).status_code == 200
+    assert (await world.stranger.get(world.path("/documents/{document}"))).json()["bytes"] == len("A recipe.")
+    assert (await world.stranger.delete(world.path("/documents/{document}"))).status_code == 204
+    assert (await world.owner.get(world.path("/documents/{document}"))).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "route"), [*BY_ID, *LISTING, *ELSEWHERE])

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.main import create_app
 from app.settings import Settings
+from tests.conftest import ingest_text
 from tests.docs.loads import Loads
 
 PREFIX = "/team/kyujang"
@@ -29,7 +30,7 @@ async def behind(request, services, tenant):
         assert scope["path"].startswith(PREFIX)
         if request.param == "taken off":
             scope["path"] = scope["path"].removeprefix(PREFIX)
-            scope["raw_path"] = scope["raw_path"].removeprefix(PREFIX.encode())
+            scope["raw_path"] = scope["raw_path"].replace(b"%6B", b"k").removeprefix(PREFIX.encode())
         await app(scope, receive, send)
 
     transport = httpx.ASGITransport(proxy)
@@ -61,6 +62,15 @@ async def test_errors_and_limits_are_those_of_the_route(behind):
     assert (await behind.post("/ingest", **large)).status_code == 400
     assert (await behind.get("/documents?colour=red")).status_code == 422
     assert (await behind.get("/nothing")).status_code == 404
+
+
+async def test_an_encoded_slash_is_part_of_an_id(behind, worker):
+    await ingest_text(behind, "Below a prefix.", id="a/chunks")
+    for prefix in (PREFIX, PREFIX.replace("k", "%6B")):
+        found = await behind.get(f"https://proxy.example{prefix}/documents/a%2Fchunks")
+        assert found.json()["id"] == "a/chunks"
+    assert (await behind.get(f"{PUBLIC}/documents/a%2Fchunks/chunks")).status_code == 200
+    assert (await behind.get("https://proxy.example/team%2Fkyujang/documents/a%2Fchunks")).status_code == 404
 
 
 async def test_what_only_begins_like_the_prefix_is_not_below_it(services, tenant):

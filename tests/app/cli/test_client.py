@@ -1,10 +1,13 @@
-"""Lists that come in pages."""
+"""Lists that come in pages, and the paths of documents."""
 
 from __future__ import annotations
 
-import httpx
+from urllib.parse import unquote
 
-from app.cli.client import call_async, list_all, list_all_async
+import httpx
+import pytest
+
+from app.cli.client import call, call_async, document_path, list_all, list_all_async
 
 PAGES = {
     "": {"data": [1, 2], "next_cursor": "b"},
@@ -30,3 +33,19 @@ async def test_so_is_one_that_is_asked_for_with_retries():
             return await call_async(client, method, path, **options)
 
         assert [each async for each in list_all_async(request, "/things", limit=2)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("document_id", ["..", "a/../b", "a/chunks", "//x", "50% [old].md", "a+b&c#d?.txt", "보고서"])
+def test_a_document_is_asked_for_by_its_whole_id(document_id):
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(200, json={})
+
+    with httpx.Client(base_url="http://kyujang/below", transport=httpx.MockTransport(answer)) as client:
+        call(client, "GET", document_path(document_id))
+    (path,) = asked
+    assert path.startswith("/below/documents/")
+    assert path.count("/") == 3
+    assert unquote(path.rpartition("/")[2]) == document_id

@@ -76,6 +76,7 @@ async def test_the_examples_are_found_by_the_names_of_their_files(new_tenant, ur
     ("gold", "message"),
     [
         ({"gold_doc_ids": ["moon", "없음", "nothing/here"]}, "2 gold document ids ('nothing/here', '없음') of 3"),
+        ({"gold_doc_ids": ["moon/chunks", "x" * 513]}, "2 gold document ids ('moon/chunks', 'xxx"),
         ({"gold_sources": ["none.pdf"]}, "no document of 1 gold source ('none.pdf')"),
     ],
 )
@@ -98,7 +99,7 @@ async def test_a_document_that_cannot_be_taken_in_is_named(measured, files, tmp_
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"doc_id": "no id?!", "text": "a"}, "/documents/0/id"),
+        ({"doc_id": "no\x07id", "text": "a"}, "/documents/0/id"),
         ({"doc_id": "long", "text": "x" * (17 << 20)}, "'long' is larger than 16777216 bytes"),
     ],
 )

@@ -12,17 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from app.api.schemas import DocumentId
 from app.errors import KyujangError
+from app.storage.document_ids import NewDocumentId
 from ingest.sync.folder import Source, document_id, find, present
 
-SERVICE_TAKES: TypeAdapter[str] = TypeAdapter(DocumentId)
+SERVICE_TAKES: TypeAdapter[str] = TypeAdapter(NewDocumentId)
 # What a path below a folder can be on Linux: bytes that are no text, too, as lone surrogates.
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=120).filter(
     lambda n: n not in (".", "..")
 )
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
-PREFIXES = st.sampled_from(["", "2026/", "부서:", "x" * 100])
+PREFIXES = st.sampled_from(["", "2026/", "부서:", "(가) ", "x" * 100])
 
 
 def ids(paths, *, include=(), exclude=(), **more):
@@ -43,6 +43,7 @@ def write(root, *names):
 @example("x\udcff.txt", "")
 @example("²/क्षत्रिय.txt", "")
 @example("a\n", "")
+@example("e" + "\u0301" * 31, "")
 def test_every_path_has_an_id_that_the_service_takes_as_it_is(path, prefix):
     made = document_id(path, prefix)
     assert SERVICE_TAKES.validate_python(made) == made
@@ -65,14 +66,36 @@ def test_no_two_paths_have_one_id(paths):
     [
         ("a/b.txt", r"a/b\.txt"),
         ("규정/연차 휴가.hwp", r"규정/연차 휴가\.hwp"),
-        ("report (final).pdf", r"report _final_\.pdf:[0-9a-f]{16}"),
-        ("보고서(최종).hwp", r"보고서_최종_\.hwp:[0-9a-f]{16}"),
+        ("보고서 (최종) v2.pdf", r"보고서 \(최종\) v2\.pdf"),
+        ("deep/" * 60 + "end.txt", r"(deep/){60}end\.txt"),
         ("doc_1.txt", r"doc-1\.txt:[0-9a-f]{16}"),
-        ("deep/" * 60 + "end.txt", r"_.*deep/end\.txt:[0-9a-f]{16}"),
+        ("two\nlines (1).txt", r"two_lines _1_\.txt:[0-9a-f]{16}"),
+        ("deep/" * 110 + "end.txt", r"_.*deep/end\.txt:[0-9a-f]{16}"),
     ],
 )
 def test_an_id_can_be_read(path, made):
     assert re.fullmatch(made, document_id(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "ids"),
+    [
+        ("a/b.txt", "", ["a/b.txt"]),
+        ("doc_1.txt", "", ["doc-1.txt:bcaabd834f7b4e31"]),
+        ("보고서 (최종).hwp", "", ["보고서 (최종).hwp", "보고서 _최종_.hwp:8c6175c342390ec6"]),
+        ("a+b&c#d?.txt", "in/", ["in/a+b&c#d?.txt", "in/a_b_c_d_.txt:fd23c1d99f1eb967"]),
+        (
+            "가" * 60 + " [1].hwp",
+            "부서: ",
+            [f"부서: {'가' * 60} [1].hwp", f"부서: {'가' * 60} _1_.hwp:2a52e2aff4e9699c"],
+        ),
+    ],
+)
+def test_the_id_that_0_1_gave_is_known(tmp_path, path, prefix, ids):
+    write(tmp_path, path)
+    (source,) = find([tmp_path], include=[], exclude=[], prefix=prefix)
+    assert list(source.ids) == ids
+    assert present([tmp_path], prefix=prefix) == set(ids)
 
 
 def test_folders_are_found_whole_without_what_is_hidden(tmp_path):
@@ -113,7 +136,9 @@ def test_prefix_and_label(tmp_path):
     write(tmp_path, "a.txt")
     (source,) = find([tmp_path], include=[], exclude=[], prefix="2026/", label="연보")
     assert source == Source(tmp_path / "a.txt", "2026/a.txt", "연보")
-    for prefix in ("(", "doc_", "x" * 101):
+    (source,) = find([tmp_path], include=[], exclude=[], prefix="(1) ")
+    assert source.id == "(1) a.txt"
+    for prefix in ("\n", "doc_", "x" * 101):
         with pytest.raises(KyujangError, match="prefix"):
             ids([tmp_path], prefix=prefix)
     for label in ("", " ", "x" * 201, "\udcff"):

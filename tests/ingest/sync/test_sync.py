@@ -60,6 +60,35 @@ async def test_a_name_from_another_system_is_the_same_document(command, shelf):
 
 
 @pytest.mark.usefixtures("working")
+async def test_a_path_is_an_id_whatever_is_in_it(command, tmp_path):
+    client, _, add_ = await command()
+    names = ["a+b&c#d?.txt", "50% [old].md", "mail.eml/text", "a/chunks", '%2F/x\\y "z".txt']
+    write(tmp_path / "odd", {name: f"This is {name}." for name in names})
+    assert (await add_(tmp_path / "odd"))[0] == 0
+    assert sorted(await stored(client)) == sorted(names)
+    assert "5 unchanged" in (await add_(tmp_path / "odd"))[1]
+    for name in names[1:]:
+        (tmp_path / "odd" / name).unlink()
+    assert "1 unchanged, 0 failed, 4 deleted" in (await add_(tmp_path / "odd", "--delete"))[1]
+    assert list(await stored(client)) == names[:1]
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_document_keeps_the_id_that_0_1_gave_it(command, shelf):
+    client, _, add_ = await command()
+    path, earlier = "규정/출장 (국내).txt", "규정/출장 _국내_.txt:85f4e35092158053"
+    await ingest_text(client, FILES[path], id=earlier, source="출장 (국내).txt", metadata={"folder": "shelf"})
+    assert (await add_(shelf, "--delete"))[1] == "2 added, 0 replaced, 1 unchanged, 0 failed, 0 deleted.\n"
+    write(shelf, {path: "국내 출장은 이틀 전에 알린다."})
+    assert (await add_(shelf, "--delete"))[1] == "0 added, 1 replaced, 2 unchanged, 0 failed, 0 deleted.\n"
+    assert sorted(await stored(client)) == sorted([*IDS, earlier])
+    assert "0 deleted" in (await add_(shelf, "--delete", "--exclude", "출장*"))[1]
+    (shelf / path).unlink()
+    assert "1 deleted" in (await add_(shelf, "--delete"))[1]
+    assert sorted(await stored(client)) == IDS
+
+
+@pytest.mark.usefixtures("working")
 async def test_metadata_is_as_the_command_says(command, shelf):
     client, _, add_ = await command()
     await add_(shelf, "--metadata", '{"연도": 2026}', "--label", "서가", "--prefix", "in/")
@@ -130,7 +159,7 @@ async def test_a_dry_run_does_nothing(command, shelf):
 @pytest.mark.usefixtures("working")
 async def test_failures_are_told_by_reason_and_stop_nothing(command, shelf):
     client, _, add_ = await command()
-    write(shelf, {"빈 글.txt": "", "empty.txt": " \n", "broken.pdf": "%PDF-1.7\nno more"})
+    write(shelf, {"빈 글.txt": "", "empty.txt": " \n", "broken\x1b[2J.pdf": "%PDF-1.7\nno more"})
     with (shelf / "huge.bin").open("wb") as huge:
         huge.truncate(201 << 20)
     status, printed, complaints = await add_(shelf)
@@ -138,6 +167,7 @@ async def test_failures_are_told_by_reason_and_stop_nothing(command, shelf):
     lines = complaints.splitlines()
     assert [line for line in lines if not line.startswith("  ")] == ["empty (2)", "corrupt (1)", "too_large (1)"]
     assert f"  {shelf}/빈 글.txt: " in complaints
+    assert f"  {str(shelf / 'broken')!r}"[:-1] + "\\x1b[2J.pdf': " in complaints
     assert "KYUJANG_MAX_UPLOAD_MB" in complaints
     assert len(await stored(client)) == 3
 
