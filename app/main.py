@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app import __version__
 from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
@@ -78,7 +79,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
                 each.cancel()
 
     servers = [{"url": settings.root_path}] if settings.root_path else None
-    app = FastAPI(title="Kyujang", version="0.1.0", lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT)
+    app = FastAPI(
+        title="Kyujang", version=__version__, lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT
+    )
     app.state.wrong_keys = WrongKeys()
     app.state.key_lookups = KeyLookups()
     app.state.job_streams = JobStreams()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
+from app import __version__
 from app.settings import Settings
 from app.storage.backup.access import REPLACED, ROLE
 from app.storage.backup.destinations import Destination, open_destination
@@ -47,7 +47,7 @@ def make_backup(settings: Settings, place: Path, tell: Tell) -> Manifest:
             manifest = Manifest(
                 name=name,
                 made_at=now.isoformat(),
-                software=importlib.metadata.version("kyujang"),
+                software=__version__,
                 schema=point.schema(),
                 postgresql=point.connection.info.server_version,
                 database=database,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib.metadata
 import io
 import os
 import secrets
 import subprocess
 import sys
 import tarfile
+import tomllib
 
 import httpx
 import psycopg
@@ -123,6 +125,15 @@ async def test_a_restored_service_answers_as_before(library, settings, elsewhere
     assert (await served(elsewhere, library, "POST", "/search", **question))["contexts"] == before
     adapter = next(elsewhere.adapters.glob("*/*"))
     assert adapter.stat().st_mode & 0o777 == 0o555
+
+
+async def test_the_version_needs_no_metadata_which_an_image_lacks(library, settings, tmp_path, monkeypatch):
+    def lacking(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", lacking)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert back_up(settings, tmp_path).software == project["version"]
 
 
 async def test_a_second_backup_copies_only_what_is_new(library, settings, services, elsewhere, tmp_path, monkeypatch):
