@@ -10,7 +10,7 @@ import psycopg
 from app.storage.backup.access import REPLACED
 
 ASIDE, MOVING = ".replaced", ".replacing"
-# Tables with what belongs to them, and functions; nothing of an extension.
+# Functions, first since some take a table's row, and tables with what belongs to them; nothing of an extension.
 OBJECTS = """
 select 'table' as kind, quote_ident(relname) as name, oid, 'pg_class'::regclass as catalog from pg_class
 where relnamespace = %(source)s::regnamespace and relkind in ('r', 'p')
@@ -21,7 +21,7 @@ select 'function', quote_ident(proname) || '(' || pg_get_function_identity_argum
 OURS = f"""
 from ({OBJECTS}) found
 where not exists (select from pg_depend d where d.classid = catalog and d.objid = found.oid and d.deptype = 'e')
-order by kind desc
+order by kind
 """
 MOVE = f"select format('alter %%s %%I.%%s set schema %%I', kind, %(source)s::text, name, %(target)s::text) {OURS}"
 DROP = f"select format('drop %%s if exists %%I.%%s cascade', kind, %(source)s::text, name) {OURS}"
