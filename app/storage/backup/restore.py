@@ -19,7 +19,13 @@ from app.storage.backup.make import Tell
 from app.storage.backup.manifest import DUMP, FILES, MANIFEST, File, Manifest, hash_of, read_files
 from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
-from app.storage.backup.set_aside import ASIDE, put_folder_back, put_schema_back, set_folder_aside, set_schema_aside
+from app.storage.backup.set_aside import (
+    delete_aside,
+    put_folder_back,
+    put_schema_back,
+    set_folder_aside,
+    set_schema_aside,
+)
 from app.storage.backup.tar import unpack
 from app.storage.blobs import sync
 from app.storage.migrate import create_roles, newest_schema
@@ -132,7 +138,7 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
         undo.pop_all()
         owner.execute(f"drop schema if exists {REPLACED} cascade")
     for folder in folders:
-        shutil.rmtree(folder / ASIDE, ignore_errors=True)
+        delete_aside(folder)
     shutil.rmtree(settings.index_files, ignore_errors=True)
 
 

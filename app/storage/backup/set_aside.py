@@ -49,6 +49,12 @@ def put_folder_back(folder: Path) -> None:
         moving.rmdir()
 
 
+def delete_aside(folder: Path) -> None:
+    """Delete what is set aside: what stays there is put back by the next restore."""
+    if (folder / ASIDE).exists():
+        _remove(folder / ASIDE)
+
+
 def _others(folder: Path) -> list[Path]:
     return [each for each in folder.iterdir() if each.name not in (ASIDE, MOVING)]
 
