@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.grounding.bare_answers import affirms
+from app.grounding.bare_answers import BareAnswer, bare_answer
 from app.grounding.evidence import Evidence, Sources
 from app.grounding.json_values import Value, is_json, may_be_json, values
 from app.grounding.markers import MARKER, Marker, Span, markers_in, with_markers
@@ -67,6 +67,8 @@ class CitationChecker:
         self._citations: list[Citation] = []
         self._unsupported: list[Span] = []
         self._bare: list[Span] = []
+        self._claimed = False
+        """Whether a sentence has said something of its own: "It is." after it does not answer the question."""
         self._sources: Sources | None = None
 
     @property
@@ -153,15 +155,18 @@ class CitationChecker:
     def _check_sentence(self, start: int, stop: int, markers: Sequence[Marker]) -> None:
         sentence = self._raw[start:stop]
         hints = frozenset[int]().union(*(marker.ranks for marker in markers))
-        affirmed = affirms(MARKER.sub("", sentence))
-        pieces = self._supporting(sentence, hints) if affirmed is None else self._affirming("", affirmed)
+        bare = bare_answer(MARKER.sub("", sentence))
+        if bare and self._claimed and not bare.whole:
+            bare = None
+        pieces = self._evidence(sentence, hints, "", bare)
+        self._claimed |= bare is None and pieces is not None
         supporting = {piece.marker for piece in pieces or ()}
         cited = {citation.marker for citation in self._citations}
         corrected = with_markers(self._raw, Span(start, stop), markers, supporting, cited if pieces is None else ())
         span = Span(len(self._clean), len(self._clean) + len(corrected))
         self._clean += corrected
         self._record(span, pieces)
-        if pieces is None and affirmed is not None:
+        if pieces is None and bare and bare.whole:
             self._bare.append(span)
 
     def _check_json(self) -> None:
@@ -178,22 +183,24 @@ class CitationChecker:
     def _of_value(self, value: Value) -> Sequence[Evidence] | None:
         if value.is_literal and value.text == "null":
             return [] if self._opened().mention(value.key) else None
-        affirmed = value.text == "true" if value.is_literal else affirms(value.text)
-        if affirmed is not None:
-            return self._affirming(value.key, affirmed) or []
+        bare = (
+            BareAnswer(value.text == "true", by_verb=False, whole=True) if value.is_literal else bare_answer(value.text)
+        )
         hints = (marker.ranks for marker in markers_in(value.text, 0, len(value.text), len(self._matches)))
-        return self._supporting(value.text, frozenset[int]().union(*hints))
+        pieces = self._evidence(value.text, frozenset[int]().union(*hints), value.key, bare)
+        return [] if pieces is None and bare and bare.whole else pieces
 
     def _record(self, span: Span, pieces: Sequence[Evidence] | None) -> None:
         self._citations.extend(_citation(piece, self._matches, span) for piece in pieces or ())
         if pieces is not None and not pieces:
             self._unsupported.append(span)
 
-    def _supporting(self, sentence: str, hints: frozenset[int]) -> Sequence[Evidence] | None:
-        return self._opened().supporting(sentence, hints)
-
-    def _affirming(self, statement: str, affirmed: bool) -> Sequence[Evidence] | None:
-        return self._opened().affirming(statement, affirmed=affirmed)
+    def _evidence(
+        self, text: str, hints: frozenset[int], statement: str, bare: BareAnswer | None
+    ) -> Sequence[Evidence] | None:
+        """Return what supports the text, or for a bare one what says so of the statement."""
+        pieces = self._opened().affirming(statement, bare) if bare else None
+        return self._opened().supporting(text, hints) if pieces is None and not (bare and bare.whole) else pieces
 
     def _opened(self) -> Sources:
         # Late, since it costs milliseconds, and the first text can be shown without.

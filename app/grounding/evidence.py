@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.grounding.bare_answers import BareAnswer
 from app.grounding.links import Links, find_links
 from app.grounding.markers import MARKER, Span
 from app.language.content_words import Word, content_words, precision, terms_of
@@ -98,15 +99,16 @@ class Sources:
             return named
         return [max(best.values(), key=lambda scored: (scored[0], -scored[1].marker))[1]]
 
-    def affirming(self, statement: str, *, affirmed: bool) -> list[Evidence] | None:
-        """Return what says that `statement` is so, or is not so; none if the sources say the contrary, None if nothing.
+    def affirming(self, statement: str, answer: BareAnswer) -> list[Evidence] | None:
+        """Return what says so of `statement`; none if the sources say the contrary, None if nothing.
 
         Without content words of its own the statement is the question.
         """
-        claim = _claim(statement, frozenset())
+        claim, affirmed = _claim(statement, frozenset()), answer.affirmed
         nearest = self._nearest(claim)
         if nearest is None:
-            claim, affirmed = self._question, affirmed != bool(claim.negated)
+            flipped = bool(claim.negated) != (answer.by_verb and bool(self._question.negated))
+            claim, affirmed = self._question, affirmed != flipped
             nearest = self._nearest(claim)
         if nearest is None:
             return None
