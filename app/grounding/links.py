@@ -49,13 +49,18 @@ OPENED = re.compile(r"(?:https?|mailto):", re.IGNORECASE)
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 
-# What clients make a link of where it stands bare: with a scheme, `www.`, a domain with a path, an e-mail address.
+# What clients make a link of where it stands bare: with a scheme, `www.` or `//`, a domain or an IPv4 address with a
+# path or a port, an e-mail address. `1.2.3.4` and `1.2.3.4/1.2.3.5` are versions; `&#58;` ends a scheme.
 REST = r"[^\s<>\"'()\[\]{}`|\\^]"
+DOMAIN = r"(?:[\w-]{1,63}\.){1,8}(?:[a-z]{2,24}|xn--[a-z\d-]{1,59}|한국|닷컴|닷넷)"
+IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
+PORT = r":\d{2,5}(?![\da-z_:])"
 BARE_ADDRESS = re.compile(
     rf"(?:\b[a-z][a-z0-9+.-]{{1,20}}:/{{2}}\[?|\b(?:https?|ftp|file|wss?|data|javascript|vbscript|tel|sms|mailto|blob):\[?"
     rf"|(?<=[(\"'=<])//|\bwww\.){REST}+"
-    rf"|(?<![\w.@/-])(?:[\w-]{{1,63}}\.){{1,8}}[a-z]{{2,24}}(?::\d{{1,5}})?[/?#]{REST}*"
-    rf"|(?<![\w.+@-])[\w.+-]{{1,64}}@(?:[\w-]{{1,63}}\.){{1,8}}[a-z]{{2,24}}",
+    rf"|(?<![\w:/.])(?<!&#58;)//(?:{DOMAIN}|{IPV4})(?:{PORT})?(?:[/?#]{REST}*|(?![\da-z_(]))"
+    rf"|(?<![\w.@/-])(?:{DOMAIN}|{IPV4}(?!/{IPV4}(?![\w./-])))(?:(?:{PORT})?[/?#]{REST}*|{PORT})"
+    rf"|(?<![\w.+@-])[\w.+-]{{1,64}}@{DOMAIN}",
     re.IGNORECASE,
 )
 TRAILING = ".,;:!?*_~…。"

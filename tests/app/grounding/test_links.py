@@ -20,6 +20,13 @@ from app.grounding.links import find_links
         ("call tel:+8225550100, write to a.b@c.example.", {"tel:+8225550100", "a.b@c.example"}),
         (r"https\://a.example and https&#58;//b.example", {"https://a.example", "https://b.example"}),
         ("<https://auto.example> [x][r]\n\n[r]: <//c.example>", {"https://auto.example", "//c.example"}),
+        ("1.2.3.4/x, 10.0.0.1:8080 and 10.0.0.1:80/y?d=1", {"1.2.3.4/x", "10.0.0.1:8080", "10.0.0.1:80/y?d=1"}),
+        ("주소는 1.2.3.4/x 또는 서고.한국/가입이다", {"1.2.3.4/x", "서고.한국/가입이다"}),
+        ("at evil.example:8080, a.xn--3e0b707e:443.", {"evil.example:8080", "a.xn--3e0b707e:443"}),
+        ("//evil.example/x, //evil.example; 여기 //1.2.3.4/x", {"//evil.example/x", "//evil.example", "//1.2.3.4/x"}),
+        ("See **//evil.example:8080/x?d=1**", {"//evil.example:8080/x?d=1"}),
+        ("1.2.3.4, v1.2.3.4, 1.2.3.4/1.2.3.5, 2.5/3, 1.2.3/4, 3.5:10, 10:30, 26.11.27/28, 제1.2.3.4항", set()),
+        ("//console.log(x), // a.b, a//b.cd, docs/a.md:12, ratio 16:9.5, p.m.:30, e.g.:10, 오후 3:30/4:30", set()),
         ("a // comment, and/or, 1//2, e.g. 3:4, 오전 9:30, std::vector, 2026.11.27/28, R&D@home", set()),
     ],
 )
@@ -87,6 +94,13 @@ def test_what_stays_in_the_documents_own_folder(text: str):
 def test_an_address_may_be_the_sources_own():
     assert not find_links("See https://a.example/x.").lead_beyond("More: <https://a.example/x>")
     assert find_links("See https://a.example/x?q=salary.").lead_beyond("More: <https://a.example/x>")
+
+
+@pytest.mark.parametrize("address", ["1.2.3.4/x", "evil.example:8080", "//evil.example/x"])
+def test_a_bare_one_without_scheme_too(address: str):
+    for text in (f"See {address}.", f"{address}에서 한다."):
+        assert find_links(text).lead_beyond("See evil.example, version 1.2.3.4.")
+    assert not find_links(f"See {address}.").lead_beyond(f"It is at {address}, they say.")
 
 
 @pytest.mark.parametrize("part", ["It opens ![at nine.", "The room](https://a.example/a?b) daily.", "![a][ref]"])
