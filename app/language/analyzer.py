@@ -28,7 +28,7 @@ Scheme = Literal["bigrams", "kiwi"]
 
 # Raise with every change of what terms() returns, a new kiwipiepy or PyStemmer included: migrate then analyses stored
 # texts again.
-VERSION = 3
+VERSION = 4
 
 WORD = re.compile(rf"(?P<hangul>[{SYLLABLES}]+)|(?P<han>[{HAN}]+)|(?P<other>[^\W_{SYLLABLES}{HAN}]+)")
 # A digit, a Latin letter or a Chinese character before Hangul: what follows is a unit, a particle or an ending.

@@ -32,9 +32,9 @@ KOREAN_FUNCTION_WORDS = (
     r"몇|얼마|또는|그리고|하지만|그러나|따라서|또한|대하|대한|대해|위하|위한|위해|따르|따라|때문|관하|관한|관해|경우|통하|통해|뭐|"
     r"뭔|것은|하|되|한|할|된|될|하는|되는|있는|없는|않는|있다|없다|한다|된다|이다|했다|됐다|하였다|되었다"
 )
-# Words about the prompt and its answer carry nothing there.
+# Words about the prompt and its answer carry nothing there, nor does a unit that a table has in its head.
 ENGLISH_STOP = re.compile(
-    ENGLISH_FUNCTION_WORDS + r"|name[ds]?|called|according|context|sources?|answer|question|documents?"
+    ENGLISH_FUNCTION_WORDS + r"|name[ds]?|called|according|context|sources?|answer|question|documents?|percent"
 )
 KOREAN_STOP = re.compile(KOREAN_FUNCTION_WORDS + r"|출처|문서|답변|질문")
 # Longest first. What remains of a word must have as many syllables as the last number says.
