@@ -27,6 +27,17 @@ from app.language.courtesy import bare_question
         "{} 있어?",
         "{} 가능한가요?",
         "감사합니다. {} 아시나요?",
+        "{} 안내 바랍니다",
+        "{} 안내해 주시기 바라요.",
+        "{} 회신 바람",
+        "{} 안내 요청드립니다",
+        "{} 얼마임?",
+        "{} 얼만가요",
+        "{} 얼마지요?",
+        "{} 뭔지 궁금합니다",
+        "{} 어떻게 됨?",
+        "{} 있음?",
+        "안녕하세요 담당자님, {} 얼마인데요?",
     ],
 )
 def test_korean(text: str):
@@ -44,6 +55,12 @@ def test_korean(text: str):
         "Thanks a lot! And I was wondering {}.",
         "Good morning, any idea {}?",
         "Just curious: {}? Many thanks in advance!",
+        "Would you be so kind as to tell me {}?",
+        "Could you please be kind enough to explain {}?",
+        "Be so good as to let us know {}",
+        "{}, mate?",
+        "Hey mate, {}, please, mate?",
+        "Good morning sir, {}? Cheers, folks!",
     ],
 )
 def test_english(text: str):
@@ -62,6 +79,14 @@ def test_english(text: str):
         "Thank-you letters are sent when?",
         "Who helped to explain the law?",
         "What does the D.C. office need?",
+        "오늘 바람",
+        "누군가 왔나요?",
+        "선생님 휴가는 며칠?",
+        "안내 요청은 누가 하나요?",
+        "Who is his mate?",
+        "Mate selection: how does it work?",
+        "How can staff be kind to guests?",
+        "Is the committee made of teachers, parents, friends?",
         "안녕하세요",
         "Thanks!",
         "",
@@ -83,7 +108,22 @@ def test_something_is_left_of_every_text(text: str):
 
 
 @pytest.mark.parametrize(
-    "unit", ["알려 ", "주세요 ", "수 있", "please ", "thanks, ", "...a", "좀", "?", ". ", "what about "]
+    "unit",
+    [
+        "알려 ",
+        "주세요 ",
+        "수 있",
+        "please ",
+        "thanks, ",
+        "...a",
+        "좀",
+        "?",
+        ". ",
+        "what about ",
+        "mate, ",
+        "바람 ",
+        "be so ",
+    ],
 )
 def test_the_time_grows_with_the_length(unit: str):
     short, long = (min(_seconds(unit * length) for _ in range(5)) for length in (2000, 4000))
