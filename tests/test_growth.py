@@ -26,6 +26,7 @@ import ingest
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import KyujangError
+from app.grounding.bare_answers import BareAnswer
 from app.grounding.citations import CitationChecker, Support
 from app.grounding.evidence import Sources
 from app.grounding.links import find_links
@@ -157,6 +158,7 @@ CONSTANT: dict[str, Any] = {
     "NoAnswerReason": "model_declined",
     "int": 60,
     "bool": False,
+    "BareAnswer": BareAnswer(affirmed=True, by_verb=True, whole=True),
     "frozenset[int]": frozenset(),
 }
 
