@@ -11,16 +11,16 @@ BLANK = (
     r"\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     r"\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
 )
-LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
-UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
+LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\x85", "\u2028")
+UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 # White and invisible characters make no token and no word: a run of them would make a chunk of any size.
 MAX_BLANK = 100
 LONG_BLANK = re.compile(rf"(?<![{BLANK}])[{BLANK}]{{{MAX_BLANK + 1},}}")
 
 
 def clean_text(text: str) -> str:
-    """Return NFC with line feeds alone, without characters that PostgreSQL or JSON cannot hold, and with long runs of
-    combining marks, white space and invisible characters cut short."""
+    """Return NFC with line feeds alone, without control characters and what PostgreSQL or JSON cannot hold, and with
+    long runs of combining marks, white space and invisible characters cut short."""
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")
     text = LONG_BLANK.sub(_break, UNWANTED.sub("", text.replace("\u2029", "\n\n")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from ingest.loading.clean_text import MAX_BLANK, clean_text
@@ -14,3 +16,17 @@ def test_a_long_run_of_nothing_to_see_becomes_one_break(blank):
     assert clean_text(f"가\r\n{blank * (MAX_BLANK + 1)}\r\n\r\na") == "가\n\na"
     short = blank * (MAX_BLANK // len(blank))
     assert clean_text(f"가{short}a") == f"가{short}a"
+
+
+def test_of_the_control_characters_tabs_and_line_feeds_alone_stay():
+    controls = "".join(map(chr, range(0xA0)))
+    left = clean_text("".join(f"가{each}a" for each in controls))
+    assert {each for each in left if unicodedata.category(each) == "Cc"} == {"\t", "\n"}
+    # CSI, by which a terminal would clear its screen, in both ways to write it.
+    assert clean_text("제목\x9b2J, \x1b[2J") == "제목2J, [2J"
+
+
+def test_every_line_end_becomes_a_line_feed():
+    for line_end in ("\r\n", "\r", "\n", "\v", "\f", "\x85", "\u2028"):
+        assert clean_text(f"첫째{line_end}second") == "첫째\nsecond"
+    assert clean_text("첫째\u2029second") == "첫째\n\nsecond"
