@@ -14,6 +14,7 @@ from app.evaluation import command as evaluation
 from app.sandbox.kernel import hide_process
 from app.settings import Settings
 from app.settings.faults import faults
+from app.terminal import say
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,9 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command(Settings(), options)
     except ValidationError as error:
-        print(*faults(error), sep="\n", file=sys.stderr)
+        say("\n".join(faults(error)), file=sys.stderr)
     except KyujangError as error:
-        print(error.detail, file=sys.stderr)
+        say(error.detail, file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1

@@ -19,6 +19,7 @@ from app.sandbox.kernel import hide_process
 from app.sandbox.protections import log_protections
 from app.settings import Settings
 from app.settings.faults import faults
+from app.terminal import say
 from ingest import cleanup
 from ingest.langchain_split import import_library
 from ingest.reindexing import command as reindex
@@ -49,9 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.command(Settings(), options))
     except ValidationError as error:
-        print(*faults(error), sep="\n", file=sys.stderr)
+        say("\n".join(faults(error)), file=sys.stderr)
     except KyujangError as error:
-        print(error.detail, file=sys.stderr)
+        say(error.detail, file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1

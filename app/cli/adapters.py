@@ -18,6 +18,7 @@ from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import Command, add_group, add_remote_command
 from app.errors import KyujangError
 from app.settings import Settings
+from app.terminal import say
 
 ENDED = ("ready", "rejected", "failed")
 
@@ -58,21 +59,21 @@ def _add(client: httpx.Client, options: argparse.Namespace) -> int:
         time.sleep(POLL_S)
         adapter = call(client, "GET", f"/adapters/{adapter['name']}", params={"version": adapter["version"]})
     for check in adapter["checks"]:
-        print(f"  {'ok' if check['ok'] else 'NO':<3} {check['name']}: {check['detail']}")
-    print(_line(adapter))
+        say(f"  {'ok' if check['ok'] else 'NO':<3} {check['name']}: {check['detail']}")
+    say(_line(adapter))
     if adapter["status"] == "failed":
-        print(adapter["error_detail"], file=sys.stderr)
+        say(adapter["error_detail"], file=sys.stderr)
     return 1 if adapter["status"] in ("rejected", "failed") else 0
 
 
 def _list(client: httpx.Client, _: argparse.Namespace) -> int:
     for adapter in list_all(client, "/adapters"):
-        print(_line(adapter))
+        say(_line(adapter))
     return 0
 
 
 def _activate(client: httpx.Client, options: argparse.Namespace) -> int:
-    print(_line(call(client, "POST", f"/adapters/{options.name}/activate", json={"version": options.version})))
+    say(_line(call(client, "POST", f"/adapters/{options.name}/activate", json={"version": options.version})))
     return 0
 
 
@@ -83,7 +84,7 @@ def _deactivate(client: httpx.Client, _: argparse.Namespace) -> int:
 
 def _rollback(client: httpx.Client, _: argparse.Namespace) -> int:
     active = call(client, "POST", "/adapters/rollback")["active"]
-    print(_line(active) if active else "The base model answers.")
+    say(_line(active) if active else "The base model answers.")
     return 0
 
 

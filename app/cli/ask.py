@@ -9,6 +9,7 @@ from app.cli.client import call, open_client
 from app.cli.commands import add_remote_command
 from app.retrieval.search import Mode
 from app.settings import Settings
+from app.terminal import say
 
 
 def add_commands(commands: Any) -> None:
@@ -21,18 +22,18 @@ def add_commands(commands: Any) -> None:
 
 def _ask(settings: Settings, options: argparse.Namespace) -> int:
     answer = _post(settings, options, "/query")
-    print(answer["answer"])
+    say(answer["answer"])
     for citation in answer["citations"]:
         where = citation["title"] or citation["source"] or citation["document_id"]
         page = f", page {citation['page']}" if citation["page"] else ""
-        print(f"  [{citation['marker']}] {where}{page}: {citation['quote']}")
+        say(f"  [{citation['marker']}] {where}{page}: {citation['quote']}")
     return 0
 
 
 def _search(settings: Settings, options: argparse.Namespace) -> int:
     for context in _post(settings, options, "/search")["contexts"]:
         where = context["title"] or context["source"] or context["document_id"]
-        print(f"{context['rank']:>3}  {context['score']:.3f}  {where}: {' '.join(context['text'].split())[:100]}")
+        say(f"{context['rank']:>3}  {context['score']:.3f}  {where}: {' '.join(context['text'].split())[:100]}")
     return 0
 
 

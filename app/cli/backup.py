@@ -20,6 +20,7 @@ from app.storage.backup.destinations import keep_newest
 from app.storage.backup.make import make_backup
 from app.storage.backup.manifest import Manifest
 from app.storage.backup.restore import open_backup, restore
+from app.terminal import say, visible
 from app.up.home import lock_home
 from app.up.owner import running_owner_url
 from app.up.postgres import EmbeddedPostgres
@@ -53,14 +54,14 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
     if settings.database_url is None:
         settings = _with_database(settings, running_owner_url(settings.home / "postgres"))
     if options.keep is not None and (options.keep < 1 or options.destination.suffix == ".tar"):
-        print("--keep takes a number above 0, and a folder.", file=sys.stderr)
+        say("--keep takes a number above 0, and a folder.", file=sys.stderr)
         return 2
     manifest = make_backup(settings, options.destination, Line())
     if options.keep is not None:
         keep_newest(options.destination, options.keep)
     _report("backed up", manifest, as_json=options.json)
     if manifest.damaged:
-        print(
+        say(
             f"These files are missing or changed, so the backup lacks them: {', '.join(manifest.damaged[:10])}",
             file=sys.stderr,
         )
@@ -76,7 +77,7 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
         with _database(settings) as ready:
             restore(ready, backup, replace=options.replace, tell=Line())
     _report("restored", backup.manifest, as_json=options.json)
-    print(SECRETS, file=sys.stderr)
+    say(SECRETS, file=sys.stderr)
     return 0
 
 
@@ -97,10 +98,10 @@ def _with_database(settings: Settings, url: str) -> Settings:
 
 def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"done": done, **asdict(manifest)}, ensure_ascii=False))
+        say(json.dumps({"done": done, **asdict(manifest)}, ensure_ascii=False))
         return
     documents = sum(each.documents for each in manifest.tenants)
-    print(
+    say(
         f"{manifest.name} {done}: {len(manifest.tenants)} tenants, {documents} documents, {manifest.file_count} files "
         f"of {_mb(manifest.file_bytes)}, a database dump of {_mb(manifest.database.size)}"
     )
@@ -119,11 +120,10 @@ class Line:
         self._shown = time.monotonic()
         of = f" of {_mb(total)}" if total else ""
         text = f"{step}: {_mb(done)}{of}" if done else step
-        print(
-            f"\r\x1b[2K{text}" if sys.stderr.isatty() else text,
-            end="" if sys.stderr.isatty() else "\n",
-            file=sys.stderr,
-        )
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[2K{visible(text)}")
+        else:
+            say(text, file=sys.stderr)
 
 
 def _mb(size: int) -> str:

@@ -14,6 +14,7 @@ from app.errors import KyujangError
 from app.main import create_app
 from app.settings import Settings
 from app.storage import migrate
+from app.terminal import say
 from app.up import run
 
 Message = MutableMapping[str, Any]
@@ -73,5 +74,5 @@ def _saying_why(app: ASGIApp) -> ASGIApp:
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
     space = migrate.migrate(settings, dimension=lambda: dimension_of(settings))
-    print(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
+    say(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
     return 0

@@ -11,6 +11,7 @@ from app.cli.client import call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
 from app.settings import Settings
+from app.terminal import say
 
 
 def add_commands(commands: Any) -> None:
@@ -38,14 +39,14 @@ def add_commands(commands: Any) -> None:
 def _add_tenant(settings: Settings, options: argparse.Namespace) -> int:
     body = {"id": options.id, "name": options.name or options.id}
     with _open_client(settings, options) as client:
-        print(call(client, "POST", "/tenants", json=body)["id"])
+        say(call(client, "POST", "/tenants", json=body)["id"])
     return 0
 
 
 def _list_tenants(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
         for tenant in list_all(client, "/tenants"):
-            print(f"{tenant['id']}\t{tenant['name']}\t{tenant['chunks']} chunks")
+            say(f"{tenant['id']}\t{tenant['name']}\t{tenant['chunks']} chunks")
     return 0
 
 
@@ -58,7 +59,7 @@ def _delete_tenant(settings: Settings, options: argparse.Namespace) -> int:
 def _add_key(settings: Settings, options: argparse.Namespace) -> int:
     body = {"scopes": options.scopes.split(",")}
     with _open_client(settings, options) as client:
-        print(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
+        say(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
     return 0
 
 
@@ -66,7 +67,7 @@ def _list_keys(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
         for key in list_all(client, f"/tenants/{options.tenant}/keys"):
             state = "revoked" if key["revoked_at"] else "valid"
-            print(f"{key['id']}\t{','.join(key['scopes'])}\t{state}")
+            say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}")
     return 0
 
 

@@ -34,6 +34,7 @@ from app.evaluation.service import ask, relevant_documents, search_modes
 from app.evaluation.table import table
 from app.evaluation.top_scores import DEFAULT_MODES, embedder_name, top_scores
 from app.settings import Settings
+from app.terminal import say
 
 Written = TypeVar("Written", Report, CalibrationReport)
 
@@ -129,7 +130,7 @@ def _evaluate(
     )
     if earlier is not None:
         report.comparison = compare(report, earlier, options.compare.name)
-    print(table(report))
+    say(table(report))
     _write(report, options, plot)
     return 1 if failed else 0
 
@@ -154,7 +155,7 @@ def _calibrate(
     )
     if not any(report.modes.values()):
         raise BadFile("No language has questions of both sorts, with an answer and without one.")
-    print(calibration_table(report))
+    say(calibration_table(report))
     _write(report, options, plot_calibration)
     return 1 if failed else 0
 
@@ -174,7 +175,7 @@ def _ingested(
     gold = relevant_documents(client, queries, corpus={document.id for document in corpus}, clients=options.clients)
     failures = ingest_corpus(client, corpus, call(client, "GET", "/limits"))
     for document, reason in failures:
-        print(f"{document}: {reason}", file=sys.stderr)
+        say(f"{document}: {reason}", file=sys.stderr)
     return gold, len(failures)
 
 

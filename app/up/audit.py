@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.terminal import say
 from app.up.environments import ROOT, Environment
 from app.up.install import InstallFailed, install_audit
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return audit(install_audit(), pinned(LISTS), url)
     except InstallFailed as error:
-        print(f"{error}\nnot checked: pip-audit could not be installed")
+        say(f"{error}\nnot checked: pip-audit could not be installed")
         return NOT_CHECKED
 
 
@@ -58,16 +59,16 @@ def audit(tools: Environment, versions: Mapping[str, list[str]], url: str | None
             break
     vulnerable = [line for answer in answers for line in _vulnerabilities(answer)]
     for line in vulnerable:
-        print(line)
+        say(line)
     asked = sum("skip_reason" not in answer for answer in answers)
     total = sum(map(len, versions.values()))
     if asked < total:
-        print(f"not checked: {total - asked} of {total} packages{failure and f' ({failure})'}")
+        say(f"not checked: {total - asked} of {total} packages{failure and f' ({failure})'}")
     if vulnerable:
         return VULNERABLE
     if asked < total:
         return NOT_CHECKED
-    print(f"{total} packages, no known vulnerability")
+    say(f"{total} packages, no known vulnerability")
     return NONE_KNOWN
 
 

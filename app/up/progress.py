@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TextIO
 
+from app.terminal import visible
+
 STAGES = 6
 QUIET_S = 15
 INDENT = " " * 6
@@ -41,7 +43,7 @@ class Progress:
         now = time.monotonic()
         text = f"{INDENT}{self.seconds:4.0f} s  {detail}"[:WIDTH]
         if self._live:
-            self._write(f"\r\x1b[2K{text}")
+            self._write(f"\r\x1b[2K{visible(text)}")
         elif now - self._last >= QUIET_S:
             self._last = now
             self._line(text.rstrip())
@@ -57,7 +59,7 @@ class Progress:
         self._line(text)
 
     def _line(self, text: str) -> None:
-        self._write(("\r\x1b[2K" if self._live else "") + text + "\n")
+        self._write(("\r\x1b[2K" if self._live else "") + visible(text) + "\n")
 
     def _write(self, text: str) -> None:
         # A closed terminal must not keep us from stopping what we started.

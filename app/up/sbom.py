@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.terminal import say
 from app.up.environments import ROOT, Environment, app_environment, engine_environment
 from app.up.install import InstallFailed, install_audit
 
@@ -15,17 +16,17 @@ FOLDER = ROOT / "sbom"
 def main() -> int:
     installed = [each for each in (app_environment(test=False), engine_environment(gpu=False)) if each.python.exists()]
     if not installed:
-        print("Nothing is installed here yet. Start it once with 'make up'.")
+        say("Nothing is installed here yet. Start it once with 'make up'.")
         return 1
     FOLDER.mkdir(exist_ok=True)
     try:
         tools = install_audit()
     except InstallFailed as error:
-        print(error)
+        say(str(error))
         return 1
     for environment in installed:
         made = write(tools, environment, FOLDER / f"{environment.name}.cdx.json")
-        print(made.relative_to(ROOT))
+        say(str(made.relative_to(ROOT)))
     return 0
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from app.embedding import Encoder, open_encoder, with_stored
 from app.settings import Settings
+from app.terminal import say
 from ingest.database_url import with_database_url
 from ingest.reindexing import reindex
 
@@ -39,11 +40,11 @@ def _reindex(settings: Settings, options: argparse.Namespace) -> int:
     settings = with_database_url(settings)
     if options.list:
         for each in reindex.list_spaces(settings):
-            print(f"{each.space.model}\t{each.space.state}\t{each.vectors} of {each.chunks} chunks")
+            say(f"{each.space.model}\t{each.space.state}\t{each.vectors} of {each.chunks} chunks")
         return 0
     if options.drop:
         reindex.drop(settings, options.drop)
-        print(f"The vectors of {options.drop} are gone.")
+        say(f"The vectors of {options.drop} are gone.")
         return 0
     wanted = reindex.before_the_switch(settings) if options.rollback else _wanted(settings, options)
     # Questions come first.
@@ -52,16 +53,16 @@ def _reindex(settings: Settings, options: argparse.Namespace) -> int:
     if not options.rollback:
         _build(settings, wanted, encoder)
     if options.build_only:
-        print("Built. Run the same command without --build-only to switch.")
+        say("Built. Run the same command without --build-only to switch.")
         return 0
     reindex.switch(settings, encoder)
-    print(f"Searches use {encoder.name}. Before the next start set KYUJANG_EMBEDDER to it, and what goes with it.")
-    print("'python -m ingest reindex --rollback' goes back; '--drop MODEL' deletes the vectors of the model before.")
+    say(f"Searches use {encoder.name}. Before the next start set KYUJANG_EMBEDDER to it, and what goes with it.")
+    say("'python -m ingest reindex --rollback' goes back; '--drop MODEL' deletes the vectors of the model before.")
     return 0
 
 
 def _build(settings: Settings, wanted: Settings, encoder: Encoder) -> None:
-    print(f"Building the vectors of {encoder.name}; first, do all chunks fit its limit?", file=sys.stderr)
+    say(f"Building the vectors of {encoder.name}; first, do all chunks fit its limit?", file=sys.stderr)
     with tqdm(unit="chunk", disable=None) as bar:
 
         def begin(done: int, total: int) -> None:

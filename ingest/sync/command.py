@@ -18,6 +18,7 @@ from app.errors import KyujangError
 from app.language.unicode import clean_metadata
 from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
+from app.terminal import say
 from ingest.bulk_worker import CLAIM_AT_ONCE
 from ingest.cluster.run import ingest_with_ray
 from ingest.database_url import with_database_url
@@ -86,24 +87,24 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         ended = 130
     except KyujangError as error:
-        print(error.detail, file=sys.stderr)
+        say(error.detail, file=sys.stderr)
         ended = 1
     for verb, document_id in sorted(report.planned):
-        print(f"{verb}\t{document_id}")
+        say(f"{verb}\t{document_id}")
     for line in report.failures():
-        print(line, file=sys.stderr)
-    print(("Nothing was done. It would be: " if options.dry_run else "") + report.summary())
+        say(line, file=sys.stderr)
+    say(("Nothing was done. It would be: " if options.dry_run else "") + report.summary())
     if report.outdated:
-        print(
+        say(
             f"{report.outdated} of the unchanged documents were made by another loader or splitter than today's: "
             "'python -m ingest rechunk' makes their chunks again."
         )
     if report.waiting:
-        print(f"Accepted and not yet done: {report.waiting}; a worker goes on with them.")
+        say(f"Accepted and not yet done: {report.waiting}; a worker goes on with them.")
     elif options.no_wait:
-        print(f"Accepted: {report.accepted}; a worker goes on with them.")
+        say(f"Accepted: {report.accepted}; a worker goes on with them.")
     if ended:
-        print("Stopped before the end; the same command again does the rest.", file=sys.stderr)
+        say("Stopped before the end; the same command again does the rest.", file=sys.stderr)
     return ended or (1 if report.counts["failed"] else 0)
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from app.cli.client import FINISHED, call, open_client
 from app.settings import Settings
+from app.terminal import say
 
 POLL_S = 1.0
 
@@ -36,7 +37,7 @@ def _rechunk(settings: Settings, options: argparse.Namespace) -> int:
     with open_client(settings, url=options.url, key=options.key) as client:
         job = call(client, "POST", "/documents/rechunk", json={"filters": filters})
         if options.no_wait:
-            print(f"Accepted: {job['counts']['total']}; a worker goes on with them.")
+            say(f"Accepted: {job['counts']['total']}; a worker goes on with them.")
             return 0
         with tqdm(total=job["counts"]["total"], unit="document", disable=None) as bar:
             while job["status"] not in FINISHED:
@@ -44,8 +45,8 @@ def _rechunk(settings: Settings, options: argparse.Namespace) -> int:
                 job = call(client, "GET", f"/jobs/{job['id']}")
                 bar.update(_done(job["counts"]) - bar.n)
     for each in job["documents"]:
-        print(f"{each['id']}: {each['error']['code']}: {each['error']['detail']}", file=sys.stderr)
-    print(", ".join(f"{job['counts'][name]} {name}" for name in ("succeeded", "unchanged", "failed")) + ".")
+        say(f"{each['id']}: {each['error']['code']}: {each['error']['detail']}", file=sys.stderr)
+    say(", ".join(f"{job['counts'][name]} {name}" for name in ("succeeded", "unchanged", "failed")) + ".")
     return 1 if job["status"] != "succeeded" else 0
 
 

@@ -16,6 +16,7 @@ from app.adapters.training_request import Hyperparameters, Method
 from app.cli.client import FINISHED, ServiceRefused, call, open_client
 from app.errors import KyujangError
 from app.settings import Settings
+from app.terminal import say, visible
 from ingest.tune.instructions import parse_rows
 
 POLL_S = 1.0
@@ -50,7 +51,7 @@ def add_parser(commands: Any) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     rows = parse_rows(_content(options.file), options.method)
     twice = len(rows) - len(set(rows))
-    print(f"{len(rows)} rows are valid" + (f"; {twice} are duplicates and count once" if twice else "") + ".")
+    say(f"{len(rows)} rows are valid" + (f"; {twice} are duplicates and count once" if twice else "") + ".")
     body = {
         "name": options.name,
         "method": options.method,
@@ -61,13 +62,13 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         return 0
     with open_client(settings, url=options.url, key=options.key) as client:
         job = call(client, "POST", "/tune", json=body)
-        print(f"Accepted: {job['id']}")
+        say(f"Accepted: {job['id']}")
         if options.no_wait:
             return 0
         try:
             return _report(_followed(client, job["id"]))
         except KeyboardInterrupt:
-            print(f"The training goes on; DELETE /jobs/{job['id']} cancels it.", file=sys.stderr)
+            say(f"The training goes on; DELETE /jobs/{job['id']} cancels it.", file=sys.stderr)
             return 130
 
 
@@ -110,7 +111,7 @@ def _followed(client: httpx.Client, job_id: str) -> dict[str, Any]:
             progress = job["progress"] or {}
             if progress.get("notice") not in (None, notice):
                 notice = progress["notice"]
-                bar.write(notice, file=sys.stderr)
+                bar.write(visible(notice), file=sys.stderr)
             if "steps" in progress:
                 bar.total = progress["steps"]
                 bar.set_postfix({name: progress[name] for name in ("loss", "eval_loss") if name in progress})
@@ -122,11 +123,11 @@ def _followed(client: httpx.Client, job_id: str) -> dict[str, Any]:
 
 def _report(job: dict[str, Any]) -> int:
     if job["status"] != "succeeded":
-        print(job["error"]["detail"] if job["error"] else f"The training was {job['status']}.", file=sys.stderr)
+        say(job["error"]["detail"] if job["error"] else f"The training was {job['status']}.", file=sys.stderr)
         return 1
     made = job["result"]
     adapter = f"{made['adapter']['name']}@{made['adapter']['version']}"
     loss = f"{made['loss']:.3f}" + (f", on held-out rows {made['eval_loss']:.3f}" if made["eval_loss"] else "")
-    print(f"{adapter}: {made['steps']} steps in {made['seconds']} s, loss {loss}.")
-    print(f"Its checks go on: GET /adapters/{made['adapter']['name']}")
+    say(f"{adapter}: {made['steps']} steps in {made['seconds']} s, loss {loss}.")
+    say(f"Its checks go on: GET /adapters/{made['adapter']['name']}")
     return 0
