@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
 
 import psycopg
 import pytest
@@ -21,6 +22,14 @@ from tests.conftest import ingest_text
 pytestmark = pytest.mark.usefixtures("worker")
 
 TENANT_TABLES = ("api_keys", "documents", "chunks", "jobs", "job_items", "staged_chunks", "prompts", "adapter_versions")
+
+# What the service's role may not read at all.
+CLOSED = {"api_keys", "operator_requests", "removals", "job_turns"}
+# By the name of the column, else by its type.
+MADE_UP = {
+    "action": "deactivate", "kind": "ingest", "state": "queued", "timestamp with time zone": "2026-01-01T00:00:00Z",
+    "jsonb": "{}", "boolean": "false", "bigint[]": "{}", "text[]": "{}", "halfvec": "[1]",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +105,57 @@ def test_the_service_role_owns_nothing_and_cannot_bypass(settings):
     assert owned == (0,)
 
 
-def test_no_table_of_tenants_shows_a_row_to_another_or_to_none(settings, numbers, owner_url):
+@pytest.fixture
+def filled(owner_url, numbers) -> Iterator[psycopg.Connection]:
+    """The owner's transaction, in which every table of tenants has a row of the first one."""
+    with psycopg.connect(owner_url) as connection:
+        # Neither foreign keys nor triggers: what a row is worth does not matter here.
+        connection.execute("set local session_replication_role = replica")
+        for table in tables_of_tenants(owner_url):
+            fill(connection, table, numbers[0])
+        connection.execute("set local session_replication_role = origin")
+        yield connection
+        connection.rollback()
+
+
+def fill(connection: psycopg.Connection, table: str, tenant: int) -> None:
+    if connection.execute(f"select 1 from {table} where tenant_id = %s", [tenant]).fetchone():
+        return
+    columns = connection.execute(
+        """
+        select attname, format_type(atttypid, atttypmod) from pg_attribute
+        where attrelid = %s::regclass and attnum > 0 and not attisdropped
+            and attnotnull and not atthasdef and attidentity = ''
+        """,
+        [table],
+    ).fetchall()
+    values = {name: MADE_UP.get(name, MADE_UP.get(kind.partition("(")[0], "1")) for name, kind in columns} | {
+        "tenant_id": str(tenant)
+    }
+    names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+    connection.execute(f"insert into {table} ({names}) values ({places})", values)
+
+
+def rows_seen(connection: psycopg.Connection, table: str, tenant: int | None) -> int | None:
+    """Return how many rows the service's role sees; None where it may not read the table."""
+    with suppress(InsufficientPrivilege), connection.transaction():
+        connection.execute("set local role kyujang_service")
+        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant or "")])
+        row = connection.execute(f"select count(*) from {table}").fetchone()
+        connection.execute("reset role")
+        return row[0] if row else None
+    return None
+
+
+def test_no_table_of_tenants_shows_a_row_to_another_or_to_none(filled, numbers, owner_url):
     tables = tables_of_tenants(owner_url)
     assert tables.keys() >= set(TENANT_TABLES) | {"postings", "document_values", "adapter_activations", "job_turns"}
-    shown: dict[str, tuple[int, int]] = {}
-    for table in tables:
-        try:
-            shown[table] = (service_rows(settings, table, None), service_rows(settings, table, numbers[1]))
-        except InsufficientPrivilege:
-            continue
-    assert {table: rows for table, rows in shown.items() if any(rows)} == {}
-    assert len(shown) > 10
-    assert service_rows(settings, "postings", numbers[0]) > 0
+    mine, other = numbers
+    seen = {table: [rows_seen(filled, table, tenant) for tenant in (mine, other, None)] for table in tables}
+    assert {table for table, rows in seen.items() if rows == [None] * 3} == CLOSED
+    assert [
+        (table, rows) for table, rows in seen.items() if table not in CLOSED and (not rows[0] or any(rows[1:]))
+    ] == []
 
 
 async def test_a_role_that_could_bypass_is_refused(owner_url):
