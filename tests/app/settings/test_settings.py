@@ -11,11 +11,19 @@ from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
 from docs.tools.reference import environment_name
 
+# By default nginx and Amazon's load balancers keep an idle connection so long. They, not we, must be first to close it:
+# else a request is lost that they send meanwhile.
+PROXY_IDLE_S = 60
+
 
 def test_the_engine_takes_only_some_ranks():
     assert Settings(max_lora_rank=64).max_lora_rank == 64
     with pytest.raises(NotConfigured, match=r"KYUJANG_MAX_LORA_RANK is one of 1, 8, 16"):
         Settings(max_lora_rank=24)
+
+
+def test_idle_connections_outlive_a_proxy_s():
+    assert Settings().keep_alive_s == 65 > PROXY_IDLE_S
 
 
 def test_the_service_s_role_gets_a_password_of_its_own():
