@@ -11,7 +11,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,18}))
 
 
 def parse_time(value: Any) -> datetime:
-    """Return the time to the nearest microsecond. Raises ValueError for what is no time with an offset."""
+    """Return the time to the nearest microsecond. Raises ValueError unless it has an offset."""
     found = TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("must be a time with an offset (RFC 3339), like 2027-01-31T09:00:00Z")
