@@ -85,11 +85,16 @@ class Measured:
 @contextmanager
 def beside(kind: str, target: Target) -> Iterator[None]:
     """Let the other tenant do this, in a process of its own, whose work the service's does not wait for."""
-    process = multiprocessing.get_context("spawn").Process(target=run, args=(kind, target), daemon=True)
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    process = context.Process(target=run, args=(kind, target, started), daemon=True)
     process.start()
+    started.wait(WAIT_S)
     time.sleep(2)
     try:
         yield
+        if not process.is_alive():
+            raise SystemExit(f"What was to go on beside has ended: {kind}")
     finally:
         process.terminate()
         process.join()
@@ -133,17 +138,13 @@ def _figures(columns: dict[str, list[float]], failed: int) -> dict[str, Any]:
 
 
 @contextmanager
-def two_tenants(folder: Path, owner_url: str, documents: int) -> Iterator[list[Target]]:
-    """Serve two tenants with a few documents each."""
+def two_tenants(folder: Path, owner_url: str) -> Iterator[list[Target]]:
+    """Serve two tenants, who have no documents."""
     settings = Settings(database_url=owner_url, home=folder, engine="none")
     migrate(settings, dimension=lambda: E5Encoder.dimension)
     keys = asyncio.run(_keys(settings.service_url))
     with served(folder, owner_url, log_level="error") as (port, _):
-        targets = [Target(port, key) for key in keys]
-        with working(folder, owner_url, 1, log_level="error"):
-            for target in targets:
-                target.fill(documents)
-        yield targets
+        yield [Target(port, key) for key in keys]
 
 
 async def _keys(service_url: str) -> list[str]:
@@ -171,7 +172,10 @@ def main(arguments: list[str] | None = None) -> None:
         packaged_folder(options.home / "models")
         create_database(server, DATABASE)
         url = urlunsplit(urlsplit(server.owner_url)._replace(path=f"/{DATABASE}"))
-        with two_tenants(options.home, url, options.documents) as targets:
+        with two_tenants(options.home, url) as targets:
+            with working(options.home, url, 1, log_level="error"):
+                for target in targets:
+                    target.fill(options.documents)
             chosen = options.floods.split(",")
             work = {"count": options.count, "rounds": options.rounds, "seconds": options.seconds}
             found: dict[str, Any] = {"load average before": os.getloadavg()[0]}

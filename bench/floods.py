@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from typing import Any
 
 import httpx
@@ -61,9 +62,10 @@ class Target:
                         client.delete(f"/jobs/{job['id']}").raise_for_status()
 
 
-def run(kind: str, target: Target) -> None:
+def run(kind: str, target: Target, started: Event) -> None:
     """Flood until the process is ended. It has the least of the processors, which in earnest it would not share."""
     os.nice(10)
+    started.set()
     asyncio.run(DOES[kind](target))
 
 

@@ -59,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")
     parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
+    parser.addoption("--fairness", default="sample", choices=["sample", "whole"], help="floods of tests/bench")
 
 
 @pytest.fixture(scope="session")
