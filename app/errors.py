@@ -1,4 +1,4 @@
-"""Every error a caller can see. The first line of a docstring is the error's `detail`; the reference shows all of it.
+"""Errors that callers see. The first line of a docstring is the error's `detail`; the reference shows all of it.
 
 KyujangError (500)
 ├── InvalidInput (422)                 ├── Unauthorized (401)

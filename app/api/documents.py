@@ -4,13 +4,15 @@ from dataclasses import fields
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.responses import FileResponse
 from pydantic import BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, PageDep, ReadTenant, ServicesDep, page_with
 from app.api.filters import Filters, filter_of, filters_in_query
 from app.api.jobs import job_out
+from app.api.original_files import original_file
 from app.api.raw_path import RawPathRoute
 from app.api.schemas import Body, ChunkOut, DocumentOut, JobOut, Page, SpanOut
 from app.errors import NotFound
@@ -101,6 +103,17 @@ async def list_chunks(tenant: ReadTenant, id: IdInPath, services: ServicesDep, p
         for row in rows
     ]
     return page_with(chunks, more, lambda row: [row.ord])
+
+
+@router.get(
+    "/{id:path}/content",
+    response_class=FileResponse,
+    responses={200: {"content": {"*/*": {}}}, 206: {"content": {"*/*": {}}}},
+)
+async def get_content(request: Request, tenant: ReadTenant, id: IdInPath, services: ServicesDep) -> FileResponse:
+    """Send the uploaded file as it came, or the range of it that `Range` asks for."""
+    original = await documents.get_original(services.database, tenant.number, id)
+    return await original_file(request, services.blobs, original)
 
 
 @router.get("/{id:path}")

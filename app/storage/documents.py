@@ -38,6 +38,16 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The file that a document was made of: `blob` is its path below the blob folder, `sha256` in hex digits."""
+
+    blob: str
+    filename: str
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """`start` and `stop` count code points in the document's text."""
 
@@ -93,6 +103,22 @@ async def get_document(database: Database, tenant: TenantNumber, document_id: st
     if row is None:
         raise NotFound
     return _document(row)
+
+
+async def get_original(database: Database, tenant: TenantNumber, document_id: str) -> Original:
+    """Raises NotFound."""
+    async with database.transaction(tenant) as connection:
+        row = await fetch_one(
+            connection,
+            """
+            select blob, coalesce(source, id) as filename, media_type, encode(sha256, 'hex') as sha256
+            from documents where tenant_id = %(tenant)s and id = %(id)s
+            """,
+            {"tenant": tenant, "id": document_id},
+        )
+    if row is None:
+        raise NotFound
+    return Original(**row)
 
 
 async def list_chunks(

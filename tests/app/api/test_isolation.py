@@ -24,6 +24,7 @@ OPEN = {"/healthz", "/readyz", "/metrics", "/limits"}
 BY_ID = {
     ("GET", "/documents/{id}"): "/documents/{document}",
     ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
+    ("GET", "/documents/{id}/content"): "/documents/{document}/content",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",

@@ -29,6 +29,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/documents"): [{"read"}],
     ("GET", "/documents/{id}"): [{"read"}],
     ("GET", "/documents/{id}/chunks"): [{"read"}],
+    ("GET", "/documents/{id}/content"): [{"read"}],
     ("POST", "/ingest"): [{"ingest"}],
     ("POST", "/documents/rechunk"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],
