@@ -21,6 +21,8 @@ from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
 from app.storage.backup.set_aside import (
     delete_aside,
+    is_schema_aside,
+    left_aside,
     put_folder_back,
     put_schema_back,
     set_folder_aside,
@@ -32,6 +34,10 @@ from app.storage.migrate import create_roles, newest_schema
 
 RESTORE_OPTIONS = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-comments")
 IN_USE = "The service is running on this database: stop the API and the workers, and restore then."
+LEFT = (
+    "{} has files that an earlier restore replaced, and did not come to delete. If what it restored is right, delete "
+    "that folder, and restore then; if not, move them back first."
+)
 NOT_EMPTY = (
     "{} is not empty. Restore into an empty database and home, or say --replace: what is there now is deleted once the "
     "backup is restored."
@@ -113,20 +119,17 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
     with psycopg.connect(settings.owner_url, autocommit=True) as owner, ExitStack() as undo:
         _refuse_in_use(owner, settings)
         folders = (settings.blobs, settings.adapters)
-        # Of a restore that was killed.
-        put_schema_back(owner)
-        for folder in folders:
-            put_folder_back(folder)
+        _undo_killed(owner, folders)
         if not replace:
             _refuse_filled(owner, folders)
         backup.check(tell)
         create_roles(owner, settings.service_url)
+        set_schema_aside(owner)
+        undo.callback(put_schema_back, owner)
         for folder in folders:
             set_folder_aside(folder)
             undo.callback(put_folder_back, folder)
         _copy_files(settings, backup, tell)
-        set_schema_aside(owner)
-        undo.callback(put_schema_back, owner)
         run_program(
             "pg_restore",
             *RESTORE_OPTIONS,
@@ -140,6 +143,19 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
     for folder in folders:
         delete_aside(folder)
     shutil.rmtree(settings.index_files, ignore_errors=True)
+
+
+def _undo_killed(owner: psycopg.Connection, folders: Iterable[Path]) -> None:
+    """Put back what a killed restore has set aside: its schema is set aside first, and dropped when it has succeeded.
+
+    Raises BackupFailed if files are aside without it: which of them are the right ones is not known then.
+    """
+    if is_schema_aside(owner):
+        for folder in folders:
+            put_folder_back(folder)
+        put_schema_back(owner)
+    for left in (left for folder in folders for left in left_aside(folder)):
+        raise BackupFailed(LEFT.format(left))
 
 
 def _refuse_in_use(owner: psycopg.Connection, settings: Settings) -> None:

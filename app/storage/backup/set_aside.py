@@ -50,9 +50,13 @@ def put_folder_back(folder: Path) -> None:
 
 
 def delete_aside(folder: Path) -> None:
-    """Delete what is set aside: what stays there is put back by the next restore."""
+    """Delete what is set aside, when the restore has succeeded."""
     if (folder / ASIDE).exists():
         _remove(folder / ASIDE)
+
+
+def left_aside(folder: Path) -> list[Path]:
+    return [folder / name for name in (ASIDE, MOVING) if (folder / name).exists()]
 
 
 def _others(folder: Path) -> list[Path]:
@@ -77,13 +81,15 @@ def set_schema_aside(owner: psycopg.Connection) -> None:
 
 
 def put_schema_back(owner: psycopg.Connection) -> None:
-    """Put it back in place of what is there now; nothing if nothing is set aside."""
+    """Put it back in place of what is there now."""
     with owner.transaction():
-        if owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() == (None,):
-            return
         _drop_all(owner, "public")
         _move_all(owner, REPLACED, "public")
         owner.execute(f"drop schema {REPLACED}")
+
+
+def is_schema_aside(owner: psycopg.Connection) -> bool:
+    return owner.execute("select to_regnamespace(%s)", [REPLACED]).fetchone() != (None,)
 
 
 def _move_all(owner: psycopg.Connection, source: str, target: str) -> None:

@@ -8,6 +8,7 @@ import importlib.metadata
 import io
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -307,6 +308,24 @@ async def test_a_restore_that_was_killed_is_undone_by_the_next(library, settings
     assert files(elsewhere) == held
     put_back(elsewhere, tmp_path, replace=True)
     assert files(elsewhere) == held
+
+
+async def test_what_a_restore_did_not_come_to_delete_is_neither_put_back_nor_lost(
+    library, settings, elsewhere, tmp_path
+):
+    back_up(settings, tmp_path)
+    put_back(elsewhere, tmp_path)
+    env = os.environ | {"DATABASE_URL": elsewhere.owner_url, "KYUJANG_HOME": str(elsewhere.home)}
+    killed = [sys.executable, "-c", KILLED, "delete_aside", str(tmp_path)]
+    assert (await asyncio.to_thread(subprocess.run, killed, env=env, cwd=ROOT, check=False)).returncode == 9
+    restored = files(elsewhere)
+    with pytest.raises(BackupFailed, match=r"blobs/\.replaced has files"):
+        put_back(elsewhere, tmp_path, replace=True)
+    assert files(elsewhere) == restored
+    shutil.rmtree(elsewhere.blobs / ".replaced")
+    shutil.rmtree(elsewhere.adapters / ".replaced")
+    put_back(elsewhere, tmp_path, replace=True)
+    assert files(elsewhere) == files(settings)
 
 
 async def test_a_service_that_runs_is_not_restored_over(library, settings, tmp_path):
