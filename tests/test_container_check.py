@@ -69,8 +69,8 @@ def test_the_guide_has_the_commands_that_are_run():
     assert len(headings) == 5
     for heading in headings:
         assert "\n" in guide.commands(heading)
-    assert "pg_restore" in guide.commands("Restore")
-    assert "pg_restore" not in guide.commands("Backup")
+    assert "app restore" in guide.commands("Restore")
+    assert "app restore" not in guide.commands("Backup")
 
 
 def test_what_the_image_is_built_from_is_copied(tmp_path):

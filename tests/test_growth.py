@@ -82,6 +82,8 @@ OTHER_FUNCTIONS = {
     "app.api.async_work.accepted": "a place of our own",
     "app.api.async_work.idempotency": "hashes",
     "app.api.jobs.before": "job ids",
+    "app.api.json_bodies.refusal": "names of our own fields",
+    "app.api.json_bodies.checked_body": "pydantic's own, of a body within its limit",
     "app.api.query_mapping.contexts_out": "copies",
     "app.api.wrong_keys.WrongKeys.delay": "addresses of callers",
     "app.api.uploads.received_form": "names of our own fields",

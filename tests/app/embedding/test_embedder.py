@@ -175,7 +175,9 @@ async def test_who_gives_up_is_not_embedded_any_more(held):
     await settled()
     held.release()
     assert [(await each)[0, 0] for each in (short, *stays)] == [0, 2, 2]
-    assert [texts[-1].removeprefix(LONG).strip() for _, texts in held.batches] == ["n 1", "n 0", "n 2", "2"]
+    embedded = [texts[-1].removeprefix(LONG).strip() for _, texts in held.batches]
+    # The two lanes run beside one another.
+    assert (embedded[:2], sorted(embedded[2:])) == (["n 1", "n 0"], ["2", "n 2"])
     assert all(each.cancelled() for each in gone)
     assert passages.cancelled()
 

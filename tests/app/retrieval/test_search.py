@@ -277,7 +277,9 @@ async def test_a_tenants_searches_leave_room_for_anothers(retriever):
     with pytest.raises(TooManyRequests, match="5 are waiting"):
         await search(slow, tenant=1, mode="lexical")
     other = asyncio.create_task(search(slow, tenant=2, mode="dense"))
-    await settled()
+    async with asyncio.timeout(10):
+        while len(model.tenants) < 3:
+            await asyncio.sleep(0.01)
     assert model.tenants == [1, 1, 2]
     model.go.set()
     assert list(found(await other)) == ["gate"]
