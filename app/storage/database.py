@@ -188,6 +188,11 @@ def connection_of(snapshot: Snapshot) -> Connection:
     return snapshot.connection
 
 
+async def continue_as(connection: Connection, tenant: TenantNumber) -> None:
+    """Let the rest of this transaction, which operator() opened, see this tenant's rows alone."""
+    await connection.execute(f"set local role none; set local app.tenant = '{tenant:d}'".encode())
+
+
 async def without_time_limits(connection: Connection) -> None:
     """Let the rest of this transaction take its time: what it does is not a request's own."""
     await connection.execute(

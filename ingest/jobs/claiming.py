@@ -52,7 +52,4 @@ with recursive waiting (tenant_id) as (
 {CLAIM_NEXT} returning i.tenant_id, i.job_id, i.n, i.attempt
 """  # noqa: S608 - constants
 
-CLAIMED_ITEM = """
-    select * from job_items where tenant_id = %(tenant_id)s and job_id = %(job_id)s and n = %(n)s
-      and status = 'running' and worker = %(worker)s and attempt = %(attempt)s
-"""
+CLAIMED_ITEM = "select * from job_items where tenant_id = %(tenant_id)s and job_id = %(job_id)s and n = %(n)s"

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from psycopg.rows import DictRow
 
 from app.errors import ItemFailed, KyujangError
-from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.database import Connection, Database, continue_as, fetch_all, fetch_one
 from app.storage.job_creation import stored
 from app.storage.jobs import ItemStatus, JobKind, Stage, Task, Upload
 from app.storage.tenancy import TenantNumber
@@ -106,13 +106,12 @@ async def claim(
     }
     async with database.operator() as connection:
         found = await fetch_one(connection, CLAIM, key)
-    if found is None:
-        return None
-    # What it is about the operator role does not see.
-    async with database.transaction(found["tenant_id"]) as connection:
-        row = await fetch_one(connection, CLAIMED_ITEM, {**key, **found})
-    if row is None:
-        return None
+        if found is None:
+            return None
+        # What it is about the operator role does not see. Without it there is no claim either.
+        await continue_as(connection, found["tenant_id"])
+        row = await fetch_one(connection, CLAIMED_ITEM, found)
+    assert row is not None
     return claimed_from(row, CLAIMED[kind]) if kind in CLAIMED else claimed_from(row, ClaimedTask)
 
 

@@ -42,6 +42,16 @@ async def claim(services, kind="tune", lease_s=30, worker="w"):
     return await claims.claim(services.database, worker, kind, lease_s=lease_s)
 
 
+async def test_a_claim_that_cannot_be_read_is_none(services, tenant, monkeypatch):
+    await queue(services, tenant)
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "CLAIMED_ITEM", "select 1 / 0")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await claim(services)
+    task = await claim(services)
+    assert (task.tenant, task.attempt) == (tenant, 1)
+
+
 async def test_a_task_s_life(services, tenant):
     made = await queue(services, tenant)
     assert (made.status, made.kind, made.adapter.name, made.adapter.version) == ("queued", "tune", "tone", None)
