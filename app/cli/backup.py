@@ -12,8 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from app.cli.commands import add_command
 from app.settings import Settings
 from app.storage.backup.destinations import keep_newest
@@ -22,7 +20,7 @@ from app.storage.backup.manifest import Manifest
 from app.storage.backup.restore import open_backup, restore
 from app.terminal import say, visible
 from app.up.home import lock_home
-from app.up.owner import running_owner_url
+from app.up.owner import naming, with_database_url
 from app.up.postgres import EmbeddedPostgres
 
 SECRETS = (
@@ -51,8 +49,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _backup(settings: Settings, options: argparse.Namespace) -> int:
-    if settings.database_url is None:
-        settings = _with_database(settings, running_owner_url(settings.home / "postgres"))
+    settings = with_database_url(settings)
     if options.keep is not None and (options.keep < 1 or options.destination.suffix == ".tar"):
         say("--keep takes a number above 0, and a folder.", file=sys.stderr)
         return 2
@@ -89,11 +86,7 @@ def _database(settings: Settings) -> Iterator[Settings]:
         return
     settings.home.mkdir(parents=True, exist_ok=True)
     with lock_home(settings.home), EmbeddedPostgres(settings.home / "postgres") as postgres:
-        yield _with_database(settings, postgres.owner_url)
-
-
-def _with_database(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(update={"database_url": SecretStr(url)})
+        yield naming(settings, postgres.owner_url)
 
 
 def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:

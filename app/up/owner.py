@@ -6,7 +6,10 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
 from app.errors import NotConfigured
+from app.settings import Settings
 from app.up.secret_files import write_private
 
 OWNER = "kyujang_owner"
@@ -38,3 +41,15 @@ def running_owner_url(folder: Path) -> str:
         raise NotConfigured(
             f"No embedded PostgreSQL of yours runs in {folder}: start it with 'make up', or set DATABASE_URL."
         ) from error
+
+
+def with_database_url(settings: Settings) -> Settings:
+    """Return settings that name a database: without DATABASE_URL the embedded one, which 'make up' has started."""
+    if settings.database_url is not None:
+        return settings
+    return naming(settings, running_owner_url(settings.home / "postgres"))
+
+
+def naming(settings: Settings, url: str) -> Settings:
+    """Return settings that name this database."""
+    return settings.model_copy(update={"database_url": SecretStr(url)})

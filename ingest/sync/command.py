@@ -19,9 +19,9 @@ from app.language.unicode import clean_metadata
 from app.settings import Settings
 from app.storage.tenants import DEFAULT_TENANT
 from app.terminal import say
+from app.up.owner import with_database_url
 from ingest.bulk_worker import CLAIM_AT_ONCE
 from ingest.cluster.run import ingest_with_ray
-from ingest.database_url import with_database_url
 from ingest.sync.folder import Source, find, present
 from ingest.sync.in_database import JOB_DOCUMENTS, ingest_by_worker, open_database_target
 from ingest.sync.over_http import open_http_target

@@ -36,13 +36,14 @@ class FolderDestination:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._own = folder, folder / BACKUPS / name
-        self._known = {each.path: each for each in self._newest()}
 
     def __enter__(self) -> Self:
         # Tenants' documents are for the operator alone.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._own.mkdir(parents=True, mode=0o700)
         self._lock = lock_folder(self._folder)
+        newest = list_backups(self._folder)[-1:]
+        self._known = {each.path: each for name in newest for each in read_files(self._folder / BACKUPS / name / FILES)}
+        self._own.mkdir(parents=True, mode=0o700)
         return self
 
     def __exit__(
@@ -87,11 +88,6 @@ class FolderDestination:
         part.rename(self._own / MANIFEST)
         sync(self._own)
 
-    def _newest(self) -> Iterator[File]:
-        for name in reversed(list_backups(self._folder)):
-            yield from read_files(self._folder / BACKUPS / name / FILES)
-            return
-
 
 @contextmanager
 def open_destination(place: Path, name: str) -> Iterator[Destination]:
@@ -130,20 +126,20 @@ def remove_backup(own: Path) -> None:
 def keep_newest(folder: Path, count: int) -> int:
     """Remove all but the newest backups, and the files that only removed ones named; return how many backups went."""
     with lock_folder(folder):
-        return _keep_newest(folder, count)
-
-
-def _keep_newest(folder: Path, count: int) -> int:
-    names = list_backups(folder)
-    gone = names[: max(0, len(names) - count)]
-    for name in gone:
-        # First, so that what a crash leaves is no backup.
-        (folder / BACKUPS / name / MANIFEST).unlink()
-        remove_backup(folder / BACKUPS / name)
-    if gone:
-        needed = {each.path for name in list_backups(folder) for each in read_files(folder / BACKUPS / name / FILES)}
-        for kind in ("blobs", "adapters"):
-            for path in (folder / kind).rglob("*"):
-                if path.is_file() and str(path.relative_to(folder)) not in needed:
-                    path.unlink()
+        names = list_backups(folder)
+        gone = names[: max(0, len(names) - count)]
+        for name in gone:
+            # First, so that what a crash leaves is no backup.
+            (folder / BACKUPS / name / MANIFEST).unlink()
+            remove_backup(folder / BACKUPS / name)
+        if gone:
+            _remove_needless(folder)
     return len(gone)
+
+
+def _remove_needless(folder: Path) -> None:
+    needed = {each.path for name in list_backups(folder) for each in read_files(folder / BACKUPS / name / FILES)}
+    for kind in ("blobs", "adapters"):
+        for path in (folder / kind).rglob("*"):
+            if path.is_file() and str(path.relative_to(folder)) not in needed:
+                path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from psycopg.rows import class_row
 from app.storage.backup.access import ROLE
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import TenantCounts
-
-log = logging.getLogger("kyujang.backup")
 
 HOLD_S = 120
 # An open upload, each document, an archive that waits for its check; then the adapters that engines read.

@@ -23,13 +23,20 @@ INSTALLATION = "pginstall18"
 TICK_S = 0.2
 
 
-def find_program(name: str) -> Path:
-    """Return the packaged program, whose version is 18, or else the one on PATH. Raises NotConfigured."""
+def packaged_with(program: str) -> Path | None:
+    """Return the folder of the packaged PostgreSQL 18, if it is installed with this program."""
     spec = importlib.util.find_spec(PACKAGE)
     for place in (spec.submodule_search_locations or []) if spec else []:
-        program = Path(place) / INSTALLATION / "bin" / name
-        if program.exists():
-            return program
+        folder = Path(place) / INSTALLATION
+        if (folder / "bin" / program).exists():
+            return folder
+    return None
+
+
+def find_program(name: str) -> Path:
+    """Return the packaged program, or else the one on PATH. Raises NotConfigured."""
+    if packaged := packaged_with(name):
+        return packaged / "bin" / name
     if found := shutil.which(name):
         return Path(found)
     raise NotConfigured(f"{name} was not found: install PostgreSQL's client of the server's version, or newer.")

@@ -61,16 +61,16 @@ class Backup:
 
     def check(self, tell: Tell) -> None:
         """Read every file. Raises BackupDamaged, which names those that are missing or changed."""
-        bad = [name for name in self._changed(tell)]
+        bad = list(self._changed(tell))
         if bad:
             shown = ", ".join(bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
             raise BackupDamaged(f"The backup {self.manifest.name} is damaged: {shown}.")
 
     def _changed(self, tell: Tell) -> Iterator[str]:
-        for file, path in ((self.manifest.database, DUMP), (self.manifest.files, FILES)):
-            if not _is(self.own / path, file):
-                yield path
+        if not _is(self.own / DUMP, self.manifest.database):
+            yield DUMP
         if not _is(self.own / FILES, self.manifest.files):
+            yield FILES
             return
         done, total = 0, self.manifest.file_bytes
         for file in self.files():
