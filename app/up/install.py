@@ -141,7 +141,7 @@ def _ensure(environment: Environment, progress: Progress) -> None:
     with steps.measured("uv"):
         _pip(environment, UV, progress)
     for step in environment.steps:
-        with steps.measured(" ".join(Path(word).name for word in step if not word.startswith("-"))):
+        with steps.measured(" ".join(Path(word).name or "kyujang" for word in step if not word.startswith("-"))):
             _install(environment, step, progress)
     if environment.compiled:
         with steps.measured("bytecode"):
