@@ -123,7 +123,12 @@ def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
         row = connection.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME]).fetchone()
         if not row or not row[0]:
             raise Conflict("Another reindex is running on this database. Wait until it has ended.")
-        yield connection
+        try:
+            yield connection
+        finally:
+            # The server ends a closed connection a moment later, and the next step would find it locked.
+            if not connection.closed:
+                connection.execute("select pg_advisory_unlock(%s)", [ONE_AT_A_TIME])
 
 
 def _seconds_since_the_switch(connection: psycopg.Connection) -> float:

@@ -164,6 +164,20 @@ async def test_a_model_that_would_not_see_all_of_a_chunk_is_refused(services, se
     assert [space.number for space in await spaces(services.database)] == [1]
 
 
+async def test_a_step_leaves_no_lock_to_the_next(settings, monkeypatch):
+    with monkeypatch.context() as patch:
+        # As if the server were slow to end a closed connection.
+        patch.setattr(psycopg.Connection, "close", lambda self: kept.append(self))
+        kept: list[psycopg.Connection] = []
+        with pytest.raises(NotFound):
+            await asyncio.to_thread(reindex.before_the_switch, settings)
+        with pytest.raises(NotFound):
+            await asyncio.to_thread(reindex.before_the_switch, settings)
+    for connection in kept:
+        connection.close()
+    assert len(kept) == 2
+
+
 @pytest.mark.usefixtures("back")
 async def test_what_is_in_use_is_neither_dropped_nor_published_into(services, settings, wanted, new, owner_url):
     with pytest.raises(Conflict, match="searches use"):
