@@ -16,6 +16,7 @@ from app.language.analyzer import Analyzer
 from app.settings import Settings
 from app.storage.backup.access import ROLE as BACKUP
 from app.storage.backup.access import let_backups_read
+from app.storage.backup.set_aside import is_schema_aside
 from app.storage.reanalysis import adopt
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import Space, other_vectors
@@ -32,6 +33,10 @@ NOT_THE_OWNER = (
     "PostgreSQL refuses the owner's password (DATABASE_URL; KYUJANG_OWNER_PASSWORD in .env). It keeps the password of "
     "its first start: put that one back, or change it there with ALTER ROLE (docs/operations/gpu-vm.md)."
 )
+HALF_RESTORED = (
+    "A restore of this database was interrupted. Run 'python -m app restore' again: it begins by putting back what was "
+    "there before."
+)
 NEWER = (
     "This database was migrated by a newer Kyujang: install that version again, or restore a backup of the database "
     "that was made before its 'migrate'."
@@ -47,6 +52,8 @@ def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
     with _connected(settings.owner_url) as connection:
         _check_version(connection)
         connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
+        if is_schema_aside(connection):
+            raise NotConfigured(HALF_RESTORED)
         create_roles(connection, settings.service_url)
         upgrade(settings.owner_url)
         space = _adopt_embedding_model(connection, settings, dimension)

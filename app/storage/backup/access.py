@@ -13,6 +13,22 @@ select c.relname, c.relkind, c.relrowsecurity and not exists (
     select from pg_policy p where p.polrelid = c.oid and p.polname = 'backup') as closed
 from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')
 """
+# A managed PostgreSQL may set them for all sessions, and ours wait long while files are copied.
+WITHOUT_LIMITS = """
+select set_config(name, '0', false) from pg_settings
+where name in ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'lock_timeout', 'statement_timeout',
+               'transaction_timeout')
+"""
+# What lies between may drop a connection on which nothing is said for minutes.
+KEEPALIVE_S = 60
+APPLICATION = "kyujang backup"
+
+
+def connect_as_owner(url: str) -> psycopg.Connection:
+    """Connect as the schema's owner, for as long as it takes."""
+    owner = psycopg.connect(url, autocommit=True, application_name=APPLICATION, keepalives_idle=KEEPALIVE_S)
+    owner.execute(WITHOUT_LIMITS)
+    return owner
 
 
 def let_backups_read(connection: psycopg.Connection) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
 from app.storage.backup.errors import BackupFailed
-from app.storage.backup.manifest import FILES, MANIFEST, File, Manifest, Reading, hash_of, load_manifest, read_files
+from app.storage.backup.lock import open_locked
+from app.storage.backup.manifest import KINDS, MANIFEST, PART, File, Manifest, copy_file, hash_of, listed_files
 from app.storage.backup.tar import TarDestination
 from app.storage.blobs import sync
 
 BACKUPS = "backups"
-PART = ".part"
+LOCK = "lock"
+NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}Z")
+FOREIGN = (
+    "{} has files in it that no backup brought, and would lose them: name an empty folder, or one that holds backups."
+)
 
 
 class Destination(Protocol):
@@ -36,22 +40,28 @@ class FolderDestination:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._own = folder, folder / BACKUPS / name
+        self._filled: set[Path] = set()
 
     def __enter__(self) -> Self:
         # Tenants' documents are for the operator alone.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = lock_folder(self._folder)
-        newest = list_backups(self._folder)[-1:]
-        self._known = {each.path: each for name in newest for each in read_files(self._folder / BACKUPS / name / FILES)}
-        self._own.mkdir(parents=True, mode=0o700)
+        self._lock = open_locked(self._folder / LOCK, self._folder)
+        try:
+            _refuse_foreign(self._folder)
+            remove_unfinished(self._folder)
+            newest = list_backups(self._folder)[-1:]
+            self._known = {each.path: each for name in newest for each in listed_files(self._folder / BACKUPS / name)}
+            self._own.mkdir(parents=True, mode=0o700)
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not (self._own / MANIFEST).exists():
-            remove_backup(self._own)
-        self._lock.close()
+        with self._lock:
+            remove_unfinished(self._folder)
 
     def known(self, path: str, size: int) -> File | None:
         """Return the file if an earlier backup has brought it: what has this path never changes."""
@@ -59,7 +69,7 @@ class FolderDestination:
         return known if known and known.size == size and there.exists() and there.stat().st_size == size else None
 
     def add(self, source: Path, path: str) -> File:
-        """Copy a file, or keep one of scratch(); it has its name only when it is whole and on disk."""
+        """Copy a file, or keep one of scratch()."""
         if source.parent == self._own:
             size, sha256 = hash_of(source)
             sync(source)
@@ -67,21 +77,15 @@ class FolderDestination:
             return File(path, size, sha256)
         target = self._folder / path
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = target.with_name(target.name + PART)
-        with source.open("rb") as read, part.open("wb") as written:
-            reading = Reading(read)
-            while content := reading.read():
-                written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        part.rename(target)
-        sync(target.parent)
-        return reading.file(path)
+        self._filled |= {target.parent, target.parent.parent}
+        return copy_file(source, target, path)
 
     def scratch(self) -> Path:
         return self._own
 
     def finish(self, manifest: Manifest) -> None:
+        for folder in (*self._filled, self._folder, self._own.parent):
+            sync(folder)
         part = self._own / (MANIFEST + PART)
         part.write_bytes(manifest.dump())
         sync(part)
@@ -96,24 +100,26 @@ def open_destination(place: Path, name: str) -> Iterator[Destination]:
         yield destination
 
 
-def lock_folder(folder: Path) -> BinaryIO:
-    """Let one at a time write here. Raises BackupFailed."""
-    lock = (folder / "lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise BackupFailed(f"Another backup is being written to {folder}: wait until it ends.") from None
-    return lock
-
-
 def list_backups(folder: Path) -> list[str]:
     """Return the names of the whole backups in a folder, oldest first."""
     return sorted(path.parent.name for path in (folder / BACKUPS).glob(f"*/{MANIFEST}"))
 
 
-def read_manifest(folder: Path) -> Manifest:
-    return load_manifest((folder / MANIFEST).read_bytes())
+def _refuse_foreign(folder: Path) -> None:
+    """Raises BackupFailed where needless files could be another's, such as the home of an installation."""
+    backups = any(NAME.fullmatch(path.name) for path in (folder / BACKUPS).glob("*"))
+    if not backups and any(path.is_file() for kind in KINDS for path in (folder / kind).rglob("*")):
+        raise BackupFailed(FOREIGN.format(folder))
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove backups that failed or were killed, and the files that only they brought."""
+    found = [path for path in (folder / BACKUPS).glob("*") if NAME.fullmatch(path.name)]
+    unfinished = [path for path in found if not (path / MANIFEST).exists()]
+    if unfinished:
+        _remove_needless(folder)
+    for own in unfinished:
+        remove_backup(own)
 
 
 def remove_backup(own: Path) -> None:
@@ -125,21 +131,22 @@ def remove_backup(own: Path) -> None:
 
 def keep_newest(folder: Path, count: int) -> int:
     """Remove all but the newest backups, and the files that only removed ones named; return how many backups went."""
-    with lock_folder(folder):
+    with open_locked(folder / LOCK, folder):
         names = list_backups(folder)
         gone = names[: max(0, len(names) - count)]
         for name in gone:
             # First, so that what a crash leaves is no backup.
             (folder / BACKUPS / name / MANIFEST).unlink()
-            remove_backup(folder / BACKUPS / name)
         if gone:
             _remove_needless(folder)
+        for name in gone:
+            remove_backup(folder / BACKUPS / name)
     return len(gone)
 
 
 def _remove_needless(folder: Path) -> None:
-    needed = {each.path for name in list_backups(folder) for each in read_files(folder / BACKUPS / name / FILES)}
-    for kind in ("blobs", "adapters"):
+    needed = {each.path for name in list_backups(folder) for each in listed_files(folder / BACKUPS / name)}
+    for kind in KINDS:
         for path in (folder / kind).rglob("*"):
             if path.is_file() and str(path.relative_to(folder)) not in needed:
                 path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import DUMP, FILES, File, Manifest, write_files
 from app.storage.backup.point import Point, open_point
 from app.storage.backup.programs import run_program
+from app.storage.blobs import is_full
 
 # The dump is compressed: vectors hardly shrink, text to a third.
 DUMP_OPTIONS = (
@@ -28,6 +28,10 @@ DUMP_OPTIONS = (
     *("--exclude-table-data", "removal_holds"),
 )
 
+NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
+FULL = "There is no room left. Free some, or name another place; what was written of this backup is removed."
+INSIDE = "{} lies within the data folder {}, and would be lost with it: name a place outside, best on another disk."
+
 Tell = Callable[[str, int, int], None]
 """Is told a step, the bytes done and the bytes in all; 0 where they are not known."""
 
@@ -37,36 +41,41 @@ def make_backup(settings: Settings, place: Path, tell: Tell) -> Manifest:
 
     Raises BackupFailed. A file that is missing, or is not what was uploaded, is named in the manifest.
     """
+    if place.resolve().is_relative_to(settings.home.resolve()):
+        raise BackupFailed(INSIDE.format(place, settings.home))
     now = datetime.now(UTC)
-    name = now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     try:
-        with open_destination(place, name) as destination, open_point(settings.owner_url) as point:
-            database = _dump(settings, point, destination, tell)
-            copying = Copying(settings, destination, tell)
-            files = copying.copy(point)
-            manifest = Manifest(
-                name=name,
-                made_at=now.isoformat(),
-                software=__version__,
-                schema=point.schema(),
-                postgresql=point.connection.info.server_version,
-                database=database,
-                files=files,
-                file_count=copying.count,
-                file_bytes=copying.bytes,
-                tenants=point.tenants(),
-                damaged=copying.damaged,
-            )
+        with open_destination(place, now.strftime(NAME)) as destination:
+            with open_point(settings.owner_url) as point:
+                manifest = _fill(settings, point, destination, now, tell)
+            # The point holds removals back until it ends, and says if it has lost them on the way.
             destination.finish(manifest)
     except psycopg.Error as error:
         raise BackupFailed(f"The database failed during the backup, which is not kept: {error}") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BackupFailed(
-                f"There is no room left in {place}; what was written of this backup is removed."
-            ) from error
-        raise BackupFailed(f"{place} cannot be written: {error}") from error
+        reason = FULL if is_full(error) else f"It cannot be written: {error}. Name a place that this account may write."
+        raise BackupFailed(f"{place}: {reason}") from error
     return manifest
+
+
+def _fill(settings: Settings, point: Point, destination: Destination, now: datetime, tell: Tell) -> Manifest:
+    """Write all but the manifest, and return that."""
+    database = _dump(settings, point, destination, tell)
+    copying = Copying(settings, destination, tell)
+    files = copying.copy(point)
+    return Manifest(
+        name=now.strftime(NAME),
+        made_at=now.isoformat(),
+        software=__version__,
+        schema=point.schema(),
+        postgresql=point.connection.info.server_version,
+        database=database,
+        files=files,
+        file_count=copying.count,
+        file_bytes=copying.bytes,
+        tenants=point.tenants(),
+        damaged=copying.damaged,
+    )
 
 
 def _dump(settings: Settings, point: Point, destination: Destination, tell: Tell) -> File:

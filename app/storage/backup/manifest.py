@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from app.storage.blobs import READ_BYTES
 
 FORMAT = 1
 MANIFEST, FILES, DUMP = "manifest.json", "files.jsonl", "database.dump"
+PART = ".part"
+KINDS = ("blobs", "adapters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,46 @@ def write_files(files: Iterable[File], target: BinaryIO) -> None:
         target.write(json.dumps(asdict(each), ensure_ascii=False).encode() + b"\n")
 
 
-def read_files(path: Path) -> Iterator[File]:
-    with path.open("rb") as lines:
+def read_manifest(own: Path) -> Manifest:
+    """Raises BackupDamaged, which names the file."""
+    try:
+        return load_manifest((own / MANIFEST).read_bytes())
+    except BackupDamaged as error:
+        raise BackupDamaged(f"{own / MANIFEST}: {error.detail}") from error
+
+
+def listed_files(own: Path) -> Iterator[File]:
+    """Yield what a backup has. Raises BackupDamaged if its list is not the one that was written."""
+    if not is_file(own / FILES, read_manifest(own).files):
+        raise BackupDamaged(
+            f"The list of files {own / FILES} is damaged, and this backup cannot be restored. Delete {own}; then "
+            "backups can be added again."
+        )
+    with (own / FILES).open("rb") as lines:
         for line in lines:
-            yield File(**json.loads(line))
+            file = File(**json.loads(line))
+            kind, *rest = file.path.split("/")
+            if kind not in KINDS or not rest or {"", ".", ".."} & set(rest):
+                raise BackupDamaged(f"{own / FILES} names {file.path!r}, where Kyujang keeps no file.")
+            yield file
+
+
+def is_file(path: Path, file: File) -> bool:
+    """Say whether a file is there and is that one."""
+    return path.is_file() and hash_of(path) == (file.size, file.sha256)
+
+
+def copy_file(source: Path, target: Path, path: str) -> File:
+    """Copy it and return what was read. It has its name only when it is whole and on disk; its folder may not be."""
+    part = target.with_name(target.name + PART)
+    with source.open("rb") as read, part.open("wb") as written:
+        reading = Reading(read)
+        while content := reading.read():
+            written.write(content)
+        written.flush()
+        os.fsync(written.fileno())
+    part.rename(target)
+    return reading.file(path)
 
 
 def hash_of(path: Path) -> tuple[int, str]:

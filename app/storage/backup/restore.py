@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 
 from app.settings import Settings
-from app.storage.backup.access import REPLACED, ROLE
-from app.storage.backup.destinations import BACKUPS, list_backups, read_manifest
+from app.storage.backup.access import ROLE, connect_as_owner
+from app.storage.backup.destinations import BACKUPS, list_backups
 from app.storage.backup.errors import BackupDamaged, BackupFailed
 from app.storage.backup.make import Tell
-from app.storage.backup.manifest import DUMP, FILES, MANIFEST, File, Manifest, hash_of, read_files
+from app.storage.backup.manifest import (
+    DUMP,
+    FILES,
+    MANIFEST,
+    File,
+    Manifest,
+    copy_file,
+    is_file,
+    listed_files,
+    read_manifest,
+)
 from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
+from app.storage.backup.refusals import refuse_filled, refuse_in_use
 from app.storage.backup.set_aside import (
+    declare_needless,
     delete_aside,
+    drop_schema_aside,
+    is_needless,
     is_schema_aside,
     left_aside,
     put_folder_back,
@@ -29,19 +42,15 @@ from app.storage.backup.set_aside import (
     set_schema_aside,
 )
 from app.storage.backup.tar import unpack
-from app.storage.blobs import sync
+from app.storage.blobs import is_full, sync
 from app.storage.migrate import create_roles, newest_schema
 
 RESTORE_OPTIONS = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-comments")
-IN_USE = "The service is running on this database: stop the API and the workers, and restore then."
 LEFT = (
-    "{} has files that an earlier restore replaced, and did not come to delete. If what it restored is right, delete "
-    "that folder, and restore then; if not, move them back first."
+    "{} has files that an earlier restore has set aside, and this database knows nothing of that restore. Restore into "
+    "the database that it was for; or delete that folder if what lies beside it is right, else move them back."
 )
-NOT_EMPTY = (
-    "{} is not empty. Restore into an empty database and home, or say --replace: what is there now is deleted once the "
-    "backup is restored."
-)
+RESTORED = "The backup is restored, but what it replaced could not be deleted, which the next restore does: {}"
 
 
 class Backup:
@@ -54,7 +63,7 @@ class Backup:
         self.manifest: Manifest = read_manifest(own)
 
     def files(self) -> Iterator[File]:
-        yield from read_files(self.own / FILES)
+        yield from listed_files(self.own)
 
     def locate(self, path: str) -> Path:
         return self._shared / path
@@ -67,21 +76,17 @@ class Backup:
             raise BackupDamaged(f"The backup {self.manifest.name} is damaged: {shown}.")
 
     def _changed(self, tell: Tell) -> Iterator[str]:
-        if not _is(self.own / DUMP, self.manifest.database):
+        if not is_file(self.own / DUMP, self.manifest.database):
             yield DUMP
-        if not _is(self.own / FILES, self.manifest.files):
+        if not is_file(self.own / FILES, self.manifest.files):
             yield FILES
             return
         done, total = 0, self.manifest.file_bytes
         for file in self.files():
-            if not _is(self.locate(file.path), file):
+            if not is_file(self.locate(file.path), file):
                 yield file.path
             done += file.size
             tell("check", done, total)
-
-
-def _is(path: Path, file: File) -> bool:
-    return path.is_file() and hash_of(path) == (file.size, file.sha256)
 
 
 @contextmanager
@@ -94,10 +99,15 @@ def open_backup(place: Path, name: str | None, scratch: Path) -> Iterator[Backup
             raise BackupFailed(f"{place} holds no backup{f' {name}' if name else ''}{known}.")
         yield Backup(place / BACKUPS / (name or names[-1]), place)
         return
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix=".restore-") as folder:
-        unpack(place, Path(folder))
-        yield Backup(Path(folder), Path(folder))
+    with ExitStack() as held:
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=scratch, prefix=".restore-")))
+            unpack(place, folder)
+        except OSError as error:
+            reason = f"There is no room left in {scratch} to unpack it." if is_full(error) else f"{error}."
+            raise BackupFailed(f"{place} cannot be read: {reason}") from error
+        yield Backup(folder, folder)
 
 
 def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -> None:
@@ -110,47 +120,69 @@ def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) ->
     try:
         _restore(settings, backup, replace=replace, tell=tell)
     except psycopg.Error as error:
-        raise BackupFailed(f"The database failed during the restore: {error}") from error
+        raise BackupFailed(
+            f"The database failed during the restore; the next one begins by undoing it: {error}"
+        ) from error
     except OSError as error:
-        raise BackupFailed(f"A file could not be written during the restore: {error}") from error
+        reason = "There is no room left; free some" if is_full(error) else "A file could not be written"
+        raise BackupFailed(f"{reason}: {error}. What was there before is there again.") from error
 
 
 def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -> None:
-    with psycopg.connect(settings.owner_url, autocommit=True) as owner, ExitStack() as undo:
-        _refuse_in_use(owner, settings)
-        folders = (settings.blobs, settings.adapters)
-        _undo_killed(owner, folders)
+    folders = (settings.blobs, settings.adapters)
+    with connect_as_owner(settings.owner_url) as owner:
+        refuse_in_use(owner, settings)
+        _settle_killed(owner, folders)
         if not replace:
-            _refuse_filled(owner, folders)
+            refuse_filled(owner, folders)
         backup.check(tell)
         create_roles(owner, settings.service_url)
-        set_schema_aside(owner)
-        undo.callback(put_schema_back, owner)
-        for folder in folders:
-            set_folder_aside(folder)
-            undo.callback(put_folder_back, folder)
-        _copy_files(settings, backup, tell)
-        run_program(
-            "pg_restore",
-            *RESTORE_OPTIONS,
-            backup.own / DUMP,
-            url=settings.owner_url,
-            tick=lambda: tell("database", 0, 0),
-        )
-        _compare(settings, owner, backup)
-        undo.pop_all()
-        owner.execute(f"drop schema if exists {REPLACED} cascade")
-    for folder in folders:
+        with ExitStack() as undo:
+            set_schema_aside(owner)
+            undo.callback(put_schema_back, owner)
+            for folder in folders:
+                undo.callback(put_folder_back, folder)
+                set_folder_aside(folder)
+            _write(settings, backup, tell)
+            _compare(settings, owner, backup)
+            # The step with which it has succeeded.
+            declare_needless(folders[0])
+            undo.pop_all()
+        try:
+            _delete_replaced(owner, folders)
+        except (OSError, psycopg.Error) as error:
+            raise BackupFailed(RESTORED.format(error)) from error
+
+
+def _write(settings: Settings, backup: Backup, tell: Tell) -> None:
+    # Made of the database that was there; it would be taken for the restored one's.
+    if settings.index_files.exists():
+        shutil.rmtree(settings.index_files)
+    _copy_files(settings, backup, tell)
+    run_program(
+        "pg_restore",
+        *RESTORE_OPTIONS,
+        backup.own / DUMP,
+        url=settings.owner_url,
+        tick=lambda: tell("database", 0, 0),
+    )
+
+
+def _delete_replaced(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
+    drop_schema_aside(owner)
+    # The first one says that the restore has succeeded, so it goes last.
+    for folder in reversed(folders):
         delete_aside(folder)
-    shutil.rmtree(settings.index_files, ignore_errors=True)
 
 
-def _undo_killed(owner: psycopg.Connection, folders: Iterable[Path]) -> None:
-    """Put back what a killed restore has set aside: its schema is set aside first, and dropped when it has succeeded.
+def _settle_killed(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
+    """Undo a restore that was killed, or end one that was killed after it had succeeded.
 
-    Raises BackupFailed if files are aside without it: which of them are the right ones is not known then.
+    Raises BackupFailed if files are aside and no schema: they belong to another database then.
     """
-    if is_schema_aside(owner):
+    if is_needless(folders[0]):
+        _delete_replaced(owner, folders)
+    elif is_schema_aside(owner):
         for folder in folders:
             put_folder_back(folder)
         put_schema_back(owner)
@@ -158,45 +190,24 @@ def _undo_killed(owner: psycopg.Connection, folders: Iterable[Path]) -> None:
         raise BackupFailed(LEFT.format(left))
 
 
-def _refuse_in_use(owner: psycopg.Connection, settings: Settings) -> None:
-    service = unquote(urlsplit(settings.service_url).username or "")
-    query = "select count(*) from pg_stat_activity where datname = current_database() and usename = %s"
-    if owner.execute(query, [service]).fetchone() != (0,):
-        raise BackupFailed(IN_USE)
-
-
-def _refuse_filled(owner: psycopg.Connection, folders: Iterable[Path]) -> None:
-    """Raises BackupFailed unless there is nothing but what `migrate` makes."""
-    for folder in folders:
-        if folder.exists() and any(folder.iterdir()):
-            raise BackupFailed(NOT_EMPTY.format(folder))
-    if owner.execute("select to_regclass('public.tenants')").fetchone() == (None,):
-        return
-    with owner.transaction():
-        owner.execute(f"set local role {ROLE}")
-        filled = owner.execute("""
-            select exists (select from tenants where slug <> 'default') or exists (select from documents)
-                   or exists (select from api_keys) or exists (select from jobs)
-        """).fetchone()
-    if filled == (True,):
-        raise BackupFailed(NOT_EMPTY.format("The database"))
-
-
 def _copy_files(settings: Settings, backup: Backup, tell: Tell) -> None:
     """Put each file in its place, adapters closed to changes as they were published."""
-    done, published = 0, set()
+    done, published, filled = 0, set[Path](), set[Path]()
     for file in backup.files():
         target = settings.home_path(file.path)
         is_adapter = file.path.startswith("adapters/")
         # Engines may run as another user, and read adapters alone.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if is_adapter else 0o700)
-        shutil.copyfile(backup.locate(file.path), target)
-        sync(target)
+        if copy_file(backup.locate(file.path), target, file.path) != file:
+            raise BackupDamaged(f"The backup changes while it is restored: {file.path}.")
+        filled |= {target.parent, target.parent.parent}
         if is_adapter:
             target.chmod(0o444)
             published.add(target.parent)
         done += file.size
         tell("files", done, backup.manifest.file_bytes)
+    for folder in filled:
+        sync(folder)
     for folder in published:
         folder.chmod(0o555)
 

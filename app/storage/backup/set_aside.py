@@ -8,8 +8,9 @@ from pathlib import Path
 import psycopg
 
 from app.storage.backup.access import REPLACED
+from app.storage.blobs import sync
 
-ASIDE, MOVING = ".replaced", ".replacing"
+ASIDE, MOVING, NEEDLESS = ".replaced", ".replacing", ".needless"
 # Functions, first since some take a table's row, and tables with what belongs to them; nothing of an extension.
 OBJECTS = """
 select 'table' as kind, quote_ident(relname) as name, oid, 'pg_class'::regclass as catalog from pg_class
@@ -49,10 +50,21 @@ def put_folder_back(folder: Path) -> None:
         moving.rmdir()
 
 
+def declare_needless(folder: Path) -> None:
+    """Decide that what is set aside is never put back. One step, so that it is told from then on after any crash."""
+    (folder / ASIDE).rename(folder / NEEDLESS)
+    sync(folder)
+
+
+def is_needless(folder: Path) -> bool:
+    return (folder / NEEDLESS).exists()
+
+
 def delete_aside(folder: Path) -> None:
     """Delete what is set aside, when the restore has succeeded."""
-    if (folder / ASIDE).exists():
-        _remove(folder / ASIDE)
+    for name in (ASIDE, NEEDLESS):
+        if (folder / name).exists():
+            _remove(folder / name)
 
 
 def left_aside(folder: Path) -> list[Path]:
@@ -60,7 +72,7 @@ def left_aside(folder: Path) -> list[Path]:
 
 
 def _others(folder: Path) -> list[Path]:
-    return [each for each in folder.iterdir() if each.name not in (ASIDE, MOVING)]
+    return [each for each in folder.iterdir() if each.name not in (ASIDE, MOVING, NEEDLESS)]
 
 
 def _remove(folder: Path) -> None:
@@ -86,6 +98,10 @@ def put_schema_back(owner: psycopg.Connection) -> None:
         _drop_all(owner, "public")
         _move_all(owner, REPLACED, "public")
         owner.execute(f"drop schema {REPLACED}")
+
+
+def drop_schema_aside(owner: psycopg.Connection) -> None:
+    owner.execute(f"drop schema if exists {REPLACED} cascade")
 
 
 def is_schema_aside(owner: psycopg.Connection) -> bool:

@@ -5,12 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib.metadata
-import io
-import os
-import secrets
-import shutil
-import subprocess
-import sys
 import tarfile
 import tomllib
 
@@ -18,68 +12,18 @@ import httpx
 import psycopg
 import pytest
 
-from app.adapters import activation, registry
 from app.bootstrap import open_services
 from app.main import create_app
-from app.settings import Settings
 from app.storage.backup import make
 from app.storage.backup.destinations import FolderDestination, keep_newest, list_backups, open_destination
 from app.storage.backup.errors import BackupDamaged, BackupFailed
-from app.storage.backup.make import make_backup
-from app.storage.backup.restore import open_backup, restore
+from app.storage.backup.restore import open_backup
 from app.storage.migrate import migrate
-from app.storage.tenants import tenant_by_slug
 from ingest.cleanup import remove_noted
-from tests.conftest import ROOT, NewTenant, home_with, ingest_text, with_database
+from tests.app.storage.backup.backing import back_up, chunks, files, put_back, silent, tables
+from tests.app.storage.backup.conftest import SHELF
+from tests.conftest import ROOT, ingest_text
 from tests.ingest.working import Worker
-
-SHELF = {"moat.txt": "The moat is nine metres deep.", "보고서.txt": "규장각은 1776년에 세워졌다."}
-VERSION_FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights" * 1000}
-
-
-def silent(step: str, done: int, total: int) -> None:
-    pass
-
-
-def back_up(settings, place):
-    return make_backup(settings, place, silent)
-
-
-def put_back(settings, place, *, name=None, replace=False) -> None:
-    with open_backup(place, name, settings.home) as backup:
-        restore(settings, backup, replace=replace, tell=silent)
-
-
-@pytest.fixture(scope="module")
-async def library(services, new_tenant: NewTenant):
-    """Two tenants with documents, one of them with an active adapter."""
-    client, other = await new_tenant("library"), await new_tenant("archive")
-    async with Worker(services):
-        for name, text in SHELF.items():
-            await ingest_text(client, text, id=name)
-        await ingest_text(other, "The archive burned in 1624.", id="fire")
-    number = (await tenant_by_slug(services.database, "library")).number
-    blob = await services.blobs.save(number, io.BytesIO(b"archive"))
-    version, _ = await registry.create_version(services.database, number, "tone", blob)
-    await registry.set_status(services.database, number, "tone", 1, "ready", published=True)
-    await activation.activate(services.database, number, "tone", 1)
-    folder = services.settings.adapters / str(number) / version.engine_name
-    folder.mkdir(parents=True)
-    for name, content in VERSION_FILES.items():
-        (folder / name).write_bytes(content)
-    await remove_noted(services)
-    return client
-
-
-@pytest.fixture
-def elsewhere(postgres, scratch, models, settings):
-    """An empty database and home."""
-    name = f"restored_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
-        owner.execute(f"create database {name}")
-        home = home_with(models, scratch / name)
-        yield Settings(database_url=with_database(postgres.owner_url, name), home=home, engine="none")
-        owner.execute(f"drop database {name} with (force)")
 
 
 async def served(settings, client, method, path, **body):
@@ -93,21 +37,6 @@ async def served(settings, client, method, path, **body):
                 answer = await own.request(method, path, **body)
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def chunks(settings) -> list[tuple]:
-    query = "select tenant_id, document_id, ord, start, stop, md5(content) from chunks order by 1, 2, 3"
-    with psycopg.connect(settings.owner_url) as owner:
-        return owner.execute(query).fetchall()
-
-
-def files(settings) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(settings.home)): path.read_bytes()
-        for folder in (settings.blobs, settings.adapters)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.mark.parametrize("place", ["backups", "backup.tar"])
@@ -218,11 +147,6 @@ async def test_a_changed_byte_is_named_and_nothing_is_restored(library, settings
     assert manifest.damaged == []
 
 
-def tables(settings) -> list[tuple]:
-    with psycopg.connect(settings.owner_url) as owner:
-        return owner.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
-
-
 @pytest.mark.parametrize("part", ["database.dump", "files.jsonl", "manifest.json"])
 async def test_its_own_files_are_checked_too(library, settings, tmp_path, part):
     name = back_up(settings, tmp_path).name
@@ -282,50 +206,6 @@ async def test_a_filled_installation_is_refused_and_a_failed_restore_changes_not
         put_back(elsewhere, tmp_path, replace=True)
     assert chunks(elsewhere) == before
     assert files(elsewhere) == held
-
-
-KILLED = """
-import os
-import sys
-from app.__main__ import main
-from app.storage.backup import restore
-setattr(restore, sys.argv[1], lambda *_, **__: os._exit(9))
-main(["restore", "--replace", sys.argv[2]])
-"""
-
-
-@pytest.mark.parametrize("step", ["_copy_files", "run_program", "_compare"])
-async def test_a_restore_that_was_killed_is_undone_by_the_next(library, settings, elsewhere, tmp_path, step):
-    back_up(settings, tmp_path)
-    put_back(elsewhere, tmp_path)
-    before, held = chunks(elsewhere), files(elsewhere)
-    env = os.environ | {"DATABASE_URL": elsewhere.owner_url, "KYUJANG_HOME": str(elsewhere.home)}
-    killed = [sys.executable, "-c", KILLED, step, str(tmp_path)]
-    assert (await asyncio.to_thread(subprocess.run, killed, env=env, cwd=ROOT, check=False)).returncode == 9
-    with pytest.raises(BackupFailed, match="not empty"):
-        put_back(elsewhere, tmp_path)
-    assert chunks(elsewhere) == before
-    assert files(elsewhere) == held
-    put_back(elsewhere, tmp_path, replace=True)
-    assert files(elsewhere) == held
-
-
-async def test_what_a_restore_did_not_come_to_delete_is_neither_put_back_nor_lost(
-    library, settings, elsewhere, tmp_path
-):
-    back_up(settings, tmp_path)
-    put_back(elsewhere, tmp_path)
-    env = os.environ | {"DATABASE_URL": elsewhere.owner_url, "KYUJANG_HOME": str(elsewhere.home)}
-    killed = [sys.executable, "-c", KILLED, "delete_aside", str(tmp_path)]
-    assert (await asyncio.to_thread(subprocess.run, killed, env=env, cwd=ROOT, check=False)).returncode == 9
-    restored = files(elsewhere)
-    with pytest.raises(BackupFailed, match=r"blobs/\.replaced has files"):
-        put_back(elsewhere, tmp_path, replace=True)
-    assert files(elsewhere) == restored
-    shutil.rmtree(elsewhere.blobs / ".replaced")
-    shutil.rmtree(elsewhere.adapters / ".replaced")
-    put_back(elsewhere, tmp_path, replace=True)
-    assert files(elsewhere) == files(settings)
 
 
 async def test_a_service_that_runs_is_not_restored_over(library, settings, tmp_path):
