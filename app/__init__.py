@@ -4,4 +4,4 @@ import os
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # As in pyproject.toml: an image has no metadata of the package.
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -23,6 +23,7 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database, RequestLimits
+from app.storage.schema import refuse_other_schema
 from app.storage.spaces import Space, other_vectors, spaces
 from app.storage.tenants import tenant_numbers
 
@@ -44,6 +45,7 @@ async def open_services(
         database = Database(settings.service_url, pool_size=settings.database_pool, limits=limits)
         await database.open()
         stack.push_async_callback(database.close)
+        await refuse_other_schema(database)
         analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
         open_spaces = await _open_spaces(settings, database)

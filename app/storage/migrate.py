@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -18,17 +18,12 @@ from app.storage.backup.access import ROLE as BACKUP
 from app.storage.backup.access import let_backups_read
 from app.storage.backup.set_aside import is_schema_aside
 from app.storage.reanalysis import adopt
+from app.storage.revisions import upgrade
+from app.storage.schema import newest_schema, refuse_too_old, stored_schema
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import Space, other_vectors
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 ONE_AT_A_TIME = 0x6B797570
-# What waits for the lock on a table stops those who read and write it, too.
-LOCK_TIMEOUT = "set local lock_timeout = '10s'"
-LOCKED = (
-    "The schema was not changed: another connection is using a table that has to change. Stop the workers and the API, "
-    "or wait until they have less to do, and run 'python -m app migrate' again."
-)
 NOT_THE_OWNER = (
     "PostgreSQL refuses the owner's password (DATABASE_URL; KYUJANG_OWNER_PASSWORD in .env). It keeps the password of "
     "its first start: put that one back, or change it there with ALTER ROLE (docs/operations/gpu-vm.md)."
@@ -37,23 +32,23 @@ HALF_RESTORED = (
     "A restore of this database was interrupted. Run 'python -m app restore' again: it begins by putting back what was "
     "there before."
 )
-NEWER = (
-    "This database was migrated by a newer Kyujang: install that version again, or restore a backup of the database "
-    "that was made before its 'migrate'."
-)
 
 
 def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
     """Bring the database up to date and return the embedding space that is searched. Safe to run twice at once.
 
-    `dimension` opens the embedding model, and is called only while there is no document. Raises NotConfigured if the
-    stored vectors were made by another model than the settings name.
+    `dimension` opens the embedding model, and is called only while there is no document. A newer schema is left as it
+    is where this version may run on it. Raises NotConfigured if it may not, or if the stored vectors were made by
+    another model than the settings name.
     """
     with _connected(settings.owner_url) as connection:
         _check_version(connection)
-        connection.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])
+        _wait_for_others(connection)
         if is_schema_aside(connection):
             raise NotConfigured(HALF_RESTORED)
+        active = _active_in_newer(connection)
+        if active is not None:
+            return active
         create_roles(connection, settings.service_url)
         upgrade(settings.owner_url)
         space = _adopt_embedding_model(connection, settings, dimension)
@@ -72,6 +67,12 @@ def _connected(owner_url: str) -> psycopg.Connection:
         raise DatabaseUnavailable("The database in DATABASE_URL does not answer: check that it runs.") from error
 
 
+def _wait_for_others(connection: psycopg.Connection) -> None:
+    """Let one migrate run at a time. One that waits inside a statement would keep an index from being built."""
+    while connection.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME]).fetchone() != (True,):
+        time.sleep(0.5)
+
+
 def _check_version(connection: psycopg.Connection) -> None:
     if connection.info.server_version < 160000:
         raise NotConfigured("PostgreSQL 16 or newer is needed.")
@@ -79,11 +80,6 @@ def _check_version(connection: psycopg.Connection) -> None:
     if available is None:
         raise NotConfigured("This PostgreSQL has no pgvector: install the extension 'vector' (0.8 or newer).")
     connection.execute("create extension if not exists vector")
-
-
-def newest_schema() -> str:
-    """Return the revision that this version migrates to."""
-    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def create_roles(connection: psycopg.Connection, service_url: str) -> None:
@@ -111,38 +107,22 @@ def _role_exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("select from pg_roles where rolname = %s", [name]).fetchone() is not None
 
 
-def upgrade(owner_url: str, revision: str = "head") -> None:
-    """Upgrade the schema alone. Raises NotConfigured for a newer version's, DatabaseUnavailable while it is in use."""
-    # As long to import as all else that a command needs.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import OperationalError
+def _active_in_newer(connection: psycopg.Connection) -> Space | None:
+    """Return the space that is searched, if the schema is newer than this version's: that is left as it is."""
+    stored = stored_schema(connection)
+    refuse_too_old(stored)
+    return _active(stored_spaces(connection)) if stored and stored.revision > newest_schema() else None
 
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(owner_url))
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(LOCK_TIMEOUT)
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-    except CommandError as error:
-        raise NotConfigured(NEWER) from error
-    except OperationalError as error:
-        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-            raise DatabaseUnavailable(LOCKED) from error
-        raise
-    finally:
-        engine.dispose()
+
+def _active(stored: list[Space]) -> Space | None:
+    return next((space for space in stored if space.state == "active"), None)
 
 
 def _adopt_embedding_model(connection: psycopg.Connection, settings: Settings, dimension: Callable[[], int]) -> Space:
     """Return the space that is searched. After a switch the settings may still name the previous model."""
     model = identity_of(settings)
     stored = stored_spaces(connection)
-    active = next((space for space in stored if space.state == "active"), None)
+    active = _active(stored)
     if active and _any_chunk(connection):
         if model != active.model and all(space.model != model or space.state != "retired" for space in stored):
             raise NotConfigured(other_vectors(active, model, settings))

@@ -4,9 +4,17 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-
-# The lock on job_items stops whoever reads or writes it, and waiting for it does so too.
-LOCK_TIMEOUT = "set local lock_timeout = '10s'"
+oldest_software = "0.2.0"
+needs_stop = True
+locks = {
+    "ingest_turns": "AccessExclusiveLock",
+    "job_items": "AccessExclusiveLock",
+    "jobs": "AccessExclusiveLock",
+    "tasks": "AccessExclusiveLock",
+    "tenants": "AccessExclusiveLock",
+}
+works_on = ("ingest_turns", "job_items", "jobs", "tasks", "tenants")
+drops = ("ingest_turns", "job_items.bytes", "tasks")
 
 # Only the catalogue changes, however many items there are; the constraint holds for new rows.
 TABLES = """
@@ -59,7 +67,7 @@ from tasks where tenant_id = current_setting('app.tenant')::integer order by cre
 
 def upgrade() -> None:
     connection = op.get_bind()
-    for statements in (LOCK_TIMEOUT, TABLES, INDEXES):
+    for statements in (TABLES, INDEXES):
         connection.exec_driver_sql(statements)
     connection.exec_driver_sql("set local role kyujang_operator")
     connection.exec_driver_sql(TURNS)

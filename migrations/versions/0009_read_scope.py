@@ -4,6 +4,8 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
+oldest_software = "0.2.0"
+works_on = ("api_keys",)
 
 KEYS = """
 update api_keys set scopes = array_append(scopes, 'read')

@@ -4,6 +4,8 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
+oldest_software = "0.2.0"
+locks = {"tenants": "ShareRowExclusiveLock"}
 
 # `made` is the tenant's or the key's public id.
 TABLE = """

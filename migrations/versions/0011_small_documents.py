@@ -4,6 +4,10 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
+oldest_software = "0.2.0"
+needs_stop = True
+locks = {"job_items": "ShareLock"}
+works_on = ("job_items",)
 
 # The size is SMALL_BYTES of ingest/jobs/claiming.py.
 INDEX = """

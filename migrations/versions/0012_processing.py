@@ -4,6 +4,8 @@ from alembic import op
 
 revision = "0012"
 down_revision = "0011"
+oldest_software = "0.2.0"
+locks = {"documents": "AccessExclusiveLock"}
 
 # Of documents from before all four are null.
 COLUMNS = """

@@ -4,6 +4,13 @@ from alembic import op
 
 revision = "0013"
 down_revision = "0012"
+oldest_software = "0.2.0"
+locks = {
+    "adapter_versions": "ShareRowExclusiveLock",
+    "documents": "ShareRowExclusiveLock",
+    "job_items": "ShareRowExclusiveLock",
+    "tenants": "ShareRowExclusiveLock",
+}
 
 # `path` may still be named by another row, which the sweep looks up; one that ends with a slash is a tenant's folder.
 # No foreign key: the rows outlive their tenant.

@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
+oldest_software = "0.2.0"
 
 # The rest is a tenant's content: names of files, titles, metadata, rows, cases, results.
 GRANTS = """

@@ -4,6 +4,11 @@ from alembic import op
 
 revision = "0015"
 down_revision = "0014"
+oldest_software = "0.2.0"
+needs_stop = True
+locks = {"document_values": "AccessExclusiveLock", "documents": "AccessExclusiveLock"}
+works_on = ("documents", "tenants")
+drops = ("document_values.document_id",)
 
 NUMBERS = """
 alter table documents add column number bigint generated always as identity;

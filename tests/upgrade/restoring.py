@@ -25,6 +25,8 @@ from tests.ingest.working import Worker
 from tests.scripted import Script
 from tests.upgrade.sending import BASE, sent
 
+DUMP = Path(__file__).parent / "0.1"
+
 
 @dataclass
 class Upgraded:
@@ -44,11 +46,15 @@ class Upgraded:
         return sent(await self.client(tenant).get(f"/jobs/{self.expected['jobs'][name]}"))
 
 
-def restore(dump: Path, owner_url: str, home: Path, base: Path) -> None:
-    """Into an empty database and a folder; with `base` as the model that a training in the dump goes on with."""
+def restore_database(dump: Path, owner_url: str) -> None:
+    """Into an empty database."""
     command = [packaged_binaries() / "bin" / "psql", "-q", "-v", "ON_ERROR_STOP=1", owner_url]
     statements = gzip.decompress((dump / "database.sql.gz").read_bytes())
     subprocess.run(command, input=statements, stdout=subprocess.DEVNULL, check=True)
+
+
+def restore_home(dump: Path, home: Path, base: Path) -> None:
+    """Into a folder; with `base` as the model that a training in the dump goes on with."""
     with tarfile.open(dump / "home.tar.gz") as packed:
         packed.extractall(home, filter="tar")
     for plan in home.glob("tune/*/plan.json"):

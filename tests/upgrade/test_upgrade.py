@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,10 +15,9 @@ from tests.conftest import home_with, with_database
 from tests.ingest.tune import tiny
 from tests.scripted import Script
 from tests.stack import ADMIN_KEY
-from tests.upgrade.restoring import Upgraded, holds, restore, upgraded
+from tests.upgrade.restoring import DUMP, Upgraded, holds, restore_database, restore_home, upgraded
 from tests.upgrade.sending import HOURS, MODEL, REPLIES, WAITING, Said, sent, texts, training
 
-DUMP = Path(__file__).parent / "0.1"
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 # Of each document what finds it and what only it says.
 LIBRARY = {
@@ -51,7 +49,8 @@ async def opened(postgres, scratch, models) -> AsyncIterator[Upgraded]:
     script = await Script(replies=REPLIES, said=Said()).start()
     with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
         connection.execute(f"create database {name}")
-        restore(DUMP, url, home, base)
+        restore_database(DUMP, url)
+        restore_home(DUMP, home, base)
         settings = Settings(
             database_url=url, home=home, admin_key=ADMIN_KEY, llm_url=script.url, base_model=base, model=MODEL,
             lease_s=2, chunk_tokens=48, tune_threads=1,

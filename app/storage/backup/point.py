@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from app.storage.backup.access import ROLE, connect_as_owner
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import TenantCounts
+from app.storage.schema import refuse_other_schema_of
 
 HOLD_S = 120
 # An open upload, each document, an archive that waits for its check; then the adapters that engines read.
@@ -88,6 +89,7 @@ def _held(url: str) -> Iterator[None]:
     """Hold back removals; a killed backup's hold ends by itself."""
     name, over, lost = f"backup-{secrets.token_hex(8)}", threading.Event(), threading.Event()
     with connect_as_owner(url) as owner:
+        refuse_other_schema_of(owner)
         owner.execute("delete from removal_holds where until <= now()")
         owner.execute(HOLD, {"id": name, "seconds": HOLD_S})
 

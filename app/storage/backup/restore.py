@@ -43,7 +43,8 @@ from app.storage.backup.set_aside import (
 )
 from app.storage.backup.tar import unpack
 from app.storage.blobs import is_full, sync
-from app.storage.migrate import create_roles, newest_schema
+from app.storage.migrate import create_roles
+from app.storage.schema import newest_schema
 
 RESTORE_OPTIONS = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-comments")
 LEFT = (

@@ -10,7 +10,9 @@ from pgvector.psycopg import register_vector
 from pydantic import SecretStr
 
 from app.errors import DatabaseUnavailable, NotConfigured
-from app.storage.migrate import migrate, upgrade
+from app.storage import revisions
+from app.storage.migrate import migrate
+from app.storage.revisions import upgrade
 from tests.conftest import with_database
 
 VECTORS = {"old": [1.0] + [0.0] * 383, "older": [0.0, 1.0] + [0.0] * 382}
@@ -134,14 +136,32 @@ def test_tasks_become_jobs_of_one_item(of_0007):
     assert forced == (True,)
 
 
-def test_a_locked_queue_stops_the_upgrade_instead_of_waiting(of_0007):
+def test_a_locked_queue_stops_the_upgrade_instead_of_waiting(of_0007, monkeypatch):
     url, superuser = of_0007
+    monkeypatch.setattr(revisions, "LOCK_TRIES", 1)
+    monkeypatch.setattr(revisions, "PAUSE_S", 0)
     with psycopg.connect(superuser) as reader:
         reader.execute("select from job_items limit 1")
         with pytest.raises(DatabaseUnavailable, match="Stop the workers and the API"):
             upgrade(url, "0008")
         assert reader.execute("select count(*) from tasks").fetchone() == (2,)
     upgrade(url, "0008")
+
+
+def test_a_lock_is_waited_for_in_turns_with_those_who_come_after(of_0007, monkeypatch):
+    url, superuser = of_0007
+    with psycopg.connect(superuser) as reader, psycopg.connect(superuser) as later:
+        reader.execute("select from job_items limit 1")
+
+        def ended(_):
+            """Between two tries others are let through."""
+            assert later.execute("select count(*) from job_items").fetchone() == (2,)
+            later.rollback()
+            reader.rollback()
+
+        monkeypatch.setattr(revisions.time, "sleep", ended)
+        upgrade(url, "0008")
+        assert later.execute("select count(*) from job_items where kind = 'evaluate'").fetchone() == (2,)
 
 
 def test_a_newer_version_s_database_is_left_as_it_is(of_0007):
