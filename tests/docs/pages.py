@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.stack import ROOT
 
 DOCS = ROOT / "docs"
-# Not translated: what operators of a GPU or a cluster read, and records of measurements.
-ENGLISH_ONLY = {"operations/gpu-vm.md", "operations/ray.md", "operations/measurements.md"}
+# Not translated: what operators of a cluster read, and records of measurements.
+ENGLISH_ONLY = {"operations/ray.md", "operations/measurements.md"}
 WRITTEN = ("guides", "operations")
 # In the order in which a reader would try them.
 EXECUTED = [
