@@ -10,9 +10,6 @@ from app import cpu
 from app.errors import Overloaded, TooManyRequests
 from app.turns import Slots
 
-# So that one of them may wait for the model while the other is at the database.
-MIN_BESIDE_OTHERS = 2
-
 
 class SearchAdmission:
     """Few searches of one tenant are under way at a time: the model's batches are full with them, and words, vectors
@@ -21,8 +18,8 @@ class SearchAdmission:
     def __init__(
         self, *, total: int = 32, per_tenant: int = 8, queue: int = 64, timeout_s: float | None = None
     ) -> None:
-        # Searches compute: of one tenant no more than there are cores, or another's would have a small part of them.
-        self._slots = Slots(total=total, per_tenant=per_tenant, beside_others=max(MIN_BESIDE_OTHERS, cpu.cores()))
+        # Searches compute, here or in PostgreSQL beside it: those of one tenant leave a core to another's.
+        self._slots = Slots(total=total, per_tenant=per_tenant, beside_others=max(1, cpu.cores() - 1))
         self._queue = queue
         self._timeout_s = timeout_s
 
