@@ -76,11 +76,21 @@ def share_of_the_encoder(page: str) -> str:
     )
 
 
+def fairness(page: str) -> str:
+    rows = list(table(page, "flood of the other tenant", "behaves, p95 ms", "floods, p95 ms"))
+    times = [_p50(row["floods, p95 ms"]) / _p50(row["behaves, p95 ms"]) for row in rows]
+    return (
+        f"The target is at most 2 times what it is beside a tenant that behaves. {sum(each <= 2 for each in times)} of "
+        f"{len(times)} floods keep it: {', '.join(f'{each:.2f}' for each in times)} in this order."
+    )
+
+
 SUMS: dict[str, Callable[[str], str]] = {
     "row-level-security": row_level_security,
     "raw-with-a-filter": raw_with_a_filter,
     "growth-over-http": growth_over_http,
     "share-of-the-encoder": share_of_the_encoder,
+    "fairness": fairness,
 }
 
 

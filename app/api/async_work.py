@@ -19,8 +19,8 @@ from app.storage.tenants import Tenant
 
 Work = TypeVar("Work")
 
-# A document is often done in no time, a training is not.
-MIN_STEP_S, MAX_STEP_S = 0.1, 1.0
+# A document is often done in no time, a training is not: no wait lasts much longer than its work.
+MIN_STEP_S, STEP_GROWTH, MAX_STEP_S = 0.1, 1.25, 1.0
 MAX_WAITS = 32
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end")]
 IdempotencyKey = Annotated[
@@ -67,7 +67,7 @@ async def waited_for(
     try:
         while not ended(work) and (left := deadline - clock()) > 0:
             await asyncio.sleep(min(step_s, left))
-            work, step_s = await again(work), min(2 * step_s, MAX_STEP_S)
+            work, step_s = await again(work), min(STEP_GROWTH * step_s, MAX_STEP_S)
         return work
     finally:
         _waits[tenant.number] -= 1
