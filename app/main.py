@@ -71,7 +71,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.sandbox = await log_protections()
             watches = [opened.spaces.watch]
             if opened.engine is not None:
-                adapters = AdapterReconciler(settings, opened.database, opened.engine, metrics)
+                adapters = AdapterReconciler(settings, opened.storage, opened.database, opened.engine, metrics)
                 watches += [opened.engine.watch, adapters.run]
             watching = [asyncio.create_task(run_forever(watch)) for watch in watches]
             yield

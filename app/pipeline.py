@@ -127,7 +127,7 @@ async def _choose(services: Services, tenant: TenantNumber, question: Question) 
     if question.schema is not None:
         # Nothing but JSON may be written, so there is no room to think aloud.
         elements = replace(elements, reasoning=False)
-    loadable = adapter_of(services.settings, tenant, adapter.engine_name) if adapter else None
+    loadable = adapter_of(services.settings, services.storage, adapter.published(tenant)) if adapter else None
     return Plan(question, stored, adapter, loadable, elements, elements.grounding or services.settings.grounding)
 
 

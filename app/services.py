@@ -12,6 +12,7 @@ from app.retrieval.search import Retriever
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.object_storage import ObjectStorage
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,5 @@ class Services:
     retriever: Retriever
     engine: Engine | None
     metrics: Metrics
+    storage: ObjectStorage | None = None
+    """Object storage, if files are kept there."""

@@ -5,15 +5,28 @@
 vLLM's own --api-key leaves several routes open (POST /adapters loads an adapter, /invocations generates), so
 only the routes Kyujang uses exist behind this one, and all of them but /health want the key in
 KYUJANG_ENGINE_KEY. One file, standard library only: it is also mounted into the official container.
+
+It takes adapters too, where Kyujang keeps them in object storage: the engine needs no way there and no folder that it
+shares with anybody.
 """
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import hashlib
 import hmac
+import json
 import os
+import re
+import shutil
 import sys
+import tarfile
+import tempfile
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,7 +56,12 @@ POOLER_ALLOWED = frozenset(
         ("POST", "/v1/rerank"),
     }
 )
-
+# A version by the SHA-256 of its .tar: is it here, and here it is.
+ADAPTER = re.compile(r"(GET|PUT) /kyujang/adapters/([0-9a-f]{64})")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+LORA_ROUTES = frozenset({"/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
+# Longer than an answer takes: an engine that reads a removed file ends with all its requests.
+UNUSED_S = 3600
 
 TOO_SHORT = "KYUJANG_ENGINE_KEY must be set to a secret of at least 16 characters"
 SERVER = "vllm.entrypoints.openai.api_server"
@@ -58,18 +76,26 @@ class Guard:
             raise RuntimeError(TOO_SHORT)
         self._app = app
         self._expected = f"Bearer {key}".encode()
+        self._adapters = Adapters(Path(os.environ.get("KYUJANG_ADAPTER_CACHE") or Path.home() / ".cache/kyujang"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif (scope["method"], scope["path"]) not in self.allowed:
-            await _refuse(send, 404, b'{"error": "not found"}')
+        elif (adapter := self._adapter_of(scope)) is None and (scope["method"], scope["path"]) not in self.allowed:
+            await _answer(send, 404, {"error": "not found"})
         elif scope["path"] != "/health" and not self._has_key(scope):
-            await _refuse(send, 401, b'{"error": "a key is needed"}')
+            await _answer(send, 401, {"error": "a key is needed"})
+        elif adapter is not None:
+            await self._adapters.respond(adapter[1], adapter[2], receive, send)
+        elif scope["path"] in LORA_ROUTES:
+            await self._adapters.watch(self._app, scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    def _adapter_of(self, scope: Scope) -> re.Match[str] | None:
+        return ADAPTER.fullmatch(f"{scope['method']} {scope['path']}")
 
     def _has_key(self, scope: Scope) -> bool:
         sent = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -78,6 +104,118 @@ class Guard:
 
 class PoolerGuard(Guard):
     allowed = POOLER_ALLOWED
+
+    def _adapter_of(self, scope: Scope) -> None:
+        return None
+
+
+class Adapters:
+    """Adapters as they were sent to this engine, each in a folder that its digest names. They are gone when the engine
+    starts again, which has forgotten them then too, and an hour or two after they were last of use."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._loaded: dict[str, str] = {}
+        """Digests by the engine's names."""
+        self._used: dict[str, float] = {}
+
+    @cached_property
+    def folder(self) -> Path:
+        """Make a folder of this process, and remove those of processes that have ended: their locks are free."""
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with open(self._cache / "lock", "wb") as one_at_a_time:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            for left in self._cache.iterdir():
+                if left.is_dir() and _lock(left):
+                    shutil.rmtree(left)
+            folder = Path(tempfile.mkdtemp(dir=self._cache))
+            _lock(folder)
+        return folder
+
+    async def respond(self, method: str, digest: str, receive: Receive, send: Send) -> None:
+        if method == "PUT" and not await self._save(digest, receive):
+            await _answer(send, 400, {"error": {"message": "the bytes are not those of the digest"}})
+        elif digest in self._used:
+            self._touch(digest)
+            await _answer(send, 200, {"folder": str(self.folder / digest)})
+        else:
+            await _answer(send, 404, {"error": "not here"})
+
+    async def watch(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let vLLM load or unload an adapter, and take down what it did."""
+        body, statuses = bytearray(), []
+
+        async def reading() -> MutableMapping[str, Any]:
+            message = await receive()
+            body.extend(message.get("body", b""))
+            return message
+
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            statuses.extend([message["status"]] if message["type"] == "http.response.start" else [])
+            await send(message)
+
+        await app(scope, reading, noting)
+        if statuses == [200]:
+            named = json.loads(body)
+            digest = self._loaded.pop(named["lora_name"], None)
+            if "lora_path" in named:
+                digest = self._loaded[named["lora_name"]] = Path(named["lora_path"]).name
+            if digest in self._used:
+                self._touch(digest)
+
+    async def _save(self, digest: str, receive: Receive) -> bool:
+        with tempfile.TemporaryFile(dir=self.folder) as packed:
+            hashed = hashlib.sha256()
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return False
+                piece = message.get("body", b"")
+                hashed.update(piece)
+                packed.write(piece)
+                more = message.get("more_body", False)
+            if hashed.hexdigest() != digest:
+                return False
+            packed.seek(0)
+            await asyncio.to_thread(self._unpack, packed, digest)
+        if digest not in self._used:
+            self._touch(digest)
+            asyncio.get_running_loop().call_later(UNUSED_S, self._remove_unused, digest)
+        return True
+
+    def _touch(self, digest: str) -> None:
+        self._used[digest] = asyncio.get_running_loop().time()
+
+    def _unpack(self, packed: IO[bytes], digest: str) -> None:
+        with tempfile.TemporaryDirectory(dir=self.folder) as new, tarfile.open(fileobj=packed) as tar:
+            for name in ADAPTER_FILES:
+                source = tar.extractfile(name)
+                assert source is not None
+                with open(Path(new, name), "wb") as target:
+                    shutil.copyfileobj(source, target)
+            # Another request may have brought it meanwhile.
+            if not (self.folder / digest).exists():
+                os.rename(new, self.folder / digest)
+
+    def _remove_unused(self, digest: str) -> None:
+        loop = asyncio.get_running_loop()
+        if digest in self._loaded.values() or loop.time() - self._used[digest] < UNUSED_S:
+            loop.call_later(UNUSED_S, self._remove_unused, digest)
+        else:
+            del self._used[digest]
+            shutil.rmtree(self.folder / digest)
+
+
+def _lock(folder: Path) -> bool:
+    """Lock it for as long as this process lives; tell whether it was free."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    return True
 
 
 def main(arguments: list[str]) -> None:
@@ -92,7 +230,8 @@ def _key() -> str | None:
     return key if len(key) >= 16 else None
 
 
-async def _refuse(send: Send, status: int, body: bytes) -> None:
+async def _answer(send: Send, status: int, content: dict[str, Any]) -> None:
+    body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

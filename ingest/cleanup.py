@@ -14,11 +14,13 @@ from app.adapters import activation
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage import removals
+from app.storage.adapter_archives import is_archive
 from app.storage.job_removal import remove_finished_jobs
 from app.storage.removals import RemovalsHeld
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_numbers
 from ingest.adapters.publish import UNFINISHED, remove
+from ingest.adapters.removal import OLDER_THAN_S, remove_archives, sweep_archives
 from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.sweep")
@@ -26,8 +28,6 @@ log = logging.getLogger("kyujang.sweep")
 NOTED_EVERY_S = 2
 NOTED_AT_ONCE = 1000
 EVERY_S = 3600
-# An upload's blob exists some moments before its job.
-OLDER_THAN_S = 3600
 LOOKED_UP_AT_ONCE = 10_000
 
 
@@ -50,6 +50,7 @@ async def run_forever(services: Services) -> None:
         try:
             await sweep(services)
             await sweep_adapters(services)
+            await sweep_archives(services)
             await sweep_trainings(services)
             await sweep_jobs(services)
         except RemovalsHeld:
@@ -66,7 +67,9 @@ async def remove_noted(services: Services) -> int:
     """
     due = await removals.list_due(services.database, limit=NOTED_AT_ONCE)
     for tenant, of_tenant in groupby(sorted(due, key=attrgetter("tenant")), key=attrgetter("tenant")):
-        paths = [each.path for each in of_tenant]
+        noted = [each.path for each in of_tenant]
+        await remove_archives(services, tenant, noted)
+        paths = [path for path in noted if not is_archive(path)]
         needed = await removals.needed_blobs(services.database, tenant, paths)
         await services.blobs.remove(path for path in paths if path not in needed)
     await removals.finish(services.database, due)

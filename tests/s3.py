@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Literal
 
+import httpx
+import pytest
 from moto.server import ThreadedMotoServer
+
+from app.settings.object_storage import StorageUrl, storage_url
 
 Fault = Literal["503", "slow", "cut upload", "cut answer", "lost answer", "403"]
 Rule = Callable[[str, str], Fault | None]
@@ -120,3 +125,13 @@ def s3_server() -> Iterator[tuple[str, int]]:
         yield server.get_host_and_port()
     finally:
         server.stop()
+
+
+def new_bucket(address: tuple[str, int], patch: pytest.MonkeyPatch) -> StorageUrl:
+    """Make a bucket of this server, which the environment leads to then."""
+    url, name = f"http://{address[0]}:{address[1]}", f"b-{secrets.token_hex(4)}"
+    for variable, value in {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}.items():
+        patch.setenv(variable, value)
+    patch.setenv("AWS_REGION", "us-east-1")
+    httpx.put(f"{url}/{name}").raise_for_status()
+    return storage_url(f"s3://{name}/here")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 
 from app.adapters.registry import lock, read
-from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion
+from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion, Published
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.removals import NULL_IF_HELD, unless_held
@@ -109,34 +109,34 @@ async def trail(database: Database, tenant: TenantNumber, *, limit: int, before:
     return [Activation(**row) for row in rows]
 
 
-async def desired(database: Database) -> list[tuple[TenantNumber, str]]:
-    """Return the active adapters of all tenants, by the engines' names."""
+async def desired(database: Database) -> list[Published]:
+    """Return the active adapters of all tenants."""
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
             """
-            select v.tenant_id, v.engine_name from (
+            select v.tenant_id, v.engine_name, encode(v.digest, 'hex') as digest from (
                 select distinct on (tenant_id) tenant_id, name, version from adapter_activations
                 order by tenant_id, seq desc
             ) f join adapter_versions v using (tenant_id, name, version)
             where v.deleted_at is null and v.status = 'ready' order by v.tenant_id
             """,
         )
-    return [(row["tenant_id"], row["engine_name"]) for row in rows]
+    return [Published(*row.values()) for row in rows]
 
 
-async def proved(database: Database, engine_name: str) -> tuple[TenantNumber, dict[str, Any]] | None:
-    """Return tenant and proof of a ready version."""
+async def proved(database: Database, engine_name: str) -> tuple[Published, dict[str, Any]] | None:
+    """Return a ready version with its proof."""
     async with database.operator() as connection:
         row = await fetch_one(
             connection,
             """
-            select tenant_id, proof from adapter_versions
+            select tenant_id, encode(digest, 'hex') as digest, proof from adapter_versions
             where engine_name = %(name)s and status = 'ready' and deleted_at is null and proof is not null
             """,
             {"name": engine_name},
         )
-    return (row["tenant_id"], row["proof"]) if row else None
+    return (Published(row["tenant_id"], engine_name, row["digest"]), row["proof"]) if row else None
 
 
 async def kept(database: Database, grace: timedelta) -> set[str]:

@@ -21,6 +21,7 @@ from app.generation.replica import EngineReplica
 from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.object_storage import Damaged, ObjectStorage, StorageUnavailable
 
 log = logging.getLogger("kyujang.adapters")
 
@@ -31,8 +32,11 @@ OURS = re.compile(r"t[0-9]+--")
 
 
 class AdapterReconciler:
-    def __init__(self, settings: Settings, database: Database, engine: Engine, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, storage: ObjectStorage | None, database: Database, engine: Engine, metrics: Metrics
+    ) -> None:
         self._settings = settings
+        self._storage = storage
         self._database = database
         self._engine = engine
         self._metrics = metrics
@@ -49,13 +53,14 @@ class AdapterReconciler:
 
     async def once(self) -> None:
         """Reconcile each replica that works. Raises DatabaseUnavailable or EngineUnavailable."""
-        active = [adapter_of(self._settings, *each) for each in await activation.desired(self._database)]
+        desired = await activation.desired(self._database)
+        active = [adapter_of(self._settings, self._storage, each) for each in desired]
         for replica in await self._engine.working():
             try:
                 await self._reconcile(replica, active)
                 await self._check_drift(replica)
-            except EngineUnavailable as error:
-                log.warning("adapters of %s", replica.address, extra={"cause": error.detail})
+            except (EngineUnavailable, StorageUnavailable) as error:
+                log.warning("adapters of %s", replica.address, extra={"cause": str(error)})
 
     async def _reconcile(self, replica: EngineReplica, active: Sequence[Adapter]) -> None:
         ours = [name for name in await replica.listed_adapters() if OURS.match(name)]
@@ -66,7 +71,10 @@ class AdapterReconciler:
         # Not more than fit, or each would push another out; the others are loaded when they are asked for.
         for adapter in active:
             if not replica.adapters.full and adapter.name not in replica.adapters:
-                await replica.adapters.load(adapter)
+                try:
+                    await replica.adapters.load(adapter)
+                except Damaged as error:
+                    log.error("adapter cannot be loaded", extra={"adapter": adapter.name, "cause": str(error)})
 
     async def _check_drift(self, replica: EngineReplica) -> None:
         """Check one adapter, at random; one that has drifted each time, until it no longer does."""
@@ -75,8 +83,8 @@ class AdapterReconciler:
         if stored is None:
             self._release(replica)
             return
-        tenant, proof = stored
-        adapter = adapter_of(self._settings, tenant, name)
+        version, proof = stored
+        adapter = adapter_of(self._settings, self._storage, version)
         drifted = await self._has_drifted(replica, adapter, proof_from(proof))
         if drifted:
             await replica.adapters.unload(name, "strange")

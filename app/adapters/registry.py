@@ -20,7 +20,8 @@ from app.storage.tenancy import TenantNumber
 # The tenant's versions that are not deleted.
 VERSION = """
 select v.name, v.version, v.engine_name, v.status, v.base_model, v.rank, v.target_modules, v.bytes, v.checks, v.proof,
-       v.error_detail, v.created_at, v.ready_at, f.version is not null as active, v.blob
+       v.error_detail, v.created_at, v.ready_at, f.version is not null as active, v.blob,
+       encode(v.digest, 'hex') as digest
 from adapter_versions v left join (
     select name, version from adapter_activations where tenant_id = %(tenant)s order by seq desc limit 1
 ) f on f.name = v.name and f.version = v.version
@@ -127,6 +128,7 @@ class Findings(TypedDict, total=False):
     rank: int | None
     target_modules: Sequence[str] | None
     published: bool | None
+    digest: str | None
     error_detail: str | None
 
 
@@ -143,6 +145,7 @@ async def set_status(
         "rank": found.get("rank"),
         "target_modules": list(modules) if modules is not None else None,
         "published": found.get("published"),
+        "digest": found.get("digest"),
     }
     async with database.transaction(tenant) as connection:
         await connection.execute(
@@ -152,6 +155,7 @@ async def set_status(
                 base_model = coalesce(%(base_model)s, base_model), rank = coalesce(%(rank)s, rank),
                 target_modules = coalesce(%(target_modules)s, target_modules),
                 published = coalesce(%(published)s, published),
+                digest = coalesce(decode(%(digest)s, 'hex'), digest),
                 ready_at = case when %(status)s = 'ready' then coalesce(ready_at, now()) end,
                 blob = case when %(status)s = 'checking' then blob end
             where tenant_id = %(tenant)s and name = %(name)s and version = %(version)s and deleted_at is null

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from app.errors import InvalidInput, NotFound
+from app.storage.tenancy import TenantNumber
 
 AdapterStatus = Literal["checking", "loading", "proving", "ready", "rejected", "failed"]
 
@@ -24,6 +25,14 @@ class Check:
     name: str
     ok: bool
     detail: str
+
+
+class Published(NamedTuple):
+    """What it takes to find a version's files: `digest` as in AdapterVersion."""
+
+    tenant: TenantNumber
+    engine_name: str
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,11 @@ class AdapterVersion:
     ready_at: datetime | None
     active: bool
     blob: str | None
+    digest: str | None
+    """Of its .tar in object storage; None if its files lie in the folder that engines read."""
+
+    def published(self, tenant: TenantNumber) -> Published:
+        return Published(tenant, self.engine_name, self.digest)
 
     @property
     def reference(self) -> str:

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from app.adapters.peft_folder import FILES, pack
 from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import Command, add_group, add_remote_command
 from app.errors import KyujangError
 from app.settings import Settings
+from app.storage.peft_folder import FILES, pack
 from app.terminal import say
 
 ENDED = ("ready", "rejected", "failed")

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import Literal, Protocol
 
 from app.errors import EngineUnavailable, InvalidInput, NotInEngine
+from app.generation.faults import well_formed
 from app.generation.transport import EngineHttp
 from app.metrics import Metrics
 
@@ -19,12 +21,27 @@ log = logging.getLogger("kyujang.adapters")
 ALREADY = "already been loaded"
 
 
+NO_GUARD = (
+    "The engine takes no adapters over HTTP: with KYUJANG_STORAGE it has to run behind deploy/engine_guard.py of this "
+    "version."
+)
+
+
+class Packed(Protocol):
+    """The files of a version as one .tar, whose SHA-256 is `digest`, in hex digits."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def read(self) -> AsyncIterator[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A version by the name that the engine knows, and its folder as the engine sees it."""
+    """A version by the name that the engine knows, and its folder as the engine sees it, or what is sent there."""
 
     name: str
-    folder: str
+    files: str | Packed
 
 
 class AdapterCache:
@@ -112,22 +129,40 @@ class AdapterCache:
     async def _load(self, adapter: Adapter) -> None:
         outcome = "failed"
         try:
-            await self._http.send(
-                "/v1/load_lora_adapter", {"lora_name": adapter.name, "lora_path": adapter.folder}, "/adapter"
-            )
-            outcome = "loaded"
+            folder = adapter.files if isinstance(adapter.files, str) else await self._send(adapter.files)
+            outcome = await self._register(adapter.name, folder)
+        finally:
+            self._metrics.adapter_loads.labels(self._replica, outcome).inc()
+        log.info("adapter %s", outcome, extra={"adapter": adapter.name, "replica": self._replica})
+
+    async def _register(self, name: str, folder: str) -> Literal["loaded", "there"]:
+        try:
+            await self._http.send("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder}, "/adapter")
         except InvalidInput as error:
             if ALREADY not in error.detail:
                 raise EngineUnavailable(error.detail) from error
-            outcome = "there"
+            return "there"
         except NotInEngine as error:
             raise NotInEngine(
                 "The engine takes no adapters, or does not find this one's files: start it with --enable-lora and "
                 f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, and see KYUJANG_ADAPTERS_AT. ({error.detail})"
             ) from error
-        finally:
-            self._metrics.adapter_loads.labels(self._replica, outcome).inc()
-        log.info("adapter %s", outcome, extra={"adapter": adapter.name, "replica": self._replica})
+        return "loaded"
+
+    async def _send(self, packed: Packed) -> str:
+        """Send it unless it is there, and return its folder. Raises EngineUnavailable."""
+        path = f"/kyujang/adapters/{packed.digest}"
+        try:
+            answer = await self._http.call("GET", path)
+        except NotInEngine:
+            try:
+                answer = await self._http.upload(path, packed.read())
+            except InvalidInput as error:
+                raise EngineUnavailable(error.detail) from error
+            except NotInEngine as error:
+                raise NotInEngine(NO_GUARD) from error
+        with well_formed():
+            return str(answer["folder"])
 
     def _count(self) -> None:
         self._metrics.adapters_loaded.labels(self._replica).set(len(self._loaded))

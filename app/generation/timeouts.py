@@ -31,8 +31,11 @@ class Timeouts:
         else:
             reason = _reason("sent nothing within", self.first_token_s, "FIRST_TOKEN_TIMEOUT_S")
             next_token = (started + self.first_token_s, reason)
-        whole = (started + self.answer_s, _reason("did not finish within", self.answer_s, "TIMEOUT_S"))
-        return min(next_token, whole)
+        return min(next_token, self.last_deadline(started))
+
+    def last_deadline(self, started: float) -> tuple[float, str]:
+        """Return when to give up on the whole answer, and the reason to give then."""
+        return started + self.answer_s, _reason("did not finish within", self.answer_s, "TIMEOUT_S")
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -47,6 +48,14 @@ class EngineHttp:
         """Post what is answered without JSON. Raises as call() does."""
         with transport_faults(self._timeouts):
             await self._answer("POST", path, body, pointer)
+
+    async def upload(self, path: str, content: AsyncIterator[bytes]) -> Any:
+        """Put what is read while it is sent, and return the answer's JSON. Raises as call() does."""
+        with transport_faults(self._timeouts):
+            async with until(*self._timeouts.last_deadline(asyncio.get_running_loop().time())):
+                response = await self._http.put(path, content=content)
+            raise_for_status(response.status_code, response.content)
+            return response.json()
 
     async def stream(self, path: str, body: dict[str, Any], pointer: str = "") -> EventStream:
         """Return the answer's events once the first has come. Raises as call() does; EngineNotBegun at a fault."""

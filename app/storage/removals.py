@@ -19,7 +19,10 @@ class RemovalsHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """`path` is below the blob folder; with a slash at its end it is the folder of a deleted tenant."""
+    """`path` is below the blob folder, or it is that of an adapter in object storage, and begins with `adapters/`.
+
+    With a slash at its end it is the number of a deleted tenant, all of whose files go.
+    """
 
     seq: int
     tenant: TenantNumber
@@ -65,6 +68,26 @@ async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence
             {"tenant": tenant, "blobs": list(blobs)},
         )
     return unless_held(row["blob"] for row in rows)
+
+
+async def needed_archives(database: Database, engine_names: Sequence[str]) -> set[str]:
+    """Return the paths in object storage of those of these adapters that are in use.
+
+    Raises RemovalsHeld.
+    """
+    async with database.operator() as connection:
+        rows = await fetch_all(
+            connection,
+            f"""
+            select concat('adapters/', tenant_id, '/', engine_name, '/', encode(digest, 'hex'), '.tar') as path
+            from adapter_versions
+            where engine_name = any(%(names)s) and digest is not null and deleted_at is null
+              and status not in ('rejected', 'failed')
+            union all {NULL_IF_HELD}
+            """,  # noqa: S608 - a constant
+            {"names": list(engine_names)},
+        )
+    return unless_held(row["path"] for row in rows)
 
 
 def unless_held(names: Iterable[str | None]) -> set[str]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn, cast
 
-from app.adapters.peft_folder import CONFIG, WEIGHTS
 from app.language.marks import cut_runs
+from app.storage.peft_folder import CONFIG, WEIGHTS
 from ingest.adapters.rejection import Rejected
 
 MAX_CONFIG_BYTES = 1 << 20

@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from pathlib import Path
 
 from app.adapters import registry
 from app.adapters.folders import version_folder
 from app.adapters.version import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
+from app.storage.adapter_archives import save_version
+from app.storage.tenancy import TenantNumber
 from ingest.adapters.checking import check_archive, with_engine_model
 from ingest.adapters.proving import load, prove
-from ingest.adapters.publish import publish, unfinished
+from ingest.adapters.publish import publish, unfinished, write_config
 from ingest.adapters.rejection import Rejected
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedTask, LeaseLost
@@ -59,7 +62,8 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
         config = await check_archive(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.
         await queue.renew(services.database, task, lease_s=settings.lease_s)
-        await asyncio.to_thread(publish, folder, version_folder(settings, task.tenant, adapter.engine_name), config)
+        await asyncio.to_thread(write_config, folder, config)
+        digest = await _publish(services, task.tenant, adapter.engine_name, folder)
     return await registry.set_status(
         services.database,
         task.tenant,
@@ -70,7 +74,16 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
         rank=max(config["r"], *config["rank_pattern"].values(), 0),
         target_modules=config["target_modules"],
         published=True,
+        digest=digest,
     )
+
+
+async def _publish(services: Services, tenant: TenantNumber, engine_name: str, folder: Path) -> str | None:
+    """Put the files where engines get them from; return their digest in object storage."""
+    if services.storage is not None:
+        return (await save_version(services.storage, tenant, engine_name, folder)).digest
+    await asyncio.to_thread(publish, folder, version_folder(services.settings, tenant, engine_name))
+    return None
 
 
 async def reject(services: Services, task: ClaimedTask, refused: Rejected) -> AdapterVersion:

@@ -19,7 +19,7 @@ async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -
 
     Raises Rejected if an engine that works does not load it, TaskFailed if it loads none at all, or EngineUnavailable.
     """
-    handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
+    handle = adapter_of(services.settings, services.storage, adapter.published(task.tenant))
     replicas = await _engine(services).working()
     for replica in replicas:
         try:
@@ -35,7 +35,7 @@ async def load(services: Services, task: ClaimedTask, adapter: AdapterVersion) -
 
 async def prove(services: Services, task: ClaimedTask, adapter: AdapterVersion) -> AdapterVersion:
     """Compare it with the base model in each engine. Raises Rejected if one does not differ, or EngineUnavailable."""
-    handle = adapter_of(services.settings, task.tenant, adapter.engine_name)
+    handle = adapter_of(services.settings, services.storage, adapter.published(task.tenant))
     replicas = await _engine(services).working()
     proofs = [await prove_in(replica, handle) for replica in replicas]
     weakest = min(proofs, key=lambda proof: proof.difference)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.adapters.peft_folder import CONFIG, FILES
 from app.storage.blobs import sync
+from app.storage.peft_folder import CONFIG, FILES
 from app.storage.tenancy import TenantNumber
 
 # Begins the name of what is not finished; no engine's name begins so.
@@ -30,10 +30,14 @@ def unfinished(adapters: Path, tenant: TenantNumber, engine_name: str, attempt: 
         remove(folder)
 
 
-def publish(unfinished: Path, final: Path, config: dict[str, Any]) -> None:
-    """Publish the folder with `config` in place of the uploaded one: an engine gets nothing that was not checked."""
+def write_config(unfinished: Path, config: dict[str, Any]) -> None:
+    """Put `config` in place of the uploaded one: an engine gets nothing that was not checked."""
     (unfinished / CONFIG).unlink()
     (unfinished / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False))
+
+
+def publish(unfinished: Path, final: Path) -> None:
+    """Publish the folder under its final name."""
     for name in FILES:
         sync(unfinished / name)
         # The engine may run as another user.

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.adapters import registry
-from app.adapters.peft_folder import pack
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.adapters.version import AdapterVersion
 from app.errors import DatabaseUnavailable, NotFound
@@ -21,6 +20,7 @@ from app.settings.addresses import is_loopback
 from app.storage import jobs
 from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
+from app.storage.peft_folder import pack
 from app.storage.tenancy import TenantNumber
 from app.up import gpus
 from ingest.adapters.checking import base_model, with_engine_model

@@ -27,9 +27,9 @@ from transformers import (
 )
 from trl import DPOTrainer, SFTTrainer
 
-from app.adapters.peft_folder import CONFIG, FILES
 from app.sandbox.channel import Channel
 from app.sandbox.limits import Limits
+from app.storage.peft_folder import CONFIG, FILES
 from ingest.tune.plan import CHECKPOINTS, HELD_OUT, RESULT, TRAIN, Plan, TrainingRefused, read_examples
 from ingest.tune.trainer import make_trainer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import math
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ from app.generation.engine import Engine
 from app.generation.replica import EngineReplica
 from app.generation.timeouts import Timeouts
 from app.metrics import Metrics
+from app.up.environments import ROOT
 
 CHUNK = 'data: {"choices": [{"delta": {"content": "Thirty"}, "finish_reason": null}]}\n\n'
 END = 'data: {"choices": [{"delta": {"content": " days."}, "finish_reason": "stop"}]}\n\n'
@@ -49,6 +51,10 @@ class FakeEngine:
     chats: list[bytes] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Of the LoRA routes, with the adapter's name."""
+    held: Any = None
+    """engine_guard.Adapters, which takes adapters that are sent; None: there is no such route."""
+    sent: int = 0
+    """How many were."""
     canaries: int = 0
     running: int = 0
     port: int = 0
@@ -101,9 +107,13 @@ class FakeEngine:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             lengths = [line for line in head.lower().split("\r\n") if line.startswith("content-length")]
             content = await reader.readexactly(int(lengths[0].split(":")[1]) if lengths else 0)
+            if "transfer-encoding: chunked" in head.lower():
+                content = await _chunks(reader)
             if self.gate is not None:
                 await self.gate.wait()
-            if "lora_adapter" in head:
+            if "/kyujang/adapters/" in head:
+                await self._answer(writer, *await self._guard(head, content))
+            elif "lora_adapter" in head:
                 await self._adapter(writer, head, json.loads(content))
             elif "/chat/completions" in head:
                 model = json.loads(content)["model"]
@@ -146,6 +156,23 @@ class FakeEngine:
         self.adapters[name] = body["lora_path"]
         return await self._answer(writer, 200, ["Success"])
 
+    async def _guard(self, head: str, content: bytes) -> tuple[int, Sequence[str]]:
+        """What the engine's guard answers itself."""
+        method, path = head.split(" ", 2)[:2]
+        answered: list[Any] = []
+        if self.held is None:
+            return 404, [json.dumps({"detail": "Not Found"})]
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content}
+
+        async def send(message: Any) -> None:
+            answered.append(message)
+
+        await self.held.respond(method, path.rpartition("/")[2], receive, send)
+        self.sent += method == "PUT"
+        return answered[0]["status"], [answered[1]["body"].decode()]
+
     def _reply(self) -> tuple[int, Sequence[str | asyncio.Event]]:
         return self.status, self.pieces
 
@@ -161,6 +188,25 @@ class FakeEngine:
             else:
                 writer.write(piece.encode())
             await writer.drain()
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    content = b""
+    while size := int(await reader.readline(), 16):
+        content += await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+    return content
+
+
+def engine_guard() -> Any:
+    """Load the guard by its path, as vLLM does: the file stands alone."""
+    spec = importlib.util.spec_from_file_location("engine_guard", ROOT / "deploy" / "engine_guard.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _error(message: str) -> str:

@@ -129,7 +129,7 @@ async def test_what_engines_should_have_and_what_they_should_forget(database, te
         await made(database, tenant)
         await registry.set_status(database, tenant, "tone", number, "ready", published=True)
     await activation.activate(database, tenant, "tone", 2)
-    mine = [name for number, name in await activation.desired(database) if number == tenant]
+    mine = [each.engine_name for each in await activation.desired(database) if each.tenant == tenant]
     assert mine == [(await registry.get(database, tenant, "tone", 2)).engine_name]
     gone = (await registry.get(database, tenant, "tone", 1)).engine_name
     await registry.delete(database, tenant, "tone", 1)

@@ -6,6 +6,7 @@ import pytest
 
 from app.adapters.proof import Proof
 from app.adapters.reconciler import AdapterReconciler
+from app.adapters.version import Published
 from app.errors import EngineUnavailable
 from app.metrics import Metrics
 from app.settings import Settings
@@ -23,14 +24,15 @@ def reconciler(monkeypatch):
     async def answer(value):
         return value
 
-    monkeypatch.setattr("app.adapters.activation.desired", lambda _: answer([(1, ACTIVE)]))
+    monkeypatch.setattr("app.adapters.activation.desired", lambda _: answer([Published(1, ACTIVE, None)]))
     monkeypatch.setattr("app.adapters.activation.of_use", lambda _, names: answer(set(names) - {DELETED}))
     monkeypatch.setattr(
-        "app.adapters.activation.proved", lambda _, name: answer((1, proof.as_json()) if name == ACTIVE else None)
+        "app.adapters.activation.proved",
+        lambda _, name: answer((Published(1, name, None), proof.as_json()) if name == ACTIVE else None),
     )
 
     def make(engine, metrics):
-        return AdapterReconciler(Settings(home="/home", adapters_at="/seen"), None, engine, metrics)
+        return AdapterReconciler(Settings(home="/home", adapters_at="/seen"), None, None, engine, metrics)
 
     return make
 

@@ -151,4 +151,4 @@ async def test_a_deleted_tenant_takes_all_along(database):
     await activation.deactivate(database, number)
     await activation.rollback(database, number)
     await delete_tenant(database, record.id)
-    assert number not in dict(await activation.desired(database))
+    assert number not in {each.tenant for each in await activation.desired(database)}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from app.errors import EngineUnavailable
+from app.errors import EngineUnavailable, NotInEngine
 from app.generation.adapter_cache import Adapter
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.metrics import Metrics
-from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
+from app.storage.peft_folder import FILES, pack_version
+from tests.app.fake_engine import FakeEngine, engine_guard, engine_of, fake_engines
 
 MESSAGES = [{"role": "user", "content": "How long?"}]
 
@@ -106,3 +110,58 @@ async def test_the_list_of_models_does_not_tell_adapters_for_models():
     async with one(fake) as replica:
         with pytest.raises(EngineUnavailable, match="it serves nothing"):
             await replica.served()
+
+
+class Sent:
+    """A version that lies where the engine cannot see it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content, self.digest = content, hashlib.sha256(content).hexdigest()
+
+    async def read(self):
+        for first in range(0, len(self._content), 1000):
+            yield self._content[first : first + 1000]
+
+
+@pytest.fixture
+def packed(tmp_path) -> Sent:
+    for name in FILES:
+        (tmp_path / name).write_bytes(name.encode() * 1000)
+    target = io.BytesIO()
+    pack_version(tmp_path, target)
+    return Sent(target.getvalue())
+
+
+def held(fake: FakeEngine, name: str) -> dict[str, bytes]:
+    """What lies in the folder that the engine was told."""
+    return {each.name: each.read_bytes() for each in Path(fake.adapters[name]).iterdir()}
+
+
+async def test_a_packed_one_is_sent_to_each_engine_once_and_lies_in_the_folder_that_it_loads(packed, tmp_path):
+    fakes = [FakeEngine(held=engine_guard().Adapters(tmp_path / str(number))) for number in range(2)]
+    async with fake_engines(*fakes):
+        for fake in fakes:
+            replica = fake.replica()
+            await asyncio.gather(*(ask(replica, Adapter("a", packed)) for _ in range(3)))
+            await replica.adapters.unload("a", "evicted")
+            await ask(replica, Adapter("a", packed))
+            await replica.close()
+    assert [fake.sent for fake in fakes] == [1, 1]
+    assert len({fake.adapters["a"] for fake in fakes}) == 2
+    for fake in fakes:
+        assert held(fake, "a") == {name: name.encode() * 1000 for name in FILES}
+
+
+async def test_other_bytes_than_were_checked_are_not_loaded(packed, tmp_path):
+    packed.digest = hashlib.sha256(b"what was checked").hexdigest()
+    fake = FakeEngine(held=engine_guard().Adapters(tmp_path / "cache"))
+    async with one(fake) as replica:
+        with pytest.raises(EngineUnavailable, match="not those of the digest"):
+            await ask(replica, Adapter("a", packed))
+    assert fake.calls == []
+
+
+async def test_an_engine_without_the_guard_says_what_it_needs(packed):
+    async with one(FakeEngine()) as replica:
+        with pytest.raises(NotInEngine, match="engine_guard"):
+            await ask(replica, Adapter("a", packed))

@@ -13,7 +13,7 @@ import pytest
 
 from app.adapters import activation, registry
 from app.adapters.folders import version_folder
-from app.adapters.peft_folder import CONFIG, WEIGHTS
+from app.storage.peft_folder import CONFIG, WEIGHTS
 from ingest.adapters import check_task
 from ingest.adapters.rejection import Rejected
 from ingest.cleanup import remove_noted, sweep, sweep_adapters

@@ -11,7 +11,7 @@ import pytest
 from app.adapters.version import Check
 from app.settings import Settings
 from ingest.adapters.checking import check_archive
-from ingest.adapters.publish import publish, unfinished
+from ingest.adapters.publish import publish, unfinished, write_config
 from ingest.adapters.rejection import Rejected
 from tests.ingest.adapters.bad_adapters import BAD, settings_of
 from tests.ingest.adapters.bad_archives import FEW, in_members, small
@@ -48,7 +48,8 @@ def run(settings, tmp_path):
         own = settings.model_copy(update=changed)
         with unfinished(own.adapters, 7, "t7--tone--v1", "a") as folder:
             found = await check_archive(own, path, folder, report)
-            publish(folder, own.adapters / "7" / "t7--tone--v1", found)
+            write_config(folder, found)
+            publish(folder, own.adapters / "7" / "t7--tone--v1")
         return found, passed
 
     return checks
