@@ -14,10 +14,13 @@ from typing import Any
 
 from app.cli.commands import add_command
 from app.settings import Settings
+from app.settings.object_storage import storage_url
 from app.storage.backup.destinations import keep_newest
 from app.storage.backup.make import make_backup
 from app.storage.backup.manifest import Manifest
-from app.storage.backup.restore import open_backup, restore
+from app.storage.backup.places import Place
+from app.storage.backup.reading import open_backup
+from app.storage.backup.restore import restore
 from app.terminal import say, visible
 from app.up.home import lock_home
 from app.up.owner import naming, with_database_url
@@ -34,28 +37,33 @@ def add_commands(commands: Any) -> None:
         commands, "backup", "back up the database, uploaded files and adapters while they are used", _backup
     )
     new.add_argument(
-        "destination", type=Path, help="a folder, which keeps several backups and copies what is new, or a .tar"
+        "destination",
+        help="a folder or the URL of object storage, which keep several backups and copy what is new, or a .tar",
     )
-    new.add_argument(
-        "--keep", type=int, metavar="N", help="keep the N newest backups of the folder and delete the others"
-    )
+    new.add_argument("--keep", type=int, metavar="N", help="keep the N newest backups there and delete the others")
     new.add_argument("--json", action="store_true", help="print what the backup holds as JSON")
     back = add_command(commands, "restore", "restore a backup into an empty installation, or check one", _restore)
-    back.add_argument("source", type=Path, help="the folder or .tar of the backup")
-    back.add_argument("--name", help="one of the folder's backups (default: the newest)")
+    back.add_argument("source", help="the folder, the URL or the .tar of the backup")
+    back.add_argument("--name", help="one of the backups there (default: the newest)")
     back.add_argument("--check", action="store_true", help="read all of it and change nothing")
     back.add_argument("--replace", action="store_true", help="delete what the installation has now")
     back.add_argument("--json", action="store_true", help="print what was restored as JSON")
 
 
+def _place(text: str) -> Place:
+    return storage_url(text) if "://" in text else Path(text)
+
+
 def _backup(settings: Settings, options: argparse.Namespace) -> int:
     settings = with_database_url(settings)
-    if options.keep is not None and (options.keep < 1 or options.destination.suffix == ".tar"):
-        say("--keep takes a number above 0, and a folder.", file=sys.stderr)
+    place = _place(options.destination)
+    one_file = isinstance(place, Path) and place.suffix == ".tar"
+    if options.keep is not None and (options.keep < 1 or one_file):
+        say("--keep takes a number above 0, and a folder or a URL.", file=sys.stderr)
         return 2
-    manifest = make_backup(settings, options.destination, Line())
+    manifest = make_backup(settings, place, Line())
     if options.keep is not None:
-        keep_newest(options.destination, options.keep)
+        keep_newest(place, options.keep, settings.home)
     _report("backed up", manifest, as_json=options.json)
     if manifest.damaged:
         say(
@@ -66,7 +74,7 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
-    with open_backup(options.source, options.name, settings.home) as backup:
+    with open_backup(_place(options.source), options.name, settings.home) as backup:
         if options.check:
             backup.check(Line())
             _report("whole", backup.manifest, as_json=options.json)

@@ -23,7 +23,8 @@ from app.settings import Settings
 from app.storage.backup.destinations import list_backups
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.make import make_backup
-from app.storage.backup.restore import open_backup, restore
+from app.storage.backup.reading import open_backup
+from app.storage.backup.restore import restore
 from ingest.cleanup import remove_noted, sweep
 from tests.conftest import home_with, with_database
 from tests.e2e.crashing import WORKERS, Service

@@ -1,4 +1,4 @@
-"""Where a backup is written: a folder, which keeps several and shares their files, or one .tar."""
+"""Where a backup is written: a folder or object storage, which keep several and share their files, or one .tar."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from app.settings.object_storage import StorageUrl
+from app.storage.backup.bucket import Bucket
+from app.storage.backup.bucket_destination import BucketDestination, keep_newest_of
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.lock import open_locked
 from app.storage.backup.manifest import KINDS, MANIFEST, PART, File, Manifest, copy_file, hash_of, listed_files
+from app.storage.backup.places import BACKUPS, FOREIGN, Place
 from app.storage.backup.tar import TarDestination
 from app.storage.blobs import sync
 
-BACKUPS = "backups"
 LOCK = "lock"
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}Z")
-FOREIGN = (
-    "{} has files in it that no backup brought, and would lose them: name an empty folder, or one that holds backups."
-)
 
 
 class Destination(Protocol):
     """`path` is below the destination. What was added counts only once finish() has written the manifest."""
 
-    def known(self, path: str, size: int) -> File | None: ...
+    def known(self, path: str, size: int | None = None) -> File | None: ...
 
     def add(self, source: Path, path: str) -> File: ...
 
@@ -63,10 +63,12 @@ class FolderDestination:
         with self._lock:
             remove_unfinished(self._folder)
 
-    def known(self, path: str, size: int) -> File | None:
+    def known(self, path: str, size: int | None = None) -> File | None:
         """Return the file if an earlier backup has brought it: what has this path never changes."""
         known, there = self._known.get(path), self._folder / path
-        return known if known and known.size == size and there.exists() and there.stat().st_size == size else None
+        if known is None or size not in (None, known.size) or not there.exists():
+            return None
+        return known if there.stat().st_size == known.size else None
 
     def add(self, source: Path, path: str) -> File:
         """Copy a file, or keep one of scratch()."""
@@ -94,8 +96,12 @@ class FolderDestination:
 
 
 @contextmanager
-def open_destination(place: Path, name: str) -> Iterator[Destination]:
-    """Open a .tar if it is called so, else a folder."""
+def open_destination(place: Place, name: str, home: Path) -> Iterator[Destination]:
+    """Open object storage, a .tar if it is called so, else a folder."""
+    if isinstance(place, StorageUrl):
+        with Bucket(place) as bucket, BucketDestination(bucket, name, home) as remote:
+            yield remote
+        return
     with TarDestination(place) if place.suffix == ".tar" else FolderDestination(place, name) as destination:
         yield destination
 
@@ -129,8 +135,15 @@ def remove_backup(own: Path) -> None:
     own.rmdir()
 
 
-def keep_newest(folder: Path, count: int) -> int:
+def keep_newest(place: Place, count: int, home: Path) -> int:
     """Remove all but the newest backups, and the files that only removed ones named; return how many backups went."""
+    if isinstance(place, StorageUrl):
+        with Bucket(place) as bucket:
+            return keep_newest_of(bucket, count, home)
+    return _keep_newest(place, count)
+
+
+def _keep_newest(folder: Path, count: int) -> int:
     with open_locked(folder / LOCK, folder):
         names = list_backups(folder)
         gone = names[: max(0, len(names) - count)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 
@@ -14,6 +13,7 @@ from app.storage.backup.access import REPLACED, ROLE
 from app.storage.backup.destinations import Destination, open_destination
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import DUMP, FILES, File, Manifest, write_files
+from app.storage.backup.places import Place, refuse_inside
 from app.storage.backup.point import Point, open_point
 from app.storage.backup.programs import run_program
 from app.storage.blobs import is_full
@@ -30,22 +30,20 @@ DUMP_OPTIONS = (
 
 NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
 FULL = "There is no room left. Free some, or name another place; what was written of this backup is removed."
-INSIDE = "{} lies within the data folder {}, and would be lost with it: name a place outside, best on another disk."
 
 Tell = Callable[[str, int, int], None]
 """Is told a step, the bytes done and the bytes in all; 0 where they are not known."""
 
 
-def make_backup(settings: Settings, place: Path, tell: Tell) -> Manifest:
+def make_backup(settings: Settings, place: Place, tell: Tell) -> Manifest:
     """Back up to a new folder of `place`, or to the .tar that it names, and return what the backup holds.
 
     Raises BackupFailed. A file that is missing, or is not what was uploaded, is named in the manifest.
     """
-    if place.resolve().is_relative_to(settings.home.resolve()):
-        raise BackupFailed(INSIDE.format(place, settings.home))
+    refuse_inside(settings, place)
     now = datetime.now(UTC)
     try:
-        with open_destination(place, now.strftime(NAME)) as destination:
+        with open_destination(place, now.strftime(NAME), settings.home) as destination:
             with open_point(settings.owner_url) as point:
                 manifest = _fill(settings, point, destination, now, tell)
             # The point holds removals back until it ends, and says if it has lost them on the way.

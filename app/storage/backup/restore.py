@@ -1,33 +1,22 @@
-"""Restore a backup into an empty installation, or check that one is whole."""
+"""Restore a backup into an empty installation."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 
 from app.settings import Settings
 from app.storage.backup.access import ROLE, connect_as_owner
-from app.storage.backup.destinations import BACKUPS, list_backups
-from app.storage.backup.errors import BackupDamaged, BackupFailed
+from app.storage.backup.errors import BackupFailed
 from app.storage.backup.make import Tell
-from app.storage.backup.manifest import (
-    DUMP,
-    FILES,
-    MANIFEST,
-    File,
-    Manifest,
-    copy_file,
-    is_file,
-    listed_files,
-    read_manifest,
-)
+from app.storage.backup.manifest import DUMP
 from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
+from app.storage.backup.reading import Backup
 from app.storage.backup.refusals import refuse_filled, refuse_in_use
 from app.storage.backup.set_aside import (
     declare_needless,
@@ -41,7 +30,6 @@ from app.storage.backup.set_aside import (
     set_folder_aside,
     set_schema_aside,
 )
-from app.storage.backup.tar import unpack
 from app.storage.blobs import is_full, sync
 from app.storage.migrate import create_roles
 from app.storage.schema import newest_schema
@@ -52,63 +40,6 @@ LEFT = (
     "the database that it was for; or delete that folder if what lies beside it is right, else move them back."
 )
 RESTORED = "The backup is restored, but what it replaced could not be deleted, which the next restore does: {}"
-
-
-class Backup:
-    """A backup that can be read: `own` has its manifest and its dump, `shared` the files of all."""
-
-    def __init__(self, own: Path, shared: Path) -> None:
-        if not (own / MANIFEST).exists():
-            raise BackupFailed(f"{shared} holds no backup: there is no {MANIFEST}.")
-        self.own, self._shared = own, shared
-        self.manifest: Manifest = read_manifest(own)
-
-    def files(self) -> Iterator[File]:
-        yield from listed_files(self.own)
-
-    def locate(self, path: str) -> Path:
-        return self._shared / path
-
-    def check(self, tell: Tell) -> None:
-        """Read every file. Raises BackupDamaged, which names those that are missing or changed."""
-        bad = list(self._changed(tell))
-        if bad:
-            shown = ", ".join(bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
-            raise BackupDamaged(f"The backup {self.manifest.name} is damaged: {shown}.")
-
-    def _changed(self, tell: Tell) -> Iterator[str]:
-        if not is_file(self.own / DUMP, self.manifest.database):
-            yield DUMP
-        if not is_file(self.own / FILES, self.manifest.files):
-            yield FILES
-            return
-        done, total = 0, self.manifest.file_bytes
-        for file in self.files():
-            if not is_file(self.locate(file.path), file):
-                yield file.path
-            done += file.size
-            tell("check", done, total)
-
-
-@contextmanager
-def open_backup(place: Path, name: str | None, scratch: Path) -> Iterator[Backup]:
-    """Open the backup `name` of a folder, the newest without a name, or a .tar, which is unpacked in `scratch`."""
-    if place.is_dir():
-        names = list_backups(place)
-        if not names or name not in (None, *names):
-            known = f"; there are {', '.join(names)}" if names else ""
-            raise BackupFailed(f"{place} holds no backup{f' {name}' if name else ''}{known}.")
-        yield Backup(place / BACKUPS / (name or names[-1]), place)
-        return
-    with ExitStack() as held:
-        try:
-            scratch.mkdir(parents=True, exist_ok=True)
-            folder = Path(held.enter_context(tempfile.TemporaryDirectory(dir=scratch, prefix=".restore-")))
-            unpack(place, folder)
-        except OSError as error:
-            reason = f"There is no room left in {scratch} to unpack it." if is_full(error) else f"{error}."
-            raise BackupFailed(f"{place} cannot be read: {reason}") from error
-        yield Backup(folder, folder)
 
 
 def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -> None:
@@ -199,8 +130,7 @@ def _copy_files(settings: Settings, backup: Backup, tell: Tell) -> None:
         is_adapter = file.path.startswith("adapters/")
         # Engines may run as another user, and read adapters alone.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if is_adapter else 0o700)
-        if copy_file(backup.locate(file.path), target, file.path) != file:
-            raise BackupDamaged(f"The backup changes while it is restored: {file.path}.")
+        backup.fetch(file, target)
         filled |= {target.parent, target.parent.parent}
         if is_adapter:
             target.chmod(0o444)

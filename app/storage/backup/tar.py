@@ -51,7 +51,7 @@ class TarDestination:
         shutil.rmtree(self._scratch)
         self._part.unlink(missing_ok=True)
 
-    def known(self, path: str, size: int) -> File | None:
+    def known(self, path: str, size: int | None = None) -> File | None:
         return None
 
     def add(self, source: Path, path: str) -> File:

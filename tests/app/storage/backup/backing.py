@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import psycopg
 
 from app.storage.backup.make import make_backup
-from app.storage.backup.restore import open_backup, restore
+from app.storage.backup.reading import open_backup
+from app.storage.backup.restore import restore
+from tests.app.storage.backup.kept import as_command
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -13,12 +18,25 @@ def silent(step: str, done: int, total: int) -> None:
 
 
 def back_up(settings, place):
-    return make_backup(settings, place, silent)
+    return as_command(make_backup, settings, place, silent)
 
 
 def put_back(settings, place, *, name=None, replace=False) -> None:
+    as_command(_put_back, settings, place, name, replace)
+
+
+def _put_back(settings, place, name, replace) -> None:
     with open_backup(place, name, settings.home) as backup:
         restore(settings, backup, replace=replace, tell=silent)
+
+
+def check(place, name=None) -> None:
+    as_command(_check, place, name)
+
+
+def _check(place, name) -> None:
+    with tempfile.TemporaryDirectory() as home, open_backup(place, name, Path(home)) as backup:
+        backup.check(silent)
 
 
 def chunks(settings) -> list[tuple]:

@@ -14,6 +14,7 @@ from app.storage.tenants import tenant_by_slug
 from ingest.cleanup import remove_noted
 from tests.conftest import NewTenant, home_with, ingest_text, with_database
 from tests.ingest.working import Worker
+from tests.s3 import new_bucket
 
 SHELF = {"moat.txt": "The moat is nine metres deep.", "보고서.txt": "규장각은 1776년에 세워졌다."}
 VERSION_FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights" * 1000}
@@ -38,6 +39,19 @@ async def library(services, new_tenant: NewTenant):
         (folder / name).write_bytes(content)
     await remove_noted(services)
     return client
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request, tmp_path, s3, monkeypatch):
+    """Where several backups can lie."""
+    return tmp_path / "backups" if request.param == "folder" else new_bucket(s3, monkeypatch)
+
+
+@pytest.fixture(params=["folder", "tar", "bucket"])
+def any_place(request, tmp_path, s3, monkeypatch):
+    if request.param == "bucket":
+        return new_bucket(s3, monkeypatch)
+    return tmp_path / ("backups" if request.param == "folder" else "backup.tar")
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib.metadata
+import json
 import tarfile
 import tomllib
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -15,13 +17,15 @@ import pytest
 from app.bootstrap import open_services
 from app.main import create_app
 from app.storage.backup import make
-from app.storage.backup.destinations import FolderDestination, keep_newest, list_backups, open_destination
+from app.storage.backup.bucket_destination import BucketDestination
+from app.storage.backup.destinations import FolderDestination, keep_newest, open_destination
 from app.storage.backup.errors import BackupDamaged, BackupFailed
-from app.storage.backup.restore import open_backup
+from app.storage.backup.make import make_backup
 from app.storage.migrate import migrate
 from ingest.cleanup import remove_noted
-from tests.app.storage.backup.backing import back_up, chunks, files, put_back, silent, tables
+from tests.app.storage.backup.backing import back_up, check, chunks, files, put_back, silent, tables
 from tests.app.storage.backup.conftest import SHELF
+from tests.app.storage.backup.kept import as_command, paths, read, write
 from tests.conftest import ROOT, ingest_text
 from tests.ingest.working import Worker
 
@@ -39,22 +43,23 @@ async def served(settings, client, method, path, **body):
     return answer.json()
 
 
-@pytest.mark.parametrize("place", ["backups", "backup.tar"])
-async def test_a_restored_service_answers_as_before(library, settings, elsewhere, tmp_path, place):
-    manifest = back_up(settings, tmp_path / place)
+async def test_a_restored_service_answers_as_before(library, settings, elsewhere, any_place):
+    manifest = back_up(settings, any_place)
     assert [(each.id, each.documents, each.adapters) for each in manifest.tenants] == [
         ("default", 0, 0), ("library", 2, 1), ("archive", 1, 0)
     ]  # fmt: skip
     assert manifest.damaged == []
-    assert (tmp_path / place).stat().st_mode & 0o077 == 0
+    assert not isinstance(any_place, Path) or any_place.stat().st_mode & 0o077 == 0
     question = {"json": {"input": "규장각은 언제 세워졌나요?", "mode": "dense"}}
     before = (await library.post("/search", **question)).json()["contexts"]
-    put_back(elsewhere, tmp_path / place)
+    put_back(elsewhere, any_place)
     assert chunks(elsewhere) == chunks(settings)
     assert files(elsewhere) == files(settings)
     assert (await served(elsewhere, library, "POST", "/search", **question))["contexts"] == before
     adapter = next(elsewhere.adapters.glob("*/*"))
     assert adapter.stat().st_mode & 0o777 == 0o555
+    # Nothing is left of what was on its way.
+    assert not [each for home in (settings.home, elsewhere.home) for each in home.iterdir() if each.name[0] == "."]
 
 
 async def test_the_version_needs_no_metadata_which_an_image_lacks(library, settings, tmp_path, monkeypatch):
@@ -66,34 +71,35 @@ async def test_the_version_needs_no_metadata_which_an_image_lacks(library, setti
     assert back_up(settings, tmp_path).software == project["version"]
 
 
-async def test_a_second_backup_copies_only_what_is_new(library, settings, services, elsewhere, tmp_path, monkeypatch):
-    first = back_up(settings, tmp_path)
+async def test_a_second_backup_copies_only_what_is_new(library, settings, services, elsewhere, place, monkeypatch):
+    first = back_up(settings, place)
     async with Worker(services):
         await ingest_text(library, "The drawbridge was rebuilt.", id="bridge")
     copied = []
-    real = FolderDestination.add
+    for destination in (FolderDestination, BucketDestination):
+        real = destination.add
 
-    def noted(self, source, path):
-        copied.append(path)
-        return real(self, source, path)
+        def noted(self, source, path, real=real):
+            copied.append(path)
+            return real(self, source, path)
 
-    monkeypatch.setattr(FolderDestination, "add", noted)
-    second = back_up(settings, tmp_path)
+        monkeypatch.setattr(destination, "add", noted)
+    second = back_up(settings, place)
     assert second.file_count == first.file_count + 1
     assert len([path for path in copied if path.startswith(("blobs/", "adapters/"))]) == 1
-    assert list_backups(tmp_path) == [first.name, second.name]
-    put_back(elsewhere, tmp_path, name=first.name)
+    assert {path.split("/")[1] for path in paths(place) if path.endswith("manifest.json")} == {first.name, second.name}
+    put_back(elsewhere, place, name=first.name)
     assert {row[1] for row in chunks(elsewhere)} == {*SHELF, "fire"}
-    assert keep_newest(tmp_path, 1) == 1
-    put_back(elsewhere, tmp_path, replace=True)
+    assert as_command(keep_newest, place, 1, settings.home) == 1
+    put_back(elsewhere, place, replace=True)
     assert {row[1] for row in chunks(elsewhere)} == {*SHELF, "fire", "bridge"}
     await library.delete("/documents/bridge")
-    back_up(settings, tmp_path)
-    keep_newest(tmp_path, 1)
-    with open_backup(tmp_path, None, tmp_path) as backup:
-        backup.check(silent)
-        held = {path for kind in ("blobs", "adapters") for path in (tmp_path / kind).rglob("*") if path.is_file()}
-        assert {str(path.relative_to(tmp_path)) for path in held} == {each.path for each in backup.files()}
+    last = back_up(settings, place)
+    as_command(keep_newest, place, 1, settings.home)
+    check(place)
+    own = {f"backups/{last.name}/{name}" for name in ("manifest.json", "files.jsonl", "database.dump")}
+    listed = read(place, f"backups/{last.name}/files.jsonl").decode().splitlines()
+    assert paths(place) == own | {json.loads(line)["path"] for line in listed}
 
 
 async def test_what_is_deleted_while_it_is_copied_is_still_in_it(
@@ -121,39 +127,41 @@ async def test_what_is_deleted_while_it_is_copied_is_still_in_it(
     assert files(elsewhere) == held
 
 
-@pytest.mark.parametrize("place", ["backups", "backup.tar"])
-async def test_a_changed_byte_is_named_and_nothing_is_restored(library, settings, elsewhere, tmp_path, place):
-    manifest = back_up(settings, tmp_path / place)
-    folder = tmp_path / "backups"
-    if place.endswith(".tar"):
-        with tarfile.open(tmp_path / place) as tar:
+def damage(place, folder: Path) -> str:
+    """Change a byte of a file; return its path in the backup."""
+    if isinstance(place, Path) and place.suffix == ".tar":
+        with tarfile.open(place) as tar:
             tar.extractall(folder, filter="data")
-    tampered = next(path for path in sorted((folder / "blobs").rglob("*")) if path.is_file())
-    content = bytearray(tampered.read_bytes())
-    content[0] ^= 1
-    tampered.write_bytes(content)
-    if place.endswith(".tar"):
-        (tmp_path / place).unlink()
-        with tarfile.open(tmp_path / place, "w") as tar:
-            for path in folder.rglob("*"):
-                tar.add(path, path.relative_to(folder), recursive=False)
-    name = str(tampered.relative_to(folder))
-    with open_backup(tmp_path / place, None, tmp_path) as backup, pytest.raises(BackupDamaged, match=name):
-        backup.check(silent)
+        path = damage(folder, folder)
+        place.unlink()
+        with tarfile.open(place, "w") as tar:
+            for each in folder.rglob("*"):
+                tar.add(each, each.relative_to(folder), recursive=False)
+        return path
+    path = min(each for each in paths(place) if each.startswith("blobs/"))
+    content = read(place, path)
+    write(place, path, bytes([content[0] ^ 1]) + content[1:])
+    return path
+
+
+async def test_a_changed_byte_is_named_and_nothing_is_restored(library, settings, elsewhere, any_place, tmp_path):
+    manifest = back_up(settings, any_place)
+    name = damage(any_place, tmp_path / "unpacked")
     with pytest.raises(BackupDamaged, match=name):
-        put_back(elsewhere, tmp_path / place)
+        check(any_place)
+    with pytest.raises(BackupDamaged, match=name):
+        put_back(elsewhere, any_place)
     assert files(elsewhere) == {}
     assert tables(elsewhere) == []
     assert manifest.damaged == []
 
 
 @pytest.mark.parametrize("part", ["database.dump", "files.jsonl", "manifest.json"])
-async def test_its_own_files_are_checked_too(library, settings, tmp_path, part):
-    name = back_up(settings, tmp_path).name
-    path = tmp_path / "backups" / name / part
-    path.write_bytes(path.read_bytes().replace(b"a", b"b", 1))
-    with pytest.raises(BackupDamaged, match="manifest|" + part), open_backup(tmp_path, None, tmp_path) as backup:
-        backup.check(silent)
+async def test_its_own_files_are_checked_too(library, settings, place, part):
+    path = f"backups/{back_up(settings, place).name}/{part}"
+    write(place, path, read(place, path).replace(b"a", b"b", 1))
+    with pytest.raises(BackupDamaged, match="manifest|" + part):
+        check(place)
 
 
 async def test_a_tar_that_is_cut_off_is_refused(library, settings, elsewhere, tmp_path):
@@ -221,9 +229,14 @@ async def test_a_backup_of_a_newer_schema_is_refused(library, settings, elsewher
         put_back(elsewhere, tmp_path)
 
 
-async def test_one_at_a_time_writes_to_a_folder(library, settings, tmp_path):
-    with open_destination(tmp_path, "first"), pytest.raises(BackupFailed, match="Another backup"):
-        back_up(settings, tmp_path)
+async def test_one_at_a_time_writes_there(library, settings, place):
+    def while_another_writes():
+        with open_destination(place, "first", settings.home), pytest.raises(BackupFailed, match="Another backup"):
+            make_backup(settings, place, silent)
+
+    as_command(while_another_writes)
+    assert paths(place) == set()
+    back_up(settings, place)
 
 
 async def test_a_tar_is_never_overwritten(library, settings, tmp_path):

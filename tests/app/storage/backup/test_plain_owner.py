@@ -9,7 +9,8 @@ import pytest
 
 from app.settings import Settings
 from app.storage.backup.make import make_backup
-from app.storage.backup.restore import open_backup, restore
+from app.storage.backup.reading import open_backup
+from app.storage.backup.restore import restore
 from app.storage.migrate import migrate
 from app.up.postgres import EmbeddedPostgres
 from tests.conftest import home_with, with_database
