@@ -26,7 +26,7 @@ CUDA = "cuda"
 EXTRAS = WITH_TORCH | {"langchain", "plots", "ray"}
 # What a child imports only once it may write no file.
 LIMITED = ("pypdfium2*", "xberg*", "olefile*", "cryptography*")
-EVERYTHING = ("*",)
+TRAINING = "ingest.tune.train"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Environment:
     extras: frozenset[str] = field(default_factory=frozenset)
     compiled: Sequence[str] = ()
     """Patterns of the packages that are compiled while they are installed."""
+    imported: str = ""
+    """A module that is imported once, so that what it imports is compiled too: of torch's extras a fifth."""
 
     @property
     def packages(self) -> Path:
@@ -123,9 +125,11 @@ def app_environment(
     # Neither pip nor uv takes hashes together with a folder.
     project = ["--no-deps", "--no-build-isolation", "-e", "."]
     steps = [*torch, [*HASHED, "-r", str(lists["build"])], packages, project]
-    # The training, which comes with the extras, imports torch in a limited child.
-    compiled = EVERYTHING if extras & WITH_TORCH else LIMITED
-    return Environment("app", root / ".venv", steps=steps, inputs=inputs, extras=extras, compiled=compiled)
+    # The training imports torch in a limited child.
+    imported = TRAINING if "tune" in extras or "qlora" in extras else ""
+    return Environment(
+        "app", root / ".venv", steps=steps, inputs=inputs, extras=extras, compiled=LIMITED, imported=imported
+    )
 
 
 def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:

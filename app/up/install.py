@@ -37,6 +37,8 @@ PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 NICENESS = 10
 APP_GB, ENGINE_CPU_GB, ENGINE_GPU_GB = 2.5, 2.5, 12.0
 CUDA_GB = 6.0
+# Of a process that imports, to compile, whatever this machine's environment.
+COMPILING = {"PYTHONDONTWRITEBYTECODE": "", "HF_HUB_OFFLINE": "1"}
 
 
 class InstallFailed(Exception):
@@ -49,17 +51,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", action="store_true", help="the engine's environment alone")
     options = parser.parse_args(arguments)
     progress = Progress(total=2) if options.test else Progress()
+    # nvidia-smi can take seconds.
+    gpu = gpus.look().first is not None
     try:
         if options.engine:
             # Whoever waits for the first answer waits for other processes.
             os.nice(NICENESS)
-            install_engine(progress)
+            install_engine(progress, gpu=gpu)
             return 0
-        if wants_engine():
-            _require_engine_platform()
-        install_app(progress, test=options.test)
+        if wants_engine() and not gpu:
+            # Before minutes of downloads, and not after them.
+            _require(preflight.cpu_engine_platform(), preflight.cpu_flags(), preflight.memory(cpu_engine=True))
+        install_app(progress, test=options.test, gpu=gpu)
         if options.test:
-            install_engine(progress)
+            install_engine(progress, gpu=gpu)
     except InstallFailed as error:
         progress.plain(str(error))
         return 1
@@ -69,11 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def install_app(progress: Progress, *, test: bool) -> None:
+def install_app(progress: Progress, *, test: bool, gpu: bool) -> None:
     extras = extras_for(os.environ)
     if unknown := extras - EXTRAS:
         raise InstallFailed(f"EXTRAS names {', '.join(sorted(unknown))}, but there are {', '.join(sorted(EXTRAS))}.")
-    gpu = gpus.look().first is not None
     app = app_environment(test=test, extras=extras, gpu=gpu and not test)
     needed_gb = APP_GB + (CUDA_GB if CUDA in app.extras else 0)
     if not app.is_installed():
@@ -82,11 +86,10 @@ def install_app(progress: Progress, *, test: bool) -> None:
     _ensure(app, progress)
 
 
-def install_engine(progress: Progress) -> None:
+def install_engine(progress: Progress, *, gpu: bool) -> None:
     if not wants_engine():
         progress.skip("Engine environment", "not needed with these settings")
         return
-    gpu = gpus.look().first is not None
     engine = engine_environment(gpu=gpu)
     needed_gb = ENGINE_GPU_GB if gpu else ENGINE_CPU_GB
     if not engine.is_installed():
@@ -103,12 +106,6 @@ def install_audit() -> Environment:
         progress.start("Audit environment", f"what lists and judges packages, in {tools.folder.name}")
         _ensure(tools, progress)
     return tools
-
-
-def _require_engine_platform() -> None:
-    """Before minutes of downloads, and not after them."""
-    if gpus.look().first is None:
-        _require(preflight.cpu_engine_platform(), preflight.cpu_flags(), preflight.memory(cpu_engine=True))
 
 
 def wants_engine() -> bool:
@@ -140,10 +137,11 @@ def _ensure(environment: Environment, progress: Progress) -> None:
         venv.create(environment.folder, with_pip=True)
     with steps.measured("uv"):
         _pip(environment, UV, progress)
+    indexes = _indexes(environment)
     for step in environment.steps:
         with steps.measured(" ".join(Path(word).name or "kyujang" for word in step if not word.startswith("-"))):
-            _install(environment, step, progress)
-    if environment.compiled:
+            _install(environment, step, progress, indexes)
+    if environment.compiled or environment.imported:
         with steps.measured("bytecode"):
             _compile(environment, progress)
     environment.finish()
@@ -151,7 +149,7 @@ def _ensure(environment: Environment, progress: Progress) -> None:
     progress.note(steps.table())
 
 
-def _install(environment: Environment, step: Sequence[str], progress: Progress) -> None:
+def _install(environment: Environment, step: Sequence[str], progress: Progress, indexes: Mapping[str, str]) -> None:
     """Install a step's packages. On Linux torch's plain name means CUDA: several GB that nothing here would use."""
     attempts = [list(step)]
     if step == [TORCH]:
@@ -161,20 +159,20 @@ def _install(environment: Environment, step: Sequence[str], progress: Progress) 
             cpu = ["--no-deps", f"{TORCH}+cpu"]
             attempts = [cpu, [*cpu, "--extra-index-url", PYTORCH_CPU_INDEX]]
     for attempt in attempts:
-        if (code := _uv(environment, attempt, progress)) == 0:
+        if (code := _uv(environment, attempt, progress, indexes)) == 0:
             return
         if "No matching distribution" not in environment.log.read_text(errors="replace"):
             break
     raise _failure(environment, code)
 
 
-def _uv(environment: Environment, step: Sequence[str], progress: Progress) -> int:
+def _uv(environment: Environment, step: Sequence[str], progress: Progress, indexes: Mapping[str, str]) -> int:
     """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails.
 
     What pip then says is what the user sees.
     """
     command = ["uv", "pip", "install", "--python", str(environment.python), "--no-progress", *step]
-    return _run(environment, command, progress, _indexes(environment)) and _pip(environment, step, progress)
+    return _run(environment, command, progress, indexes) and _pip(environment, step, progress)
 
 
 def _indexes(environment: Environment) -> dict[str, str]:
@@ -202,6 +200,8 @@ def _compile(environment: Environment, progress: Progress) -> None:
     folders = [str(found) for name in environment.compiled for found in environment.packages.glob(name)]
     if folders:
         _run(environment, ["compileall", "-q", "-j", "0", "-x", "/tests?/", *folders], progress)
+    if environment.imported:
+        _run(environment, [environment.imported], progress, COMPILING)
 
 
 def _run(

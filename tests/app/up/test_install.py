@@ -12,6 +12,7 @@ import pytest
 
 from app.up import install
 from app.up.environments import TORCH, UV, Environment, app_environment
+from app.up.gpus import Gpus
 from app.up.progress import Progress
 from tests.ingest.made import ENGLISH, MAKERS
 from tests.ingest.made.hancom import hwp
@@ -20,6 +21,14 @@ PIP = (
     "import pathlib, sys; 'config' in sys.argv or "
     "(pathlib.Path(__file__).parent / 'said').write_text(' '.join(sys.argv[1:]))"
 )
+
+
+TUNE = "ingest.tune.train"
+
+
+def link_python(folder):
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
 
 
 @pytest.fixture
@@ -31,25 +40,38 @@ def packages(tmp_path, monkeypatch):
         for name in ("parser", "parser/tests", "other"):
             (packages / name).mkdir(parents=True)
             (packages / name / "it.py").touch()
+        (packages / "other" / "it.py").write_text("import other.imported_by_it")
+        (packages / "other" / "imported_by_it.py").touch()
         (packages / "pip.py").write_text(PIP)
         (packages / "parser" / "broken.py").write_text("print 'of Python 2'")
-        (folder / "bin").mkdir()
-        (folder / "bin" / "python").symlink_to(sys.executable)
+        link_python(folder)
 
     monkeypatch.setattr(install.venv, "create", create)
     monkeypatch.setenv("PYTHONPATH", str(packages))
     return packages
 
 
-@pytest.mark.parametrize(("compiled", "found"), [(["parse*"], {"parser"}), (["*"], {"parser", "other"}), ([], set())])
-def test_packages_are_compiled_where_a_limited_child_could_not_do_it(packages, tmp_path, compiled, found):
-    environment = Environment("app", tmp_path / "environment", steps=[["one==1"]], compiled=compiled)
+@pytest.mark.parametrize(
+    ("compiled", "imported", "found"),
+    [
+        (["parse*"], "", {"parser"}),
+        (["*"], "", {"parser", "other"}),
+        ([], "other.it", {"other"}),
+        (["parse*"], "other.it", {"parser", "other"}),
+        ([], "", set()),
+    ],
+)
+def test_packages_are_compiled_where_a_limited_child_could_not_do_it(
+    packages, tmp_path, monkeypatch, compiled, imported, found
+):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    environment = Environment("app", tmp_path / "environment", steps=[["one==1"]], compiled=compiled, imported=imported)
     progress = Progress()
     progress.start("app", "nothing")
     install._ensure(environment, progress)
     assert environment.is_installed()
     assert (packages / "said").read_text().split()[0::4] == ["install", "one==1"]
-    folders = {path.parents[1].name for path in packages.rglob("it*.pyc")}
+    folders = {path.parents[1].name for path in packages.rglob("*it.*.pyc")}
     assert folders == found
 
 
@@ -68,6 +90,26 @@ def test_what_a_child_imports_only_once_it_is_confined_is_compiled(tmp_path):
     assert "xberg" in imported
     compiled = app_environment(test=False).compiled
     assert [name for name in imported if not any(fnmatch(name, pattern) for pattern in compiled)] == []
+
+
+@pytest.mark.parametrize(("extras", "imported"), [(set(), ""), ({"minilm"}, ""), ({"tune"}, TUNE), ({"qlora"}, TUNE)])
+def test_what_a_training_imports_is_compiled(extras, imported):
+    assert app_environment(test=False, extras=frozenset(extras)).imported == imported
+
+
+def test_a_start_asks_for_gpus_once_and_pip_for_its_configuration_once(tmp_path, monkeypatch):
+    looked, configured = [], []
+    monkeypatch.setattr("app.up.gpus.look", lambda: looked.append(1) or Gpus())
+    monkeypatch.setattr(install, "_indexes", lambda environment: configured.append(environment.name) or {})
+    monkeypatch.setattr(install, "_require", lambda *_: None)
+    monkeypatch.setattr(install, "_run", lambda *_: 0)
+    for name in ("app", "engine"):
+        made = Environment(name, tmp_path / name, steps=[["one==1"], ["two==2"]])
+        monkeypatch.setattr(install, f"{name}_environment", lambda made=made, **_: made)
+    monkeypatch.setattr(install.venv, "create", lambda folder, **_: link_python(folder))
+    assert install.main(["--test"]) == 0
+    assert len(looked) == 1
+    assert configured == ["app", "engine"]
 
 
 @pytest.mark.parametrize(("fails", "last"), [(False, "uv"), (True, "pip")])
@@ -108,7 +150,7 @@ def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeyp
 def test_an_extra_that_does_not_exist_is_refused_in_a_line(monkeypatch):
     monkeypatch.setenv("EXTRAS", "tunes")
     with pytest.raises(install.InstallFailed, match=r"^EXTRAS names tunes, but there are .*tune"):
-        install.install_app(Progress(), test=False)
+        install.install_app(Progress(), test=False, gpu=False)
 
 
 def test_no_cuda_package_came_into_the_app_s_environment():
