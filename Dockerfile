@@ -37,7 +37,8 @@ COPY app app
 RUN /venv/bin/python -m compileall -q app ingest migrations
 
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/kyujang PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    KYUJANG_HOME=/data KYUJANG_HOST=0.0.0.0 HF_HOME=/data/huggingface ORT_DISABLE_TELEMETRY=1
+    KYUJANG_HOME=/data KYUJANG_HOST=0.0.0.0 HF_HOME=/data/huggingface ORT_DISABLE_TELEMETRY=1 \
+    HF_HUB_DISABLE_TELEMETRY=1
 USER 10001
 EXPOSE 8000
 # For the API. docker-compose.yml has the worker's own, which listens nowhere.

@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 # Python says so itself, Rust says it and aborts.
 MEMORY_COMPLAINTS = (b"memory allocation of", b"MemoryError")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,8 +153,6 @@ def _config(settings: Settings) -> dict[str, Any]:
 
 def _from_hub(model: str) -> Path:
     """Return the file from the local cache, or fetch it to there, where the engine looks for it too."""
-    # Read at the import: without it the library asks the hub which agents there are, to name one in its requests.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import hf_hub_download
 
     return Path(hf_hub_download(model, "config.json", etag_timeout=HUB_TIMEOUT_S))
