@@ -54,11 +54,12 @@ async def _ingest_claimable(services: Services, tenant: TenantNumber, job_ids: S
     """Claim what can be claimed, and ingest it; tell whether there was anything."""
     name = f"bulk-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     database, lease_s = services.database, services.settings.lease_s
-    claims = await bulk.claim(database, tenant, job_ids, name, lease_s=lease_s, limit=CLAIM_AT_ONCE)
-    if not claims:
-        return False
     whole = False
     try:
+        # In here, since the database may have made a claim whose answer is not waited for any more.
+        claims = await bulk.claim(database, tenant, job_ids, name, lease_s=lease_s, limit=CLAIM_AT_ONCE)
+        if not claims:
+            return False
         whole = await run_under_lease(_ingest(services, claims, engine), _renewal(services, tenant, name), lease_s)
     finally:
         with suppress(DatabaseUnavailable):  # else the lease runs out

@@ -67,17 +67,22 @@ async def _serve(
     # Several documents, so that the model need not wait while a file is read, and one lane more for small ones.
     lanes = services.settings.documents_at_once + 1 if kind == "ingest" else 1
     at_work: dict[asyncio.Task[Any], Claimed] = {}
-    while not stopping.done():
-        free = len(at_work) < lanes
-        if free and (claimed := await _claim(services, kind, worker, lanes, at_work.values())) is not None:
-            at_work[group.create_task(_carry_out(services, HANDLERS[kind], claimed))] = claimed
-            continue
-        await asyncio.wait({stopping, *at_work}, timeout=POLL_S if free else None, return_when="FIRST_COMPLETED")
-        at_work = {task: claimed for task, claimed in at_work.items() if not task.done()}
-    # A task that is cancelled before it begins would not give its item back.
-    await asyncio.sleep(0)
-    for each in at_work:
-        each.cancel()
+    try:
+        while not stopping.done():
+            free = len(at_work) < lanes
+            if free and (claimed := await _claim(services, kind, worker, lanes, at_work.values())) is not None:
+                at_work[group.create_task(_carry_out(services, HANDLERS[kind], claimed))] = claimed
+                continue
+            await asyncio.wait({stopping, *at_work}, timeout=POLL_S if free else None, return_when="FIRST_COMPLETED")
+            at_work = {task: claimed for task, claimed in at_work.items() if not task.done()}
+    finally:
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
+        for task, claimed in at_work.items():
+            # What was cancelled before it began has not given its item back.
+            if task.cancelled():
+                await _give_back(services, claimed)
 
 
 async def _claim(
@@ -91,13 +96,26 @@ async def _claim(
     without = [tenant for tenant, count in held.items() if count >= lanes - 1]
     large = sum(isinstance(each, ClaimedDocument) and not each.is_small for each in at_work)
     small = 0 < lanes - 1 <= large
+    lease_s = services.settings.lease_s
+    claim = asyncio.ensure_future(
+        queue.claim(services.database, worker, kind, lease_s=lease_s, without=without, small=small)
+    )
     try:
-        return await queue.claim(
-            services.database, worker, kind, lease_s=services.settings.lease_s, without=without, small=small
-        )
+        return await asyncio.shield(claim)
     except DatabaseUnavailable:
         log.warning("the database does not answer; trying again")
         return None
+    except asyncio.CancelledError:
+        # The database may have made the claim already.
+        with suppress(DatabaseUnavailable):
+            if (claimed := await claim) is not None:
+                await _give_back(services, claimed)
+        raise
+
+
+async def _give_back(services: Services, claimed: Claimed) -> None:
+    with suppress(LeaseLost, DatabaseUnavailable):
+        await queue.requeue(services.database, claimed, delay_s=0, count_attempt=False)
 
 
 async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> None:
@@ -110,8 +128,7 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
         await run_under_lease(handler.run(services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)
     except asyncio.CancelledError:
-        with suppress(LeaseLost, DatabaseUnavailable):
-            await queue.requeue(services.database, claimed, delay_s=0, count_attempt=False)
+        await _give_back(services, claimed)
         raise
     except Exception as error:
         await _settle(services, handler, claimed, error)

@@ -12,6 +12,7 @@ from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis, Version
+from ingest.worker import HANDLERS, Handler, run
 from tests.conftest import ingest_text, with_encoder
 from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until
 
@@ -109,6 +110,39 @@ async def test_an_item_that_is_claimed_while_the_worker_stops_goes_back(services
         await worker.stop.wait()
         await worker.task
     assert rows(owner_url, "select status from job_items where document_id = 'last-moment'") == [("queued",)]
+
+
+async def test_an_item_goes_back_whenever_its_worker_is_cancelled(services, new_tenant, owner_url, monkeypatch):
+    """Before the claim is answered, before its work has begun, or later."""
+    client = await new_tenant()
+    await accept(client, "Claimed and cancelled.", id="cancelled")
+    claiming, carrying_out = asyncio.Event(), []
+
+    async def slow_claim(*arguments, **options):
+        claimed = await claim(*arguments, **options)
+        if claimed is not None:
+            claiming.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return claimed
+
+    async def never_done(*_):
+        carrying_out.append(True)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(queue, "claim", slow_claim)
+    monkeypatch.setitem(HANDLERS, "ingest", Handler(never_done))
+    for steps in range(12):
+        claiming.clear()
+        worker = asyncio.create_task(run(services, asyncio.Event()))
+        async with asyncio.timeout(30):
+            await claiming.wait()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            worker.cancel()
+            await asyncio.wait({worker})
+        assert rows(owner_url, "select status from job_items where document_id = 'cancelled'") == [("queued",)], steps
+    assert 0 < len(carrying_out) < 12
 
 
 async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, new_tenant):
