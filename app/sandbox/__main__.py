@@ -8,7 +8,7 @@ from importlib import import_module
 
 from app.sandbox.channel import Channel
 from app.sandbox.confinement import confine
-from app.sandbox.limits import OUT_OF_MEMORY, Limits
+from app.sandbox.limits import OUT_OF_MEMORY, Limits, lacks_memory
 from app.sandbox.profile import Profile
 
 
@@ -29,8 +29,10 @@ def main(limits: str, profile: str, module: str, *arguments: str) -> int:
         run = import_module(module).main
     try:
         run(channel, *arguments)
-    except MemoryError:
-        return OUT_OF_MEMORY
+    except Exception as error:
+        if lacks_memory(error):
+            return OUT_OF_MEMORY
+        raise
     return 0
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import mmap
+import re
 import resource
 from dataclasses import asdict, dataclass
 from typing import Self
 
 # The exit status by which a child says so.
 OUT_OF_MEMORY = 77
+# Who cannot have so much has none left.
+SPARE = 64 << 20
+WORDS = re.compile(r"(allocate|out of) memory|bad_alloc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,24 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Say whether it was raised for want of memory: libraries raise errors of many kinds then, with other reasons."""
+    return _tells_of_memory(error) or not can_have(SPARE)
+
+
+def _tells_of_memory(error: BaseException | None) -> bool:
+    if error is None:
+        return False
+    told = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or WORDS.search(str(error))
+    return bool(told) or _tells_of_memory(error.__cause__ or error.__context__)
+
+
+def can_have(size: int) -> bool:
+    """Say whether this process may still have so much memory."""
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except (OSError, MemoryError):
+        return False
+    return True

@@ -30,8 +30,8 @@ ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
-# Python says so itself, Rust says it and aborts.
-MEMORY_COMPLAINTS = (b"memory allocation of", b"MemoryError")
+# Python says so itself, Rust and C++ say it and abort, OpenMP says it and exits.
+MEMORY_COMPLAINTS = (b"memory allocation of", b"MemoryError", b"bad_alloc", b"Thread creation failed")
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_STDERR_BYTES = 1 << 16
 MAX_COMPLAINT_BYTES = 2000

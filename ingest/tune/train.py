@@ -28,7 +28,7 @@ from transformers import (
 from trl import DPOTrainer, SFTTrainer
 
 from app.sandbox.channel import Channel
-from app.sandbox.limits import Limits
+from app.sandbox.limits import SPARE, Limits, can_have
 from app.storage.peft_folder import CONFIG, FILES
 from ingest.tune.plan import CHECKPOINTS, HELD_OUT, RESULT, TRAIN, Plan, TrainingRefused, read_examples
 from ingest.tune.trainer import make_trainer
@@ -82,16 +82,13 @@ def main(channel: Channel) -> None:
     if not torch.cuda.is_available():
         # Address space would also count what torch maps and never touches.
         Limits(data=plan.memory_mb << 20).apply()
+        if not can_have(SPARE):
+            # The libraries alone take it all; what fails next would say anything, or crash.
+            raise MemoryError
     try:
         run_training(plan, folder, channel)
     except TrainingRefused as refused:
         channel.send({"error": str(refused)})
-    except torch.OutOfMemoryError as error:
-        raise MemoryError from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):
-            raise MemoryError from error
-        raise
 
 
 def run_training(plan: Plan, folder: Path, channel: Channel) -> None:

@@ -10,7 +10,7 @@ from textwrap import indent
 import psutil
 import pytest
 
-from app.sandbox.limits import OUT_OF_MEMORY
+from app.sandbox.limits import OUT_OF_MEMORY, Limits
 from app.sandbox.subprocesses import (
     ENVIRONMENT,
     ChildProcess,
@@ -183,10 +183,23 @@ async def test_a_child_is_ended_when_its_work_is_cancelled(child):
         ("os.kill(os.getpid(), 11)", "crashed"),
         ("pass", "crashed"),
         ("raise RuntimeError('our own fault')", "failed"),
+        ("raise RuntimeError('CUDA out of memory. Tried to allocate 2.00 GiB')", "out of memory"),
+        ("raise OSError(12, 'Cannot allocate memory')", "out of memory"),
+        (
+            "try: raise MemoryError\nexcept MemoryError as error: raise OSError('no such model') from error",
+            "out of memory",
+        ),
+        ("sys.stderr.write('libgomp: Thread creation failed'); sys.stderr.flush(); os._exit(1)", "out of memory"),
     ],
 )
 async def test_why_a_child_ended(child, body, reason):
     assert await reason_of(child(body)) == reason
+
+
+async def test_what_fails_where_no_memory_is_left_failed_for_that(child):
+    """As torch does, which says that it could not create a primitive."""
+    body = "held = []\ntry:\n while True: held.append(bytearray(1 << 20))\nexcept MemoryError: pass\nraise RuntimeError"
+    assert await reason_of(child(body, limits=Limits(data=256 << 20))) == "out of memory"
 
 
 def test_a_reason_is_found_for_every_exit_status():
