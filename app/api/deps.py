@@ -65,12 +65,16 @@ class TenantKey:
 
 
 class AskingKey(TenantKey):
-    """Returns the caller's tenant, whose request will search. Raises TooManyRequests if too many of them wait."""
+    """Returns the caller's tenant, whose request will search, or embed. Raises TooManyRequests if too many wait."""
+
+    def __init__(self, *scopes: Scope, embeds: bool = False) -> None:
+        super().__init__(*scopes)
+        self.embeds = embeds
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await super().__call__(request, services, credentials)
         with noted(request):
-            services.retriever.refuse_if_full(tenant.number)
+            (services.spaces.current.embedder if self.embeds else services.retriever).refuse_if_full(tenant.number)
         return tenant
 
 
@@ -119,7 +123,6 @@ class KeyFirst(APIRoute):
         handle = super().get_route_handler()
         calls = [dependency.call for dependency in self.dependant.dependencies]
         checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
-
         known = _parameters(self.dependant)
         body: TypeAdapter[Any] | None = None
         if self.body_field is not None:
@@ -191,6 +194,7 @@ async def _find_caller(
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]
 AskingTenant = Annotated[Tenant, Depends(AskingKey("query"))]
+EmbeddingTenant = Annotated[Tenant, Depends(AskingKey("query", embeds=True))]
 ReadTenant = Annotated[Tenant, Depends(TenantKey("read"))]
 IngestTenant = Annotated[Tenant, Depends(TenantKey("ingest"))]
 AdaptersTenant = Annotated[Tenant, Depends(TenantKey("adapters"))]

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import AskingTenant, KeyFirst, QueryTenant, ServicesDep
+from app.api.deps import AskingTenant, EmbeddingTenant, KeyFirst, QueryTenant, ServicesDep
 from app.api.openai_answers import ChatOut, EmbeddingOut, EmbeddingsOut, FailureOut, ModelOut, ModelsOut, TextOut
 from app.api.openai_chunks import ChatCompletion, Chunks, TextCompletion
 from app.api.openai_conversation import Conversation, conversation
@@ -29,6 +29,7 @@ from app.embedding import Embedder, Vectors
 from app.errors import InvalidInput, UnknownModel
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import DEFAULT
+from app.storage.tenancy import TenantNumber
 from app.storage.tenants import Tenant
 
 router = APIRouter(
@@ -86,7 +87,7 @@ async def completions(
 
 @router.post("/embeddings")
 async def embeddings(
-    request: Request, body: EmbeddingsBody, tenant: QueryTenant, services: ServicesDep
+    request: Request, body: EmbeddingsBody, tenant: EmbeddingTenant, services: ServicesDep
 ) -> EmbeddingsOut:
     """Embed texts with the model that embeds the documents, as questions; a long text is cut."""
     embedder = services.spaces.current.embedder
@@ -95,7 +96,7 @@ async def embeddings(
     if body.dimensions not in (None, embedder.encoder.dimension):
         detail = f"The model has {embedder.encoder.dimension} dimensions: leave it out."
         raise InvalidInput(detail, pointer="/dimensions")
-    vectors = await while_connected(request, _embed, embedder, body.input)
+    vectors = await while_connected(request, _embed, embedder, body.input, tenant.number)
     data = [
         EmbeddingOut(index=number, embedding=_encoded(vector) if body.encoding_format == "base64" else vector.tolist())
         for number, vector in enumerate(vectors)
@@ -103,9 +104,9 @@ async def embeddings(
     return EmbeddingsOut(data=data, model=embedder.encoder.name)
 
 
-async def _embed(embedder: Embedder, texts: list[str]) -> Vectors:
+async def _embed(embedder: Embedder, texts: list[str], tenant: TenantNumber) -> Vectors:
     parts = [texts[at : at + EMBEDDED_AT_ONCE] for at in range(0, len(texts), EMBEDDED_AT_ONCE)]
-    return np.concatenate([await embedder.embed(part, "query") for part in parts])
+    return np.concatenate([await embedder.embed(part, "query", tenant) for part in parts])
 
 
 def _encoded(vector: Vectors) -> str:

@@ -58,12 +58,7 @@ class Embedder:
         short = kind == "query" and sum(map(len, texts)) <= SHORT_CHARACTERS
         lane = self._short if short else self._long
         waiting = lane.waiting[kind]
-        if waiting.count(tenant) >= self._max_waiting:
-            raise TooManyRequests(
-                f"{self._max_waiting} requests of this tenant are waiting for the embedding model. "
-                "Wait for some of them.",
-                retry_after_s=1,
-            )
+        self._refuse_if_full(waiting, tenant)
         call = _Call(texts, kind, asyncio.get_running_loop().create_future())
         waiting.add(tenant, call)
         lane.wake()
@@ -71,6 +66,19 @@ class Embedder:
             return await call.answer
         finally:
             waiting.discard(tenant, call)
+
+    def refuse_if_full(self, tenant: int) -> None:
+        """Raise TooManyRequests if too many queries of this tenant wait: worth asking before their texts are read."""
+        for lane in (self._short, self._long):
+            self._refuse_if_full(lane.waiting["query"], tenant)
+
+    def _refuse_if_full(self, waiting: Waiting[_Call], tenant: int) -> None:
+        if waiting.count(tenant) >= self._max_waiting:
+            raise TooManyRequests(
+                f"{self._max_waiting} requests of this tenant are waiting for the embedding model. "
+                "Wait for some of them.",
+                retry_after_s=1,
+            )
 
     def close(self) -> None:
         """Cancel the calls that still wait."""

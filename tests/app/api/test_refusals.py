@@ -12,7 +12,9 @@ from app.api import job_streams, refusals
 from app.errors import TooManyRequests
 from app.main import create_app
 from app.storage import key_lookups
-from tests.conftest import NewTenant
+from app.turns import NO_TENANT
+from tests.conftest import NewTenant, with_encoder
+from tests.ingest.working import SlowEncoder
 
 
 class Full:
@@ -73,6 +75,42 @@ async def test_too_many_are_refused_before_the_body_is_read(crowded, path):
     refused = await crowded[0].post(path, content=body(), headers={"content-type": "application/json"})
     assert (refused.status_code, received) == (429, [])
     assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_too_many_texts_to_embed_are_refused_before_they_are_read(services, new_tenant, monkeypatch):
+    quick = with_encoder(services, SlowEncoder(0))
+    embedder, asked, received = quick.spaces.current.embedder, [], []
+    app = create_app(services.settings, quick)
+    async with app.router.lifespan_context(app):
+        full, other = [
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=(await new_tenant()).headers
+            )
+            for _ in range(2)
+        ]
+        embed, body = embedder.embed, {"model": "default", "input": ["하나", "two"]}
+
+        async def noted(texts, kind, tenant=NO_TENANT):
+            asked.append(tenant)
+            return await embed(texts, kind, tenant)
+
+        def refuse_if_full(tenant):
+            if tenant == asked[0]:
+                raise TooManyRequests
+
+        async def read():
+            received.append(1)
+            yield b"{"
+
+        monkeypatch.setattr(embedder, "embed", noted)
+        answers = [await client.post("/v1/embeddings", json=body) for client in (full, other)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        # Each waits in its own tenant's queue, not in that of the service itself.
+        assert len({*asked, NO_TENANT}) == 3
+        monkeypatch.setattr(embedder, "refuse_if_full", refuse_if_full)
+        refused = await full.post("/v1/embeddings", content=read(), headers={"content-type": "application/json"})
+        assert (refused.status_code, received) == (429, [])
+        assert (await other.post("/v1/embeddings", json=body)).status_code == 200
 
 
 async def test_what_was_refused_is_refused_again_without_a_look_at_the_key(crowded, looked_up, short, monkeypatch):

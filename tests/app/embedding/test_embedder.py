@@ -191,8 +191,12 @@ async def test_more_of_a_tenant_than_may_wait_is_refused_and_says_when_to_come_b
     with pytest.raises(TooManyRequests) as refused:
         await embedder.embed(["n 9"], "query", 1)
     assert refused.value.headers["Retry-After"] == "1"
+    with pytest.raises(TooManyRequests):
+        embedder.refuse_if_full(1)
+    embedder.refuse_if_full(2)
     waiting.pop().cancel()
     await settled()
+    embedder.refuse_if_full(1)
     waiting += [embed(embedder, "n 3"), embed(embedder, "n 4", tenant=2)]
     held.release()
     assert [(await task)[0, 0] for task in (first, *waiting)] == [0, 1, 2, 3, 4]
