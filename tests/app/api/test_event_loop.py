@@ -90,7 +90,7 @@ BODIES: dict[tuple[str, str], tuple[int, list[object]]] = {
     ("POST", "/tenants"): (64 << 10, []),
     ("POST", "/tenants/{tenant_id}/keys"): (64 << 10, []),
 }
-# No JSON: tests/app/api/test_uploads.py, test_adapters.py. Or no body at all.
+# No JSON: tests/app/api/test_uploads.py, adapters/test_adapters.py. Or no body at all.
 WITHOUT_JSON = {
     ("POST", "/adapters"), ("POST", "/prompts/deactivate"), ("POST", "/adapters/deactivate"),
     ("POST", "/adapters/rollback"),

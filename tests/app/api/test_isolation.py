@@ -47,7 +47,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/adapters/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
 }
-# They need an engine, or an activation to go back on: tests/app/api/test_adapters.py, test_tune.py.
+# They need an engine, or an activation to go back on: tests/app/api/adapters/, test_tune.py.
 ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback"), ("POST", "/tune")]
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,

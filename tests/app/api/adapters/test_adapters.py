@@ -1,77 +1,17 @@
-"""Adapters over HTTP: sent, checked by the real worker, switched, rolled back, deleted, evaluated."""
+"""Adapters over HTTP: sent, checked by the real worker, switched, rolled back, deleted."""
 
 from __future__ import annotations
 
-import dataclasses
-import io
-
-import httpx
 import pytest
 
-from app.adapters import registry
-from app.main import create_app
-from app.storage.tenants import authenticate
 from ingest.cleanup import remove_noted
 from ingest.jobs import queue
-from tests.app.api.test_job_events import parsed
+from tests.app.api.adapters.sending import FEW, SCOPES, good, ready, send
 from tests.conftest import NewTenant
 from tests.ingest.adapters.made import config, files, tar_gz, tensors, zipped
 from tests.ingest.working import Worker
 
-SCOPES = ("query", "read", "ingest", "adapters")
-FEW = range(2)
-
 pytestmark = pytest.mark.usefixtures("no_open_tasks")
-
-
-@pytest.fixture(scope="module")
-def with_engine(services, base):
-    """As if there were an engine, which nothing here gets as far as."""
-    own = services.settings.model_copy(update={"engine": "vllm", "max_adapter_mb": 8})
-    opened = dataclasses.replace(services, settings=own)
-    app = create_app(own, opened)
-    app.state.services = opened
-    return httpx.ASGITransport(app)
-
-
-@pytest.fixture
-async def make(with_engine, new_tenant: NewTenant):
-    """A tenant's client."""
-
-    async def client(*scopes: str) -> httpx.AsyncClient:
-        made = await new_tenant(scopes=scopes or SCOPES)
-        return httpx.AsyncClient(transport=with_engine, base_url="http://kyujang", headers=made.headers, timeout=120)
-
-    return client
-
-
-@pytest.fixture
-async def client(make):
-    return await make()
-
-
-@pytest.fixture
-async def number(services, client):
-    key = client.headers["authorization"].removeprefix("Bearer ")
-    return (await authenticate(services.database, key)).number
-
-
-def good(seed=0) -> bytes:
-    return tar_gz(files(tensors(layers=FEW, seed=seed)))
-
-
-async def send(client, archive=None, name="tone", **options):
-    return await client.post(
-        "/adapters", data={"name": name}, files={"file": ("a.tar.gz", archive or good())}, **options
-    )
-
-
-async def ready(services, number, name="tone", versions=1):
-    """Versions as they are when the engine has taken them."""
-    for seed in range(versions):
-        blob = await services.blobs.save(number, io.BytesIO(b"%d" % seed))
-        made, _ = await registry.create_version(services.database, number, name, blob)
-        await registry.set_status(services.database, number, name, made.version, "ready")
 
 
 async def test_an_adapter_is_accepted_and_checked(client, services):
@@ -218,70 +158,6 @@ async def test_pages(client, services, number):
             break
     assert found == [("a", 1), ("b", 3), ("b", 2), ("b", 1)]
     assert (await client.get("/adapters?cursor=WyJhIiwgImIiXQ==")).status_code == 422
-
-
-async def test_an_evaluation_is_a_job(client, services, number):
-    await ready(services, number)
-    cases = [{"input": "언제 여나요?", "expected": "아홉 시"}, {"input": "When?", "expected": ["nine", "9"]}]
-    body = {"cases": cases, "max_tokens": 40}
-    headers = {"Idempotency-Key": "eval-1"}
-    answer = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
-    job = answer.json()
-    assert answer.status_code == 202
-    assert answer.headers["location"] == f"/jobs/{job['id']}"
-    assert (job["kind"], job["status"], job["adapter"]) == ("evaluate", "queued", {"name": "tone", "version": 1})
-    assert (job["counts"]["queued"], job["counts"]["total"], job["documents"]) == (1, 1, [])
-    again = await client.post("/adapters/tone/evaluate", json=body, headers=headers)
-    assert again.json()["id"] == job["id"]
-    task = await queue.claim(services.database, "w", "evaluate", lease_s=60)
-    assert task.spec.items() >= body.items()
-    await queue.record(services.database, task, progress={"done": 1, "total": 2})
-    assert (await client.get(f"/jobs/{job['id']}")).json()["progress"] == {"done": 1, "total": 2}
-    await queue.finish(services.database, task, {"base": {"f1": 0.1}, "adapter": {"f1": 0.9}})
-    done = (await client.get(f"/jobs/{job['id']}")).json()
-    assert (done["status"], done["result"]["adapter"]["f1"]) == ("succeeded", 0.9)
-    listed = (await client.get("/adapters/tone/evaluations")).json()["data"]
-    assert [each["id"] for each in listed] == [job["id"]]
-    events = parsed((await client.get(f"/jobs/{job['id']}/events")).text)
-    assert events[-1][0] == "done"
-    assert events[-1][-1]["result"] == done["result"]
-
-
-async def test_jobs_of_both_kinds_are_one_list(client, services, number):
-    await ready(services, number)
-    made = []
-    for n in range(3):
-        made.append((await client.post("/ingest", json={"documents": [{"text": f"{n}"}]})).json()["id"])
-        made.append((await client.post("/adapters/tone/evaluate", json={"cases": [{"input": "x"}]})).json()["id"])
-    found, cursor = [], None
-    while True:
-        page = (await client.get("/jobs", params={"limit": 4, **({"cursor": cursor} if cursor else {})})).json()
-        found += page["data"]
-        cursor = page["next_cursor"]
-        if not page["has_more"]:
-            break
-    assert [each["id"] for each in found] == made[::-1]
-    assert [each["kind"] for each in found] == ["evaluate", "ingest"] * 3
-    cancelled = await client.delete(f"/jobs/{made[1]}")
-    assert cancelled.json()["status"] == "cancelled"
-
-
-BAD_CASES = [
-    {"cases": []},
-    {"cases": [{"input": "x"}] * 501},
-    {"cases": [{"input": " "}]},
-    {"cases": [{"input": "x", "colour": "red"}]},
-    {"cases": [{"input": "x", "expected": [""]}]},
-    {"cases": [{"input": "x"}], "max_tokens": 0},
-    {"cases": [{"input": "x"}], "version": 0},
-    {"version": 1},
-]
-
-
-@pytest.mark.parametrize("body", BAD_CASES)
-async def test_bad_cases_are_refused(client, body):
-    answer = await client.post("/adapters/tone/evaluate", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
 
 
 async def test_scopes(make, services):
