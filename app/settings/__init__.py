@@ -95,7 +95,7 @@ class Settings(Engine):
     passage_prefix: str = ""
     """Text to put before passages, for models that want it."""
     embed_threads: int = Field(1, ge=1, le=64)
-    """Threads of the embedder."""
+    """Threads of the embedder. The packaged one runs a short query beside a long text, each with so many."""
     embed_precision: Literal["auto", "float32"] = "auto"
     """`auto` multiplies in bfloat16 where it is faster: the packaged embedder on x86-64 CPUs that can (AVX512-BF16,
     AMX), 1.5 times as fast (decision 0004), and sentence-transformers models on GPUs that can. `float32` never does."""
