@@ -7,7 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
-from app.cli import adapters, ask, backup, service, tenants
+from app.cli import adapters, ask, backup, migrate, service, tenants
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Answer questions from your documents")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     service.add_commands(commands)
+    migrate.add_commands(commands)
     ask.add_commands(commands)
     evaluation.add_command(commands)
     tenants.add_commands(commands)

@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.cli.commands import add_command
+from app.cli.embedded import embedded_database
 from app.settings import Settings
 from app.settings.object_storage import storage_url
 from app.storage.backup.destinations import keep_newest
@@ -22,13 +22,11 @@ from app.storage.backup.places import Place
 from app.storage.backup.reading import open_backup
 from app.storage.backup.restore import restore
 from app.terminal import say, visible
-from app.up.home import lock_home
-from app.up.owner import naming, with_database_url
-from app.up.postgres import EmbeddedPostgres
+from app.up.owner import with_database_url
 
 SECRETS = (
-    "The backup holds no secret of the settings. Set them as before: KYUJANG_ADMIN_KEY, the passwords in DATABASE_URL, "
-    "and the keys of engines, embedders and rerankers. Tenants' own keys work as before."
+    "The backup holds no secret of the settings. Set those that were set before and are not set here: {}. With "
+    "containers they are in .env. The database's passwords are this installation's own; tenants' keys work as before."
 )
 
 
@@ -79,22 +77,20 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
             backup.check(Line())
             _report("whole", backup.manifest, as_json=options.json)
             return 0
-        with _database(settings) as ready:
+        with embedded_database(settings) as ready:
             restore(ready, backup, replace=options.replace, tell=Line())
     _report("restored", backup.manifest, as_json=options.json)
-    say(SECRETS, file=sys.stderr)
+    if unset := _unset_keys(settings):
+        say(SECRETS.format(", ".join(unset)), file=sys.stderr)
     return 0
 
 
-@contextmanager
-def _database(settings: Settings) -> Iterator[Settings]:
-    """Start the embedded PostgreSQL, if that is the one, while nothing else uses the data folder."""
-    if settings.database_url is not None:
-        yield settings
-        return
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with lock_home(settings.home), EmbeddedPostgres(settings.home / "postgres") as postgres:
-        yield naming(settings, postgres.owner_url)
+def _unset_keys(settings: Settings) -> list[str]:
+    return [f"KYUJANG_{name.upper()}" for name, value in settings if name.endswith("_key") and value is None]
+
+
+def mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:
@@ -104,14 +100,15 @@ def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:
     documents = sum(each.documents for each in manifest.tenants)
     say(
         f"{manifest.name} {done}: {len(manifest.tenants)} tenants, {documents} documents, {manifest.file_count} files "
-        f"of {_mb(manifest.file_bytes)}, a database dump of {_mb(manifest.database.size)}"
+        f"of {mb(manifest.file_bytes)}, a database dump of {mb(manifest.database.size)}"
     )
 
 
 class Line:
     """Shows how far it is: in place on a terminal, every quarter of a minute elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, amount: Callable[[int], str] = mb) -> None:
+        self._amount = amount
         self._every_s = 0.2 if sys.stderr.isatty() else 15
         self._shown = time.monotonic()
 
@@ -119,13 +116,9 @@ class Line:
         if time.monotonic() - self._shown < self._every_s:
             return
         self._shown = time.monotonic()
-        of = f" of {_mb(total)}" if total else ""
-        text = f"{step}: {_mb(done)}{of}" if done else step
+        of = f" of {self._amount(total)}" if total else ""
+        text = f"{step}: {self._amount(done)}{of}" if done else step
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[2K{visible(text)}")
         else:
             say(text, file=sys.stderr)
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""python -m app up, serve and migrate: start the service, or prepare its database."""
+"""python -m app up and serve: start the service."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any
 
 from app import logs
 from app.cli.commands import add_command
-from app.embedding import dimension_of
 from app.errors import KyujangError
 from app.main import create_app
 from app.settings import Settings
-from app.storage import migrate
-from app.terminal import say
 from app.up import run
 
 Message = MutableMapping[str, Any]
@@ -26,7 +23,6 @@ ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 def add_commands(commands: Any) -> None:
     add_command(commands, "up", "start everything on this machine: database, workers, API, engine", _up)
     add_command(commands, "serve", "start the API alone", _serve)
-    add_command(commands, "migrate", "create or update roles, schema and indexes in DATABASE_URL", _migrate)
 
 
 def _up(settings: Settings, _: argparse.Namespace) -> int:
@@ -70,9 +66,3 @@ def _saying_why(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send_reason if scope["type"] == "lifespan" else send)
 
     return wrapped
-
-
-def _migrate(settings: Settings, _: argparse.Namespace) -> int:
-    space = migrate.migrate(settings, dimension=lambda: dimension_of(settings))
-    say(f"The database is up to date; vectors are {space.model}'s, of {space.dimension} dimensions.")
-    return 0

@@ -17,9 +17,10 @@ from app.settings import Settings
 from app.storage.backup.access import ROLE as BACKUP
 from app.storage.backup.access import let_backups_read
 from app.storage.backup.set_aside import is_schema_aside
-from app.storage.reanalysis import adopt
-from app.storage.revisions import upgrade
-from app.storage.schema import newest_schema, refuse_too_old, stored_schema
+from app.storage.migration_plan import Plan, make_plan
+from app.storage.reanalysis import Tell, adopt
+from app.storage.revisions import LOCK_TIMEOUT, apply, current_revision, patiently, pending
+from app.storage.schema import is_newer, stored_schema
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import Space, other_vectors
 
@@ -28,34 +29,55 @@ NOT_THE_OWNER = (
     "PostgreSQL refuses the owner's password (DATABASE_URL; KYUJANG_OWNER_PASSWORD in .env). It keeps the password of "
     "its first start: put that one back, or change it there with ALTER ROLE (docs/operations/gpu-vm.md)."
 )
+RUNNING = (
+    "The service is running ({} connections), and cannot while this migration changes what it reads: stop the API and "
+    "the workers, then run it again. 'python -m app migrate --dry-run' says what it will do and for how long."
+)
 HALF_RESTORED = (
     "A restore of this database was interrupted. Run 'python -m app restore' again: it begins by putting back what was "
     "there before."
 )
 
 
-def migrate(settings: Settings, *, dimension: Callable[[], int]) -> Space:
+def plan(settings: Settings) -> Plan:
+    """Return what migrate() will do, and do nothing."""
+    with _connected(settings.owner_url) as connection:
+        return make_plan(connection, settings)
+
+
+def migrate(settings: Settings, *, dimension: Callable[[], int], tell: Tell = lambda *_: None) -> Space:
     """Bring the database up to date and return the embedding space that is searched. Safe to run twice at once.
 
-    `dimension` opens the embedding model, and is called only while there is no document. A newer schema is left as it
-    is where this version may run on it. Raises NotConfigured if it may not, or if the stored vectors were made by
-    another model than the settings name.
+    It may be killed and run again: each step is done or not, and those that are done are passed over. `dimension` opens
+    the embedding model, and is called only while there is no document. A newer schema is left as it is where this
+    version may run on it. Raises NotConfigured if it may not, if the service has to be stopped before, or if the
+    stored vectors were made by another model than the settings name.
     """
     with _connected(settings.owner_url) as connection:
         _check_version(connection)
         _wait_for_others(connection)
         if is_schema_aside(connection):
             raise NotConfigured(HALF_RESTORED)
-        active = _active_in_newer(connection)
-        if active is not None:
+        if is_newer(stored_schema(connection)) and (active := _active(stored_spaces(connection))) is not None:
             return active
+        _refuse_running(make_plan(connection, settings))
+        connection.execute(LOCK_TIMEOUT)
         create_roles(connection, settings.service_url)
-        upgrade(settings.owner_url)
-        space = _adopt_embedding_model(connection, settings, dimension)
-        create_vector_index(connection, space.number)
-        let_backups_read(connection)
-        asyncio.run(adopt(settings.owner_url, Analyzer(settings.lexical)))
+        for revision in pending(current_revision(connection)):
+            tell(f"{revision.number}  {revision.says}", 0, 0)
+            apply(settings.owner_url, revision)
+        space = patiently("The model", lambda: _adopt_embedding_model(connection, settings, dimension))
+        patiently("The index of vectors", lambda: create_vector_index(connection, space.number))
+        patiently("What backups need", lambda: let_backups_read(connection))
+        analyzer = Analyzer(settings.lexical)
+        patiently("The analysis of texts", lambda: asyncio.run(adopt(settings.owner_url, analyzer, tell)))
     return space
+
+
+def _refuse_running(plan: Plan) -> None:
+    """Raises NotConfigured if the service is running and must not."""
+    if plan.needs_stop and plan.connections:
+        raise NotConfigured(RUNNING.format(plan.connections))
 
 
 def _connected(owner_url: str) -> psycopg.Connection:
@@ -105,13 +127,6 @@ def create_roles(connection: psycopg.Connection, service_url: str) -> None:
 
 def _role_exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("select from pg_roles where rolname = %s", [name]).fetchone() is not None
-
-
-def _active_in_newer(connection: psycopg.Connection) -> Space | None:
-    """Return the space that is searched, if the schema is newer than this version's: that is left as it is."""
-    stored = stored_schema(connection)
-    refuse_too_old(stored)
-    return _active(stored_spaces(connection)) if stored and stored.revision > newest_schema() else None
 
 
 def _active(stored: list[Space]) -> Space | None:

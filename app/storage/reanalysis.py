@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -14,37 +13,44 @@ from app.storage import postings
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
-log = logging.getLogger("kyujang.migrate")
-
 BATCH_CHUNKS = 500
 
+Tell = Callable[[str, int, int], None]
+"""Is told a step, how much of it is done and how much there is; 0 where that is not known."""
 
-async def adopt(owner_url: str, analyzer: Analyzer) -> None:
-    """Rebuild the postings if their scheme differs. Until it is done no service starts; interrupted, it starts over."""
+
+async def adopt(owner_url: str, analyzer: Analyzer, tell: Tell) -> None:
+    """Rebuild the postings if their scheme differs. Until it is done no service starts; interrupted, it starts over.
+
+    Raises LockNotAvailable, having done nothing, if the postings are in use.
+    """
     connection = await psycopg.AsyncConnection.connect(owner_url, autocommit=True, row_factory=dict_row)
     async with connection:
         scheme = await fetch_one(connection, "select name from lexical_scheme")
         if scheme is not None and scheme["name"] == analyzer.name:
             return
         async with connection.transaction():
+            await connection.execute("set local lock_timeout = '1s'")
             await connection.execute("truncate postings, lexicon")
             await connection.execute("delete from lexical_scheme")
-        for tenant in await _tenants(connection):
-            await _analyse(connection, tenant, analyzer)
+        chunks = await _chunks_by_tenant(connection)
+        done, total = 0, sum(chunks.values())
+        for tenant in chunks:
+            async for analysed in _analyse(connection, tenant, analyzer):
+                done += analysed
+                tell("texts", done, total)
         await connection.execute("insert into lexical_scheme (name) values (%s)", [analyzer.name])
 
 
-async def _tenants(connection: Connection) -> list[TenantNumber]:
+async def _chunks_by_tenant(connection: Connection) -> dict[TenantNumber, int]:
     async with connection.transaction():
         await connection.execute("set local role kyujang_operator")
         rows = await fetch_all(connection, "select id, chunk_count from tenants order by id")
-    chunks = sum(row["chunk_count"] for row in rows)
-    if chunks:
-        log.warning("analysing %s stored chunks again, which takes a second for every hundred to thousand", chunks)
-    return [row["id"] for row in rows]
+    return {row["id"]: row["chunk_count"] for row in rows}
 
 
-async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyzer) -> None:
+async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyzer) -> AsyncIterator[int]:
+    """Analyse a tenant's chunks, and yield how many of them each step did."""
     key = {"tenant": tenant, "after": -1, "batch": BATCH_CHUNKS}
     while True:
         async with connection.transaction():
@@ -64,6 +70,7 @@ async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analy
                 return
             await postings.index(connection, tenant, await asyncio.to_thread(_terms, analyzer, rows))
         key["after"] = rows[-1]["id"]
+        yield len(rows)
 
 
 def _terms(analyzer: Analyzer, rows: Sequence[DictRow]) -> list[tuple[int, list[str]]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
@@ -16,15 +16,17 @@ from app.storage.schema import MIGRATIONS
 if TYPE_CHECKING:
     from alembic.config import Config
 
+T = TypeVar("T")
+
 # What waits for the lock on a table stops those who come after it to read and write, too.
-LOCK_TIMEOUT_S = 1
+LOCK_TIMEOUT = "set lock_timeout = '1s'"
 LOCK_TRIES = 15
 PAUSE_S = 2.0
 # The one that creates the table.
 FIRST_STORED = "0016"
 STORE = "insert into schema_revisions (revision, oldest_software) values (%s, %s)"
 LOCKED = (
-    "Revision {} was not applied: another connection is using a table that has to change. Stop the workers and the "
+    "{} was not applied: another connection is using a table that has to change. Stop the workers and the "
     "API, or wait until they have less to do, and run 'python -m app migrate' again; it goes on where it was."
 )
 NEWER = (
@@ -87,15 +89,23 @@ def upgrade(owner_url: str, last: str = "head") -> None:
 
 def apply(owner_url: str, revision: Revision) -> None:
     """Apply one revision, in a transaction of its own. Raises DatabaseUnavailable if a table stays locked."""
+    patiently(f"Revision {revision.number}", lambda: _apply(owner_url, revision))
+
+
+def patiently(what: str, action: Callable[[], T]) -> T:
+    """Repeat what waits for locks, which it does not for long, and let others go first in between.
+
+    Raises DatabaseUnavailable if one stays with another connection.
+    """
     for _ in range(LOCK_TRIES):
-        if _applied(owner_url, revision):
-            return
-        time.sleep(PAUSE_S)
-    raise DatabaseUnavailable(LOCKED.format(revision.number))
+        try:
+            return action()
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(PAUSE_S)
+    raise DatabaseUnavailable(LOCKED.format(what))
 
 
-def _applied(owner_url: str, revision: Revision) -> bool:
-    """Return False if another connection kept a lock."""
+def _apply(owner_url: str, revision: Revision) -> None:
     from alembic import command
     from sqlalchemy.exc import OperationalError
 
@@ -104,9 +114,8 @@ def _applied(owner_url: str, revision: Revision) -> bool:
             command.upgrade(config, revision.number)
         except OperationalError as error:
             if isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                return False
+                raise error.orig from error
             raise
-    return True
 
 
 @contextmanager
@@ -116,7 +125,7 @@ def _migration(owner_url: str) -> Iterator[Config]:
 
     def connect() -> psycopg.Connection:
         connection = psycopg.connect(owner_url, autocommit=True)
-        connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        connection.execute(LOCK_TIMEOUT)
         connection.autocommit = False
         return connection
 

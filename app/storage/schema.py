@@ -59,15 +59,15 @@ def stored_schema(owner: psycopg.Connection) -> Schema | None:
     return owner.cursor(row_factory=class_row(Schema)).execute(STORED).fetchone()
 
 
-def refuse_too_old(stored: Schema | None) -> None:
-    """Raises NotConfigured if the schema needs newer software than this."""
+def is_newer(stored: Schema | None) -> bool:
+    """Return whether it is newer than this version's. Raises NotConfigured if this version may not run on it."""
     if stored is not None and release(stored.oldest_software) > release(__version__):
         raise NotConfigured(TOO_NEW.format(stored.oldest_software, __version__))
+    return stored is not None and stored.revision > newest_schema()
 
 
 def _refuse_older(stored: Schema | None) -> None:
-    refuse_too_old(stored)
-    if stored is None or stored.revision < newest_schema():
+    if not is_newer(stored) and (stored is None or stored.revision < newest_schema()):
         raise NotConfigured(BEHIND)
 
 

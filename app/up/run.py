@@ -19,7 +19,7 @@ from app.generation.replica import address
 from app.settings import Settings, inherited_environment
 from app.up import gpus, preflight
 from app.up.accounts import database_account
-from app.up.child import ChildSpec
+from app.up.child import ChildSpec, last_lines
 from app.up.defaults import auth, base_url, default_workers, fallback
 from app.up.engine import LocalEngine, engine_refusal
 from app.up.engine_start import EngineStart
@@ -147,9 +147,16 @@ class _Start:
         return _urls(self.settings.model_copy(update={"database_url": SecretStr(postgres.owner_url)}))
 
     def _migrate(self, supervisor: Supervisor, database_urls: dict[str, str]) -> None:
-        self.progress.start("Schema", "roles, tables and indexes (5 s)")
+        self.progress.start("Schema", "roles, tables and indexes (5 s; after an update logs/migrate.log says how long)")
+        child = self._child("migrate", "app", "migrate", env=database_urls)
+        before = last_lines(child.log, 1)
+
+        def tick(_: str) -> None:
+            said = last_lines(child.log, 1)
+            self.progress.tick("" if said == before else said)
+
         with self.steps.measured("Schema"):
-            supervisor.run(self._child("migrate", "app", "migrate", env=database_urls), self.progress.tick)
+            supervisor.run(child, tick)
         self.progress.done("up to date")
 
     def _service(self, supervisor: Supervisor, engine: LocalEngine | None, database_urls: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ from app.storage.migrate import migrate
 from app.up.pgbinaries import packaged_binaries
 from tests.ingest.working import Worker
 from tests.scripted import Script
+from tests.upgrade.killing import kill_at_each_step
 from tests.upgrade.sending import BASE, sent
 
 DUMP = Path(__file__).parent / "0.1"
@@ -63,6 +64,8 @@ def restore_home(dump: Path, home: Path, base: Path) -> None:
 
 @asynccontextmanager
 async def upgraded(settings: Settings, script: Script, expected: dict[str, Any]) -> AsyncIterator[Upgraded]:
+    """After a `migrate` that was killed at each step."""
+    await asyncio.to_thread(kill_at_each_step, settings)
     await asyncio.to_thread(migrate, settings, dimension=lambda: E5Encoder.dimension)
     async with open_services(settings) as services:
         app = create_app(settings, services)

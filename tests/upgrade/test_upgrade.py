@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -139,6 +140,18 @@ async def test_every_document_is_found(opened, tenant, mode):
         asked = {"input": query, "mode": mode, "top_k": 20, "filters": own}
         found = sent(await client.post("/search", json=asked))["contexts"]
         assert [each for each in found if each["document_id"] == document and text in each["text"]], (document, found)
+
+
+@pytest.mark.parametrize("tenant", DOCUMENTS)
+async def test_the_file_of_every_document_is_there_as_it_was_uploaded(opened, tenant):
+    with psycopg.connect(opened.services.settings.owner_url) as connection:
+        connection.execute("set role kyujang_backup")
+        query = "select d.id, d.sha256 from documents d join tenants t on t.id = d.tenant_id where t.slug = %s"
+        stored = dict(connection.execute(query, [tenant]).fetchall())
+    assert stored.keys() == DOCUMENTS[tenant].keys()
+    for document, digest in stored.items():
+        content = (await opened.client(tenant).get(f"/documents/{document}/content")).content
+        assert hashlib.sha256(content).digest() == digest
 
 
 async def test_the_last_upload_of_a_document_is_what_stays(opened):

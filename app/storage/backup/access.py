@@ -10,7 +10,7 @@ ROLE = "kyujang_backup"
 REPLACED = "kyujang_replaced"
 TABLES = """
 select c.relname, c.relkind, c.relrowsecurity and not exists (
-    select from pg_policy p where p.polrelid = c.oid and p.polname = 'backup') as closed
+    select from pg_policy p where p.polrelid = c.oid and p.polname = 'backup') as closed, c.relispartition
 from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')
 """
 # A managed PostgreSQL may set them for all sessions, and ours wait long while files are copied.
@@ -31,9 +31,14 @@ def connect_as_owner(url: str) -> psycopg.Connection:
     return owner
 
 
+def closed_to_backups(connection: psycopg.Connection) -> list[str]:
+    """Return the tables that let_backups_read() will lock, partitions apart."""
+    return [name for name, _, closed, is_partition in connection.execute(TABLES) if closed and not is_partition]
+
+
 def let_backups_read(connection: psycopg.Connection) -> None:
     """Open every table to the role. Runs as the schema's owner, who may be bound by row-level security as well."""
-    for name, kind, closed in connection.execute(TABLES).fetchall():
+    for name, kind, closed, _ in connection.execute(TABLES).fetchall():
         what, table = sql.SQL("sequence" if kind == "S" else "table"), sql.Identifier(name)
         connection.execute(sql.SQL("grant select on {} {} to {}").format(what, table, sql.Identifier(ROLE)))
         if closed:

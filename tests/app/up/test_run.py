@@ -1,4 +1,5 @@
 import fcntl
+import io
 import json
 import os
 import signal
@@ -46,6 +47,29 @@ def test_a_taken_port_is_said_before_anything_starts(open_folder: Path, capsys: 
         said = refusal(Settings(home=open_folder / "home", port=port, engine="none"), capsys)
     assert f"KYUJANG_PORT={port + 1} make up" in said
     assert not (open_folder / "home" / "postgres").exists()
+
+
+def test_a_migration_shows_what_it_writes_and_nothing_of_the_start_before(open_folder: Path):
+    ticks = []
+
+    class Shown(Progress):
+        def tick(self, detail: str = "") -> None:
+            ticks.append(detail)
+
+    class Running:
+        def run(self, spec, tick):
+            tick("")
+            with spec.log.open("a") as log:
+                log.write("0008  One queue\n")
+            tick("")
+
+    log = open_folder / "logs" / "migrate.log"
+    log.parent.mkdir()
+    log.write_text("The database is up to date\n")
+    with ExitStack() as stack:
+        start = run._Start(Settings(home=open_folder), Shown(out=io.StringIO()), stack)
+        start._migrate(Running(), {})
+    assert ticks == ["", "0008  One queue"]
 
 
 def test_a_model_that_does_not_fit_the_card_is_said_before_anything_starts(
