@@ -29,6 +29,7 @@ STEPS = (
     operation.documents_outlive_crashes,
     operation.secrets_are_rotated,
     operation.a_backup_is_restored_elsewhere,
+    operation.a_backup_is_restored_over_what_is_there,
     confinement.nothing_is_written_about_the_machine,
 )
 

@@ -14,6 +14,7 @@ SECRETS = ("KYUJANG_OWNER_PASSWORD", "KYUJANG_SERVICE_PASSWORD", "KYUJANG_ENGINE
 SHOWN = 1000
 DOCUMENTS = 12
 WORK_S = 300
+WRITTEN_SINCE = "after"
 
 
 def starts_as_the_guide_says(project: Project) -> None:
@@ -96,9 +97,21 @@ def a_backup_is_restored_elsewhere(project: Project) -> None:
         raise Failed("the restored documents are not those of the backup")
     if not project.get("/query", key, {"input": "How long do I have to return an item?"})["citations"]:
         raise Failed("no citation after the restore")
-    again = project.get("/ingest?wait=60", key, {"documents": [{"id": "after", "text": "Written after the restore."}]})
+    again = project.get("/ingest?wait=60", key, {"documents": [{"id": WRITTEN_SINCE, "text": "Written after."}]})
     if again["status"] != "succeeded":
         raise Failed(f"after the restore: {again}")
+
+
+def a_backup_is_restored_over_what_is_there(project: Project) -> None:
+    written = _documents(project)
+    known = [each for each in written if each["id"] != WRITTEN_SINCE]
+    if known == written:
+        raise Failed("nothing was written since the backup")
+    project.compose("stop", "api", "worker")
+    project.shell(commands("Restore").replace("app restore", "app restore --replace"))
+    project.until_ready()
+    if _documents(project) != known:
+        raise Failed("after restore --replace the documents are not those of the backup")
 
 
 def _key(project: Project) -> str:
