@@ -60,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")
     parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
+    parser.addoption("--exported", default=12, type=int, help="documents that tests/app/storage/export moves")
     parser.addoption("--fairness", default="sample", choices=["sample", "whole"], help="floods of tests/bench")
 
 

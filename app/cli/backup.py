@@ -100,7 +100,7 @@ def _report(done: str, manifest: Manifest, *, as_json: bool) -> None:
     documents = sum(each.documents for each in manifest.tenants)
     say(
         f"{manifest.name} {done}: {len(manifest.tenants)} tenants, {documents} documents, {manifest.file_count} files "
-        f"of {mb(manifest.file_bytes)}, a database dump of {mb(manifest.database.size)}"
+        f"of {mb(manifest.file_bytes)}, {manifest.database.path} of {mb(manifest.database.size)}"
     )
 
 

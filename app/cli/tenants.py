@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from app.cli import tenant_export
 from app.cli.client import call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
@@ -15,7 +16,7 @@ from app.terminal import say
 
 
 def add_commands(commands: Any) -> None:
-    tenant = add_group(commands, "tenant", "manage tenants, with the operator's key")
+    tenant = add_group(commands, "tenant", "manage tenants, with the operator's key; export and import one")
     add = add_remote_command(tenant, "add", "create a tenant", _add_tenant)
     add.add_argument("id", help="the tenant's id")
     add.add_argument("--name", help="its name for people; by default its id")
@@ -23,6 +24,7 @@ def add_commands(commands: Any) -> None:
     words = "delete a tenant with everything it has; its adapters' files go after KYUJANG_ADAPTER_GRACE_H"
     delete = add_remote_command(tenant, "delete", words, _delete_tenant)
     delete.add_argument("id", help="the tenant's id")
+    tenant_export.add_commands(tenant)
 
     key = add_group(commands, "key", "manage a tenant's keys, with the operator's key")
     new = add_remote_command(key, "add", "create a key and print it, this once", _add_key)

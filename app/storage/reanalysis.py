@@ -36,7 +36,7 @@ async def adopt(owner_url: str, analyzer: Analyzer, tell: Tell) -> None:
         chunks = await _chunks_by_tenant(connection)
         done, total = 0, sum(chunks.values())
         for tenant in chunks:
-            async for analysed in _analyse(connection, tenant, analyzer):
+            async for analysed in analyse(connection, tenant, analyzer):
                 done += analysed
                 tell("texts", done, total)
         await connection.execute("insert into lexical_scheme (name) values (%s)", [analyzer.name])
@@ -49,7 +49,7 @@ async def _chunks_by_tenant(connection: Connection) -> dict[TenantNumber, int]:
     return {row["id"]: row["chunk_count"] for row in rows}
 
 
-async def _analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyzer) -> AsyncIterator[int]:
+async def analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyzer) -> AsyncIterator[int]:
     """Analyse a tenant's chunks, and yield how many of them each step did."""
     key = {"tenant": tenant, "after": -1, "batch": BATCH_CHUNKS}
     while True:

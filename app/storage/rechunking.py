@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.storage.database import Database, without_time_limits
+from typing import Any
+
+from app.storage.database import Connection, Database, without_time_limits
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.idempotency import Idempotency, first_job
@@ -25,27 +27,35 @@ async def create_rechunk_job(
     """
     job_id = new_id()
     condition = compile_filter(where) if where else None
-    key = {"tenant": tenant, "job": job_id} | processing.key | (condition.parameters if condition else {})
+    key = processing.key | (condition.parameters if condition else {})
     async with database.transaction(tenant) as connection:
         first = await first_job(connection, tenant, request, job_id) if request else job_id
         if first == job_id:
             # One statement, however many documents there are.
             await without_time_limits(connection)
-            await connection.execute(
-                "insert into jobs (tenant_id, id, kind) values (%(tenant)s, %(job)s, 'rechunk')", key
-            )
-            await connection.execute(
-                f"""
-                insert into job_items (tenant_id, job_id, n, kind, document_id, source, size)
-                select d.tenant_id, %(job)s, row_number() over (order by d.id) - 1, 'rechunk', d.id, d.source, d.bytes
-                from documents d
-                where d.tenant_id = %(tenant)s and {IS_OUTDATED} and {condition.sql if condition else "true"}
-                  and not exists (
-                      select from job_items i
-                      where i.tenant_id = d.tenant_id and i.document_id = d.id and i.kind = 'rechunk'
-                        and i.status in ('queued', 'running'))
-                order by d.id
-                """.encode(),  # noqa: S608 - a condition holds its values as parameters
-                key,
+            await insert_rechunk_job(
+                connection, tenant, job_id, f"{IS_OUTDATED} and {condition.sql if condition else 'true'}", key
             )
         return await read(connection, tenant, first), first == job_id
+
+
+async def insert_rechunk_job(
+    connection: Connection, tenant: TenantNumber, job_id: str, where: str, key: dict[str, Any]
+) -> None:
+    """Accept the documents `d` for which `where` holds, in the caller's transaction."""
+    key = {**key, "tenant": tenant, "job": job_id}
+    await connection.execute("insert into jobs (tenant_id, id, kind) values (%(tenant)s, %(job)s, 'rechunk')", key)
+    await connection.execute(
+        f"""
+        insert into job_items (tenant_id, job_id, n, kind, document_id, source, size)
+        select d.tenant_id, %(job)s, row_number() over (order by d.id) - 1, 'rechunk', d.id, d.source, d.bytes
+        from documents d
+        where d.tenant_id = %(tenant)s and {where}
+          and not exists (
+              select from job_items i
+              where i.tenant_id = d.tenant_id and i.document_id = d.id and i.kind = 'rechunk'
+                and i.status in ('queued', 'running'))
+        order by d.id
+        """.encode(),  # noqa: S608 - a condition holds its values as parameters
+        key,
+    )

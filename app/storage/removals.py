@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.storage.database import Database, fetch_all
+from app.storage.database import OPERATOR, Connection, Database, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
 # To be read in the same statement as what is to be removed: then a hold that comes later is of a later snapshot.
@@ -38,6 +38,26 @@ async def list_due(database: Database, *, limit: int) -> list[Removal]:
             {"limit": limit},
         )
     return [Removal(row["seq"], row["tenant_id"], row["path"]) for row in rows]
+
+
+async def note(database: Database, tenant: TenantNumber, path: str) -> int:
+    """Have what `path` names removed, unless withdraw() comes first; return the row's number."""
+    async with database.operator() as connection:
+        row = await fetch_one(
+            connection,
+            "insert into removals (tenant_id, path) values (%(tenant)s, %(path)s) returning seq",
+            {"tenant": tenant, "path": path},
+        )
+    assert row is not None
+    return int(row["seq"])
+
+
+async def withdraw(connection: Connection, seq: int) -> bool:
+    """Withdraw what was noted once this transaction is committed; False if it has been removed by now."""
+    await connection.execute(f"set local role {OPERATOR}")
+    return (
+        await fetch_one(connection, "delete from removals where seq = %(seq)s returning seq", {"seq": seq}) is not None
+    )
 
 
 async def finish(database: Database, done: Collection[Removal]) -> None:

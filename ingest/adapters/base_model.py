@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.adapters.model_names import fitting_name, public_names
 from ingest.adapters.rejection import Rejected
 from ingest.adapters.tensors import Tensor, Unreadable, read_header
 
@@ -56,32 +57,16 @@ def open_base(folder: Path, names: Sequence[str]) -> BaseModel:
 
 def refuse_other_base(given: str, base: BaseModel) -> str:
     """Return the name that fits. Raises Rejected."""
-    wanted = {name.casefold(): name for name in base.names}
-    found = wanted.get(given.casefold()) or {_last(name): name for name in base.names}.get(_last(given, of_path=True))
+    found = fitting_name(given, base.names)
     if found is None:
         raise Rejected(
             "base_model",
             f"The adapter was trained on {given[:200]!r}; the engine's base model is "
-            f"{' or '.join(_public(base.names))}. If it is the same model under another name, "
+            f"{public_names(base.names)}. If it is the same model under another name, "
             "set base_model_name_or_path in adapter_config.json (the operator may add names with "
             "KYUJANG_BASE_MODEL_NAMES).",
         )
     return found
-
-
-def _last(name: str, *, of_path: bool = False) -> str:
-    """Return a name's last part, in a hub's cache that of its id. With `of_path`, return nothing for an id."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    for part in path.parts:
-        if part.startswith("models--"):
-            return part.rpartition("--")[2].casefold()
-    is_path = path.is_absolute() or len(path.parts) > 2 or name.startswith((".", "~")) or "\\" in name
-    return "" if of_path and not is_path else path.name.casefold()
-
-
-def _public(names: Sequence[str]) -> list[str]:
-    """Return the names without paths of this machine."""
-    return list(dict.fromkeys(repr(PurePosixPath(name).name if name.startswith("/") else name) for name in names))
 
 
 def _stored(files: Sequence[Path], config: dict[str, Any]) -> Iterator[tuple[str, tuple[int, int]]]:

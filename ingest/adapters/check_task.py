@@ -11,13 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.adapters import registry
+from app.adapters.engine_model import with_engine_model
 from app.adapters.folders import version_folder
 from app.adapters.version import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
 from app.storage.adapter_archives import save_version
 from app.storage.tenancy import TenantNumber
-from ingest.adapters.checking import check_archive, with_engine_model
+from ingest.adapters.checking import check_archive
 from ingest.adapters.proving import load, prove
 from ingest.adapters.publish import publish, unfinished, write_config
 from ingest.adapters.rejection import Rejected
@@ -57,7 +58,7 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
             services.database, task.tenant, adapter.name, adapter.version, "checking", checks=checks
         )
 
-    settings = await with_engine_model(services)
+    settings = await with_engine_model(services.settings, services.engine)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.job_id}-{task.attempt}") as folder:
         config = await check_archive(settings, services.blobs.locate(adapter.blob), folder, report)
         # Another worker may have it by now, and may be further.

@@ -9,19 +9,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, get_args
 
+from app.adapters.engine_model import base_names
 from app.adapters.version import Check
 from app.errors import KyujangError
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
-from app.services import Services
 from app.settings import PACKAGED_MODEL, Settings
 from ingest.adapters.rejection import CheckName, Rejected
 from ingest.jobs.queue import TaskFailed
 
 log = logging.getLogger("kyujang.adapters")
 
-PACKAGED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TIMEOUT_S = 300
 # Processor time for what a tenant's patterns are tried on: tens of thousands of names take less than one second.
 PATTERNS_S = 20
@@ -43,22 +42,11 @@ class CheckFailed(KyujangError):
     """Kyujang failed to check this adapter; the log says why."""
 
 
-async def with_engine_model(services: Services) -> Settings:
-    """Ask the engine which model it serves where KYUJANG_MODEL names none. Raises EngineUnavailable."""
-    settings = services.settings
-    if settings.model is not None or services.engine is None:
-        return settings
-    return settings.model_copy(update={"model": (await services.engine.served()).model})
-
-
 def base_model(settings: Settings) -> tuple[Path, list[str]]:
     """Return the base model's folder and its names for adapters, the engine's own first. Raises NoBaseModel."""
     packaged = settings.serves_packaged_model
     model = settings.model_name
-    # A path on this machine is not shown to tenants.
-    public = Path(model).name if Path(model).is_dir() else model
-    named = [name.strip() for name in settings.base_model_names.split(",") if name.strip()]
-    names = [public, *([PACKAGED_ID] if packaged else []), *named]
+    names = base_names(settings)
     for folder in (settings.base_model, settings.models / PACKAGED_MODEL if packaged else Path(model)):
         if folder is not None and (folder / "config.json").is_file():
             return folder.absolute(), [*names, str(folder.absolute())]

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.adapters import registry
+from app.adapters.engine_model import with_engine_model
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.adapters.version import AdapterVersion
 from app.errors import DatabaseUnavailable, NotFound
@@ -23,7 +24,7 @@ from app.storage.idempotency import Idempotency, payload_hash
 from app.storage.peft_folder import pack
 from app.storage.tenancy import TenantNumber
 from app.up import gpus
-from ingest.adapters.checking import base_model, with_engine_model
+from ingest.adapters.checking import base_model
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedTask, TaskFailed
 from ingest.tune.gpu_room import room_on_card
@@ -71,7 +72,7 @@ async def sweep_trainings(services: Services) -> int:
 async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     began = time.monotonic()
     beside = beside_the_engine(services.settings)
-    base, names = await asyncio.to_thread(base_model, await with_engine_model(services))
+    base, names = await asyncio.to_thread(base_model, await with_engine_model(services.settings, services.engine))
     notice = await asyncio.to_thread(with_room, beside, task.spec, base)
     progress = TrainingProgress.resumed(task.progress, notice=notice)
     progress.duplicates = await asyncio.to_thread(_prepare, services.settings, task, folder, base, names[0])

@@ -24,11 +24,11 @@ KEEPALIVE_S = 60
 APPLICATION = "kyujang backup"
 
 
-def connect_as_owner(url: str) -> psycopg.Connection:
-    """Connect as the schema's owner, for as long as it takes."""
-    owner = psycopg.connect(url, autocommit=True, application_name=APPLICATION, keepalives_idle=KEEPALIVE_S)
-    owner.execute(WITHOUT_LIMITS)
-    return owner
+def connect_for_long(url: str) -> psycopg.Connection:
+    """Connect for as long as it takes."""
+    connection = psycopg.connect(url, autocommit=True, application_name=APPLICATION, keepalives_idle=KEEPALIVE_S)
+    connection.execute(WITHOUT_LIMITS)
+    return connection
 
 
 def closed_to_backups(connection: psycopg.Connection) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import psycopg
@@ -12,7 +13,7 @@ from app.settings import Settings
 from app.storage.backup.access import REPLACED, ROLE
 from app.storage.backup.destinations import Destination, open_destination
 from app.storage.backup.errors import BackupFailed
-from app.storage.backup.manifest import DUMP, FILES, File, Manifest, write_files
+from app.storage.backup.manifest import DUMP, FILES, Exported, File, Manifest, write_files
 from app.storage.backup.places import Place, refuse_inside
 from app.storage.backup.point import Point, open_point
 from app.storage.backup.programs import run_program
@@ -29,7 +30,8 @@ DUMP_OPTIONS = (
 )
 
 NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
-FULL = "There is no room left. Free some, or name another place; what was written of this backup is removed."
+FULL = "There is no room left. Free some, or name another place; what was written of this {} is removed."
+WRITE = "It cannot be written: {}. Name a place that this account may write."
 
 Tell = Callable[[str, int, int], None]
 """Is told a step, the bytes done and the bytes in all; 0 where they are not known."""
@@ -42,27 +44,29 @@ def make_backup(settings: Settings, place: Place, tell: Tell) -> Manifest:
     """
     refuse_inside(settings, place)
     now = datetime.now(UTC)
-    try:
-        with open_destination(place, now.strftime(NAME), settings.home) as destination:
-            with open_point(settings.owner_url) as point:
-                manifest = _fill(settings, point, destination, now, tell)
-            # The point holds removals back until it ends, and says if it has lost them on the way.
-            destination.finish(manifest)
-    except psycopg.Error as error:
-        raise BackupFailed(f"The database failed during the backup, which is not kept: {error}") from error
-    except OSError as error:
-        reason = FULL if is_full(error) else f"It cannot be written: {error}. Name a place that this account may write."
-        raise BackupFailed(f"{place}: {reason}") from error
+    with faults_as_failures(place, "backup"), open_destination(place, name_of(now), settings.home) as destination:
+        with open_point(settings.owner_url) as point:
+            database = _dump(settings, point, destination, tell)
+            manifest = copy_files(settings, point, destination, tell, database, now)
+        # The point holds removals back until it ends, and says if it has lost them on the way.
+        destination.finish(manifest)
     return manifest
 
 
-def _fill(settings: Settings, point: Point, destination: Destination, now: datetime, tell: Tell) -> Manifest:
-    """Write all but the manifest, and return that."""
-    database = _dump(settings, point, destination, tell)
+def copy_files(
+    settings: Settings,
+    point: Point,
+    destination: Destination,
+    tell: Tell,
+    database: File,
+    now: datetime,
+    export: Exported | None = None,
+) -> Manifest:
+    """Copy the files that the point names, and return the manifest, which is written once the point has ended."""
     copying = Copying(settings, destination, tell)
     files = copying.copy(point)
     return Manifest(
-        name=now.strftime(NAME),
+        name=name_of(now),
         made_at=now.isoformat(),
         software=__version__,
         schema=point.schema(),
@@ -73,7 +77,24 @@ def _fill(settings: Settings, point: Point, destination: Destination, now: datet
         file_bytes=copying.bytes,
         tenants=point.tenants(),
         damaged=copying.damaged,
+        export=export,
     )
+
+
+def name_of(now: datetime) -> str:
+    return now.strftime(NAME)
+
+
+@contextmanager
+def faults_as_failures(place: Place, what: str) -> Iterator[None]:
+    """Raise BackupFailed for what the database or the disk raises."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise BackupFailed(f"The database failed during the {what}, which is not kept: {error}") from error
+    except OSError as error:
+        reason = FULL.format(what) if is_full(error) else WRITE.format(error)
+        raise BackupFailed(f"{place}: {reason}") from error
 
 
 def _dump(settings: Settings, point: Point, destination: Destination, tell: Tell) -> File:

@@ -14,7 +14,7 @@ from app.storage.backup.errors import BackupDamaged
 from app.storage.blobs import READ_BYTES
 
 FORMAT = 1
-MANIFEST, FILES, DUMP = "manifest.json", "files.jsonl", "database.dump"
+MANIFEST, FILES, DUMP, ROWS = "manifest.json", "files.jsonl", "database.dump", "rows.jsonl"
 PART = ".part"
 KINDS = ("blobs", "adapters")
 
@@ -38,9 +38,36 @@ class TenantCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a tenant, without its secret. Times are as PostgreSQL writes them."""
+
+    id: str
+    scopes: list[str]
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export says of its tenant: the rows of each table, the embedding model of its vectors, the base models of
+    its adapters, hashes of all texts and vectors, and the keys, which an import does not make."""
+
+    id: str
+    name: str
+    rows: dict[str, int]
+    model: str
+    dimension: int
+    base_models: list[str]
+    texts: str
+    vectors: str
+    keys: list[Key]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """`database` and `files` are the hashes of the dump and of the list of files; `damaged` are files that were
-    missing or had changed when the backup was made."""
+    """`database` and `files` are the hashes of the dump (of an export, of its rows) and of the list of files; `damaged`
+    are files that were missing or had changed when the backup was made."""
 
     name: str
     made_at: str
@@ -53,7 +80,12 @@ class Manifest:
     file_bytes: int
     tenants: list[TenantCounts]
     damaged: list[str] = field(default_factory=list)
+    export: Exported | None = None
     format: int = FORMAT
+
+    @property
+    def kind(self) -> str:
+        return "backup" if self.export is None else "export"
 
     def dump(self) -> bytes:
         """Return it as JSON, whose last line is its own hash."""
@@ -73,6 +105,8 @@ def load_manifest(content: bytes) -> Manifest:
             raise BackupDamaged("A newer Kyujang made this backup: restore it with that version.")
         values["database"], values["files"] = File(**values["database"]), File(**values["files"])
         values["tenants"] = [TenantCounts(**each) for each in values["tenants"]]
+        if (export := values.get("export")) is not None:
+            values["export"] = Exported(**{**export, "keys": [Key(**each) for each in export["keys"]]})
         return Manifest(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise BackupDamaged("The manifest is damaged: it is not one that Kyujang writes.") from error

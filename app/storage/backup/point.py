@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
-from app.storage.backup.access import ROLE, connect_as_owner
+from app.storage.backup.access import ROLE, connect_for_long
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import TenantCounts
 from app.storage.schema import refuse_other_schema_of
@@ -76,7 +76,7 @@ def open_point(url: str) -> Iterator[Point]:
 
     Raises BackupFailed if the hold was lost on the way: a file may be missing then.
     """
-    with connect_as_owner(url) as owner, _held(url), owner.transaction():
+    with connect_for_long(url) as owner, hold_removals(url), owner.transaction():
         owner.execute("set transaction isolation level repeatable read, read only")
         owner.execute(f"set local role {ROLE}")
         row = owner.execute("select pg_export_snapshot()").fetchone()
@@ -85,10 +85,13 @@ def open_point(url: str) -> Iterator[Point]:
 
 
 @contextmanager
-def _held(url: str) -> Iterator[None]:
-    """Hold back removals; a killed backup's hold ends by itself."""
+def hold_removals(url: str) -> Iterator[None]:
+    """Hold back removals until the block ends; a killed process's hold ends by itself.
+
+    Raises BackupFailed if it was lost on the way.
+    """
     name, over, lost = f"backup-{secrets.token_hex(8)}", threading.Event(), threading.Event()
-    with connect_as_owner(url) as owner:
+    with connect_for_long(url) as owner:
         refuse_other_schema_of(owner)
         owner.execute("delete from removal_holds where until <= now()")
         owner.execute(HOLD, {"id": name, "seconds": HOLD_S})

@@ -16,6 +16,7 @@ from app.storage.backup.manifest import (
     DUMP,
     FILES,
     MANIFEST,
+    ROWS,
     File,
     Manifest,
     copy_file,
@@ -76,6 +77,7 @@ class Backup:
             raise BackupFailed(f"{place} holds no backup: there is no {MANIFEST}.")
         self.own, self._shared = own, shared
         self.manifest: Manifest = read_manifest(own)
+        self.database = own / (DUMP if self.manifest.export is None else ROWS)
 
     def files(self) -> Iterator[File]:
         yield from listed_files(self.own)
@@ -83,18 +85,18 @@ class Backup:
     def fetch(self, file: File, target: Path) -> None:
         """Raises BackupDamaged if it is not what check() has seen."""
         if self._shared.fetch(file.path, target) != file:
-            raise BackupDamaged(f"The backup changes while it is restored: {file.path}.")
+            raise BackupDamaged(f"The {self.manifest.kind} changes while it is restored: {file.path}.")
 
     def check(self, tell: Tell) -> None:
         """Read every file. Raises BackupDamaged, which names those that are missing or changed."""
         bad = list(self._changed(tell))
         if bad:
             shown = ", ".join(bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
-            raise BackupDamaged(f"The backup {self.manifest.name} is damaged: {shown}.")
+            raise BackupDamaged(f"The {self.manifest.kind} {self.manifest.name} is damaged: {shown}.")
 
     def _changed(self, tell: Tell) -> Iterator[str]:
-        if not is_file(self.own / DUMP, self.manifest.database):
-            yield DUMP
+        if not is_file(self.database, self.manifest.database):
+            yield self.database.name
         if not is_file(self.own / FILES, self.manifest.files):
             yield FILES
             return

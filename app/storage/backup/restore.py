@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 
 from app.settings import Settings
-from app.storage.backup.access import ROLE, connect_as_owner
+from app.storage.backup.access import ROLE, connect_for_long
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.make import Tell
-from app.storage.backup.manifest import DUMP
 from app.storage.backup.point import ADAPTERS, BLOBS, count_tenants
 from app.storage.backup.programs import run_program
 from app.storage.backup.reading import Backup
@@ -47,6 +46,8 @@ def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) ->
 
     Raises BackupDamaged or BackupFailed; the installation is as it was then.
     """
+    if (export := backup.manifest.export) is not None:
+        raise BackupFailed(f"This is an export of the tenant {export.id!r}: 'python -m app tenant import' reads it.")
     if backup.manifest.schema > newest_schema():
         raise BackupFailed(f"The backup is of Kyujang {backup.manifest.software}: restore it with that version.")
     try:
@@ -62,7 +63,7 @@ def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) ->
 
 def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -> None:
     folders = (settings.blobs, settings.adapters)
-    with connect_as_owner(settings.owner_url) as owner:
+    with connect_for_long(settings.owner_url) as owner:
         refuse_in_use(owner, settings)
         _settle_killed(owner, folders)
         if not replace:
@@ -90,11 +91,11 @@ def _write(settings: Settings, backup: Backup, tell: Tell) -> None:
     # Made of the database that was there; it would be taken for the restored one's.
     if settings.index_files.exists():
         shutil.rmtree(settings.index_files)
-    _copy_files(settings, backup, tell)
+    copy_files(settings, backup, tell)
     run_program(
         "pg_restore",
         *RESTORE_OPTIONS,
-        backup.own / DUMP,
+        backup.database,
         url=settings.owner_url,
         tick=lambda: tell("database", 0, 0),
     )
@@ -122,11 +123,21 @@ def _settle_killed(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
         raise BackupFailed(LEFT.format(left))
 
 
-def _copy_files(settings: Settings, backup: Backup, tell: Tell) -> None:
-    """Put each file in its place, adapters closed to changes as they were published."""
+def _in_its_place(path: str) -> str | None:
+    return path
+
+
+def copy_files(
+    settings: Settings, backup: Backup, tell: Tell, place: Callable[[str], str | None] = _in_its_place
+) -> None:
+    """Put each file in its place, adapters closed to changes as they were published; `place` names another one, or None
+    for a file that is left out."""
     done, published, filled = 0, set[Path](), set[Path]()
     for file in backup.files():
-        target = settings.home_path(file.path)
+        path = place(file.path)
+        if path is None:
+            continue
+        target = settings.home_path(path)
         is_adapter = file.path.startswith("adapters/")
         # Engines may run as another user, and read adapters alone.
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if is_adapter else 0o700)

@@ -42,7 +42,7 @@ def put_folder_back(folder: Path) -> None:
     aside, moving = folder / ASIDE, folder / MOVING
     if aside.exists():
         for each in _others(folder):
-            _remove(each)
+            remove_tree(each)
         aside.rename(moving)
     if moving.exists():
         for each in moving.iterdir():
@@ -64,7 +64,7 @@ def delete_aside(folder: Path) -> None:
     """Delete what is set aside, when the restore has succeeded."""
     for name in (ASIDE, NEEDLESS):
         if (folder / name).exists():
-            _remove(folder / name)
+            remove_tree(folder / name)
 
 
 def left_aside(folder: Path) -> list[Path]:
@@ -75,7 +75,8 @@ def _others(folder: Path) -> list[Path]:
     return [each for each in folder.iterdir() if each.name not in (ASIDE, MOVING, NEEDLESS)]
 
 
-def _remove(folder: Path) -> None:
+def remove_tree(folder: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
     if not folder.is_dir():
         return folder.unlink()
     for each in folder.rglob("*"):

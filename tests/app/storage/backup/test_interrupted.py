@@ -14,7 +14,7 @@ import pytest
 from app.errors import NotConfigured
 from app.storage.backup import make, point, refusals
 from app.storage.backup import restore as restoring
-from app.storage.backup.access import connect_as_owner
+from app.storage.backup.access import connect_for_long
 from app.storage.backup.destinations import list_backups
 from app.storage.backup.errors import BackupFailed
 from app.storage.backup.manifest import listed_files
@@ -120,14 +120,14 @@ async def test_a_database_s_limits_of_time_cut_no_backup_and_no_restore(
         return waited
 
     monkeypatch.setattr(make, "_dump", slow(make._dump))
-    monkeypatch.setattr(restoring, "_copy_files", slow(restoring._copy_files))
+    monkeypatch.setattr(restoring, "copy_files", slow(restoring.copy_files))
     back_up(settings, tmp_path)
     put_back(elsewhere, tmp_path)
-    with connect_as_owner(elsewhere.owner_url) as owner:
+    with connect_for_long(elsewhere.owner_url) as owner:
         assert owner.execute("select count(*) from documents").fetchone() == (3,)
 
 
-@pytest.mark.parametrize("step", ["_copy_files", "run_program", "_compare"])
+@pytest.mark.parametrize("step", ["copy_files", "run_program", "_compare"])
 async def test_a_restore_that_was_killed_is_undone_by_the_next(library, settings, elsewhere, tmp_path, step):
     back_up(settings, tmp_path)
     put_back(elsewhere, tmp_path)
@@ -194,7 +194,7 @@ async def test_a_restore_does_not_begin_beside_a_backup_another_restore_or_a_mig
 ):
     back_up(settings, tmp_path)
     monkeypatch.setattr(refusals, "BUSY_TRIES", 1)
-    with connect_as_owner(elsewhere.owner_url), pytest.raises(BackupFailed, match="at work on this database"):
+    with connect_for_long(elsewhere.owner_url), pytest.raises(BackupFailed, match="at work on this database"):
         put_back(elsewhere, tmp_path)
     with psycopg.connect(elsewhere.owner_url) as migrating:
         migrating.execute("select pg_advisory_lock(%s)", [ONE_AT_A_TIME])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,6 +12,9 @@ from app.settings import Settings
 from app.storage.backup.make import make_backup
 from app.storage.backup.reading import open_backup
 from app.storage.backup.restore import restore
+from app.storage.export.load import import_tenant
+from app.storage.export.loading import BaseModels
+from app.storage.export.make import export_tenant
 from app.storage.migrate import migrate
 from app.up.postgres import EmbeddedPostgres
 from tests.conftest import home_with, with_database
@@ -60,6 +64,11 @@ def test_it_migrates_backs_up_and_restores(plain, tmp_path):
         restore(second, backup, replace=True, tell=lambda *_: None)
     migrate(second, dimension=lambda: 384)
     assert make_backup(second, tmp_path / "again", lambda *_: None).tenants == manifest.tenants
+    export_tenant(second, "default", tmp_path / "export", lambda *_: None)
+    with open_backup(tmp_path / "export", None, tmp_path) as backup:
+        base = BaseModels([], "")
+        imported = asyncio.run(import_tenant(second, backup, "moved", base, lambda *_: None))
+    assert (imported.id, len(list(second.blobs.rglob("file")))) == ("moved", 2)
     with psycopg.connect(second.owner_url) as owner:
         # Row-level security holds for the owner as before.
         assert owner.execute("select id from documents").fetchall() == []
