@@ -73,7 +73,7 @@ async def ready_adapters(services, engine, number) -> None:
         folder.mkdir(parents=True)
         (folder / "adapter_model.safetensors").write_bytes(b"%d weights" % version * 1000)
         engine.said[made.engine_name] = {f"word{version}": 0.6, "the": 0.4}
-        proof = await prove(replica, adapter_of(services.settings, number, made.engine_name))
+        proof = await prove(replica, adapter_of(services.settings, None, made.published(number)))
         assert proof.differs
         await registry.set_status(
             services.database, number, "tone", made.version, "ready", published=True, proof=proof.as_json()
@@ -167,7 +167,7 @@ async def adapters_pass(restored, engine, tenants, source) -> None:
         for version in (1, 2):
             adapter = await registry.get(restored.database, tenant, "tone", version)
             assert adapter.status == "ready"
-            handle = adapter_of(restored.settings, tenant, adapter.engine_name)
+            handle = adapter_of(restored.settings, None, adapter.published(tenant))
             its, original = (version_folder(each, tenant, adapter.engine_name) for each in (restored.settings, source))
             assert {path.name: path.read_bytes() for path in its.iterdir()} == {
                 path.name: path.read_bytes() for path in original.iterdir()
