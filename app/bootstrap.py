@@ -21,8 +21,9 @@ from app.retrieval.stores.faiss_store import FaissStore
 from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import Services
 from app.settings import Settings
-from app.storage.blobs import Blobs
 from app.storage.database import Database, RequestLimits
+from app.storage.object_blobs import check_at_start, open_blobs
+from app.storage.object_storage import open_object_storage
 from app.storage.schema import refuse_other_schema
 from app.storage.spaces import Space, other_vectors, spaces
 from app.storage.tenants import tenant_numbers
@@ -46,6 +47,9 @@ async def open_services(
         await database.open()
         stack.push_async_callback(database.close)
         await refuse_other_schema(database)
+        storage = open_object_storage(settings.storage) if settings.storage else None
+        if storage is not None:
+            await check_at_start(storage)
         analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
         open_spaces = await _open_spaces(settings, database)
@@ -60,12 +64,13 @@ async def open_services(
         yield Services(
             settings=settings,
             database=database,
-            blobs=Blobs(settings.blobs),
+            blobs=open_blobs(settings, storage),
             spaces=open_spaces,
             analyzer=analyzer,
             retriever=Retriever(database, open_spaces, analyzer, reranker, settings.dense_weight, admission),
             engine=engine,
             metrics=metrics,
+            storage=storage,
         )
 
 

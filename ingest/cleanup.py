@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from app.adapters import activation
-from app.errors import DatabaseUnavailable
+from app.errors import Unavailable
 from app.services import Services
 from app.storage import removals
 from app.storage.adapter_archives import is_archive
@@ -39,7 +39,7 @@ async def remove_noted_forever(services: Services) -> None:
                 pass
         except RemovalsHeld:
             pass
-        except (DatabaseUnavailable, OSError) as error:
+        except (Unavailable, OSError) as error:
             log.warning("files could not be removed", extra={"cause": str(error)})
         await asyncio.sleep(NOTED_EVERY_S)
 
@@ -55,7 +55,7 @@ async def run_forever(services: Services) -> None:
             await sweep_jobs(services)
         except RemovalsHeld:
             log.info("files are removed after the backup that is being made")
-        except (DatabaseUnavailable, OSError) as error:
+        except (Unavailable, OSError) as error:
             log.warning("files could not be removed", extra={"cause": str(error)})
         await asyncio.sleep(EVERY_S)
 
@@ -81,18 +81,30 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
 
     Below OLDER_THAN_S only while nothing is being uploaded.
     """
-    candidates = await asyncio.to_thread(_older, services.settings.blobs, time.time() - older_than_s)
-    gone = 0
-    for folder, blobs in candidates.items():
-        for first in range(0, len(blobs), LOOKED_UP_AT_ONCE):
-            some = blobs[first : first + LOOKED_UP_AT_ONCE]
-            needed = await removals.needed_blobs(services.database, TenantNumber(int(folder)), some)
-            needless = [blob for blob in some if blob not in needed]
-            await services.blobs.remove(needless)
-            gone += len(needless)
+    gone, some = 0, list[str]()
+    async for path in services.blobs.list_older(older_than_s):
+        if some and (_folder(path) != _folder(some[0]) or len(some) == LOOKED_UP_AT_ONCE):
+            gone += await _remove_needless(services, some)
+            some = []
+        some.append(path)
+    gone += await _remove_needless(services, some)
     if gone:
         log.info("blobs removed", extra={"count": gone})
     return gone
+
+
+async def _remove_needless(services: Services, blobs: list[str]) -> int:
+    """Remove those of a tenant's blobs that nothing refers to; return how many."""
+    if not blobs:
+        return 0
+    needed = await removals.needed_blobs(services.database, TenantNumber(int(_folder(blobs[0]))), blobs)
+    needless = [blob for blob in blobs if blob not in needed]
+    await services.blobs.remove(needless)
+    return len(needless)
+
+
+def _folder(blob: str) -> str:
+    return blob.partition("/")[0]
 
 
 async def sweep_jobs(services: Services) -> int:
@@ -137,18 +149,9 @@ def _adapters(folder: Path) -> list[tuple[Path, float]]:
     ]
 
 
-def _older(folder: Path, than: float) -> dict[str, list[str]]:
-    """Return, by the tenant's number, paths as documents name them."""
-    found: dict[str, list[str]] = {}
-    for tenant in folder.glob("*"):
-        if tenant.name.isdecimal() and tenant.is_dir():
-            found[tenant.name] = [f"{tenant.name}/{blob.name}" for blob in tenant.iterdir() if _written(blob) < than]
-    return found
-
-
-def _written(blob: Path) -> float:
+def _written(folder: Path) -> float:
     """Return when it was written: never, if it is gone by now."""
     try:
-        return blob.stat().st_mtime
+        return folder.stat().st_mtime
     except FileNotFoundError:
         return float("inf")

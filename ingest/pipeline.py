@@ -18,7 +18,7 @@ from app.language.marks import MAX_MARKS
 from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
-from app.storage.blobs import Blobs
+from app.storage.blobs import Blob, Blobs
 from app.storage.database import Database
 from app.storage.jobs import JobKind, Stage
 from app.storage.processing import chunk_size, processing
@@ -111,14 +111,15 @@ async def run_step(services: Services, document: DocumentState, stage: Stage) ->
 async def load(services: WithoutDatabase, document: DocumentState) -> None:
     """Read the document's text from its file."""
     settings, claim = services.settings, document.claim
-    loaded = await load_file(
-        services.blobs.locate(claim.blob),
-        filename=claim.source,
-        media_type=claim.media_type,
-        memory_mb=settings.load_memory_mb,
-        timeout_s=settings.load_timeout_s,
-        max_chars=settings.load_max_chars,
-    )
+    async with services.blobs.local(Blob(claim.blob, claim.size, claim.sha256)) as path:
+        loaded = await load_file(
+            path,
+            filename=claim.source,
+            media_type=claim.media_type,
+            memory_mb=settings.load_memory_mb,
+            timeout_s=settings.load_timeout_s,
+            max_chars=settings.load_max_chars,
+        )
     if loaded.marks_cut:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
     document.loaded, document.media_type = loaded, loaded.media_type

@@ -57,6 +57,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--rounds", default=1, type=int, help="backups in a storm of tests/app/storage/backup")
+    parser.addoption(
+        "--storage", default="folder", choices=["folder", "objects"], help="uploads of tests/e2e/test_crash"
+    )
     parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
     parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")
     parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")

@@ -22,7 +22,11 @@ LEAVES = {
     "app.settings.serving": {"app.settings.home"},
     "app.settings.engine": {"app.settings.serving"},
     "app.settings.engine_arguments": {"app.errors"},
-    "app.settings": {"app.errors", *(f"app.settings.{each}" for each in ("addresses", "engine", "engine_arguments"))},
+    "app.settings.object_storage": {"app.errors"},
+    "app.settings": {
+        *("app.errors", "app.settings.addresses", "app.settings.engine", "app.settings.engine_arguments"),
+        "app.settings.object_storage",
+    },
     "app.storage.snapshot": set(),
     "app.storage.filters": set(),
     "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.storage.tenancy", "app.turns"},

@@ -13,6 +13,7 @@ import yaml
 
 from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
+from app.settings.object_storage import CREDENTIALS
 from docs.tools.reference import environment_name
 from tests.conftest import ROOT
 
@@ -33,7 +34,9 @@ def environment(service: str) -> dict[str, str | None]:
     return SERVICES[service].get("environment", {})
 
 
-@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml"])
+@pytest.mark.parametrize(
+    "file", ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml", "deploy/object-storage.yml"]
+)
 def test_the_compose_file_fits_the_specification(file):
     vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
     jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(yaml.safe_load((ROOT / file).read_text()))
@@ -229,6 +232,17 @@ def test_cuda_comes_into_the_image_only_where_it_is_asked_for():
         "api": devices,
         "worker": devices,
     }
+
+
+def test_object_storage_opens_a_way_for_the_worker_alone():
+    added = yaml.safe_load((ROOT / "deploy" / "object-storage.yml").read_text())
+    assert added["services"] == {"worker": {"networks": ["backend", "storage"]}}
+    assert added["networks"] == {"storage": None}
+    passed_on = set(yaml.safe_load(COMPOSE)["x-storage"])
+    assert "KYUJANG_STORAGE" in passed_on
+    assert all(any(set(names) <= passed_on for names in rows) for rows in CREDENTIALS.values())
+    for name in ("migrate", "api", "worker"):
+        assert passed_on <= environment(name).keys()
 
 
 def test_poolers_are_behind_their_guard_and_take_their_share_from_the_engine():

@@ -21,7 +21,7 @@ from app.storage.tenancy import TenantNumber
 VERSION = """
 select v.name, v.version, v.engine_name, v.status, v.base_model, v.rank, v.target_modules, v.bytes, v.checks, v.proof,
        v.error_detail, v.created_at, v.ready_at, f.version is not null as active, v.blob,
-       encode(v.digest, 'hex') as digest
+       encode(v.sha256, 'hex') as sha256, encode(v.digest, 'hex') as digest
 from adapter_versions v left join (
     select name, version from adapter_activations where tenant_id = %(tenant)s order by seq desc limit 1
 ) f on f.name = v.name and f.version = v.version

@@ -53,6 +53,8 @@ class AdapterVersion:
     created_at: datetime
     ready_at: datetime | None
     active: bool
+    sha256: str
+    """Of the archive, in hex digits; `blob` is where it is until it has been checked."""
     blob: str | None
     digest: str | None
     """Of its .tar in object storage; None if its files lie in the folder that engines read."""

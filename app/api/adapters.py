@@ -203,11 +203,11 @@ async def _from_form(
             services.database, tenant, name, blob, request=repeated, most=services.settings.tenant_tasks
         )
     except (InvalidInput, TooManyRequests):
-        await services.blobs.remove([blob.path])
+        await services.blobs.discard([blob.path])
         raise
     # On other errors the version may exist: a blob that is not needed is removed later.
     if not new:
-        await services.blobs.remove([blob.path])
+        await services.blobs.discard([blob.path])
     return adapter, new
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
@@ -107,10 +107,10 @@ async def list_chunks(tenant: ReadTenant, id: IdInPath, services: ServicesDep, p
 
 @router.get(
     "/{id:path}/content",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"*/*": {}}}, 206: {"content": {"*/*": {}}}},
 )
-async def get_content(request: Request, tenant: ReadTenant, id: IdInPath, services: ServicesDep) -> FileResponse:
+async def get_content(request: Request, tenant: ReadTenant, id: IdInPath, services: ServicesDep) -> Response:
     """Send the uploaded file as it came, or the range of it that `Range` asks for."""
     original = await documents.get_original(services.database, tenant.number, id)
     return await original_file(request, services.blobs, original)

@@ -84,10 +84,10 @@ async def _accept(
         most = services.settings.tenant_documents
         job, new = await job_creation.create_job(services.database, tenant, uploads, request, most=most)
     except (InvalidInput, TooManyRequests):
-        await services.blobs.remove(needless)
+        await services.blobs.discard(needless)
         raise
     if not new:
-        await services.blobs.remove(needless)
+        await services.blobs.discard(needless)
     return job, new
 
 
@@ -133,7 +133,7 @@ async def _save_all(
         for content, _ in documents:
             saved.append(await services.blobs.save(tenant, content))
     except BaseException:
-        await services.blobs.remove(blob.path for blob in saved)
+        await services.blobs.discard(blob.path for blob in saved)
         raise
     media_type = None if from_files else "text/plain"
     return [_upload(blob, document, media_type) for blob, (_, document) in zip(saved, documents, strict=True)]

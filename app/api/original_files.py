@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import FileResponse
-from starlette.datastructures import MutableHeaders
+from fastapi.responses import Response, StreamingResponse
 
 from app.errors import KyujangError, NotFound
 from app.storage.blobs import Blobs
@@ -37,21 +37,41 @@ class RangeNotSatisfiable(KyujangError):
         super().__init__(headers={"Content-Range": f"bytes */{size}"})
 
 
-async def original_file(request: Request, blobs: Blobs, original: Original) -> FileResponse:
+async def original_file(request: Request, blobs: Blobs, original: Original) -> Response:
     """Return the file, or the range of it that the request asks for. Raises NotFound, RangeNotSatisfiable."""
-    path = blobs.locate(original.blob)
+    etag = f'"{original.sha256}"'
+    asked = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    span = _range(asked, original.size)
+    start, end = span or (0, original.size)
+    headers = {
+        **SAFE,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_file_name(original.filename), safe='')}",
+        "Content-Length": str(end - start),
+        "ETag": etag,
+    }
+    if span is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{original.size}"
+    parts = blobs.read(original.blob, start, end)
     try:
-        there = await asyncio.to_thread(path.stat)
+        # Before the status is out: an error can still be told.
+        first = [await anext(parts)] if end > start else []
     except FileNotFoundError:
         # Replaced or deleted a moment ago.
         raise NotFound from None
-    _check_range(request, there.st_size)
-    headers = {
-        **SAFE,
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_file_name(original.filename), safe='')}",
-        "ETag": f'"{original.sha256}"',
+    described: dict[str, Any] = {
+        "status_code": 206 if span else 200,
+        "headers": headers,
+        "media_type": original.media_type,
     }
-    return FileResponse(path, media_type=original.media_type, headers=headers, stat_result=there)
+    return Response(**described) if request.method == "HEAD" else StreamingResponse(_joined(first, parts), **described)
+
+
+async def _joined(first: list[bytes], parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for part in first:
+        yield part
+    async for part in parts:
+        yield part
 
 
 def _file_name(source: str) -> str:
@@ -59,12 +79,15 @@ def _file_name(source: str) -> str:
     return re.split(r"[/\\]", source.rstrip("/\\"))[-1] or "document"
 
 
-def _check_range(request: Request, size: int) -> None:
-    header = request.headers.get("range")
-    if header is None:
-        return
-    found = ONE_RANGE.fullmatch(header.strip())
+def _range(asked: str | None, size: int) -> tuple[int, int] | None:
+    """Return the first byte that is asked for and the one behind the last. Raises RangeNotSatisfiable."""
+    found = ONE_RANGE.fullmatch(asked.strip()) if asked else None
     if found is None or (found["last"] and int(found["last"]) < int(found["first"])):
-        del MutableHeaders(scope=request.scope)["range"]
-    elif int(found["first"] or 0) >= size or (found["suffix"] and int(found["suffix"]) == 0):
+        return None
+    if found["suffix"]:
+        start, end = max(0, size - int(found["suffix"])), size
+    else:
+        start, end = int(found["first"]), min(int(found["last"] or size) + 1, size)
+    if start >= size:
         raise RangeNotSatisfiable(size)
+    return start, end

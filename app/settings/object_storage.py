@@ -13,21 +13,32 @@ from app.errors import NotConfigured
 Scheme = Literal["s3", "gs", "az"]
 
 URL = re.compile(r"(?P<scheme>s3|gs|az)://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<prefix>[A-Za-z0-9._/-]*))?")
-# Any of them is enough. Without one the client would ask the machine's metadata service, a host that nobody named.
-CREDENTIALS: dict[Scheme, tuple[str, ...]] = {
+# One row is enough. Without one the client would ask the machine's metadata service, a host that is not named.
+CREDENTIALS: dict[Scheme, tuple[tuple[str, ...], ...]] = {
     "s3": (
-        *("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_METADATA_ENDPOINT"),
-        *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+        ("AWS_METADATA_ENDPOINT",),
     ),
     "gs": (
-        *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"),
-        *("GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_BEARER_TOKEN", "GCE_METADATA_HOST", "GOOGLE_SKIP_SIGNATURE"),
+        ("GOOGLE_APPLICATION_CREDENTIALS",),
+        ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+        ("GOOGLE_SERVICE_ACCOUNT",),
+        ("GOOGLE_BEARER_TOKEN",),
+        ("GCE_METADATA_HOST",),
     ),
     "az": (
-        *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_TOKEN", "AZURE_STORAGE_CLIENT_SECRET"),
-        *("AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT", "AZURE_STORAGE_USE_EMULATOR"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_SAS_KEY"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID"),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "IDENTITY_ENDPOINT"),
+        ("AZURE_STORAGE_USE_EMULATOR",),
     ),
 }
+SECRETS = frozenset(name for rows in CREDENTIALS.values() for names in rows for name in names) | {"AWS_SESSION_TOKEN"}
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
 PREFIXES: dict[Scheme, str] = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 
@@ -59,11 +70,9 @@ def storage_url(url: str) -> StorageUrl:
 
 
 def refuse_missing_credentials(url: StorageUrl, environment: Mapping[str, str] = os.environ) -> None:
-    names = CREDENTIALS[url.scheme]
-    if not any(environment.get(name) for name in names):
-        raise NotConfigured(f"{url} needs credentials: set {names[0]} and what belongs to it, or one of the others.")
-    if url.scheme == "az" and not environment.get("AZURE_STORAGE_ACCOUNT_NAME"):
-        raise NotConfigured(f"{url} needs AZURE_STORAGE_ACCOUNT_NAME.")
+    rows = CREDENTIALS[url.scheme]
+    if not any(all(environment.get(name) for name in names) for names in rows):
+        raise NotConfigured(f"{url} needs credentials: set {' and '.join(rows[0])}, or another way to name them.")
 
 
 def endpoint(url: StorageUrl, environment: Mapping[str, str] = os.environ) -> str | None:

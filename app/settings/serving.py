@@ -22,6 +22,10 @@ class Serving(Home, BaseSettings):
     home: Path = Field(default_factory=default_home)
     """The data folder: embedded database, uploaded files, converted models, index files, logs. By default `~/.kyujang`,
     for root `/var/lib/kyujang`."""
+    storage: str | None = None
+    """Where uploaded files are kept: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with
+    credentials from the variables of the vendor's own tools (operations, object storage). By default in the data
+    folder."""
     host: str = "127.0.0.1"
     """The address that the API listens on."""
     port: int = Field(8000, ge=1, le=65535)

@@ -8,10 +8,12 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from app.errors import Unavailable
 from app.storage.tenancy import TenantNumber
@@ -28,7 +30,33 @@ class Blob:
     sha256: bytes
 
 
-class Blobs:
+class Blobs(Protocol):
+    """In a folder, or in object storage (app/storage/object_blobs.py). What is kept is never changed."""
+
+    async def save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
+        """Write and hash `content`; it survives a loss of power once this returns. Raises Unavailable."""
+        ...
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` to before `end`. Raises FileNotFoundError, Unavailable."""
+        ...
+
+    def local(self, blob: Blob) -> AbstractAsyncContextManager[Path]:
+        """Open a local file with its content, to be read only. Raises FileNotFoundError, Unavailable."""
+        ...
+
+    async def remove(self, paths: Iterable[str]) -> None:
+        """Remove what `removals` lists. A path that ends with a slash is a folder. Raises Unavailable."""
+
+    async def discard(self, paths: Iterable[str]) -> None:
+        """Remove files that no row has ever named, if that can be done now; else the hourly sweep does it."""
+
+    def list_older(self, than_s: float) -> AsyncIterator[str]:
+        """Yield the paths of all files that were written so long ago, a tenant's together."""
+        ...
+
+
+class FolderBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
@@ -36,13 +64,37 @@ class Blobs:
         return self._folder / path
 
     async def save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
-        """Write and hash `content`; it is on disk (fsync) when this returns. Raises Unavailable if the disk is full."""
         return await asyncio.to_thread(self._save, tenant, content)
 
+    async def read(self, path: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        file = await asyncio.to_thread(self.locate(path).open, "rb")
+        with file:
+            file.seek(start)
+            while end is None or start < end:
+                part = await asyncio.to_thread(file.read, READ_BYTES if end is None else min(READ_BYTES, end - start))
+                if not part:
+                    return
+                start += len(part)
+                yield part
+
+    @asynccontextmanager
+    async def local(self, blob: Blob) -> AsyncIterator[Path]:
+        yield self.locate(blob.path)
+
     async def remove(self, paths: Iterable[str]) -> None:
-        """Remove files that no row of the database has ever named, or that `removals` lists. A path that ends with a
-        slash is a folder."""
         await asyncio.to_thread(self._remove, list(paths))
+
+    async def discard(self, paths: Iterable[str]) -> None:
+        await self.remove(paths)
+
+    async def list_older(self, than_s: float) -> AsyncIterator[str]:
+        for path in await asyncio.to_thread(lambda: list(self._older(time.time() - than_s))):
+            yield path
+
+    def _older(self, than: float) -> Iterator[str]:
+        for tenant in self._folder.glob("*"):
+            if tenant.name.isdecimal() and tenant.is_dir():
+                yield from (f"{tenant.name}/{blob.name}" for blob in tenant.iterdir() if _written(blob) < than)
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
@@ -52,7 +104,7 @@ class Blobs:
                 self.locate(path).unlink(missing_ok=True)
 
     def _save(self, tenant: TenantNumber, content: BinaryIO) -> Blob:
-        path = f"{tenant}/{secrets.token_hex(16)}"
+        path = new_path(tenant)
         target = self.locate(path)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         digest, size = hashlib.sha256(), 0
@@ -71,6 +123,18 @@ class Blobs:
                 raise no_room() from None
             raise
         return Blob(path, size, digest.digest())
+
+
+def new_path(tenant: TenantNumber) -> str:
+    return f"{tenant}/{secrets.token_hex(16)}"
+
+
+def _written(blob: Path) -> float:
+    """Return when it was written: never, if it is gone by now."""
+    try:
+        return blob.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def is_full(error: BaseException) -> bool:

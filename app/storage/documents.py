@@ -44,6 +44,7 @@ class Original:
     blob: str
     filename: str
     media_type: str
+    size: int
     sha256: str
 
 
@@ -111,7 +112,7 @@ async def get_original(database: Database, tenant: TenantNumber, document_id: st
         row = await fetch_one(
             connection,
             """
-            select blob, coalesce(source, id) as filename, media_type, encode(sha256, 'hex') as sha256
+            select blob, coalesce(source, id) as filename, media_type, bytes as size, encode(sha256, 'hex') as sha256
             from documents where tenant_id = %(tenant)s and id = %(id)s
             """,
             {"tenant": tenant, "id": document_id},

@@ -20,7 +20,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from app.errors import KyujangError, Unavailable
+from app.errors import KyujangError, NotConfigured, Unavailable
 from app.settings.object_storage import Scheme, StorageUrl, endpoint, refuse_missing_credentials, storage_url
 
 if TYPE_CHECKING:
@@ -237,4 +237,10 @@ def _open(url: StorageUrl, endpoint: str | None, retry_s: float) -> ObjectStore:
         "read_timeout": "30s",
         "timeout": "12h",
     }
-    return STORES[url.scheme](url.bucket, prefix=url.prefix or None, client_options=client, retry_config=retry)
+    try:
+        return STORES[url.scheme](url.bucket, prefix=url.prefix or None, client_options=client, retry_config=retry)
+    except (BaseError, FileNotFoundError, ValueError) as error:
+        # Without its words, which may repeat what it cannot read.
+        raise NotConfigured(
+            f"{url}: its credentials or its endpoint cannot be read ({type(error).__name__})."
+        ) from None

@@ -20,6 +20,7 @@ from bench.ingest.peers.beside import beside
 from bench.ingest.peers.environment import install
 from bench.ingest.pipeline import pipeline
 from bench.ingest.report import markdown
+from bench.ingest.storage import storage
 from bench.ingest.upload import upload
 from bench.retrieval.home import opened
 from bench.retrieval.progress import say
@@ -67,6 +68,11 @@ def _upload(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return upload(home, megabytes=options.upload_mb)
 
 
+def _storage(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    effort = {"chunks": options.chunks, "rounds": options.rounds, "megabytes": options.upload_mb}
+    return storage(home, workers=options.workers, **effort)
+
+
 def _latency(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     size = max(options.sizes, default=options.chunks)
     return latency(home, questions=options.questions, size=size, chunks=options.chunks, workers=options.workers)
@@ -77,6 +83,7 @@ PARTS: dict[str, Callable[[Home, argparse.Namespace], dict[str, Any]]] = {
     "peers": _peers,
     "loaders": _loaders,
     "upload": _upload,
+    "storage": _storage,
     "latency": _latency,
 }
 

@@ -71,10 +71,10 @@ class Running:
 
 
 @contextmanager
-def running(home: Home, workers: int) -> Iterator[Running]:
+def running(home: Home, workers: int, **settings: object) -> Iterator[Running]:
     with ExitStack() as stack:
-        port, api = stack.enter_context(served(home.folder, home.owner_url))
-        pids = stack.enter_context(working(home.folder, home.owner_url, workers))
+        port, api = stack.enter_context(served(home.folder, home.owner_url, **settings))
+        pids = stack.enter_context(working(home.folder, home.owner_url, workers, **settings))
         headers = {"Authorization": f"Bearer {home.key}"}
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=300, trust_env=False)
         service = Running(home, port, api, pids, stack.enter_context(client))

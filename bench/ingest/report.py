@@ -66,6 +66,14 @@ def _upload(figures: dict[str, Any]) -> Rows:
     return rows
 
 
+def _storage(figures: dict[str, Any]) -> Rows:
+    rows = [["files in", "chunks/s", "first request accepted, ms", "ratio"]]
+    for place, rate in figures["chunks_a_second"].items():
+        accepted = ", ".join(str(each["accepted_ms"]) for each in figures["passes"][place])
+        rows.append([place, f"{rate:.2f}", accepted, "" if place == "folder" else f"{figures['ratio']:.3f}"])
+    return rows
+
+
 def _latency(figures: dict[str, Any]) -> Rows:
     rows = [["mode", "idle p50 ms", "p95", "while documents are ingested p50", "p95", "p95 ×"]]
     for mode, each in figures["modes"].items():
@@ -82,5 +90,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], Rows]], ...] = (
     ("peers", "Compared with other frameworks", _peers),
     ("loaders", "Loaders", _loaders),
     ("upload", "The API's memory while a file passes", _upload),
+    ("storage", "Object storage on this machine beside the folder", _storage),
+    ("storage", "The API's memory while a file passes to object storage", lambda figures: _upload(figures["upload"])),
     ("latency", "Searches while documents are ingested", _latency),
 )

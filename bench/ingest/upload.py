@@ -18,10 +18,10 @@ BOUNDARY = "a-large-file"
 BLOCK_BYTES = 1 << 20
 
 
-def upload(home: Home, *, megabytes: int) -> dict[str, Any]:
+def upload(home: Home, *, megabytes: int, **settings: object) -> dict[str, Any]:
     """Three times, since the first one loads what an upload needs. No worker looks at the files."""
     home.ready()
-    with served(home.folder, home.owner_url, max_upload_mb=megabytes) as (port, pid):
+    with served(home.folder, home.owner_url, max_upload_mb=megabytes, **settings) as (port, pid):
         _send(port, home.key, 1)
         passes = []
         for _ in range(3):

@@ -17,6 +17,7 @@ from app.adapters.version import AdapterVersion, Check
 from app.errors import NotFound
 from app.services import Services
 from app.storage.adapter_archives import save_version
+from app.storage.blobs import Blob
 from app.storage.tenancy import TenantNumber
 from ingest.adapters.checking import check_archive
 from ingest.adapters.proving import load, prove
@@ -60,7 +61,8 @@ async def check_and_publish(services: Services, task: ClaimedTask, adapter: Adap
 
     settings = await with_engine_model(services.settings, services.engine)
     with unfinished(settings.adapters, task.tenant, adapter.engine_name, f"{task.job_id}-{task.attempt}") as folder:
-        config = await check_archive(settings, services.blobs.locate(adapter.blob), folder, report)
+        async with services.blobs.local(Blob(adapter.blob, adapter.bytes, bytes.fromhex(adapter.sha256))) as archive:
+            config = await check_archive(settings, archive, folder, report)
         # Another worker may have it by now, and may be further.
         await queue.renew(services.database, task, lease_s=settings.lease_s)
         await asyncio.to_thread(write_config, folder, config)

@@ -64,7 +64,7 @@ async def ingest_with_ray(
 async def _drive(settings: Settings, claims: Sequence[ClaimedDocument], address: str | None) -> dict[str, Any] | None:
     """Let a driver ingest the documents; return its answer, None if Ray has ended it."""
     alone = {} if address else {**ALONE, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    environment = {**inherited_environment(), "PYTHONPATH": str(ROOT), **ENVIRONMENT, **alone}
+    environment = {**inherited_environment(storage=True), "PYTHONPATH": str(ROOT), **ENVIRONMENT, **alone}
     child = await ChildProcess.start(DRIVER, address or "", environment=environment, show_stderr=True)
     try:
         await child.send((settings, claims))

@@ -22,6 +22,8 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.jobs import Stage
+from app.storage.object_blobs import open_blobs
+from app.storage.object_storage import StorageUnavailable, open_object_storage
 from ingest import pipeline
 from ingest.jobs.retry import handle_failure
 from ingest.pipeline import DocumentState, run_step
@@ -40,16 +42,24 @@ class NodeFiles:
 
 def load(row: Row, settings: Settings) -> Row:
     """Run the first step as a task. It has no database: what it finds wrong the next stage records."""
-    document, files = DocumentState(pickle.loads(row["claim"])), NodeFiles(settings, Blobs(settings.blobs))  # noqa: S301
+    document, files = DocumentState(pickle.loads(row["claim"])), _node_files(settings)  # noqa: S301
     refusal, broken = None, ""
-    if not os.access(files.blobs.locate(document.claim.blob).parent, os.R_OK | os.X_OK):
+    shared = (settings.blobs / document.claim.blob).parent
+    if settings.storage is None and not os.access(shared, os.R_OK | os.X_OK):
         broken = f"{socket.gethostname()} cannot read {settings.blobs}: share that folder with every node."
     else:
         try:
             asyncio.run(pipeline.load(files, document))
         except DocumentError as error:
             refusal = (error.document_code, error.detail)
+        except StorageUnavailable as error:
+            broken = f"{socket.gethostname()}: {error.reason}"
     return {"document": pickle.dumps((document, refusal)), "broken": broken}
+
+
+def _node_files(settings: Settings) -> NodeFiles:
+    storage = open_object_storage(settings.storage) if settings.storage else None
+    return NodeFiles(settings, open_blobs(settings, storage))
 
 
 class FurtherSteps:

@@ -85,7 +85,7 @@ async def _save(
             with source.path.open("rb") as content:
                 saved.append(await services.blobs.save(tenant, content))
     except BaseException:
-        await services.blobs.remove(blob.path for blob in saved)
+        await services.blobs.discard(blob.path for blob in saved)
         raise
     return [
         Upload(

@@ -130,7 +130,7 @@ async def _register(services: Services, task: ClaimedTask, folder: Path) -> Adap
     request = Idempotency(f"tune-{task.job_id}", payload_hash("tune", [task.job_id]))
     version, new = await registry.create_version(services.database, task.tenant, task.name, blob, request=request)
     if not new:
-        await services.blobs.remove([blob.path])
+        await services.blobs.discard([blob.path])
     await queue.record(services.database, task, version=version.version)
     return version
 

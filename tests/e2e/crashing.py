@@ -27,7 +27,7 @@ START_LIMIT_S = 120
 class Service:
     """PostgreSQL, the API and two workers, as processes of their own. Use from the main thread."""
 
-    def __init__(self, folder: Path, models: Path) -> None:
+    def __init__(self, folder: Path, models: Path, storage: str | None = None) -> None:
         folder.mkdir(mode=0o711)
         home = folder / "home"
         home.mkdir()
@@ -40,7 +40,7 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self.settings = Settings(
             database_url=SecretStr(self.postgres.owner_url), home=home, port=port, engine="none", auth="off",
-            lease_s=LEASE_S, chunk_tokens=48, chunk_overlap=0,
+            lease_s=LEASE_S, chunk_tokens=48, chunk_overlap=0, storage=storage,
         )  # fmt: skip
         migrate(self.settings, dimension=lambda: E5Encoder.dimension)
         self.children = {"api": self._child("api", "app", "serve")}
@@ -61,6 +61,7 @@ class Service:
             "KYUJANG_LEASE_S": str(LEASE_S),
             "KYUJANG_CHUNK_TOKENS": str(settings.chunk_tokens),
             "KYUJANG_CHUNK_OVERLAP": "0",
+            "KYUJANG_STORAGE": settings.storage or "",
         }
         log = settings.home / "logs" / f"{name}.log"
         return Child(ChildSpec(name, [sys.executable, "-m", module, command], env, log, cwd=ROOT))

@@ -25,10 +25,12 @@ from app.storage.backup.errors import BackupFailed
 from app.storage.backup.make import make_backup
 from app.storage.backup.reading import open_backup
 from app.storage.backup.restore import restore
+from app.storage.object_storage import open_object_storage
 from ingest.cleanup import remove_noted, sweep
 from tests.conftest import home_with, with_database
 from tests.e2e.crashing import WORKERS, Service
 from tests.e2e.writing import Ledger, Reader, Writer, content, marks_in, parts_of
+from tests.s3 import breaking_proxy, new_bucket, s3_server
 
 WRITERS = 5
 DOCUMENTS_EACH = 40
@@ -53,6 +55,8 @@ NAMED = """
 select blob, sha256 from documents
 union select blob, sha256 from job_items where status in ('queued', 'running')
 """
+FAULTS = ("503", "slow", "cut upload", "cut answer", "lost answer")
+FAULTY = 0.1
 VICTIMS = ("postgres", "backend", "api", "worker-0", "worker-1", "worker-0", "worker-1")
 
 
@@ -62,9 +66,24 @@ def kills(request) -> int:
 
 
 @pytest.fixture(scope="module")
-def survivor(scratch, models, kills):
+def storage(request) -> Iterator[str | None]:
+    """Object storage behind a connection that breaks, if that is asked for."""
+    if request.config.getoption("--storage") == "folder":
+        yield None
+        return
+    with pytest.MonkeyPatch.context() as patch, s3_server() as server, breaking_proxy(server) as (address, broken):
+        url = new_bucket(server, patch)
+        patch.setenv("AWS_ENDPOINT_URL", address)
+        chances = random.Random(17)
+        broken.rule = lambda method, path: chances.choice(FAULTS) if chances.random() < FAULTY else None
+        yield str(url)
+        assert Counter(fault for *_, fault in broken.seen).keys() == {None, *FAULTS}
+
+
+@pytest.fixture(scope="module")
+def survivor(scratch, models, kills, storage):
     """(service, ledger, kills) once all is quiet again."""
-    service, ledger, stop = Service(scratch / "crash", models), Ledger(), threading.Event()
+    service, ledger, stop = Service(scratch / "crash", models, storage), Ledger(), threading.Event()
     backups = threading.Thread(target=back_up_until, args=(service.settings, scratch / "storm-backups", stop))
     killed: Counter[str] = Counter()
     killed_at: dict[str, float] = {}
@@ -194,11 +213,23 @@ def test_every_file_belongs_to_a_document_and_holds_it(survivor):
 
 
 def files_of(settings: Settings) -> dict[str, bytes]:
+    if settings.storage:
+        return asyncio.run(objects_of(settings.storage))
     return {
         str(path.relative_to(settings.blobs)): hashlib.sha256(path.read_bytes()).digest()
         for path in settings.blobs.rglob("*")
         if path.is_file()
     }
+
+
+async def objects_of(url: str) -> dict[str, bytes]:
+    storage, found = open_object_storage(url), {}
+    for path in [each.path async for each in storage.list()]:
+        digest = hashlib.sha256()
+        async for part in storage.read(path):
+            digest.update(part)
+        found[path.removeprefix("blobs/")] = digest.digest()
+    return found
 
 
 def test_each_backup_of_the_storm_is_one_point_in_time(survivor, scratch, models):

@@ -17,6 +17,7 @@ from app.storage.backup.manifest import DUMP, FILES, Exported, File, Manifest, w
 from app.storage.backup.places import Place, refuse_inside
 from app.storage.backup.point import Point, open_point
 from app.storage.backup.programs import run_program
+from app.storage.backup.sources import Sources
 from app.storage.blobs import is_full
 
 # The dump is compressed: vectors hardly shrink, text to a third.
@@ -117,6 +118,7 @@ class Copying:
 
     def __init__(self, settings: Settings, destination: Destination, tell: Tell) -> None:
         self._settings, self._destination, self._tell = settings, destination, tell
+        self._sources = Sources(settings)
         self.count = self.bytes = 0
         self.damaged: list[str] = []
 
@@ -144,11 +146,11 @@ class Copying:
                     yield copied
 
     def _copy(self, path: str, size: int, sha256: str | None) -> File | None:
-        source = self._settings.home_path(path)
         copied = self._destination.known(path, size)
         if copied is None:
             try:
-                copied = self._destination.add(source, path)
+                with self._sources.local(path, size, sha256) as source:
+                    copied = self._destination.add(source, path)
             except FileNotFoundError:
                 self.damaged.append(path)
                 return None

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from app.errors import NotConfigured
+from app.settings import inherited_environment
 from app.settings.object_storage import refuse_missing_credentials, storage_url
 from app.storage.object_storage import (
     PART_BYTES,
@@ -168,9 +169,17 @@ async def test_a_fault_of_what_is_read_from_is_told_as_it_is(broken):
 
 
 @pytest.mark.parametrize("url", ["s3://shelf", "gs://shelf/a", "az://shelf"])
-def test_without_credentials_nobody_is_asked_for_some(url):
+@pytest.mark.parametrize("half", ["", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_STORAGE_ACCOUNT_NAME"])
+def test_without_whole_credentials_nobody_is_asked_for_some(url, half):
     with pytest.raises(NotConfigured, match="credentials"):
-        refuse_missing_credentials(storage_url(url), {"AWS_REGION": "x", "AZURE_STORAGE_ACCOUNT_NAME": "x"})
+        refuse_missing_credentials(storage_url(url), {"AWS_REGION": "x", half: "x"})
+
+
+def test_credentials_that_cannot_be_read_are_refused_without_repeating_them(monkeypatch):
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", '{"private_key": "SECRET"')
+    with pytest.raises(NotConfigured, match="cannot be read") as refused:
+        open_object_storage("gs://shelf")
+    assert "SECRET" not in refused.value.detail
 
 
 @pytest.mark.parametrize(
@@ -211,3 +220,13 @@ def test_memory_stays_flat_while_a_large_file_passes(broken):
         [sys.executable, "-c", MEMORY, str(96 << 20)], capture_output=True, text=True, check=True
     ).stdout
     assert int(grown) < 56 << 10
+
+
+@pytest.mark.parametrize(("used", "passed_on"), [("", True), ("s3://shelf", False)])
+def test_an_engine_gets_no_credentials_of_the_storage(monkeypatch, used, passed_on):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    if used:
+        monkeypatch.setenv("KYUJANG_STORAGE", used)
+    assert ("AWS_SECRET_ACCESS_KEY" in inherited_environment()) == passed_on
+    assert "AWS_SECRET_ACCESS_KEY" in inherited_environment(storage=True)
+    assert "KYUJANG_STORAGE" not in inherited_environment(storage=True)

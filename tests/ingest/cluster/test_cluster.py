@@ -27,6 +27,7 @@ from ingest.sync.report import AddReport
 from ingest.sync.sync import Options, add
 from tests.conftest import EXAMPLES, ROOT
 from tests.ingest.jobs.claiming import MANY, accepted, by_worker, outcomes, query, stored, whole
+from tests.s3 import breaking_proxy, new_bucket
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
@@ -200,6 +201,15 @@ async def test_an_address_where_nothing_answers_ends_the_command_and_nothing_is_
 def test_a_node_that_does_not_share_the_blob_folder_says_so(tmp_path):
     home = tmp_path / "another"
     assert f"cannot read {home / 'blobs'}" in load({"claim": pickle.dumps(CLAIM)}, Settings(home=home))["broken"]
+
+
+def test_a_node_that_the_storage_does_not_let_in_is_named(scratch, s3, monkeypatch):
+    url = str(new_bucket(s3, monkeypatch))
+    with breaking_proxy(s3) as (address, broken):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        broken.rule = lambda method, path: "403"
+        row = load({"claim": pickle.dumps(CLAIM)}, Settings(home=scratch / "of-a-node", storage=url))
+    assert "credentials are not let in" in row["broken"]
 
 
 async def test_a_node_that_cannot_open_its_services_says_so(owner_url, tmp_path, many):
