@@ -71,8 +71,10 @@ class Plan:
 def make_plan(owner: psycopg.Connection, settings: Settings) -> Plan:
     """Read what there is, and change nothing. Raises NotConfigured for a schema that this version does not know."""
     stored, schema = current_revision(owner), stored_schema(owner)
-    revisions = [] if is_newer(schema) else pending(stored)
-    steps = [*_revisions(owner, revisions), *(_after(owner, settings) if stored else ())]
+    # A newer schema is left as it is.
+    newer = is_newer(schema)
+    revisions = [] if newer else pending(stored)
+    steps = [*_revisions(owner, revisions), *(_after(owner, settings) if stored and not newer else ())]
     before = schema.oldest_software if schema else None
     after = next((each.oldest_software for each in reversed(revisions) if each.oldest_software), before)
     return Plan(

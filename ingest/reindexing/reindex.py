@@ -18,6 +18,7 @@ from pgvector.psycopg import register_vector
 from app.embedding import Encoder, identity_of, with_stored
 from app.errors import Conflict, NotFound
 from app.settings import Settings
+from app.storage.schema import refuse_other_schema_of
 from app.storage.space_tables import create_space, create_vector_index, drop_space, stored_spaces
 from app.storage.spaces import SWITCH_LOCK, Space
 from ingest.reindexing import backfill
@@ -113,12 +114,14 @@ def drop(settings: Settings, model: str) -> None:
 
 def list_spaces(settings: Settings) -> list[StoredSpace]:
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
+        refuse_other_schema_of(connection)
         return [StoredSpace(space, *backfill.progress(connection, space)) for space in stored_spaces(connection)]
 
 
 @contextmanager
 def _owner(settings: Settings) -> Iterator[psycopg.Connection]:
     with psycopg.connect(settings.owner_url, autocommit=True) as connection:
+        refuse_other_schema_of(connection)
         register_vector(connection)
         row = connection.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME]).fetchone()
         if not row or not row[0]:

@@ -7,10 +7,12 @@ import pytest
 
 from app.bootstrap import open_services
 from app.errors import NotConfigured
+from app.language.analyzer import Analyzer
 from app.storage import schema
 from app.storage.backup.make import make_backup
-from app.storage.migrate import migrate
+from app.storage.migrate import migrate, plan
 from app.storage.schema import newest_schema, release
+from ingest.reindexing import reindex
 
 
 @pytest.fixture
@@ -38,9 +40,12 @@ async def test_software_that_is_new_enough_runs_on_a_newer_schema(settings, stor
     stored("9001", "0.2.0")
     async with open_services(settings) as services:
         await services.database.ready()
-    assert migrate(settings, dimension=lambda: 384).state == "active"
+    assert plan(settings.model_copy(update={"lexical": "kiwi"})).steps == []
+    assert migrate(settings.model_copy(update={"lexical": "kiwi"}), dimension=lambda: 384).state == "active"
     with psycopg.connect(settings.owner_url) as owner:
-        assert owner.execute("select version_num from alembic_version").fetchone() == ("9001",)
+        assert owner.execute("select version_num, name from alembic_version, lexical_scheme").fetchall() == [
+            ("9001", Analyzer("bigrams").name)
+        ]
     back_up(settings, tmp_path)
 
 
@@ -54,6 +59,9 @@ async def test_older_software_refuses_and_says_what_to_do(settings, stored, tmp_
         migrate(settings, dimension=lambda: 384)
     with pytest.raises(NotConfigured, match=refused):
         back_up(settings, tmp_path)
+    for step in (reindex.list_spaces, lambda settings: reindex.drop(settings, "another")):
+        with pytest.raises(NotConfigured, match=refused):
+            step(settings)
 
 
 async def test_an_older_schema_is_migrated_first(settings, monkeypatch, tmp_path):
