@@ -58,8 +58,10 @@ def load_base(plan: Plan) -> Any:
 
 
 def _has_bfloat16() -> bool:
-    """Say whether bfloat16 is computed in hardware: emulated, it takes five times as long."""
-    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu.multiplies_bfloat16()
+    """Say whether bfloat16 is computed in hardware: emulated, as on GPUs before Ampere, it takes five times as long."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return cpu.multiplies_bfloat16()
 
 
 def _arguments(plan: Plan, folder: Path, *, rows: int, measured: bool) -> dict[str, Any]:

@@ -8,20 +8,16 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from app.adapters.training_request import Hyperparameters, validated_rows
 from app.sandbox.channel import Channel
 from app.sandbox.limits import UNLIMITED
 from app.sandbox.profile import Profile
 from ingest.jobs.queue import TaskFailed
-from ingest.tune import train as child
-from ingest.tune import trainer
 from ingest.tune.instructions import examples
 from ingest.tune.plan import RESULT, TRAIN, Plan, TrainingRefused, read_examples
 from ingest.tune.run import train
@@ -44,7 +40,9 @@ def write_plan(folder: Path, base: Path, method: str = "sft", memory_mb: int = 8
 
 
 def trained_here(folder: Path) -> list[dict[str, Any]]:
-    """In this process, which saves the ten seconds that the libraries take to load."""
+    """In this process, which saves the ten seconds that the libraries take to load; collecting takes none of them."""
+    from ingest.tune import train as child
+
     said = io.BytesIO()
     child.run_training(Plan.read(folder), folder, Channel(io.BytesIO(), said))
     return [json.loads(line) for line in said.getvalue().splitlines()]
@@ -52,6 +50,12 @@ def trained_here(folder: Path) -> list[dict[str, Any]]:
 
 def config_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / RESULT / "adapter_config.json").read_text())
+
+
+def weights_of(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / RESULT / "adapter_model.safetensors")
 
 
 def test_an_adapter_is_its_two_files_and_names_the_served_model(tmp_path, tiny_model):
@@ -63,12 +67,16 @@ def test_an_adapter_is_its_two_files_and_names_the_served_model(tmp_path, tiny_m
     expected = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "use_rslora": True, "use_dora": False, "bias": "none"}
     assert expected.items() <= config.items()
     assert config["base_model_name_or_path"] == "served-name"
-    weights = load_file(tmp_path / "job" / RESULT / "adapter_model.safetensors")
+    weights = weights_of(tmp_path / "job")
     assert len(weights) == 4
     assert any(abs(tensor).max() > 0 for name, tensor in weights.items() if "lora_B" in name)
 
 
 def test_the_answer_alone_is_learnt(tmp_path, tiny_model):
+    from transformers import AutoTokenizer
+
+    from ingest.tune import trainer
+
     folder = write_plan(tmp_path / "job", tiny_model)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     built = trainer.make_trainer(Plan.read(folder), folder, tokenizer, read_examples(folder / TRAIN), [])
@@ -107,13 +115,36 @@ def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
 @pytest.mark.parametrize("method", ["sft", "dpo"])
 def test_the_base_model_is_trained_on_in_four_bits(tmp_path, tiny_model, method):
     """QLoRA: https://arxiv.org/abs/2305.14314. What comes out is an adapter like any other."""
+    import torch
+
+    from ingest.tune import trainer
+
     folder = write_plan(tmp_path / "job", tiny_model, method, base_4bit=True, max_steps=4)
     layer = trainer.load_base(Plan.read(folder)).model.layers[0].self_attn.q_proj
     assert (layer.weight.dtype, layer.weight.quant_state.quant_type) == (torch.uint8, "nf4")
     losses = [message["loss"] for message in trained_here(folder) if "loss" in message]
     assert losses[-1] < losses[0]
-    weights = load_file(folder / RESULT / "adapter_model.safetensors")
+    weights = weights_of(folder)
     assert any(abs(tensor).max() > 0 for name, tensor in weights.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize(
+    ("name", "major", "computes"),
+    [("Tesla T4", 7, False), ("Tesla V100-SXM2-16GB", 7, False), ("NVIDIA L4", 8, True), ("NVIDIA H100 PCIe", 9, True)],
+)
+def test_a_gpu_that_emulates_bfloat16_trains_in_float32(tmp_path, tiny_model, monkeypatch, name, major, computes):
+    """By the capability that each has; all four would say that they have bfloat16."""
+    import torch
+
+    from ingest.tune import trainer
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(name=name, major=major))
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    plan = Plan.read(write_plan(tmp_path / "job", tiny_model))
+    assert trainer.load_base(plan).dtype == (torch.bfloat16 if computes else torch.float32)
+    assert trainer._arguments(plan, tmp_path, rows=12, measured=False)["bf16"] is computes
 
 
 def test_four_bits_need_a_library_that_is_an_extra(tmp_path, tiny_model, monkeypatch):
@@ -123,6 +154,8 @@ def test_four_bits_need_a_library_that_is_an_extra(tmp_path, tiny_model, monkeyp
 
 
 def test_a_checkpoint_that_is_not_complete_does_not_count(tmp_path):
+    from ingest.tune import train as child
+
     assert child._last_checkpoint(tmp_path) is None
     for step, state in ((9, "{}"), (10, "{}"), (11, '{"glob'), (12, None)):
         (tmp_path / f"checkpoint-{step}").mkdir()
