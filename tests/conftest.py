@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import os
 import secrets
 import shutil
@@ -22,7 +21,6 @@ import pytest
 from app.bootstrap import open_services
 from app.embedding import Embedder, Encoder
 from app.embedding.e5 import E5Encoder
-from app.embedding.packaged.folder import packaged_folder
 from app.main import create_app
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.search import Retriever
@@ -36,7 +34,7 @@ from tests.ingest.adapters.made import write_base
 from tests.s3 import s3_server
 from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
 
-pytest_plugins = ["tests.scheduling"]
+pytest_plugins = ["tests.scheduling", "tests.packaged_model", "tests.every_test"]
 
 EXAMPLES = ROOT / "examples"
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -65,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
     parser.addoption("--exported", default=12, type=int, help="documents that tests/app/storage/export moves")
+    parser.addoption("--quality", default="sample", choices=["sample", "whole"], help="corpus of tests/contract")
     parser.addoption("--fairness", default="sample", choices=["sample", "whole"], help="floods of tests/bench")
 
 
@@ -102,23 +101,6 @@ def template(postgres: EmbeddedPostgres) -> str:
     settings = Settings(database_url=with_database(postgres.owner_url, TEMPLATE))
     migrate(settings, dimension=lambda: E5Encoder.dimension)
     return TEMPLATE
-
-
-@pytest.fixture(scope="session")
-def models(scratch: Path) -> Path:
-    """The packaged embedding model, converted once for all tests."""
-    folder = scratch / "models"
-    packaged_folder(folder)
-    return folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def model_opened_once() -> Iterator[None]:
-    """However often a test opens the services: each time would cost a second."""
-    opened = functools.lru_cache(maxsize=1)(E5Encoder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.embedding.factory.E5Encoder", lambda folder, **options: opened(folder.resolve(), **options))
-        yield
 
 
 @pytest.fixture(scope="module")

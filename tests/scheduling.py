@@ -14,8 +14,21 @@ STARTS_ITS_OWN = ("tests/e2e/", "tests/outbound/", "tests/upgrade/", "tests/app/
 WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 # One after the other, for their memory.
 MANY_PROCESSES = {"tests/e2e/test_crash.py", "tests/ingest/cluster/test_cluster.py"}
-# What takes minutes, the longest first.
-LONG = ("tests/e2e/", "tests/ingest/cluster/", "tests/bench/", "tests/contract/", "tests/ingest/reindexing/")
+# What takes minutes or most of one, the longest first.
+LONG = (
+    "tests/e2e/",
+    "tests/ingest/cluster/",
+    "tests/contract/",
+    "tests/bench/",
+    "tests/outbound/",
+    "tests/ingest/reindexing/",
+    "tests/ingest/tune/",
+    "tests/test_growth.py",
+    "tests/upgrade/",
+    "tests/app/api/test_openapi.py",
+    "tests/app/api/test_event_loop.py",
+    "tests/app/storage/backup/",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -47,10 +47,16 @@ def ndcg(ranked: list[str], relevant: set[str]) -> float:
         ("scifact", "bigrams", {"": 0.67}),
     ],
 )
-async def test_bm25_finds_the_passage(services, name, scheme, floors):
+async def test_bm25_finds_the_passage(services, pytestconfig, name, scheme, floors):
     analyzer, tenant = ANALYZERS[scheme], await new_tenant(services.database)
     corpus, queries = rows(f"{name}/corpus.jsonl"), rows(f"{name}/queries.jsonl")
     relevant = judgements(name, queries)
+    if name == "scifact" and pytestconfig.getoption("--quality") == "sample":
+        # A fourth of the passages, among which the right one is found more easily.
+        wanted = set().union(*relevant.values())
+        others = [each for each in corpus if each["doc_id"] not in wanted]
+        corpus = [each for each in corpus if each["doc_id"] in wanted] + others[:1000]
+        floors = {"": 0.78}
     await load_terms(services.database, tenant, [analyzer.chunk_terms(each["title"], each["text"]) for each in corpus])
     scores = defaultdict(list)
     async with services.database.snapshot(tenant) as snapshot:

@@ -23,9 +23,9 @@ from tests.contract.in_postgres import new_tenant
 from tests.contract.test_vector_store import faiss_store
 
 # The second one lies in the first one's partition: most rows around its vectors are another tenant's.
-SIZES = {24_000: 1, 8_000: 1, 2_000: 4, 50: 40}
+SIZES = {12_000: 1, 4_000: 1, 1_000: 4, 50: 40}
 PER_DOCUMENT = 10
-QUERIES = {24_000: 25, 8_000: 25, 2_000: 10, 50: 1}
+QUERIES = {12_000: 25, 4_000: 25, 1_000: 10, 50: 1}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ async def tenants(services, owner_url, settings):
         for size, count in SIZES.items():
             for _ in range(count):
                 tenant = await new_tenant(services.database)
-                while size == 8_000 and partition(connection, tenant) != partition(connection, made[24_000][0][0]):
+                while size == 4_000 and partition(connection, tenant) != partition(connection, made[12_000][0][0]):
                     tenant = await new_tenant(services.database)
                 vectors = clustered(rng, size, max(2, size // 100))
                 made[size].append((tenant, vectors, load(connection, tenant, vectors)))
@@ -92,7 +92,7 @@ def load(connection: psycopg.Connection, tenant: int, vectors: np.ndarray) -> li
 def store(request, tmp_path):
     if request.param == "pgvector":
         return PgvectorStore(SPACE)
-    return faiss_store(tmp_path, ivf_from=20_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
+    return faiss_store(tmp_path, ivf_from=10_000 if request.param == "faiss with lists" else 10**9, file_from=10**9)
 
 
 @pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.01, 0.001])
@@ -120,16 +120,16 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
 
 
 async def test_a_tenant_in_a_crowd_is_searched_through_the_index_too(services, tenants):
-    (tenant, vectors, _), *_ = tenants[8_000]
+    (tenant, vectors, _), *_ = tenants[4_000]
     async with services.database.snapshot(tenant) as snapshot:
         plans = await explained(snapshot, PgvectorStore(SPACE), tenant, vectors[0], None)
     assert re.search(rf"Index Scan using {table(SPACE)}_\d+_embedding_idx", plans[-1])
 
 
 async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenants, store, monkeypatch):
-    """Ten chunks of 24,000, wherever they are, if nobody noticed that the filter is narrow."""
+    """Ten chunks of 12,000, wherever they are, if nobody noticed that the filter is narrow."""
     monkeypatch.setattr(pgvector, "EXACT_UP_TO_MATCHING", 0)
-    (tenant, vectors, chunks), *_ = tenants[24_000]
+    (tenant, vectors, chunks), *_ = tenants[12_000]
     where = Compares(Metadata("n"), "lt", 1)
     for query in vectors[1000:1005]:
         hits = await search(services.database, store, tenant, query, 10, where)
@@ -138,9 +138,9 @@ async def test_what_an_approximate_scan_does_not_reach_is_found(services, tenant
 
 async def test_the_plans_are_the_ones_meant(services, tenants):
     """One partition, through the HNSW index; with a narrow filter through the documents' index, never through all."""
-    (tenant, vectors, _), *_ = tenants[24_000]
+    (tenant, vectors, _), *_ = tenants[12_000]
     store = PgvectorStore(SPACE)
-    wide = Compares(Metadata("n"), "lt", 2_200)
+    wide = Compares(Metadata("n"), "lt", 1_100)
     narrow = Compares(Metadata("n"), "lt", 5)
     plans = {}
     for name, where in {"all": None, "wide": wide, "narrow": narrow}.items():

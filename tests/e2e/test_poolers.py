@@ -21,7 +21,6 @@ from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
 from app.up.engine import ENGINE_ENVIRONMENT
 from app.up.environments import ROOT
-from tests.e2e.pooler_models import write_models
 from tests.stack import free_port, start_stack, stop_stack
 
 READY_WITHIN_S = 300
@@ -42,6 +41,8 @@ def _asked_for(pytestconfig):
 
 @pytest.fixture(scope="module")
 def made(models, scratch):
+    from tests.e2e.pooler_models import write_models  # torch takes seconds
+
     return write_models(scratch / "poolers", packaged_folder(models))
 
 

@@ -13,7 +13,6 @@ import pytest
 from app.settings import Settings
 from ingest.cleanup import remove_noted
 from tests.conftest import home_with, with_database
-from tests.ingest.tune import tiny
 from tests.scripted import Script
 from tests.stack import ADMIN_KEY
 from tests.upgrade.restoring import DUMP, Upgraded, holds, restore_database, restore_home, upgraded
@@ -46,6 +45,8 @@ DOCUMENTS = {"library": LIBRARY, "archive": ARCHIVE}
 async def opened(postgres, scratch, models) -> AsyncIterator[Upgraded]:
     name = f"upgrade_{secrets.token_hex(4)}"
     url = with_database(postgres.owner_url, name)
+    from tests.ingest.tune import tiny  # torch takes seconds, which collecting need not wait for
+
     base, home = tiny.make(scratch / f"base-of-{name}"), home_with(models, scratch / name)
     script = await Script(replies=REPLIES, said=Said()).start()
     with psycopg.connect(postgres.owner_url, autocommit=True) as connection:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
-import sentence_transformers
-import torch
 
 from app.embedding import open_encoder
 from app.embedding.device import choose_device
@@ -15,7 +15,13 @@ from app.settings import Settings
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch):
+def torch():
+    """Imported here: collecting the tests need not wait seconds for it."""
+    return importlib.import_module("torch")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, torch):
     def has(*, bfloat16: bool) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(
@@ -39,7 +45,7 @@ class Noted:
 
     def encode(self, texts: list[str], *, batch_size: int, show_progress_bar: bool) -> np.ndarray:
         if self.full:
-            raise torch.OutOfMemoryError
+            raise importlib.import_module("torch").OutOfMemoryError
         self.batches.append(batch_size)
         return np.array([[3.0, 4.0]] * len(texts), np.float32)
 
@@ -51,17 +57,17 @@ class Noted:
 @pytest.fixture
 def noted(monkeypatch: pytest.MonkeyPatch):
     for name in ("SentenceTransformer", "CrossEncoder"):
-        monkeypatch.setattr(sentence_transformers, name, Noted)
+        monkeypatch.setattr(f"sentence_transformers.{name}", Noted)
 
 
-def test_without_a_gpu_it_is_the_cpu_in_float32_and_few_at_a_time():
+def test_without_a_gpu_it_is_the_cpu_in_float32_and_few_at_a_time(torch):
     chosen = choose_device(Settings())
     assert (chosen.name, chosen.dtype, chosen.batch) == ("cpu", torch.float32, 8)
     with pytest.raises(NotConfigured, match="KYUJANG_EMBED_DEVICE=gpu"):
         choose_device(Settings(embed_device="gpu"))
 
 
-def test_a_gpu_computes_many_at_a_time_in_bfloat16_if_it_can(gpu):
+def test_a_gpu_computes_many_at_a_time_in_bfloat16_if_it_can(gpu, torch):
     gpu(bfloat16=True)
     chosen = choose_device(Settings())
     assert (chosen.name, chosen.dtype, chosen.batch) == ("cuda", torch.bfloat16, 128)
@@ -72,7 +78,7 @@ def test_a_gpu_computes_many_at_a_time_in_bfloat16_if_it_can(gpu):
     assert choose_device(Settings()).dtype == torch.float32
 
 
-async def test_embedder_and_reranker_are_opened_and_called_so(gpu, noted):
+async def test_embedder_and_reranker_are_opened_and_called_so(gpu, noted, torch):
     gpu(bfloat16=True)
     encoder = open_encoder(Settings(embedder="BAAI/bge-m3"))
     assert encoder.passages_at_once == 128
@@ -93,7 +99,7 @@ def test_a_full_card_says_what_to_set(gpu, noted):
         encoder.encode(["a"], "passage")
 
 
-def test_bfloat16_gives_the_same_vectors_of_length_one(monkeypatch: pytest.MonkeyPatch):
+def test_bfloat16_gives_the_same_vectors_of_length_one(monkeypatch: pytest.MonkeyPatch, torch):
     """MiniLM in both, on the CPU."""
     texts = ["The hall was built in 1776.", "A lantern hung over the gate.", "x"]
     exact = open_encoder(Settings(embedder="minilm"))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ingest.tune.tiny import make
-
 
 @pytest.fixture(scope="session")
 def tiny_model(scratch: Path) -> Path:
+    # Here, so that collecting the tests need not wait seconds for torch.
+    from tests.ingest.tune.tiny import make
+
     return make(scratch / "tiny-model")
