@@ -13,7 +13,7 @@ from pathlib import Path
 from app.adapters import activation
 from app.errors import Unavailable
 from app.services import Services
-from app.storage import removals
+from app.storage import removals, tenant_deletions
 from app.storage.adapter_archives import is_archive
 from app.storage.job_removal import remove_finished_jobs
 from app.storage.removals import RemovalsHeld
@@ -108,7 +108,9 @@ def _folder(blob: str) -> str:
 
 
 async def sweep_jobs(services: Services) -> int:
-    """Remove jobs that have ended KYUJANG_JOBS_KEPT_DAYS ago; return how many."""
+    """Remove jobs that have ended KYUJANG_JOBS_KEPT_DAYS ago, and what is told of tenants deleted then; return how many
+    jobs."""
+    await tenant_deletions.remove_finished(services.database, older_than_days=services.settings.jobs_kept_days)
     gone = 0
     for tenant in await tenant_numbers(services.database):
         days = services.settings.jobs_kept_days

@@ -179,6 +179,12 @@ async def worker(services: Services) -> AsyncIterator[None]:
         await task
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion of a tenant need not wait for what had begun."""
+    monkeypatch.setattr("ingest.tenant_deletion.SETTLED_S", -60)
+
+
 NewTenant = Callable[..., Awaitable[httpx.AsyncClient]]
 
 

@@ -14,7 +14,7 @@ from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion, Published
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.removals import NULL_IF_HELD, unless_held
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, is_kept
 
 Action = Literal["activate", "deactivate", "rollback"]
 AUTO, NONE = "auto", "none"
@@ -114,13 +114,13 @@ async def desired(database: Database) -> list[Published]:
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             select v.tenant_id, v.engine_name, encode(v.digest, 'hex') as digest from (
                 select distinct on (tenant_id) tenant_id, name, version from adapter_activations
                 order by tenant_id, seq desc
             ) f join adapter_versions v using (tenant_id, name, version)
-            where v.deleted_at is null and v.status = 'ready' order by v.tenant_id
-            """,
+            where v.deleted_at is null and v.status = 'ready' and {is_kept("v.tenant_id")} order by v.tenant_id
+            """,  # noqa: S608 - a constant
         )
     return [Published(*row.values()) for row in rows]
 
@@ -130,10 +130,11 @@ async def proved(database: Database, engine_name: str) -> tuple[Published, dict[
     async with database.operator() as connection:
         row = await fetch_one(
             connection,
-            """
+            f"""
             select tenant_id, encode(digest, 'hex') as digest, proof from adapter_versions
             where engine_name = %(name)s and status = 'ready' and deleted_at is null and proof is not null
-            """,
+              and {is_kept("adapter_versions.tenant_id")}
+            """,  # noqa: S608 - a constant
             {"name": engine_name},
         )
     return (Published(row["tenant_id"], engine_name, row["digest"]), row["proof"]) if row else None
@@ -163,10 +164,11 @@ async def of_use(database: Database, names: Sequence[str]) -> set[str]:
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             select engine_name from adapter_versions
             where engine_name = any(%(names)s) and deleted_at is null and status not in ('rejected', 'failed')
-            """,
+              and {is_kept("adapter_versions.tenant_id")}
+            """,  # noqa: S608 - a constant
             {"names": list(names)},
         )
     return {row["engine_name"] for row in rows}

@@ -22,6 +22,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.storage.database import Database
 from app.storage.object_storage import Damaged, ObjectStorage, StorageUnavailable
+from app.storage.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.adapters")
 
@@ -29,6 +30,21 @@ EVERY_S = 15
 CANARY_TOKENS = 3
 # What app/adapters/registry.py makes; an operator may have given the engine others.
 OURS = re.compile(r"t[0-9]+--")
+
+
+async def unload_tenant(engine: Engine, tenant: TenantNumber) -> None:
+    """Unload a deleted tenant's adapters from every replica. Raises EngineUnavailable if one does not answer: what it
+    has loaded, and may read again from the files, is not known then."""
+    faults = []
+    for replica in engine.all_replicas:
+        try:
+            for name in await replica.listed_adapters():
+                if name.startswith(f"t{tenant}--"):
+                    await replica.adapters.unload(name, "deleted")
+        except EngineUnavailable as error:
+            faults.append(f"{replica.address}: {error.detail}")
+    if faults:
+        raise EngineUnavailable("; ".join(faults))
 
 
 class AdapterReconciler:

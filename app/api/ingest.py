@@ -14,7 +14,7 @@ from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.json_bodies import LARGE_BODY_BYTES, checked_body
 from app.api.schemas import IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
-from app.errors import InvalidInput, TooManyRequests, UnsupportedMediaType
+from app.errors import InvalidInput, NotFound, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import job_creation, jobs
@@ -83,7 +83,7 @@ async def _accept(
     try:
         most = services.settings.tenant_documents
         job, new = await job_creation.create_job(services.database, tenant, uploads, request, most=most)
-    except (InvalidInput, TooManyRequests):
+    except (InvalidInput, NotFound, TooManyRequests):
         await services.blobs.discard(needless)
         raise
     if not new:

@@ -11,6 +11,7 @@ from app.api.times import parse_time
 from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
+from app.storage.tenant_deletions import Status as DeletionStatus
 from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
 MAX_INPUT_CHARACTERS = 20_000
@@ -158,6 +159,31 @@ class TenantOut(BaseModel):
     name: str
     chunks: int
     created_at: datetime
+
+
+class DeletedOut(BaseModel):
+    """So far; at the end all there was. `files` and `bytes`: uploads and adapters."""
+
+    documents: int
+    chunks: int
+    files: int
+    bytes: int
+    prompts: int
+    adapters: int
+    jobs: int
+    keys: int
+
+
+class DeletionOut(BaseModel):
+    """`tenant` is the id that it had."""
+
+    id: str
+    tenant: str
+    status: DeletionStatus
+    waiting_for: str | None = Field(description="What has to end first, such as a backup that holds the files")
+    created_at: datetime
+    finished_at: datetime | None
+    deleted: DeletedOut
 
 
 class KeyBody(Body):

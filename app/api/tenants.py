@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
-from app.api.schemas import KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
-from app.storage import tenants
+from app.api.schemas import DeletionOut, KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
+from app.errors import NotFound
+from app.storage import tenant_deletions, tenants
 
 router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], dependencies=[Depends(OperatorKey())])
 
@@ -34,12 +35,20 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
     )
 
 
-@router.delete("/{tenant_id}", status_code=204)
-async def delete_tenant(tenant_id: str, services: ServicesDep) -> None:
-    """Delete a tenant with its keys, documents, jobs and files; those of its adapters go after
-    `KYUJANG_ADAPTER_GRACE_H`."""
-    number = await tenants.delete_tenant(services.database, tenant_id)
-    await services.spaces.forget(number)
+@router.delete("/{tenant_id}", status_code=202)
+async def delete_tenant(tenant_id: str, services: ServicesDep, response: Response) -> DeletionOut:
+    """Delete a tenant with all it has. Its keys open nothing from now on; `GET /tenants/{id}/deletion` shows when the
+    rest is gone, and the same request gives the same deletion until then."""
+    deletion = await tenant_deletions.accept(services.database, _slug(tenant_id))
+    response.headers["Location"] = f"/tenants/{deletion.tenant}/deletion"
+    return DeletionOut.model_validate(deletion, from_attributes=True)
+
+
+@router.get("/{tenant_id}/deletion")
+async def get_deletion(tenant_id: str, services: ServicesDep) -> DeletionOut:
+    """Show how far the deletion of a tenant is, and what was deleted; for `KYUJANG_JOBS_KEPT_DAYS` after its end."""
+    deletion = await tenant_deletions.newest(services.database, _slug(tenant_id))
+    return DeletionOut.model_validate(deletion, from_attributes=True)
 
 
 @router.post("/{tenant_id}/keys", status_code=201)
@@ -68,3 +77,9 @@ async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dic
 async def revoke_key(tenant_id: str, key_id: str, services: ServicesDep) -> None:
     """Revoke a key. It is refused from the very next request."""
     await tenants.revoke_key(services.database, tenant_id, key_id)
+
+
+def _slug(tenant_id: str) -> str:
+    if not tenants.SLUG.fullmatch(tenant_id):
+        raise NotFound
+    return tenant_id

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from typing import Any
 
 import httpx
 
 from app.cli import tenant_export
-from app.cli.client import call, list_all, open_client
+from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
 from app.settings import Settings
@@ -21,9 +23,10 @@ def add_commands(commands: Any) -> None:
     add.add_argument("id", help="the tenant's id")
     add.add_argument("--name", help="its name for people; by default its id")
     add_remote_command(tenant, "list", "list all tenants", _list_tenants)
-    words = "delete a tenant with everything it has; its adapters' files go after KYUJANG_ADAPTER_GRACE_H"
+    words = "delete a tenant with everything it has, and wait until it is gone"
     delete = add_remote_command(tenant, "delete", words, _delete_tenant)
     delete.add_argument("id", help="the tenant's id")
+    delete.add_argument("--no-wait", action="store_true", help="do not wait: end as soon as it is accepted")
     tenant_export.add_commands(tenant)
 
     key = add_group(commands, "key", "manage a tenant's keys, with the operator's key")
@@ -54,7 +57,14 @@ def _list_tenants(settings: Settings, options: argparse.Namespace) -> int:
 
 def _delete_tenant(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
-        call(client, "DELETE", f"/tenants/{options.id}")
+        deletion, said = call(client, "DELETE", f"/tenants/{options.id}"), None
+        while deletion["finished_at"] is None and not options.no_wait:
+            if deletion["waiting_for"] not in (None, said):
+                say(said := deletion["waiting_for"], file=sys.stderr)
+            time.sleep(POLL_S)
+            deletion = call(client, "GET", f"/tenants/{options.id}/deletion")
+    counts = ", ".join(f"{what} {count}" for what, count in deletion["deleted"].items())
+    say(f"{deletion['tenant']}\t{deletion['status']}\t{counts}")
     return 0
 
 

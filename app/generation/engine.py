@@ -48,6 +48,11 @@ class Engine:
         return {each.name: each.reason for each in several}
 
     @property
+    def all_replicas(self) -> list[EngineReplica]:
+        """Those that work and those that do not."""
+        return [each.replica for each in self._replicas]
+
+    @property
     def starting(self) -> bool:
         """Whether no replica has been reached since this process started."""
         return all(each.starting for each in self._replicas)

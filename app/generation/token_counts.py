@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -13,11 +14,11 @@ class TokenCounts:
     def __init__(self, ask: Callable[[str, str], Awaitable[int]]) -> None:
         """`ask` is given the model's name and the text."""
         self._ask = ask
-        # Least recently used first.
-        self._known: OrderedDict[tuple[str, str], int] = OrderedDict()
+        # Least recently used first. By their hashes: a deleted tenant's texts must not stay here.
+        self._known: OrderedDict[tuple[str, bytes], int] = OrderedDict()
 
     async def of(self, model: str, text: str) -> int:
-        key = (model, text)
+        key = (model, hashlib.sha256(text.encode()).digest())
         if key not in self._known:
             self._known[key] = await self._ask(model, text)
             if len(self._known) > MAX_ENTRIES:

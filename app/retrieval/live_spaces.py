@@ -20,6 +20,7 @@ from app.storage.database import Database, connection_of
 from app.storage.snapshot import Snapshot
 from app.storage.spaces import Space, active_number, spaces
 from app.storage.tenancy import TenantNumber
+from app.storage.tenant_deletions import deleted_tenants
 
 log = logging.getLogger("kyujang.spaces")
 
@@ -52,6 +53,7 @@ class OpenSpaces:
         self._open = {current.number: current}
         self._closing: set[int] = set()
         self._refreshing = asyncio.Lock()
+        self._forgotten: set[TenantNumber] = set()
         self.current = current
         self.stale_reason: str | None = None
         """Why this process still searches a space that is no longer the active one, or None."""
@@ -89,16 +91,25 @@ class OpenSpaces:
             self._closing = unwanted - self._closing
 
     async def watch(self) -> None:
-        """Refresh every few seconds until cancelled."""
+        """Refresh every few seconds until cancelled, and forget deleted tenants."""
         while True:
             await asyncio.sleep(POLL_S)
             try:
+                await self.forget_deleted()
                 await self.refresh(include_building=True)
             except KyujangError as error:
                 log.warning("the embedding spaces could not be read", extra={"cause": error.detail})
 
+    async def forget_deleted(self) -> None:
+        """Forget the tenants that are deleted, whichever process deletes them; until it is done, again and again."""
+        for tenant, gone in await deleted_tenants(self._database):
+            if tenant not in self._forgotten:
+                await self.forget(tenant)
+                if gone:
+                    self._forgotten.add(tenant)
+
     async def forget(self, tenant: TenantNumber) -> None:
-        """Remove what is kept of a deleted tenant outside the database."""
+        """Remove what this process and its files keep of a tenant outside the database."""
         for space in self._open.values():
             await space.store.forget(tenant)
 

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -99,7 +99,8 @@ class FolderBlobs:
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
             if path.endswith("/"):
-                shutil.rmtree(self.locate(path), ignore_errors=True)
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(self.locate(path))
             else:
                 self.locate(path).unlink(missing_ok=True)
 

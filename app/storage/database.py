@@ -14,7 +14,7 @@ from pgvector.psycopg import register_vector_async
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from app.errors import DatabaseUnavailable, NotConfigured
+from app.errors import DatabaseUnavailable, NotConfigured, NotFound
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
 from app.turns import Slots
@@ -26,6 +26,8 @@ TRUSTED_S = 1
 WAIT_S = 10
 # Kept for what belongs to no tenant: keys are looked up with them, so that no tenant's work keeps another out.
 FOR_OPERATOR = 2
+# How PostgreSQL calls the foreign key of a table's tenant_id alone.
+OF_A_TENANT = "_tenant_id_fkey"
 TOO_LONG = (
     psycopg.errors.QueryCanceled,
     psycopg.errors.LockNotAvailable,
@@ -144,6 +146,10 @@ class Database:
                 connection = await held.enter_async_context(self._pool.connection())
                 await connection.execute(begin.encode())
                 yield connection
+        except psycopg.errors.ForeignKeyViolation as error:
+            if (error.diag.constraint_name or "").endswith(OF_A_TENANT):
+                raise NotFound("This tenant has been deleted.") from error
+            raise
         except TOO_LONG as error:
             raise DatabaseUnavailable("The database takes longer than a request may wait for it.") from error
         except (psycopg.OperationalError, PoolTimeout) as error:
@@ -191,6 +197,11 @@ def connection_of(snapshot: Snapshot) -> Connection:
 async def continue_as(connection: Connection, tenant: TenantNumber) -> None:
     """Let the rest of this transaction, which operator() opened, see this tenant's rows alone."""
     await connection.execute(f"set local role none; set local app.tenant = '{tenant:d}'".encode())
+
+
+async def continue_as_operator(connection: Connection) -> None:
+    """Let the rest of this transaction, which transaction() opened, be as one of operator()."""
+    await connection.execute(f"set local role {OPERATOR}".encode())
 
 
 async def without_time_limits(connection: Connection) -> None:

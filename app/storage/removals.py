@@ -67,6 +67,21 @@ async def finish(database: Database, done: Collection[Removal]) -> None:
         )
 
 
+async def are_left(database: Database, tenant: TenantNumber) -> bool:
+    query = "select exists (select from removals where tenant_id = %(tenant)s) as left_over"
+    async with database.operator() as connection:
+        row = await fetch_one(connection, query, {"tenant": tenant})
+    return bool(row and row["left_over"])
+
+
+async def refuse_while_held(database: Database) -> None:
+    """Raises RemovalsHeld. What is deleted by now, no later backup names."""
+    async with database.operator() as connection:
+        row = await fetch_one(connection, f"select {HELD} as held")
+    if row and row["held"]:
+        raise RemovalsHeld
+
+
 async def needed_blobs(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> set[str]:
     """Return those of `blobs` that a document has, or that an unfinished upload or an unchecked adapter needs.
 

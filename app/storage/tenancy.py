@@ -6,3 +6,9 @@ from typing import NewType
 
 # tenants.id. Not the slug, which callers know; and a type of its own, so that no top_k or version is passed for it.
 TenantNumber = NewType("TenantNumber", int)
+
+
+def is_kept(column: str) -> str:
+    """Return SQL for the operator's role: whether the tenant of this column, named with its table, is not being
+    deleted."""
+    return f"not exists (select from tenant_deletions gone where gone.tenant_id = {column})"

@@ -1,4 +1,5 @@
-"""Create, list and delete tenants and their API keys; authenticate by key."""
+"""Create and list tenants and their API keys; authenticate by key. One that is being deleted is none any more
+(app/storage/tenant_deletions.py)."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from app.errors import Conflict, NotFound, Unauthorized
-from app.storage.database import Database, fetch_all, fetch_one, without_time_limits
+from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, is_kept
+from app.storage.tenant_deletions import unfinished
 
 Scope = Literal["query", "read", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -83,10 +85,10 @@ async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.expires_at <= now() as expired
-            from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s)
-            """,
+            from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
+            """,  # noqa: S608 - a constant
             {"ids": list(ids)},
         )
     return {row["id"]: row for row in rows}
@@ -106,8 +108,9 @@ async def tenant_by_slug(database: Database, slug: str) -> Tenant:
     """Return a tenant with every scope, for the loopback default and for commands. Raises NotFound."""
     if not SLUG.fullmatch(slug):
         raise NotFound
+    query = f"select id from tenants where slug = %(slug)s and {is_kept('tenants.id')}"  # noqa: S608 - a constant
     async with database.operator() as connection:
-        row = await fetch_one(connection, "select id from tenants where slug = %(slug)s", {"slug": slug})
+        row = await fetch_one(connection, query, {"slug": slug})
     if row is None:
         raise NotFound(f"There is no tenant {slug!r}.")
     return Tenant(row["id"], slug, frozenset(SCOPES))
@@ -116,12 +119,13 @@ async def tenant_by_slug(database: Database, slug: str) -> Tenant:
 async def create_tenant(
     database: Database, slug: str, name: str, request: Idempotency | None = None
 ) -> tuple[TenantRecord, bool]:
-    """Return the tenant. False if `request` has made it before."""
+    """Return the tenant. False if `request` has made it before. Raises Conflict if the id is in use."""
     key = {"slug": slug, "name": name}
     try:
         async with database.operator() as connection:
             new = await made_before(connection, request) is None
             if new:
+                await _refuse_until_deleted(connection, slug)
                 query = "insert into tenants (slug, name) values (%(slug)s, %(name)s) returning *"
             else:
                 query = "select * from tenants where slug = %(slug)s"
@@ -134,34 +138,31 @@ async def create_tenant(
     return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]), new
 
 
+async def _refuse_until_deleted(connection: Connection, slug: str) -> None:
+    if deletion := await unfinished(connection, slug):
+        raise Conflict(
+            f"The tenant {slug!r} is being deleted ({deletion}). Another one of this id can be made when that has "
+            f"ended: see GET /tenants/{slug}/deletion."
+        )
+
+
 async def list_tenants(database: Database, *, limit: int, after: str | None) -> list[TenantRecord]:
     async with database.operator() as connection:
         rows = await fetch_all(
             connection,
-            """
+            f"""
             select slug, name, chunk_count, created_at from tenants
-            where slug > %(after)s order by slug limit %(limit)s
-            """,
+            where slug > %(after)s and {is_kept("tenants.id")} order by slug limit %(limit)s
+            """,  # noqa: S608 - a constant
             {"after": after or "", "limit": limit},
         )
     return [TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]) for row in rows]
 
 
 async def tenant_numbers(database: Database) -> set[TenantNumber]:
+    query = f"select id from tenants where {is_kept('tenants.id')}"  # noqa: S608 - a constant
     async with database.operator() as connection:
-        return {row["id"] for row in await fetch_all(connection, "select id from tenants")}
-
-
-async def delete_tenant(database: Database, slug: str) -> TenantNumber:
-    """Delete a tenant and all its rows; return its number, which names its blob folder. Raises NotFound."""
-    await tenant_by_slug(database, slug)
-    async with database.operator() as connection:
-        await without_time_limits(connection)
-        row = await fetch_one(connection, "delete from tenants where slug = %(slug)s returning id", {"slug": slug})
-    if row is None:
-        raise NotFound
-    number: TenantNumber = row["id"]
-    return number
+        return {row["id"] for row in await fetch_all(connection, query)}
 
 
 async def create_key(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.storage.tenancy import is_kept
+
 # A document up to this size can have the lane that larger ones leave free. Migration 0011 names it, too.
 SMALL_BYTES = 256 << 10
 
@@ -37,7 +39,7 @@ with recursive waiting (tenant_id) as (
 ), next as (
     select i.tenant_id, i.job_id, i.n
     from (select w.tenant_id from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = %(kind)s
-          where w.tenant_id <> all(%(without)s::integer[])
+          where w.tenant_id <> all(%(without)s::integer[]) and {is_kept("w.tenant_id")}
           order by t.at nulls first, w.tenant_id) w
     cross join lateral (
         select i.tenant_id, i.job_id, i.n from job_items i

@@ -13,8 +13,9 @@ from app.retrieval.match import Hit, Match
 from app.storage import changelog, documents, spaces
 from app.storage.database import Database, PostgresSnapshot, fetch_all
 from app.storage.tenancy import TenantNumber
-from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
+from app.storage.tenants import create_tenant, tenant_by_slug
 from tests.contract.corpus import SPACE, Document
+from tests.deleting import without_rows
 
 
 class PostgresCorpus:
@@ -29,7 +30,7 @@ class PostgresCorpus:
         return number
 
     async def delete_tenant(self, tenant: TenantNumber) -> None:
-        assert await delete_tenant(self._database, self._slugs[tenant]) == tenant
+        assert await without_rows(self._database, self._slugs[tenant]) == tenant
 
     async def put(self, tenant: TenantNumber, *there: Document) -> dict[str, list[int]]:
         return await put(self._database, tenant, *there)

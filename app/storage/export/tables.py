@@ -107,6 +107,7 @@ LEFT_OUT = {
     "job_turns": "whose turn it is among the tenants of an installation",
     "idempotency_keys": "of requests to the installation that the tenant leaves, for a day",
     "operator_requests": "of the operator's requests, for a day",
+    "tenant_deletions": "of tenants that the installation deletes",
     "removals": "files that the installation is about to remove",
     "removal_holds": "what holds that up",
     "embedding_spaces": "the manifest names the model",

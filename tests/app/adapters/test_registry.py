@@ -15,8 +15,9 @@ from app.adapters.version import Check
 from app.errors import InvalidInput, NotFound
 from app.storage import jobs
 from app.storage.idempotency import Idempotency
-from app.storage.tenants import create_tenant, delete_tenant, tenant_by_slug
+from app.storage.tenants import create_tenant, tenant_by_slug
 from tests.app.adapters.versions import blob, in_force, made, resolve
+from tests.deleting import without_rows
 
 
 async def test_a_version_begins_with_its_check(database, tenant, owner_url):
@@ -150,5 +151,5 @@ async def test_a_deleted_tenant_takes_all_along(database):
     await activation.activate(database, number, "tone", 1)
     await activation.deactivate(database, number)
     await activation.rollback(database, number)
-    await delete_tenant(database, record.id)
+    await without_rows(database, record.id)
     assert number not in {each.tenant for each in await activation.desired(database)}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from app.api import job_streams, sse
 from app.storage import jobs
 from ingest.jobs import queue
 from tests.conftest import ADMIN_KEY, NewTenant
+from tests.deleting import without_rows
 from tests.ingest.working import Worker
 
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -70,29 +73,31 @@ async def test_a_quiet_stream_has_a_heartbeat(new_tenant: NewTenant, monkeypatch
     assert "\n: still there\n" in (await stream).text
 
 
-async def test_a_stream_ends_with_its_key(new_tenant: NewTenant, anonymous, monkeypatch):
+@pytest.mark.parametrize("ended", ["key", "tenant"])
+async def test_a_stream_ends_with_its_key_or_its_tenant(new_tenant: NewTenant, anonymous, services, monkeypatch, ended):
     """Also one that has something to say all the time."""
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.3)
-    client = await new_tenant("revoked-stream")
+    client = await new_tenant(f"stream-{ended}")
     key = client.headers["authorization"].split("_")[1]
     job = await accept(client)
     streams = [asyncio.create_task(client.get(f"/jobs/{job}/events")) for _ in range(2)]
     await asyncio.sleep(1)
     assert not any(stream.done() for stream in streams)
-    assert (await anonymous.delete(f"/tenants/revoked-stream/keys/{key}", headers=OPERATOR)).status_code == 204
+    path = f"/tenants/stream-{ended}" + (f"/keys/{key}" if ended == "key" else "")
+    assert (await anonymous.delete(path, headers=OPERATOR)).is_success
     async with asyncio.timeout(20):
         for stream in streams:
             name, _, said = parsed((await stream).text)[-1]
             assert (name, said["status"]) == ("error", 401)
-    assert (await anonymous.delete("/tenants/revoked-stream", headers=OPERATOR)).status_code == 204
+    await without_rows(services.database, f"stream-{ended}")
 
 
-async def test_what_goes_wrong_on_the_way_is_the_last_event(new_tenant: NewTenant, anonymous):
+async def test_what_goes_wrong_on_the_way_is_the_last_event(new_tenant: NewTenant, services):
     client = await new_tenant("ends-early")
     job = await accept(client)
     stream = asyncio.create_task(client.get(f"/jobs/{job}/events"))
     await asyncio.sleep(0.5)
-    assert (await anonymous.delete("/tenants/ends-early", headers=OPERATOR)).status_code == 204
+    await without_rows(services.database, "ends-early")
     name, _, problem = parsed((await stream).text)[-1]
     assert name == "error"
     assert (problem["status"], problem["code"]) == (404, "not_found")

@@ -6,12 +6,12 @@ from datetime import datetime
 import psycopg
 import pytest
 
-from ingest.cleanup import remove_noted
 from tests.conftest import ADMIN_KEY, ingest_text
+from tests.deleting import worked_off
 
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker", "settled")
 
 
 async def test_the_life_of_a_tenant(anonymous, services, owner_url):
@@ -24,11 +24,11 @@ async def test_the_life_of_a_tenant(anonymous, services, owner_url):
         await ingest_text(anonymous, "Acme makes anvils.")
         assert (await anonymous.get("/documents")).json()["data"][0]["chunks"] == 1
         folders = list(services.settings.blobs.iterdir())
-        assert (await anonymous.delete("/tenants/acme", headers=OPERATOR)).status_code == 204
+        assert (await anonymous.delete("/tenants/acme", headers=OPERATOR)).status_code == 202
         assert (await anonymous.get("/documents")).status_code == 401
     finally:
         del anonymous.headers["Authorization"]
-    await remove_noted(services)
+    await worked_off(services, "acme")
     assert [folder for folder in folders if folder.exists()] == []
     with psycopg.connect(owner_url) as connection:
         left = connection.execute("select count(*) from chunks where content like 'Acme%'").fetchone()

@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app.errors import DatabaseUnavailable, NotConfigured
+from app.errors import DatabaseUnavailable, NotConfigured, NotFound
 from app.services import Services
 from app.settings import Settings
 from app.storage import database as pool
+from app.storage import tenant_deletions
 from app.storage.database import Database, RequestLimits, fetch_one, without_time_limits
-from app.storage.tenants import authenticate, create_tenant, delete_tenant, tenant_by_slug
+from app.storage.tenants import authenticate, create_tenant, tenant_by_slug
 from tests.app.storage.tables import tables_of_tenants
 from tests.conftest import ingest_text
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 TENANT_TABLES = ("api_keys", "documents", "chunks", "jobs", "job_items", "staged_chunks", "prompts", "adapter_versions")
 
 # What the service's role may not read at all.
-CLOSED = {"api_keys", "operator_requests", "removals", "job_turns"}
+CLOSED = {"api_keys", "operator_requests", "removals", "job_turns", "tenant_deletions"}
 # By the name of the column, else by its type.
 MADE_UP = {
     "action": "deactivate", "kind": "ingest", "state": "queued", "timestamp with time zone": "2026-01-01T00:00:00Z",
@@ -227,20 +228,14 @@ async def test_limits_are_the_transaction_s_not_the_role_s(bound, services, numb
     assert [next(iter(each.values())) for each in shown] == ["0", "0"]
 
 
-async def test_a_tenant_is_deleted_however_long_it_takes(bound, owner_url):
+async def test_the_deletion_of_a_tenant_is_accepted_at_once_whatever_is_stored_meanwhile(bound, services):
     await create_tenant(bound, "large", "Large")
-    with psycopg.connect(owner_url, autocommit=True) as connection:
-        connection.execute(
-            """
-            create function take_time() returns trigger language plpgsql as
-                $$ begin perform pg_sleep(0.5); return old; end $$;
-            create trigger slow before delete on tenants for each row execute function take_time()
-            """
-        )
-        try:
-            await delete_tenant(bound, "large")
-        finally:
-            connection.execute("drop trigger slow on tenants; drop function take_time")
+    number = (await tenant_by_slug(bound, "large")).number
+    async with services.database.transaction(number) as storing:
+        await storing.execute("select from tenants where id = %s for no key update", [number])
+        assert (await tenant_deletions.accept(bound, "large")).status == "queued"
+    with pytest.raises(NotFound):
+        await tenant_by_slug(bound, "large")
 
 
 async def test_who_waits_for_a_connection_and_leaves_holds_none(bound, numbers):

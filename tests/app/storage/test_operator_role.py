@@ -23,7 +23,18 @@ OPERATOR_READS = {
     },
     "job_turns": {"*"},
     "removals": {"*"},
-    "adapter_versions": {"tenant_id", "name", "version", "engine_name", "status", "proof", "published", "deleted_at"},
+    "tenant_deletions": {"*"},
+    "adapter_versions": {
+        "tenant_id",
+        "name",
+        "version",
+        "engine_name",
+        "status",
+        "proof",
+        "published",
+        "deleted_at",
+        "digest",
+    },
     "adapter_activations": {"tenant_id", "seq", "name", "version"},
 }
 

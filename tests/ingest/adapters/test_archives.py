@@ -19,13 +19,13 @@ from app.metrics import Metrics
 from app.storage.object_storage import ObjectStorage
 from app.storage.peft_folder import CONFIG, FILES, WEIGHTS
 from app.storage.removals import RemovalsHeld
-from app.storage.tenants import delete_tenant
 from ingest.adapters import check_task
 from ingest.adapters.removal import sweep_archives
 from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.jobs.queue import LeaseLost
 from tests.app.fake_engine import FakeEngine, engine_guard, engine_of, fake_engines
+from tests.deleting import without_rows
 from tests.ingest.adapters.made import files, tar_gz, tensors
 from tests.s3 import new_bucket
 
@@ -191,7 +191,7 @@ async def test_a_deleted_tenants_archives_go(remote, number, engines, owner_url)
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("set role kyujang_operator")
         (slug,) = owner.execute("select slug from tenants where id = %s", [number]).fetchone()
-    await delete_tenant(remote.database, slug)
+    await without_rows(remote.database, slug)
     await remove_noted(remote)
     assert await archives(remote) == {}
 

@@ -1,0 +1,49 @@
+"""python -m app tenant delete, against the routes."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from app.__main__ import main
+from app.cli import tenants
+
+HELD = "A backup that is being made holds the files."
+
+
+def deletion(**said) -> dict:
+    unsaid = {"status": "running", "waiting_for": None, "finished_at": None, "deleted": {"documents": 0, "keys": 0}}
+    return {"id": "del_1", "tenant": "acme", **unsaid, **said}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The requests that a service was sent whose deletion waits for a backup and ends then."""
+    requests: list[str] = []
+    done = {"status": "succeeded", "finished_at": "2027-01-01T00:00:00Z", "deleted": {"documents": 3, "keys": 1}}
+    answers = [deletion(), deletion(waiting_for=HELD), deletion(waiting_for=HELD), deletion(**done)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(f"{request.method} {request.url.path}")
+        return httpx.Response(202 if request.method == "DELETE" else 200, json=answers.pop(0))
+
+    def open_client(*_, **__):
+        return httpx.Client(base_url="http://kyujang", transport=httpx.MockTransport(answer))
+
+    monkeypatch.setattr(tenants, "open_client", open_client)
+    monkeypatch.setattr(tenants, "POLL_S", 0)
+    return requests
+
+
+def test_a_deletion_is_waited_for_and_reported(asked, capsys):
+    assert main(["tenant", "delete", "acme", "--key", "operator"]) == 0
+    assert asked == ["DELETE /tenants/acme", *["GET /tenants/acme/deletion"] * 3]
+    printed = capsys.readouterr()
+    assert printed.out == "acme\tsucceeded\tdocuments 3, keys 1\n"
+    assert printed.err == f"{HELD}\n"
+
+
+def test_without_waiting_it_is_accepted(asked, capsys):
+    assert main(["tenant", "delete", "acme", "--key", "operator", "--no-wait"]) == 0
+    assert asked == ["DELETE /tenants/acme"]
+    assert capsys.readouterr().out.startswith("acme\trunning\t")
