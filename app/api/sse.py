@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.api.problems import HungUp, failure
+from app.errors import DatabaseUnavailable
 
 HEARTBEAT_S = 15
 # A proxy must pass each event on at once.
@@ -133,11 +134,15 @@ async def _lines(
 
 
 async def while_connected(request: Request, work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
-    """Cancel the work when the caller hangs up, so that nothing is generated in vain. Raises HungUp then."""
+    """Cancel the work when the caller hangs up, so that nothing is generated in vain. Raises HungUp then, and
+    Unauthorized soon after the caller's key is no longer valid: revoked, or its tenant is being deleted."""
     task = asyncio.ensure_future(work(*args, **options))
     hung_up = asyncio.ensure_future(_hung_up(request))
     try:
-        await asyncio.wait({task, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        while not (await asyncio.wait({task, hung_up}, timeout=HEARTBEAT_S, return_when="FIRST_COMPLETED"))[0]:
+            if request.state.check_key is not None:
+                with suppress(DatabaseUnavailable):
+                    await request.state.check_key()
         if task.done():
             return task.result()
         hung_up.result()

@@ -6,9 +6,13 @@ import asyncio
 import dataclasses
 import json
 
+import httpx
 import pytest
 
+from app.api import sse
 from app.main import create_app
+from app.storage import tenant_deletions
+from tests.conftest import NewTenant
 
 
 class Endless:
@@ -57,4 +61,24 @@ async def test_an_abandoned_search_ends(services, tenant, path, fields):
         pass
 
     await asyncio.wait_for(app(scope, receive, send), 20)
+    await asyncio.wait_for(retriever.ended.wait(), 20)
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": True}], ids=["query", "stream"])
+async def test_a_request_under_way_ends_with_its_tenant(services, new_tenant: NewTenant, monkeypatch, fields):
+    """A stream that has not begun, too."""
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.1)
+    slug, retriever = f"ends-{len(fields)}", Endless()
+    client = await new_tenant(slug)
+    with_retriever = dataclasses.replace(services, retriever=retriever)
+    app = create_app(services.settings, with_retriever)
+    app.state.services = with_retriever
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=client.headers) as asking:
+        answer = asyncio.create_task(asking.post("/query", json={"input": "Where?", **fields}))
+        await retriever.begun.wait()
+        await asyncio.sleep(0.3)
+        assert not answer.done()
+        await tenant_deletions.accept(services.database, slug)
+        assert (await asyncio.wait_for(answer, 20)).status_code == 401
     await asyncio.wait_for(retriever.ended.wait(), 20)
