@@ -56,8 +56,8 @@ POOLER_ALLOWED = frozenset(
         ("POST", "/v1/rerank"),
     }
 )
-# A version by the SHA-256 of its .tar: is it here, and here it is.
-ADAPTER = re.compile(r"(GET|PUT) /kyujang/adapters/([0-9a-f]{64})")
+# A version by the SHA-256 of its .tar: is it here, and here it is. Of a tenant that is deleted: what is here goes.
+ADAPTER = re.compile(r"(GET|PUT) /kyujang/adapters/([0-9a-f]{64})|(DELETE) /kyujang/adapters/(t[0-9]+)")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 LORA_ROUTES = frozenset({"/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
 # Longer than an answer takes: an engine that reads a removed file ends with all its requests.
@@ -88,7 +88,7 @@ class Guard:
         elif scope["path"] != "/health" and not self._has_key(scope):
             await _answer(send, 401, {"error": "a key is needed"})
         elif adapter is not None:
-            await self._adapters.respond(adapter[1], adapter[2], receive, send)
+            await self._adapters.respond(adapter[1] or adapter[3], adapter[2] or adapter[4], receive, send)
         elif scope["path"] in LORA_ROUTES:
             await self._adapters.watch(self._app, scope, receive, send)
         else:
@@ -118,6 +118,8 @@ class Adapters:
         self._loaded: dict[str, str] = {}
         """Digests by the engine's names."""
         self._used: dict[str, float] = {}
+        self._names: dict[str, set[str]] = {}
+        """The engine's names that each digest has had."""
 
     @cached_property
     def folder(self) -> Path:
@@ -133,7 +135,11 @@ class Adapters:
         return folder
 
     async def respond(self, method: str, digest: str, receive: Receive, send: Send) -> None:
-        if method == "PUT" and not await self._save(digest, receive):
+        """With DELETE it is a tenant's number instead of a digest."""
+        if method == "DELETE":
+            await asyncio.to_thread(self._remove_of, f"{digest}--")
+            await _answer(send, 200, {})
+        elif method == "PUT" and not await self._save(digest, receive):
             await _answer(send, 400, {"error": {"message": "the bytes are not those of the digest"}})
         elif digest in self._used:
             self._touch(digest)
@@ -160,6 +166,7 @@ class Adapters:
             digest = self._loaded.pop(named["lora_name"], None)
             if "lora_path" in named:
                 digest = self._loaded[named["lora_name"]] = Path(named["lora_path"]).name
+                self._names.setdefault(digest, set()).add(named["lora_name"])
             if digest in self._used:
                 self._touch(digest)
 
@@ -198,12 +205,23 @@ class Adapters:
             if not (self.folder / digest).exists():
                 os.rename(new, self.folder / digest)
 
+    def _remove_of(self, prefix: str) -> None:
+        """Remove what only names with this prefix have had, and none of them has now."""
+        for digest, names in list(self._names.items()):
+            loaded = digest in self._loaded.values()
+            if digest in self._used and not loaded and all(name.startswith(prefix) for name in names):
+                del self._used[digest], self._names[digest]
+                shutil.rmtree(self.folder / digest)
+
     def _remove_unused(self, digest: str) -> None:
         loop = asyncio.get_running_loop()
+        if digest not in self._used:
+            return
         if digest in self._loaded.values() or loop.time() - self._used[digest] < UNUSED_S:
             loop.call_later(UNUSED_S, self._remove_unused, digest)
         else:
             del self._used[digest]
+            self._names.pop(digest, None)
             shutil.rmtree(self.folder / digest)
 
 

@@ -41,6 +41,7 @@ async def unload_tenant(engine: Engine, tenant: TenantNumber) -> None:
             for name in await replica.listed_adapters():
                 if name.startswith(f"t{tenant}--"):
                     await replica.adapters.unload(name, "deleted")
+            await replica.adapters.remove_copies(tenant)
         except EngineUnavailable as error:
             faults.append(f"{replica.address}: {error.detail}")
     if faults:

@@ -118,6 +118,13 @@ class AdapterCache:
             return
         self._metrics.adapter_unloads.labels(self._replica, why).inc()
 
+    async def remove_copies(self, tenant: int) -> None:
+        """Have the engine's guard remove what it has been sent of a tenant's adapters. Raises EngineUnavailable."""
+        try:
+            await self._http.call("DELETE", f"/kyujang/adapters/t{tenant}")
+        except NotInEngine:
+            log.debug("an engine without such a guard has no copies")
+
     async def make_room(self, slots: int = 0) -> None:
         """Unload the least recently used until `slots` are free; other processes load too. Raises EngineUnavailable."""
         while len(self._loaded) + slots > self._capacity:

@@ -227,6 +227,26 @@ async def test_an_adapter_stays_while_it_is_loaded_and_goes_when_it_is_not(
     assert (await client.put(path, content=content)).status_code == 200
 
 
+async def test_what_was_sent_of_a_deleted_tenant_is_removed_at_once(cache: Path, client: httpx.AsyncClient):
+    client.headers["Authorization"] = f"Bearer {KEY}"
+    folders = {}
+    for tenant, weights in (("1", b"a"), ("11", b"b"), ("2", b"c")):
+        path, content = packed({**FILES, "adapter_model.safetensors": weights})
+        folder = folders[tenant] = (await client.put(path, content=content)).json()["folder"]
+        for name in (f"t{tenant}--tone--v1", *(["t3--same--v1"] if tenant == "2" else [])):
+            await client.post("/v1/load_lora_adapter", json={"lora_name": name, "lora_path": folder})
+
+    async def left() -> list[bool]:
+        for tenant in ("1", "2"):
+            assert (await client.delete(f"/kyujang/adapters/t{tenant}")).status_code == 200
+        return [below(Path(folder)) == {} for folder in folders.values()]
+
+    assert await left() == [False] * 3, "they are loaded"
+    for name in ("t1--tone--v1", "t2--tone--v1", "t11--tone--v1", "t3--same--v1"):
+        await client.post("/v1/unload_lora_adapter", json={"lora_name": name})
+    assert await left() == [True, False, False], "nobody has deleted 11, and 3 has the bytes of 2"
+
+
 LEAVES = """
 import importlib.util, os, sys
 from pathlib import Path
