@@ -141,7 +141,7 @@ async def proved(database: Database, engine_name: str) -> tuple[Published, dict[
 
 
 async def kept(database: Database, grace: timedelta) -> set[str]:
-    """Return the published adapters whose files must stay, by the engines' names: in use, or deleted recently.
+    """Return the published adapters whose folders must stay, by the engines' names: in use, or deleted recently.
 
     Raises RemovalsHeld.
     """
@@ -150,7 +150,7 @@ async def kept(database: Database, grace: timedelta) -> set[str]:
             connection,
             f"""
             select engine_name from adapter_versions
-            where published and status not in ('rejected', 'failed')
+            where published and digest is null and status not in ('rejected', 'failed')
               and (deleted_at is null or deleted_at > now() - %(grace)s)
             union all {NULL_IF_HELD}
             """,  # noqa: S608 - a constant

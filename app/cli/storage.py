@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.settings.object_storage import storage_url
 from app.storage.database import Database
 from app.storage.moving import Moved, move_blobs
+from app.storage.moving_adapters import move_adapters
 from app.storage.object_storage import ObjectStorage, StorageUnavailable
 from app.terminal import say
 from app.up.owner import with_database_url
@@ -53,7 +54,10 @@ async def _moved(settings: Settings, target: ObjectStorage, *, remove: bool) -> 
     database = Database(settings.service_url, pool_size=2)
     await database.open()
     try:
-        return await move_blobs(database, settings.blobs, target, remove=remove, tell=Line())
+        moved = await move_blobs(database, settings.blobs, target, remove=remove, tell=Line())
+        if remove:
+            moved.adapters = await move_adapters(database, settings.adapters, target)
+        return moved
     finally:
         await database.close()
 
@@ -64,7 +68,7 @@ def _report(moved: Moved, url: str, *, in_use: bool, as_json: bool) -> None:
     else:
         say(
             f"{moved.copied} files of {moved.copied_bytes / 1e6:.1f} MB copied to {url}, {moved.there_already} were "
-            f"there, {moved.removed_from_folder} removed from the folder"
+            f"there, {moved.removed_from_folder} removed from the folder; {moved.adapters} adapters moved"
         )
     if moved.damaged:
         listed = ", ".join(moved.damaged[:10])

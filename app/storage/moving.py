@@ -30,6 +30,7 @@ class Moved:
     copied_bytes: int = 0
     there_already: int = 0
     removed_from_folder: int = 0
+    adapters: int = 0
     held_by_backup: int = 0
     """Stay in the folder, since a backup is being made."""
     damaged: list[str] = field(default_factory=list)

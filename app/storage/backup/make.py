@@ -13,12 +13,14 @@ from app.settings import Settings
 from app.storage.backup.access import REPLACED, ROLE
 from app.storage.backup.destinations import Destination, open_destination
 from app.storage.backup.errors import BackupFailed
+from app.storage.backup.installed import InstalledFiles, open_installed
 from app.storage.backup.manifest import DUMP, FILES, Exported, File, Manifest, write_files
 from app.storage.backup.places import Place, refuse_inside
-from app.storage.backup.point import Point, open_point
+from app.storage.backup.point import AdapterFolder, Point, open_point
 from app.storage.backup.programs import run_program
-from app.storage.backup.sources import Sources
 from app.storage.blobs import is_full
+from app.storage.object_storage import Damaged
+from app.storage.peft_folder import FILES as PEFT_FILES
 
 # The dump is compressed: vectors hardly shrink, text to a third.
 DUMP_OPTIONS = (
@@ -64,8 +66,9 @@ def copy_files(
     export: Exported | None = None,
 ) -> Manifest:
     """Copy the files that the point names, and return the manifest, which is written once the point has ended."""
-    copying = Copying(settings, destination, tell)
-    files = copying.copy(point)
+    with open_installed(settings) as installed:
+        copying = Copying(installed, destination, tell)
+        files = copying.copy(point)
     return Manifest(
         name=name_of(now),
         made_at=now.isoformat(),
@@ -116,9 +119,8 @@ def _dump(settings: Settings, point: Point, destination: Destination, tell: Tell
 class Copying:
     """Copies the files that a snapshot names, and counts them."""
 
-    def __init__(self, settings: Settings, destination: Destination, tell: Tell) -> None:
-        self._settings, self._destination, self._tell = settings, destination, tell
-        self._sources = Sources(settings)
+    def __init__(self, installed: InstalledFiles, destination: Destination, tell: Tell) -> None:
+        self._installed, self._destination, self._tell = installed, destination, tell
         self.count = self.bytes = 0
         self.damaged: list[str] = []
 
@@ -134,28 +136,37 @@ class Copying:
 
     def _copied(self, point: Point) -> Iterator[File]:
         for path, size, sha256 in point.blobs():
-            if (copied := self._copy(path, size, sha256)) is not None:
-                yield copied
+            yield from self._copied_blob(path, size, sha256)
         for folder in point.adapter_folders():
-            there = self._settings.home_path(folder)
-            if not there.is_dir():
-                self.damaged.append(folder)
-            for file in sorted(there.iterdir()) if there.is_dir() else ():
-                copied = self._copy(f"{folder}/{file.name}", file.stat().st_size, None)
-                if copied is not None:
-                    yield copied
+            try:
+                yield from self._copied_adapter(folder)
+            except (FileNotFoundError, Damaged):
+                self.damaged.append(folder.path)
 
-    def _copy(self, path: str, size: int, sha256: str | None) -> File | None:
+    def _copied_blob(self, path: str, size: int, sha256: str) -> Iterator[File]:
         copied = self._destination.known(path, size)
         if copied is None:
             try:
-                with self._sources.local(path, size, sha256) as source:
+                with self._installed.blob(path) as source:
                     copied = self._destination.add(source, path)
             except FileNotFoundError:
                 self.damaged.append(path)
-                return None
-        if sha256 not in (None, copied.sha256):
+                return
+        if copied.sha256 != sha256:
             self.damaged.append(path)
+        yield self._counted(copied)
+
+    def _copied_adapter(self, folder: AdapterFolder) -> Iterator[File]:
+        """Raises FileNotFoundError, Damaged."""
+        known = [self._destination.known(f"{folder.path}/{name}") for name in PEFT_FILES]
+        if all(known):
+            yield from (self._counted(each) for each in known if each is not None)
+            return
+        with self._installed.adapter(folder) as there:
+            for file in sorted(there.iterdir()):
+                yield self._counted(self._destination.add(file, f"{folder.path}/{file.name}"))
+
+    def _counted(self, copied: File) -> File:
         self.count += 1
         self.bytes += copied.size
         self._tell("files", self.bytes, 0)

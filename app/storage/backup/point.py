@@ -17,7 +17,8 @@ from app.storage.backup.manifest import TenantCounts
 from app.storage.schema import refuse_other_schema_of
 
 HOLD_S = 120
-# An open upload, each document, an archive that waits for its check; then the adapters that engines read.
+# An open upload, each document, an archive that waits for its check; then the adapters that engines read, whose digest
+# an older schema does not have.
 BLOBS = """
 select 'blobs/' || blob, bytes, encode(sha256, 'hex') from documents
 union all
@@ -27,7 +28,8 @@ union all
 select 'blobs/' || blob, bytes, encode(sha256, 'hex') from adapter_versions where blob is not null
 """
 ADAPTERS = """
-select 'adapters/' || tenant_id || '/' || engine_name from adapter_versions
+select 'adapters/' || tenant_id || '/' || engine_name as path, substr(to_jsonb(v) ->> 'digest', 3) as digest
+from adapter_versions v
 where published and deleted_at is null and status not in ('rejected', 'failed')
 """
 TENANTS = """
@@ -38,6 +40,14 @@ select t.id as number, t.slug as id,
           and v.deleted_at is null) as adapters
 from tenants t order by t.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFolder:
+    """`digest` is of its .tar in object storage; None if its files lie in the folder."""
+
+    path: str
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,9 @@ class Point:
         with self.connection.cursor("blobs") as cursor:
             yield from cursor.execute(BLOBS.encode())
 
-    def adapter_folders(self) -> list[str]:
-        return [row[0] for row in self.connection.execute(ADAPTERS.encode())]
+    def adapter_folders(self) -> list[AdapterFolder]:
+        cursor = self.connection.cursor(row_factory=class_row(AdapterFolder))
+        return cursor.execute(ADAPTERS.encode()).fetchall()
 
     def tenants(self) -> list[TenantCounts]:
         return count_tenants(self.connection)

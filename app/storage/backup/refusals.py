@@ -42,8 +42,10 @@ def refuse_in_use(owner: psycopg.Connection, settings: Settings) -> None:
     raise BackupFailed(BUSY)
 
 
-def refuse_filled(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
-    """Raises BackupFailed unless there is nothing but what `migrate` makes."""
+def refuse_filled(owner: psycopg.Connection, folders: Sequence[Path], storage: str | None) -> None:
+    """Raises BackupFailed unless there is nothing but what `migrate` makes, and no filled object storage."""
+    if storage is not None:
+        raise BackupFailed(NOT_EMPTY.format(storage))
     for folder in folders:
         if folder.exists() and any(folder.iterdir()):
             raise BackupFailed(NOT_EMPTY.format(folder))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from app.settings import Settings
 from app.storage.backup.access import ROLE, connect_for_long
@@ -29,7 +30,8 @@ from app.storage.backup.set_aside import (
     set_folder_aside,
     set_schema_aside,
 )
-from app.storage.blobs import is_full, sync
+from app.storage.backup.targets import Target, open_target
+from app.storage.blobs import is_full
 from app.storage.migrate import create_roles
 from app.storage.schema import newest_schema
 
@@ -38,6 +40,16 @@ LEFT = (
     "{} has files that an earlier restore has set aside, and this database knows nothing of that restore. Restore into "
     "the database that it was for; or delete that folder if what lies beside it is right, else move them back."
 )
+# The first revision that says which adapters lie in object storage.
+KNOWS_DIGESTS = "0017"
+TOO_OLD = (
+    "The backup is of a version that kept no adapters in object storage: restore it without KYUJANG_STORAGE, migrate, "
+    "and run 'python -m app storage move'."
+)
+SET_DIGESTS = """
+update adapter_versions set digest = decode(%(digests)s::jsonb ->> engine_name, 'hex')
+where tenant_id = %(tenant)s and encode(digest, 'hex') is distinct from %(digests)s::jsonb ->> engine_name
+"""
 RESTORED = "The backup is restored, but what it replaced could not be deleted, which the next restore does: {}"
 
 
@@ -50,8 +62,11 @@ def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) ->
         raise BackupFailed(f"This is an export of the tenant {export.id!r}: 'python -m app tenant import' reads it.")
     if backup.manifest.schema > newest_schema():
         raise BackupFailed(f"The backup is of Kyujang {backup.manifest.software}: restore it with that version.")
+    if settings.storage is not None and backup.manifest.schema < KNOWS_DIGESTS:
+        raise BackupFailed(TOO_OLD)
     try:
-        _restore(settings, backup, replace=replace, tell=tell)
+        with open_target(settings) as target:
+            _restore(settings, target, backup, replace=replace, tell=tell)
     except psycopg.Error as error:
         raise BackupFailed(
             f"The database failed during the restore; the next one begins by undoing it: {error}"
@@ -61,13 +76,13 @@ def restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) ->
         raise BackupFailed(f"{reason}: {error}. What was there before is there again.") from error
 
 
-def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -> None:
+def _restore(settings: Settings, target: Target, backup: Backup, *, replace: bool, tell: Tell) -> None:
     folders = (settings.blobs, settings.adapters)
     with connect_for_long(settings.owner_url) as owner:
         refuse_in_use(owner, settings)
         _settle_killed(owner, folders)
         if not replace:
-            refuse_filled(owner, folders)
+            refuse_filled(owner, folders, target.filled())
         backup.check(tell)
         create_roles(owner, settings.service_url)
         with ExitStack() as undo:
@@ -76,22 +91,26 @@ def _restore(settings: Settings, backup: Backup, *, replace: bool, tell: Tell) -
             for folder in folders:
                 undo.callback(put_folder_back, folder)
                 set_folder_aside(folder)
-            _write(settings, backup, tell)
-            _compare(settings, owner, backup)
+            undo.callback(target.remove_added)
+            _write(settings, target, backup, tell)
+            _compare(target, owner, backup)
+            if backup.manifest.schema >= KNOWS_DIGESTS:
+                _set_digests(owner, target.digests)
             # The step with which it has succeeded.
             declare_needless(folders[0])
             undo.pop_all()
         try:
             _delete_replaced(owner, folders)
+            target.remove_replaced()
         except (OSError, psycopg.Error) as error:
             raise BackupFailed(RESTORED.format(error)) from error
 
 
-def _write(settings: Settings, backup: Backup, tell: Tell) -> None:
+def _write(settings: Settings, target: Target, backup: Backup, tell: Tell) -> None:
     # Made of the database that was there; it would be taken for the restored one's.
     if settings.index_files.exists():
         shutil.rmtree(settings.index_files)
-    copy_files(settings, backup, tell)
+    copy_files(target, backup, tell)
     run_program(
         "pg_restore",
         *RESTORE_OPTIONS,
@@ -123,38 +142,11 @@ def _settle_killed(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
         raise BackupFailed(LEFT.format(left))
 
 
-def _in_its_place(path: str) -> str | None:
-    return path
+def copy_files(target: Target, backup: Backup, tell: Tell) -> None:
+    target.copy(backup, tell)
 
 
-def copy_files(
-    settings: Settings, backup: Backup, tell: Tell, place: Callable[[str], str | None] = _in_its_place
-) -> None:
-    """Put each file in its place, adapters closed to changes as they were published; `place` names another one, or None
-    for a file that is left out."""
-    done, published, filled = 0, set[Path](), set[Path]()
-    for file in backup.files():
-        path = place(file.path)
-        if path is None:
-            continue
-        target = settings.home_path(path)
-        is_adapter = file.path.startswith("adapters/")
-        # Engines may run as another user, and read adapters alone.
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if is_adapter else 0o700)
-        backup.fetch(file, target)
-        filled |= {target.parent, target.parent.parent}
-        if is_adapter:
-            target.chmod(0o444)
-            published.add(target.parent)
-        done += file.size
-        tell("files", done, backup.manifest.file_bytes)
-    for folder in filled:
-        sync(folder)
-    for folder in published:
-        folder.chmod(0o555)
-
-
-def _compare(settings: Settings, owner: psycopg.Connection, backup: Backup) -> None:
+def _compare(target: Target, owner: psycopg.Connection, backup: Backup) -> None:
     """Raises BackupFailed if what is there now is not what the manifest says."""
     with owner.transaction():
         owner.execute(f"set local role {ROLE}")
@@ -162,6 +154,18 @@ def _compare(settings: Settings, owner: psycopg.Connection, backup: Backup) -> N
         named = [row[0] for row in owner.execute(BLOBS.encode())] + [row[0] for row in owner.execute(ADAPTERS.encode())]
     if found != backup.manifest.tenants:
         raise BackupFailed("The restored database does not have what the backup counted.")
-    missing = [path for path in named if not settings.home_path(path).exists() and path not in backup.manifest.damaged]
+    missing = [path for path in named if not target.has(path) and path not in backup.manifest.damaged]
     if missing:
         raise BackupFailed(f"The backup lacks {len(missing)} files that its database names: {', '.join(missing[:5])}.")
+
+
+def _set_digests(owner: psycopg.Connection, digests: dict[str, str]) -> None:
+    """Write down of each adapter whether it lies in object storage now, and under which digest."""
+    with owner.transaction():
+        owner.execute(f"set local role {ROLE}")
+        tenants = owner.execute("select id from tenants").fetchall()
+        owner.execute("reset role")
+        # The owner is bound by row-level security too.
+        for (tenant,) in tenants:
+            owner.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+            owner.execute(SET_DIGESTS, {"digests": Jsonb(digests), "tenant": tenant})

@@ -16,7 +16,7 @@ from app.storage.backup.make import Tell
 from app.storage.backup.manifest import Exported, hash_of
 from app.storage.backup.point import ADAPTERS, BLOBS
 from app.storage.backup.reading import Backup
-from app.storage.backup.restore import copy_files
+from app.storage.backup.targets import copy_files
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.export.rows import Filling
 from app.storage.export.tables import TABLES, TEXTS, VECTORS, hash_of_vectors, table_in

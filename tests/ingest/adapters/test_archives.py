@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from app.adapters import activation, registry
 from app.adapters.folders import adapter_of
 from app.adapters.reconciler import AdapterReconciler
 from app.metrics import Metrics
+from app.storage.moving_adapters import move_adapters
 from app.storage.object_storage import ObjectStorage
 from app.storage.peft_folder import CONFIG, FILES, WEIGHTS
 from app.storage.removals import RemovalsHeld
 from ingest.adapters import check_task
 from ingest.adapters.removal import sweep_archives
-from ingest.cleanup import remove_noted
+from ingest.cleanup import remove_noted, sweep_adapters
 from ingest.jobs import queue
 from ingest.jobs.queue import LeaseLost
 from tests.app.fake_engine import FakeEngine, engine_guard, engine_of, fake_engines
@@ -236,6 +238,32 @@ async def test_a_death_between_storing_and_commit_is_made_good(remote, number, e
     await check(remote, engines)
     assert (await registry.get(remote.database, number, "tone")).status == "ready"
     assert await archives(remote) == before
+
+
+async def test_what_lies_in_the_folder_is_moved_while_it_is_served(remote, number, engines, services):
+    await send(services, number)
+    await check(services, engines)
+    (name,) = await names(services, number)
+    folder = services.settings.adapters / str(number) / name
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    os.utime(folder, (0, 0))
+    assert await move_adapters(services.database, services.settings.adapters, remote.storage) >= 1
+    assert await move_adapters(services.database, services.settings.adapters, remote.storage) == 0
+    (archive,) = [content for path, content in (await archives(remote)).items() if name in path]
+    assert unpacked(archive) == before
+    # Engines that run go on with the folder.
+    await sweep_adapters(services)
+    assert folder.is_dir()
+    for fake in engines:
+        fake.adapters.clear()
+    await activation.activate(services.database, number, "tone", 1)
+    engine = engine_of(*(fake.replica() for fake in engines))
+    await AdapterReconciler(remote.settings, remote.storage, remote.database, engine, Metrics()).once()
+    await engine.close()
+    assert [told(fake, name) for fake in engines] == [before] * 2
+    os.utime(folder, (0, 0))
+    await sweep_adapters(services)
+    assert not folder.exists()
 
 
 async def test_what_still_lies_in_the_folder_is_read_from_there(remote, number, engines, services):

@@ -12,6 +12,7 @@ from app.errors import NotConfigured
 from app.settings.object_storage import storage_url
 from app.storage.backup import bucket_destination
 from app.storage.backup.errors import BackupFailed
+from app.storage.backup.places import refuse_inside
 from tests.app.storage.backup.backing import back_up, check, chunks, files, put_back
 from tests.app.storage.backup.kept import paths, write
 from tests.s3 import breaking_proxy, new_bucket
@@ -105,3 +106,13 @@ def test_a_place_with_anothers_files_is_refused(library, settings, bucket):
     with pytest.raises(BackupFailed, match="no backup brought"):
         back_up(settings, bucket)
     assert paths(bucket) == {"blobs/1/of-an-installation"}
+
+
+@pytest.mark.parametrize("storage", ["s3://b/files", "s3://b/files/below", "s3://b"])
+def test_backups_do_not_lie_among_the_files(library, settings, bucket, storage):
+    with pytest.raises(BackupFailed, match="KYUJANG_STORAGE"):
+        back_up(settings.model_copy(update={"storage": storage}), storage_url("s3://b/files"))
+
+
+def test_a_prefix_that_only_begins_alike_is_another_place(settings):
+    refuse_inside(settings.model_copy(update={"storage": "s3://b/files"}), storage_url("s3://b/files-backups"))
