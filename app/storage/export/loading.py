@@ -159,7 +159,7 @@ class Loading:
             if path not in damaged and not (there.is_file() and hash_of(there) == (size, sha256)):
                 raise BackupFailed(f"The export lacks the file {path} that its rows name, or has another one.")
         for row in await self._fetch(ADAPTERS):
-            (folder,) = row.values()
+            folder = row["path"]
             if not self._settings.home_path(folder).is_dir():
                 raise BackupFailed(f"The export lacks the adapter {folder} that its rows name.")
 
