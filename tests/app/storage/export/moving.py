@@ -108,13 +108,14 @@ def query(settings, statement: str, **key) -> list[tuple]:
 
 
 @asynccontextmanager
-async def served(settings, slug: str):
-    """The installation's services, and a client of one of its tenants."""
+async def served(settings, slug: str, headers=None):
+    """The installation's services, and a client of one of its tenants, with a new key unless there are headers."""
     async with open_services(settings) as services:
-        key = await create_key(services.database, slug, ["query", "read", "ingest", "adapters"])
+        if headers is None:
+            key = await create_key(services.database, slug, ["query", "read", "ingest", "adapters"])
+            headers = {"Authorization": f"Bearer {key.secret}"}
         app = create_app(settings, services)
         async with app.router.lifespan_context(app):
-            headers = {"Authorization": f"Bearer {key.secret}"}
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://kyujang", headers=headers, timeout=120
