@@ -23,6 +23,7 @@ from app.storage.database import Database
 from app.storage.jobs import JobKind, Stage
 from app.storage.processing import chunk_size, processing
 from app.storage.spaces import OtherSpace
+from app.storage.texts import PageSpan
 from ingest import langchain_split, staging, stored
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
@@ -44,7 +45,7 @@ class DocumentState:
 
     claim: ClaimedDocument
     loaded: Loaded | None = None
-    """Its text, from `load` to `split`."""
+    """Its text, from `load` on."""
     media_type: str = ""
     title: str | None = None
     heading: str = ""
@@ -140,7 +141,6 @@ async def split(services: Services, document: DocumentState) -> None:
     else:
         cut = partial(split_text, max_tokens=tokens, overlap_tokens=overlap)
     document.chunks = await asyncio.to_thread(_cut, cut, document.loaded, encoder, services.settings.load_timeout_s)
-    document.loaded = None
 
 
 def _cut(cut: Callable[..., list[Chunk]], loaded: Loaded, encoder: Encoder, seconds: float) -> list[Chunk]:
@@ -186,15 +186,23 @@ async def _not_staged(database: Database, document: DocumentState) -> list[Chunk
 
 
 async def store(services: Services, document: DocumentState) -> None:
-    """Publish the staged chunks in place of the stored version, whose file goes."""
-    analysis = await asyncio.to_thread(_analyse, services.analyzer, document)
-    version = Version(document.media_type, document.title, document.splitter, document.space)
+    """Publish the text and the staged chunks in place of the stored version, whose file goes."""
+    analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document)
     await staging.publish(services.database, document.claim, analysis, version)
 
 
-def _analyse(analyzer: Analyzer, document: DocumentState) -> Analysis:
+def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Version]:
+    loaded = document.loaded
+    assert loaded is not None
+    pages = [
+        PageSpan(page.number, start, start + len(page.text))
+        for page, start in zip(loaded.pages, loaded.page_starts(), strict=True)
+        if page.number is not None
+    ]
     in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
-    return Analysis(analyzer.name, [analyzer.chunk_terms(document.title, chunk.text) for chunk in in_order])
+    terms = [analyzer.chunk_terms(document.title, chunk.text) for chunk in in_order]
+    version = Version(document.media_type, document.title, loaded.text, pages, document.splitter, document.space)
+    return Analysis(analyzer.name, terms), version
 
 
 Step = Callable[[Services, DocumentState], Awaitable[None]]

@@ -11,9 +11,10 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, postings, spaces
+from app.storage import changelog, postings, spaces, texts
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.processing import LOADERS
+from app.storage.texts import PageSpan
 from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
 from ingest.split import Chunk
 from ingest.stored import upload_columns
@@ -90,10 +91,12 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is published: how the text was read, what cut it, and the embedding space of its chunks."""
+    """What is published: the text, how it was read, what cut it, and the embedding space of its chunks."""
 
     media_type: str
     title: str | None
+    text: str
+    pages: Sequence[PageSpan]
     splitter: str
     space: int
 
@@ -148,6 +151,7 @@ async def _replace(connection: Connection, work: ClaimedDocument, version: Versi
             "loader": LOADERS[version.media_type],
         },
     )  # fmt: skip
+    await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages)
     await _publish_chunks(connection, {**key, "ids": added}, version.space)
     await unstage_rows(connection, work)
     return [row["id"] for row in removed], added

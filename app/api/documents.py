@@ -4,12 +4,13 @@ from dataclasses import fields
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, PageDep, ReadTenant, ServicesDep, page_with
+from app.api.document_texts import TextOut, text_answer
 from app.api.filters import Filters, filter_of, filters_in_query
 from app.api.jobs import job_out
 from app.api.original_files import original_file
@@ -23,6 +24,7 @@ from app.storage.documents import Document
 from app.storage.filters import Filter
 from app.storage.processing import Processing, processing
 from app.storage.rechunking import create_rechunk_job
+from app.storage.texts import read_text
 
 router = APIRouter(route_class=RawPathRoute, prefix="/documents", tags=["Documents"])
 
@@ -114,6 +116,25 @@ async def get_content(request: Request, tenant: ReadTenant, id: IdInPath, servic
     """Send the uploaded file as it came, or the range of it that `Range` asks for."""
     original = await documents.get_original(services.database, tenant.number, id)
     return await original_file(request, services.blobs, original)
+
+
+@router.get(
+    "/{id:path}/text",
+    response_model=TextOut,
+    response_model_exclude_none=True,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def get_text(
+    request: Request,
+    tenant: ReadTenant,
+    id: IdInPath,
+    services: ServicesDep,
+    start: Annotated[int, Query(ge=0, description="The first code point that is sent")] = 0,
+    end: Annotated[int | None, Query(ge=0, description="The first code point after it; without it the end")] = None,
+) -> Response:
+    """Send the text that the spans of chunks and citations point into, with its pages; as `text/plain` if `Accept` says
+    so. What has more than 2,000,000 characters is sent in parts."""
+    return await text_answer(request, await read_text(services.database, tenant.number, id, start, end))
 
 
 @router.get("/{id:path}")

@@ -23,6 +23,7 @@ from app.prompting.schema_limits import (
     MAX_SCHEMA_PROPERTIES,
 )
 from app.storage.page import MAX_PAGE_BYTES
+from app.storage.texts import MAX_TEXT_CHARACTERS, MAX_TEXT_PAGES
 
 router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
@@ -87,6 +88,8 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_metadata_bytes": MAX_METADATA_BYTES,
         "max_page_bytes": MAX_PAGE_BYTES,
         "max_document_characters": settings.load_max_chars,
+        "max_text_characters": MAX_TEXT_CHARACTERS,
+        "max_text_pages": MAX_TEXT_PAGES,
         "max_input_characters": MAX_INPUT_CHARACTERS,
         "max_top_k": MAX_TOP_K,
         "max_filter_depth": MAX_FILTER_DEPTH,

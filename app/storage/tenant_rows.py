@@ -49,6 +49,8 @@ TABLES = (
         """,
     ),
     Table("lexicon", ("term",), 5000),
+    Table("document_texts", ("document_id", "start"), 100),
+    Table("document_pages", ("document_id", "start"), 5000),
     Table(
         "documents",
         ("id",),

@@ -132,6 +132,18 @@ async def test_every_document_is_there_once_with_each_of_its_chunks(opened, tena
 
 
 @pytest.mark.parametrize("tenant", DOCUMENTS)
+async def test_each_chunk_is_its_span_of_the_text_which_is_rebuilt_for_those_from_before(opened, tenant):
+    client = opened.client(tenant)
+    for name in DOCUMENTS[tenant]:
+        document, found = [sent(await client.get(f"/documents/{name}{part}")) for part in ("", "/text")]
+        chunks = sent(await client.get(f"/documents/{name}/chunks?limit=200"))["data"]
+        assert [found["text"][each["span"]["start"] : each["span"]["end"]] for each in chunks] == [
+            each["text"] for each in chunks
+        ]
+        assert found.get("rebuilt", False) == (document["loader"] is None)
+
+
+@pytest.mark.parametrize("tenant", DOCUMENTS)
 @pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
 async def test_every_document_is_found(opened, tenant, mode):
     client = opened.client(tenant, "query")

@@ -37,6 +37,8 @@ UNFIT_REASON = "'It was trained on ' || r.base_model || '; ' || %(base)s::text"
 
 TABLES = (
     Table("documents", "id", frozenset({"number"}), {"blob": BLOB}),
+    Table("document_texts", "document_id, start"),
+    Table("document_pages", "document_id, start"),
     Table("chunks", "id"),
     Table(VECTORS, "chunk_id"),
     Table("jobs", "id"),

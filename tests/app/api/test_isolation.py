@@ -25,6 +25,7 @@ BY_ID = {
     ("GET", "/documents/{id}"): "/documents/{document}",
     ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
     ("GET", "/documents/{id}/content"): "/documents/{document}/content",
+    ("GET", "/documents/{id}/text"): "/documents/{document}/text",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",

@@ -30,6 +30,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/documents/{id}"): [{"read"}],
     ("GET", "/documents/{id}/chunks"): [{"read"}],
     ("GET", "/documents/{id}/content"): [{"read"}],
+    ("GET", "/documents/{id}/text"): [{"read"}],
     ("POST", "/ingest"): [{"ingest"}],
     ("POST", "/documents/rechunk"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],

@@ -23,6 +23,8 @@ insert into staged_chunks (tenant_id, job_id, n, ord, start, stop, tokens, conte
 values (%s, %s, %s, 0, 0, 9, 2, %s, (select ('[' || repeat('0,', 383) || '1]')::halfvec), 1)
 """
 
+PAGE = "insert into document_pages (tenant_id, document_id, start, stop, page) values (%s, %s, 0, 1, 1)"
+
 
 @dataclass
 class Filled:
@@ -76,6 +78,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
     assert claimed.tenant == number
     with psycopg.connect(owner_url) as owner:
         owner.execute(STAGED, [number, claimed.job_id, claimed.item_number, f"{word} is staged."])
+        owner.execute(PAGE, [number, f"letter/{word}"])
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})
     await leave_adapters(filled, services, engine)

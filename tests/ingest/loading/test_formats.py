@@ -11,6 +11,7 @@ import pytest
 
 from ingest.loading import formats
 from ingest.loading.parsers import parse
+from ingest.split import split_text
 from tests.conftest import SHARED_DATA, needs_shared_data
 from tests.ingest.loading.reading import refusal, squeezed, take
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS, Content
@@ -86,6 +87,9 @@ async def test_a_made_file_says_what_was_put_in(tmp_path, kind, content):
     assert content.sentence in loaded.text
     assert loaded.text.index(content.sentence) < loaded.text.index(content.second)
     assert content.second in loaded.pages[-1].text
+    chunks = split_text(loaded, count_tokens=words, max_tokens=8, overlap_tokens=2)
+    assert [loaded.text[each.start : each.stop] for each in chunks] == [each.text for each in chunks]
+    assert {each.page for each in chunks} <= {page.number for page in loaded.pages}
     if kind in TABLES:
         head, row = content.rows
         assert f"{head}\n| --- | --- |\n{row}" in loaded.text
@@ -108,6 +112,11 @@ async def test_a_hwp_for_distribution_is_read_not_its_notice(tmp_path, flags):
     text = (await take(tmp_path / "a")).text
     assert KOREAN.sentence in text
     assert "배포용 문서입니다" not in text
+
+
+def words(texts):
+    """Count 2 more, as a model that marks the ends does."""
+    return [len(text.split()) + 2 for text in texts]
 
 
 def table(*cells: tuple[int, int, bytes], level: int = 1) -> bytes:
