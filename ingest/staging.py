@@ -118,6 +118,30 @@ async def publish(database: Database, work: ClaimedDocument, analysis: Analysis,
         await postings.confirm(connection, analysis.scheme)
 
 
+# A stored document that is ingested again may have been given another title since it was claimed.
+TITLED_SINCE = """
+    %(is_stored)s and documents.sent_title is not null and documents.sent_title is distinct from excluded.sent_title
+"""
+NEW_TITLE = f"""
+    case when {TITLED_SINCE} then nullif(coalesce(documents.new_title, documents.title), excluded.title) end
+"""
+SENT_TITLE = f"case when {TITLED_SINCE} then documents.sent_title else excluded.sent_title end"
+DOCUMENT = f"""
+    insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
+                           loader, splitter, sent_title, sent_type)
+    values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
+            coalesce(%(metadata)s::jsonb, '{{}}'), %(chunks)s, %(blob)s,
+            %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text)
+    on conflict (tenant_id, id) do update set
+        source = coalesce(excluded.source, documents.source),
+        title = excluded.title, new_title = {NEW_TITLE}, sent_title = {SENT_TITLE},
+        media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
+        metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
+        blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
+        sent_type = excluded.sent_type, updated_at = now()
+"""  # noqa: S608 - constants
+
+
 async def _replace(connection: Connection, work: ClaimedDocument, version: Version) -> tuple[list[int], list[int]]:
     """Write the document and its chunks from what is staged. Return the ids of the old and the new chunks, in order."""
     key = {"tenant": work.tenant, "id": work.document_id, "job": work.job_id, "n": work.item_number}
@@ -131,24 +155,11 @@ async def _replace(connection: Connection, work: ClaimedDocument, version: Versi
     )
     added = [secrets.randbits(63) for _ in range(counted["chunks"] if counted else 0)]
     await connection.execute(
-        """
-        insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
-                               loader, splitter, sent_title, sent_type)
-        values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
-                coalesce(%(metadata)s::jsonb, '{}'), %(chunks)s, %(blob)s,
-                %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text)
-        on conflict (tenant_id, id) do update set
-            source = coalesce(excluded.source, documents.source),
-            title = excluded.title,
-            media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
-            metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
-            blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
-            sent_title = excluded.sent_title, sent_type = excluded.sent_type, updated_at = now()
-        """,
+        DOCUMENT.encode(),
         {
             **upload_columns(work), "sent_title": work.title, "sent_type": work.media_type, "chunks": len(added),
             "media_type": version.media_type, "title": version.title, "splitter": version.splitter,
-            "loader": LOADERS[version.media_type],
+            "loader": LOADERS[version.media_type], "is_stored": work.is_stored,
         },
     )  # fmt: skip
     await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages)

@@ -15,13 +15,15 @@ from ingest.loading.formats import PLAIN
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A document as it is stored. `sent_title` and `sent_type` are what its upload gave for title and media type."""
+    """A document as it is stored. `sent_title` and `sent_type` are what it was given for title and media type;
+    `new_title` is the title that its chunks are still to be embedded under."""
 
     blob: str
     size: int
     sha256: bytes
     source: str | None
     title: str | None
+    new_title: str | None
     media_type: str
     loader: int | None
     splitter: str | None
@@ -30,15 +32,15 @@ class StoredVersion:
 
     def same(self, work: ClaimedDocument) -> bool:
         """Tell whether these bytes are stored, under the same title: that is embedded with every chunk."""
-        return self.sha256 == work.sha256 and work.title in (None, self.title)
+        return self.sha256 == work.sha256 and work.title in (None, self.new_title or self.title)
 
     def made_by(self, current: Processing) -> bool:
-        return current.made(self.media_type, self.loader, self.splitter)
+        return self.new_title is None and current.made(self.media_type, self.loader, self.splitter)
 
     @property
     def given_title(self) -> str | None:
-        """The title that came with it. Before 0.2 that was not recorded: the title stays."""
-        return self.title if self.loader is None else self.sent_title
+        """The title that it was given. Before 0.2 that was not recorded: the title stays."""
+        return self.title if self.loader is None and self.sent_title is None else self.sent_title
 
     def again(self, work: ClaimedRechunk) -> ClaimedDocument:
         """Return what ingests it again from its file."""
@@ -57,7 +59,8 @@ async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> St
         row = await fetch_one(
             connection,
             """
-            select blob, bytes as size, sha256, source, title, media_type, loader, splitter, sent_title, sent_type
+            select blob, bytes as size, sha256, source, title, new_title, media_type, loader, splitter,
+                sent_title, sent_type
             from documents where tenant_id = %(tenant)s and id = %(id)s
             """,
             {"tenant": work.tenant, "id": work.document_id},

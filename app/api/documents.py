@@ -15,10 +15,10 @@ from app.api.filters import Filters, filter_of, filters_in_query
 from app.api.jobs import job_out
 from app.api.original_files import original_file
 from app.api.raw_path import RawPathRoute
-from app.api.schemas import Body, ChunkOut, DocumentOut, JobOut, Page, SpanOut
+from app.api.schemas import Body, ChangedDocumentOut, ChunkOut, DocumentBody, DocumentOut, JobOut, Page, SpanOut
 from app.errors import NotFound
 from app.services import Services
-from app.storage import documents
+from app.storage import document_changes, documents
 from app.storage.document_ids import DocumentId
 from app.storage.documents import Document
 from app.storage.filters import Filter
@@ -144,6 +144,23 @@ async def get_document(tenant: ReadTenant, id: IdInPath, services: ServicesDep) 
     return _shown(document, _processing(services))
 
 
+@router.patch("/{id:path}", responses={202: {"model": ChangedDocumentOut}})
+async def change_document(
+    response: Response, tenant: IngestTenant, id: IdInPath, services: ServicesDep, body: DocumentBody, wait: Wait = 0
+) -> ChangedDocumentOut:
+    """Change a document's title or metadata, without its bytes. With another title its chunks are embedded again:
+    202 and a job, during which they are searched as they were."""
+    job = await document_changes.change_document(
+        services.database, tenant.number, id, title=body.title, metadata=body.metadata
+    )
+    if job is not None:
+        job = await ended_job(services, tenant, job, wait)
+        accepted(response, f"/jobs/{job.id}", new=True, ended=job.finished_at is not None)
+    document = await documents.get_document(services.database, tenant.number, id)
+    shown = _shown(document, _processing(services))
+    return ChangedDocumentOut(**shown.model_dump(), job=job_out(job) if job else None)
+
+
 @router.delete("/{id:path}", status_code=204)
 async def delete_document(tenant: IngestTenant, id: IdInPath, services: ServicesDep) -> None:
     """Delete a document. It is gone from the very next query."""
@@ -155,6 +172,6 @@ def _processing(services: Services) -> Processing:
 
 
 def _shown(document: Document, current: Processing) -> DocumentOut:
-    outdated = not current.made(document.media_type, document.loader, document.splitter)
+    outdated = document.is_retitled or not current.made(document.media_type, document.loader, document.splitter)
     stored = {each.name: getattr(document, each.name) for each in fields(document)}
     return DocumentOut(**stored, outdated=outdated)

@@ -26,6 +26,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _given(value: Item | None) -> Item:
+    if value is None:
+        raise ValueError("must not be null; leave it out to keep what is stored")
+    return value
+
+
 def _future(time: datetime) -> datetime:
     if not datetime.now(UTC) < time <= LATEST_EXPIRY:
         raise ValueError(f"must lie between now and {LATEST_EXPIRY.date()}; leave it out for never")
@@ -36,6 +42,7 @@ Input = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_INPUT_CHARACTERS), CLEAN, AfterValidator(_not_blank)
 ]
 Short = Annotated[str, StringConstraints(max_length=500), CLEAN_LINE]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=500), CLEAN_LINE, AfterValidator(_not_blank)]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -71,6 +78,13 @@ class TextDocument(Body):
 
 class IngestBody(Body):
     documents: Annotated[list[TextDocument], Field(min_length=1, max_length=1000)]
+
+
+class DocumentBody(Body):
+    """What is left out stays as it is; `metadata` is replaced as a whole."""
+
+    title: Annotated[Title | None, AfterValidator(_given)] = None
+    metadata: Annotated[Metadata | None, AfterValidator(_given)] = None
 
 
 class ItemErrorOut(BaseModel):
@@ -128,9 +142,15 @@ class DocumentOut(BaseModel):
     chunks: int
     loader: int | None = Field(description="The version of this format's loader that read it; null before 0.2")
     splitter: str | None = Field(description="What cut it: its name, version, tokens and overlap; null before 0.2")
-    outdated: bool = Field(description="Whether another loader or splitter would make its chunks now")
+    outdated: bool = Field(description="Whether another loader, splitter or title would make its chunks now")
     created_at: datetime
     updated_at: datetime
+
+
+class ChangedDocumentOut(DocumentOut):
+    """`job` embeds the chunks again, which are searched under the title from before until then."""
+
+    job: JobOut | None
 
 
 class SpanOut(BaseModel):

@@ -72,8 +72,8 @@ async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[
         connection_of(snapshot),
         within_bytes(
             """
-            select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.title, d.metadata,
-                array_position(%(ids)s::bigint[], c.id) as place
+            select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.metadata,
+                coalesce(d.new_title, d.title) as title, array_position(%(ids)s::bigint[], c.id) as place
             from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
             where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
             """,

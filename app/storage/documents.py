@@ -23,9 +23,12 @@ TITLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """`is_retitled`: its chunks are still to be embedded under its title."""
+
     id: str
     source: str | None
     title: str | None
+    is_retitled: bool
     media_type: str
     bytes: int
     sha256: str
@@ -179,7 +182,8 @@ def _document(row: DictRow) -> Document:
     return Document(
         id=row["id"],
         source=row["source"],
-        title=row["title"],
+        title=row["new_title"] or row["title"],
+        is_retitled=row["new_title"] is not None,
         media_type=row["media_type"],
         bytes=row["bytes"],
         sha256=row["sha256"].hex(),

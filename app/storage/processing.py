@@ -29,9 +29,9 @@ LOADERS = {
 # Raise the version of a splitter that cuts elsewhere than before.
 SPLITTERS = {"sentences": 1, "langchain": 1}
 
-# Of a document `d`. Before 0.2 neither was recorded.
+# Of a document `d`. Before 0.2 neither loader nor splitter was recorded.
 IS_OUTDATED = """
-    (d.splitter is distinct from %(splitter)s
+    (d.new_title is not null or d.splitter is distinct from %(splitter)s
      or d.loader is distinct from (%(loaders)s::jsonb ->> d.media_type)::integer)
 """
 

@@ -33,10 +33,17 @@ async def create_rechunk_job(
         if first == job_id:
             # One statement, however many documents there are.
             await without_time_limits(connection)
-            await insert_rechunk_job(
-                connection, tenant, job_id, f"{IS_OUTDATED} and {condition.sql if condition else 'true'}", key
-            )
+            which = f"{IS_OUTDATED} and {condition.sql if condition else 'true'} and {NOT_WAITING}"
+            await insert_rechunk_job(connection, tenant, job_id, which, key)
         return await read(connection, tenant, first), first == job_id
+
+
+NOT_WAITING = """
+    not exists (
+        select from job_items i
+        where i.tenant_id = d.tenant_id and i.document_id = d.id and i.kind = 'rechunk'
+          and i.status in ('queued', 'running'))
+"""
 
 
 async def insert_rechunk_job(
@@ -49,13 +56,7 @@ async def insert_rechunk_job(
         f"""
         insert into job_items (tenant_id, job_id, n, kind, document_id, source, size)
         select d.tenant_id, %(job)s, row_number() over (order by d.id) - 1, 'rechunk', d.id, d.source, d.bytes
-        from documents d
-        where d.tenant_id = %(tenant)s and {where}
-          and not exists (
-              select from job_items i
-              where i.tenant_id = d.tenant_id and i.document_id = d.id and i.kind = 'rechunk'
-                and i.status in ('queued', 'running'))
-        order by d.id
+        from documents d where d.tenant_id = %(tenant)s and {where} order by d.id
         """.encode(),  # noqa: S608 - a condition holds its values as parameters
         key,
     )

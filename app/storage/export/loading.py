@@ -21,7 +21,7 @@ from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.export.rows import Filling
 from app.storage.export.tables import TABLES, TEXTS, VECTORS, hash_of_vectors, table_in
 from app.storage.job_creation import new_id
-from app.storage.rechunking import insert_rechunk_job
+from app.storage.rechunking import NOT_WAITING, insert_rechunk_job
 from app.storage.spaces import SWITCH_LOCK
 from app.storage.tenancy import TenantNumber
 
@@ -115,7 +115,8 @@ class Loading:
         )
         if rows:
             ids = [row["id"] for row in rows]
-            await insert_rechunk_job(self._connection, self._tenant, new_id(), "d.id = any(%(ids)s)", {"ids": ids})
+            which = f"d.id = any(%(ids)s) and {NOT_WAITING}"
+            await insert_rechunk_job(self._connection, self._tenant, new_id(), which, {"ids": ids})
         return len(rows)
 
     async def refuse_unfit(self) -> list[str]:

@@ -26,6 +26,7 @@ BY_ID = {
     ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
     ("GET", "/documents/{id}/content"): "/documents/{document}/content",
     ("GET", "/documents/{id}/text"): "/documents/{document}/text",
+    ("PATCH", "/documents/{id}"): "/documents/{document}",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",
@@ -44,6 +45,7 @@ BY_ID = {
     ("DELETE", "/evaluations/{id}"): "/evaluations/{job}",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PATCH", "/documents/{id}"): {"title": "Of its own"},
     ("POST", "/prompts/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},

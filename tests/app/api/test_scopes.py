@@ -33,6 +33,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/documents/{id}/text"): [{"read"}],
     ("POST", "/ingest"): [{"ingest"}],
     ("POST", "/documents/rechunk"): [{"ingest"}],
+    ("PATCH", "/documents/{id}"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],
     ("GET", "/jobs"): [{"read"}, {"ingest"}, {"adapters"}],
     ("GET", "/jobs/{id}"): [{"read"}, {"ingest"}, {"adapters"}],
