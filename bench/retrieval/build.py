@@ -68,11 +68,7 @@ def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
         late = drop_indexes(connection)
         connection.execute("set maintenance_work_mem = '512MB'")
         with watch.step("copy"):
-            _documents(connection, corpus, numbers)
-            connection.execute("set session_replication_role = replica")  # no foreign keys, which hold anyway
-            _chunks(connection, corpus, numbers, words_each)
-            _vectors(connection, corpus, numbers)
-            _count(connection, corpus, numbers)
+            copy_rows(connection, corpus, numbers, words_each)
         if words_each and where.plan.layout == "single":
             with watch.step("copy of postings"):
                 _postings(connection, corpus, numbers[0], words_each)
@@ -126,6 +122,14 @@ def drop_indexes(connection: psycopg.Connection) -> list[str]:
         definitions.append(row[0].replace(" ON ONLY ", " ON "))
         connection.execute(f"drop index {name}".encode())
     return definitions
+
+
+def copy_rows(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber], words_each: int) -> None:
+    _documents(connection, corpus, numbers)
+    connection.execute("set session_replication_role = replica")  # no foreign keys, which hold anyway
+    _chunks(connection, corpus, numbers, words_each)
+    _vectors(connection, corpus, numbers)
+    _count(connection, corpus, numbers)
 
 
 def _documents(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:
