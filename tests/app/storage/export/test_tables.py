@@ -16,6 +16,8 @@ from tests.app.storage.export.moving import query
 REQUIRED = {
     "documents": {"id", "media_type", "bytes", "sha256", "chunks", "blob"},
     "chunks": {"id", "document_id", "ord", "start", "stop", "tokens", "content"},
+    "document_texts": {"document_id", "start", "content"},
+    "document_pages": {"document_id", "page", "start", "stop"},
     "vectors": {"chunk_id", "document_id", "embedding"},
     "jobs": {"id"},
     "job_items": {"job_id", "n"},
