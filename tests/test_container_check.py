@@ -66,7 +66,7 @@ def test_without_the_base_images_nothing_passes(clone, monkeypatch, capsys):
 def test_the_guide_has_the_commands_that_are_run():
     source = (ROOT / "deploy" / "check" / "operation.py").read_text()
     headings = re.findall(r'commands\("(.+?)"\)', source)
-    assert len(headings) == 5
+    assert len(headings) == 6
     for heading in headings:
         assert "\n" in guide.commands(heading)
     assert "app restore" in guide.commands("Restore")

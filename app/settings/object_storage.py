@@ -61,9 +61,9 @@ def storage_url(url: str) -> StorageUrl:
     if found is None or ".." in url:
         # Without the URL itself, which may hold a password.
         raise NotConfigured(
-            "The URL of object storage is s3://bucket/prefix, gs://bucket/prefix or az://container/prefix. "
-            "Credentials and the endpoint are not part of it: they come from the variables that docs/operations/"
-            "object-storage.md names."
+            "The URL of object storage (KYUJANG_STORAGE, or where a backup goes) is s3://bucket/prefix, "
+            "gs://bucket/prefix or az://container/prefix. Credentials and the endpoint are not part of it: they come "
+            "from the variables that docs/operations/object-storage.md names."
         )
     parts = [part for part in (found["prefix"] or "").split("/") if part]
     return StorageUrl(cast(Scheme, found["scheme"]), found["bucket"], "/".join(parts))

@@ -75,7 +75,7 @@ async def upgraded(settings: Settings, script: Script, expected: dict[str, Any])
             httpx.AsyncClient(transport=transport, base_url="http://kyujang", timeout=120) as anonymous,
         ):
             opened = Upgraded(services, script, anonymous, expected)
-            async with Worker(services), asyncio.timeout(180):
+            async with Worker(services), asyncio.timeout(600):
                 while await _unfinished(opened):
                     await asyncio.sleep(0.2)
             opened.asked = script.asked

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.settings import Settings
+from ingest import tenant_deletion
 from ingest.cleanup import remove_noted
 from tests.conftest import home_with, with_database
 from tests.scripted import Script
@@ -266,9 +267,14 @@ async def test_no_file_and_no_staged_chunk_is_left(opened):
             assert connection.execute("select count(*) from staged_chunks").fetchone() == (0,)
 
 
-async def test_a_tenant_goes_with_all_its_jobs(opened):
+async def test_a_tenant_goes_with_all_its_jobs(opened, monkeypatch):
     """Last, since the others need it."""
-    assert (await opened.anonymous.delete("/tenants/archive", headers=OPERATOR)).status_code == 204
+    monkeypatch.setattr(tenant_deletion, "SETTLED_S", -60)
+    assert (await opened.anonymous.delete("/tenants/archive", headers=OPERATOR)).status_code == 202
     assert (await opened.client("archive").get("/jobs")).status_code == 401
+    assert await tenant_deletion.delete_next(opened.services, "worker")
+    deletion = sent(await opened.anonymous.get("/tenants/archive/deletion", headers=OPERATOR))
+    assert deletion["status"] == "succeeded", deletion
+    assert min(deletion["deleted"][kind] for kind in ("documents", "chunks", "jobs", "keys")) > 0
     listed = sent(await opened.client("library").get("/jobs?limit=200"))["data"]
     assert [job["id"] for job in listed] == opened.expected["order"]["library"]

@@ -172,7 +172,7 @@ def test_torch_with_cuda_is_installed_only_where_a_gpu_and_a_model_ask_for_it():
         assert app_environment(test=False, extras=asked, gpu=True) == app_environment(test=False, extras=asked)
     for path in (ROOT / "requirements").glob("*.txt"):
         names_cuda = any(line.startswith(("nvidia-", "cuda-")) for line in path.read_text().splitlines())
-        assert names_cuda == (path.name == cuda), path.name
+        assert names_cuda == (path.name in (cuda, "engine-gpu.txt")), path.name
 
 
 def test_the_list_with_cuda_has_the_torch_of_the_app_by_hash():

@@ -23,7 +23,10 @@ insert into staged_chunks (tenant_id, job_id, n, ord, start, stop, tokens, conte
 values (%s, %s, %s, 0, 0, 9, 2, %s, (select ('[' || repeat('0,', 383) || '1]')::halfvec), 1)
 """
 
-PAGE = "insert into document_pages (tenant_id, document_id, start, stop, page) values (%s, %s, 0, 1, 1)"
+PAGE = """
+    insert into document_pages (tenant_id, document_id, start, stop, page)
+    select tenant_id, id, 0, 1, 1 from documents where tenant_id = %s and id = %s
+"""
 
 
 @dataclass
