@@ -51,7 +51,7 @@ def test_without_an_engine_it_restarts_its_children_and_keeps_the_data(scratch):
     stack = start_stack(home, KYUJANG_ENGINE="none")
     try:
         body = {"documents": [{"id": "tower", "text": "The tower is 324 metres tall."}]}
-        assert httpx.post(f"{stack.url}/ingest?wait=30", json=body, timeout=60).json()["status"] == "succeeded"
+        assert httpx.post(f"{stack.url}/ingest?wait=60", json=body, timeout=90).json()["status"] == "succeeded"
         for words in (("app", "serve"), ("ingest", "worker")):
             dead = find(stack.process, *words)
             assert dead is not None

@@ -8,6 +8,9 @@ import shutil
 import subprocess
 import tarfile
 from dataclasses import asdict
+from itertools import takewhile
+from pathlib import Path
+from tempfile import gettempdir
 
 import psycopg
 import pytest
@@ -246,7 +249,7 @@ def test_a_full_disk_of_the_database_in_the_middle_of_a_restore(
     disk = small_disk(20_000)
     if account := database_account():
         account.owns(disk)
-    for above in list(disk.parents)[:3]:
+    for above in takewhile(lambda folder: folder != Path(gettempdir()), disk.parents):
         above.chmod(0o711)
     with psycopg.connect(postgres.owner_url, autocommit=True) as owner:
         owner.execute(f"create tablespace small location '{disk}'")
