@@ -15,6 +15,7 @@ from app.errors import Unavailable
 from app.services import Services
 from app.storage import removals, tenant_deletions
 from app.storage.adapter_archives import is_archive
+from app.storage.blobs import by_tenant, written_at
 from app.storage.job_removal import remove_finished_jobs
 from app.storage.removals import RemovalsHeld
 from app.storage.tenancy import TenantNumber
@@ -28,7 +29,6 @@ log = logging.getLogger("kyujang.sweep")
 NOTED_EVERY_S = 2
 NOTED_AT_ONCE = 1000
 EVERY_S = 3600
-LOOKED_UP_AT_ONCE = 10_000
 
 
 async def remove_noted_forever(services: Services) -> None:
@@ -81,30 +81,20 @@ async def sweep(services: Services, *, older_than_s: float = OLDER_THAN_S) -> in
 
     Below OLDER_THAN_S only while nothing is being uploaded.
     """
-    gone, some = 0, list[str]()
-    async for path in services.blobs.list_older(older_than_s):
-        if some and (_folder(path) != _folder(some[0]) or len(some) == LOOKED_UP_AT_ONCE):
-            gone += await _remove_needless(services, some)
-            some = []
-        some.append(path)
-    gone += await _remove_needless(services, some)
+    gone = 0
+    async for tenant, some in by_tenant(services.blobs.list_older(older_than_s)):
+        gone += await _remove_needless(services, tenant, some)
     if gone:
         log.info("blobs removed", extra={"count": gone})
     return gone
 
 
-async def _remove_needless(services: Services, blobs: list[str]) -> int:
+async def _remove_needless(services: Services, tenant: TenantNumber, blobs: list[str]) -> int:
     """Remove those of a tenant's blobs that nothing refers to; return how many."""
-    if not blobs:
-        return 0
-    needed = await removals.needed_blobs(services.database, TenantNumber(int(_folder(blobs[0]))), blobs)
+    needed = await removals.needed_blobs(services.database, tenant, blobs)
     needless = [blob for blob in blobs if blob not in needed]
     await services.blobs.remove(needless)
     return len(needless)
-
-
-def _folder(blob: str) -> str:
-    return blob.partition("/")[0]
 
 
 async def sweep_jobs(services: Services) -> int:
@@ -144,16 +134,8 @@ async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN
 
 def _adapters(folder: Path) -> list[tuple[Path, float]]:
     return [
-        (each, _written(each))
+        (each, written_at(each))
         for tenant in folder.glob("*")
         if tenant.name.isdecimal() and tenant.is_dir()
         for each in tenant.iterdir()
     ]
-
-
-def _written(folder: Path) -> float:
-    """Return when it was written: never, if it is gone by now."""
-    try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

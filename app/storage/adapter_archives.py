@@ -10,15 +10,14 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from app.storage.object_storage import Damaged, ObjectStorage
 from app.storage.peft_folder import pack_version, unpack_version
 from app.storage.tenancy import TenantNumber
 
 ARCHIVES = "adapters"
-READ_BYTES = 1 << 20
 
 
 def archive_path(tenant: TenantNumber, engine_name: str, digest: str) -> str:
@@ -76,14 +75,12 @@ async def save_version(storage: ObjectStorage, tenant: TenantNumber, engine_name
     return archive
 
 
-def _pack(folder: Path, packed: BinaryIO) -> str:
+def _pack(folder: Path, packed: BufferedRandom) -> str:
     pack_version(folder, packed)
     packed.seek(0)
-    digest = hashlib.sha256()
-    while part := packed.read(READ_BYTES):
-        digest.update(part)
+    digest = hashlib.file_digest(packed, "sha256").hexdigest()
     packed.seek(0)
-    return digest.hexdigest()
+    return digest
 
 
 def _unpack(fetched: Path, folder: Path) -> None:

@@ -19,6 +19,8 @@ from app.errors import Unavailable
 from app.storage.tenancy import TenantNumber
 
 READ_BYTES = 1 << 20
+# So many files are looked for in the database in one statement.
+LOOKED_UP_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class FolderBlobs:
     def _older(self, than: float) -> Iterator[str]:
         for tenant in self._folder.glob("*"):
             if tenant.name.isdecimal() and tenant.is_dir():
-                yield from (f"{tenant.name}/{blob.name}" for blob in tenant.iterdir() if _written(blob) < than)
+                yield from (f"{tenant.name}/{blob.name}" for blob in tenant.iterdir() if written_at(blob) < than)
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:
@@ -126,14 +128,32 @@ class FolderBlobs:
         return Blob(path, size, digest.digest())
 
 
+async def by_tenant(
+    paths: AsyncIterator[str], *, at_once: int = LOOKED_UP_AT_ONCE
+) -> AsyncIterator[tuple[TenantNumber, list[str]]]:
+    """Yield paths that come one after the other, each time of one tenant and `at_once` at most."""
+    some: list[str] = []
+    async for path in paths:
+        if some and (_tenant_of(path) != _tenant_of(some[0]) or len(some) == at_once):
+            yield _tenant_of(some[0]), some
+            some = []
+        some.append(path)
+    if some:
+        yield _tenant_of(some[0]), some
+
+
+def _tenant_of(path: str) -> TenantNumber:
+    return TenantNumber(int(path.partition("/")[0]))
+
+
 def new_path(tenant: TenantNumber) -> str:
     return f"{tenant}/{secrets.token_hex(16)}"
 
 
-def _written(blob: Path) -> float:
-    """Return when it was written: never, if it is gone by now."""
+def written_at(path: Path) -> float:
+    """Return when a file or folder was written: never, if it is gone by now."""
     try:
-        return blob.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.storage import removals
-from app.storage.blobs import FolderBlobs
+from app.storage.blobs import FolderBlobs, by_tenant
 from app.storage.database import Database, fetch_all
 from app.storage.object_blobs import key
 from app.storage.object_storage import ObjectStorage
@@ -43,8 +43,7 @@ async def move_blobs(database: Database, folder: Path, storage: ObjectStorage, *
     Raises StorageUnavailable.
     """
     blobs, moved = FolderBlobs(folder), Moved()
-    async for some in _batches(blobs):
-        tenant = TenantNumber(int(some[0].partition("/")[0]))
+    async for tenant, some in by_tenant(blobs.list_older(0), at_once=LOOKED_UP_AT_ONCE):
         named = await _hashes(database, tenant, some)
         stored: list[str] = []
         for first in range(0, len(named), COPIED_AT_ONCE):
@@ -55,18 +54,6 @@ async def move_blobs(database: Database, folder: Path, storage: ObjectStorage, *
         if remove:
             await _remove(database, tenant, blobs, stored, moved)
     return moved
-
-
-async def _batches(blobs: FolderBlobs) -> AsyncIterator[list[str]]:
-    """Yield paths, each time of one tenant."""
-    some: list[str] = []
-    async for path in blobs.list_older(0):
-        if some and (path.partition("/")[0] != some[0].partition("/")[0] or len(some) == LOOKED_UP_AT_ONCE):
-            yield some
-            some = []
-        some.append(path)
-    if some:
-        yield some
 
 
 async def _hashes(database: Database, tenant: TenantNumber, blobs: Sequence[str]) -> dict[str, bytes]:

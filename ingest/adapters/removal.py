@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from app.services import Services
 from app.storage import removals
 from app.storage.adapter_archives import ARCHIVES, is_archive
+from app.storage.blobs import LOOKED_UP_AT_ONCE
 from app.storage.object_storage import ObjectStorage
 from app.storage.tenancy import TenantNumber
 
@@ -16,7 +17,6 @@ log = logging.getLogger("kyujang.sweep")
 
 # A file exists some moments before the row that names it.
 OLDER_THAN_S = 3600
-LOOKED_UP_AT_ONCE = 10_000
 
 
 async def remove_archives(services: Services, tenant: TenantNumber, noted: Sequence[str]) -> None:
