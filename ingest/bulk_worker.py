@@ -7,9 +7,6 @@ the next run.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -52,7 +49,7 @@ async def ingest_in_bulk(
 
 async def _ingest_claimable(services: Services, tenant: TenantNumber, job_ids: Sequence[str], engine: Engine) -> bool:
     """Claim what can be claimed, and ingest it; tell whether there was anything."""
-    name = f"bulk-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    name = f"bulk-{queue.worker_name()}"
     database, lease_s = services.database, services.settings.lease_s
     whole = False
     try:

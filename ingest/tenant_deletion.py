@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import shutil
-import socket
 from pathlib import Path
 
 from app import logs
@@ -22,6 +19,7 @@ from app.storage.tenant_deletions import ClaimedDeletion, DeletionLost
 from app.storage.tenant_rows import delete_rows
 from ingest.adapters.publish import remove
 from ingest.cleanup import remove_noted
+from ingest.jobs.queue import worker_name
 from ingest.tune.task import sweep_trainings
 
 log = logging.getLogger("kyujang.deletion")
@@ -41,7 +39,7 @@ class NotYet(KyujangError):
 
 async def delete_forever(services: Services) -> None:
     """Delete the tenants that the operator wants deleted, until cancelled."""
-    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    worker = worker_name()
     while True:
         try:
             await services.spaces.forget_deleted()

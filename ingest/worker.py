@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
@@ -53,7 +50,7 @@ HANDLERS: dict[JobKind, Handler] = {
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; the items at hand then go back to the queue and resume where they were."""
-    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    worker = queue.worker_name()
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
         for kind in HANDLERS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -80,6 +83,11 @@ class ClaimedTask(Task, Claimed):
 
 Item = TypeVar("Item", bound=Claimed)
 CLAIMED: dict[JobKind, type[ClaimedDocument | ClaimedRechunk]] = {"ingest": ClaimedDocument, "rechunk": ClaimedRechunk}
+
+
+def worker_name() -> str:
+    """Return a name to claim by, which no other process has and none had before."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 async def claim(
