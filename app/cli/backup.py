@@ -63,12 +63,7 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
     if options.keep is not None:
         keep_newest(place, options.keep, settings.home)
     _report("backed up", manifest, as_json=options.json)
-    if manifest.damaged:
-        say(
-            f"These files are missing or changed, so the backup lacks them: {', '.join(manifest.damaged[:10])}",
-            file=sys.stderr,
-        )
-    return 1 if manifest.damaged else 0
+    return exit_status(manifest, "backup")
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
@@ -87,6 +82,15 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
 
 def _unset_keys(settings: Settings) -> list[str]:
     return [f"KYUJANG_{name.upper()}" for name, value in settings if name.endswith("_key") and value is None]
+
+
+def exit_status(manifest: Manifest, what: str) -> int:
+    """Return the exit status of a command that copied files, and name those that the copy lacks."""
+    if not manifest.damaged:
+        return 0
+    listed = ", ".join(manifest.damaged[:10])
+    say(f"These files are missing or changed, so the {what} lacks them: {listed}", file=sys.stderr)
+    return 1
 
 
 def mb(size: int) -> str:

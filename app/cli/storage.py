@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from app.cli.backup import Line
+from app.cli.backup import Line, mb
 from app.cli.commands import add_command, add_group
 from app.errors import NotConfigured
 from app.settings import Settings
@@ -67,7 +67,7 @@ def _report(moved: Moved, url: str, *, in_use: bool, as_json: bool) -> None:
         say(json.dumps(asdict(moved), ensure_ascii=False))
     else:
         say(
-            f"{moved.copied} files of {moved.copied_bytes / 1e6:.1f} MB copied to {url}, {moved.there_already} were "
+            f"{moved.copied} files of {mb(moved.copied_bytes)} copied to {url}, {moved.there_already} were "
             f"there, {moved.removed_from_folder} removed from the folder; {moved.adapters} adapters moved"
         )
     if moved.damaged:

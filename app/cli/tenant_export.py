@@ -13,7 +13,7 @@ from typing import Any
 
 from app.adapters.engine_model import base_names, with_engine_model
 from app.adapters.model_names import fitting_name, public_names
-from app.cli.backup import Line, mb
+from app.cli.backup import Line, exit_status, mb
 from app.cli.commands import add_command
 from app.generation.engine import open_engine
 from app.metrics import Metrics
@@ -43,12 +43,7 @@ def add_commands(tenant: Any) -> None:
 def _export(settings: Settings, options: argparse.Namespace) -> int:
     manifest = export_tenant(with_database_url(settings), options.id, options.destination, Line())
     _report("exported", manifest, as_json=options.json)
-    if manifest.damaged:
-        say(
-            f"These files are missing or changed, so the export lacks them: {', '.join(manifest.damaged[:10])}",
-            file=sys.stderr,
-        )
-    return 1 if manifest.damaged else 0
+    return exit_status(manifest, "export")
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
