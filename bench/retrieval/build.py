@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ from app.storage.tenants import create_tenant, tenant_by_slug
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import BATCH, CHUNKS_PER_DOCUMENT, DIMENSION, Corpus, documents_of, make, vocabulary, words
 from bench.retrieval.home import TENANT, Place, create_database
-from bench.retrieval.progress import say
+from bench.retrieval.progress import Stopwatch
 from bench.retrieval.sizes import sizes
 
 INDEX_MEMORY = 16 << 30
@@ -41,19 +39,6 @@ LATE_INDEXES = ("chunks_document", "chunks_of_document", "postings_term", "posti
 RAW_TABLE = "create table raw (id bigint, tenant integer, share integer, embedding halfvec(384))"
 RAW_SINGLE = "create index on raw using hnsw (embedding halfvec_cosine_ops) with (m = 24, ef_construction = 128)"
 RAW_MANY = "create index on raw (tenant)"
-
-
-class Stopwatch:
-    def __init__(self, name: str) -> None:
-        self.seconds: dict[str, float] = {}
-        self._name = name
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 2)
-        say(f"{self._name}: {name} {self.seconds[name]} s")
 
 
 def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
