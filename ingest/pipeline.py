@@ -27,6 +27,7 @@ from app.storage.texts import PageSpan
 from ingest import langchain_split, staging, stored
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
+from ingest.loading.clean_text import MARKS_CUT
 from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
 from ingest.split import Chunk, split_text, within
@@ -121,7 +122,7 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
             timeout_s=settings.load_timeout_s,
             max_chars=settings.load_max_chars,
         )
-    if loaded.marks_cut:
+    if MARKS_CUT in loaded.warnings:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
     document.loaded, document.media_type = loaded, loaded.media_type
     document.title = claim.title or loaded.title

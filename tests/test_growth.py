@@ -38,7 +38,8 @@ from app.prompting.fencing import Fence
 from app.prompting.reply import Reply
 from app.retrieval.copies import Seen
 from app.retrieval.match import Match
-from ingest.loading.load import Loaded, Page
+from ingest.loading.load import Loaded
+from ingest.loading.parsed import Options, Page
 
 Call = Callable[[str], Any]
 
@@ -161,6 +162,7 @@ CONSTANT: dict[str, Any] = {
     "int": 60,
     "bool": False,
     "BareAnswer": BareAnswer(affirmed=True, by_verb=True, whole=True),
+    "Options": Options(),
     "frozenset[int]": frozenset(),
 }
 

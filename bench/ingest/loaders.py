@@ -16,6 +16,7 @@ from bench.ingest.made import make
 from bench.retrieval.progress import say
 from ingest.loading.formats import DOCX, EML, EPUB, HTML, HWP, HWPX, PPTX, XLSX, detect
 from ingest.loading.load import load
+from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 
 FORMATS = ("pdf", "docx", "pptx", "xlsx", "html", "md", "txt", "csv", "eml", "epub", "hwp", "hwpx")
@@ -75,7 +76,7 @@ def _load(file: Path, settings: Settings) -> str:
 
 
 def _read(file: Path) -> object:
-    return parse(file, detect(file, file.name, ""))
+    return parse(file, detect(file, file.name, ""), Options())
 
 
 def _library(kind: str, files: Sequence[Path]) -> Way | None:

@@ -5,12 +5,14 @@ Its message is the head, with the length of each page in code points; the pages'
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
 from app.sandbox.channel import Channel
 from ingest.loading.formats import Text, detect
+from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 from ingest.loading.refusals import refuse_empty_or_too_long
 
@@ -26,13 +28,13 @@ def main(channel: Channel, filename: str, media_type: str, max_chars: str) -> No
 
 def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[dict[str, Any], list[str]]:
     found = detect(path, filename, media_type)
-    title, pages, marks_cut = parse(path, found)
-    texts = [text for _, text in pages]
+    parsed = parse(path, found, Options())
+    texts = [page.text for page in parsed.pages]
     refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
-        "title": title,
-        "pages": [(number, len(text)) for number, text in pages],
-        "marks_cut": marks_cut,
+        "title": parsed.title,
+        "pages": [(page.number, page.source, len(page.text)) for page in parsed.pages],
+        "warnings": [asdict(notice) for notice in parsed.warnings],
     }
     return head, texts

@@ -9,12 +9,12 @@ from itertools import accumulate
 from pathlib import Path
 
 from app.errors import DocumentError
-from app.language.marks import has_long_run
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
-from ingest.loading.clean_text import clean_text
+from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.formats import PLAIN
+from ingest.loading.parsed import Notice, Page
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
 log = logging.getLogger("kyujang.load")
@@ -24,21 +24,12 @@ MAX_HEAD_BYTES = 16 << 20
 MAX_BYTES_PER_CHARACTER = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """`number` is None where the format has no pages."""
-
-    number: int | None
-    text: str
-
-
 @dataclass(frozen=True)
 class Loaded:
     media_type: str
     title: str | None
     pages: list[Page] = field(default_factory=list)
-    marks_cut: bool = False
-    """Whether the file held longer runs of combining marks than are kept."""
+    warnings: list[Notice] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -89,7 +80,7 @@ def _sent_as_text(path: Path, max_chars: int) -> Loaded | None:
         return None
     text = clean_text(sent)
     refuse_empty_or_too_long([text], PLAIN, max_chars)
-    return Loaded(PLAIN, None, [Page(None, text)], has_long_run(sent))
+    return Loaded(PLAIN, None, [Page(None, text)], notice_of_cut_marks([sent]))
 
 
 async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
@@ -100,12 +91,14 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
     if head is None or await child.wait() != 0:
         raise await _explain(child, memory_mb)
     text = str(payload, "utf-8", errors="replace")
-    ends = list(accumulate(length for _, length in head["pages"]))
+    ends = list(accumulate(length for *_, length in head["pages"]))
     if len(text) != ends[-1]:
         raise await _explain(child, memory_mb)
     starts = [0, *ends[:-1]]
-    pages = [Page(number, text[a:b]) for (number, _), a, b in zip(head["pages"], starts, ends, strict=True)]
-    return Loaded(head["media_type"], head["title"], pages, head["marks_cut"])
+    spans = zip(head["pages"], starts, ends, strict=True)
+    pages = [Page(number, text[start:end], source) for (number, source, _), start, end in spans]
+    warnings = [Notice(**notice) for notice in head["warnings"]]
+    return Loaded(head["media_type"], head["title"], pages, warnings)
 
 
 async def _explain(child: ChildProcess, memory_mb: int) -> DocumentError:

@@ -15,7 +15,8 @@ from app.errors import DocumentError, NotConfigured
 from ingest import langchain_split
 from ingest.__main__ import main
 from ingest.langchain_split import split_text
-from ingest.loading.load import Loaded, Page
+from ingest.loading.load import Loaded
+from ingest.loading.parsed import Page
 from tests.conftest import ingest_text
 from tests.ingest.test_split import ENGLISH, KOREAN, check, words
 from tests.ingest.working import Worker

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import DocumentError, NotConfigured
-from ingest.loading.load import Loaded, Page
+from ingest.loading.load import Loaded
+from ingest.loading.parsed import Page
 from ingest.split import MAX_CHARACTERS_A_TOKEN, Chunk, split_text, within
 
 ENGLISH = "The annals of King Sejong fill 163 volumes. They were kept in four archives, far apart from each other. "

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.office import HTML_DEPTH, convert, without_noise
+from ingest.loading.parsers.titles import heading
 
 TITLE = re.compile(r"<title[^<>]*>([^<]{1,300})</title>", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
@@ -28,15 +30,16 @@ INLINE = {
 }  # fmt: skip
 
 
-def read(content: str) -> tuple[str | None, str]:
+def read(content: str, _: Options) -> Parsed:
     named = TITLE.search(content)
     title = unescape(named.group(1)) if named else None
     # Without a head around it the title would be read as text.
     content = TITLE.sub("", content, count=1)
     if depth(content) > HTML_DEPTH:
-        return title, words(content)
-    text, _ = convert(content.encode("utf-8", "ignore"), "text/html")
-    return title, without_noise(text)
+        text = words(content)
+    else:
+        text = without_noise(convert(content.encode("utf-8", "ignore"), "text/html")[0])
+    return without_pages(title or heading(text), text)
 
 
 def depth(content: str) -> int:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.titles import own
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 COMPRESSED, DISTRIBUTION = 0x1, 0x4
@@ -27,7 +29,7 @@ CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x17].{7}", re.DOTALL)
 SINGLE = str.maketrans({"\r": "\n", "\x18": "-", "\x1e": " ", "\x1f": " "})
 
 
-def read(path: Path) -> tuple[str | None, str]:
+def read(path: Path, _: Options) -> Parsed:
     import olefile
 
     with olefile.OleFileIO(path) as ole:
@@ -37,13 +39,14 @@ def read(path: Path) -> tuple[str | None, str]:
         # In a document for distribution BodyText only says that a newer program is needed.
         folder = "ViewText" if flags & DISTRIBUTION else "BodyText"
         streams = [name for name in ole.listdir() if len(name) == 2 and re.fullmatch(r"Section\d{1,6}", name[1])]
-        sections = sorted((int(name[1][7:]), name) for name in streams if name[0] == folder)
+        sections = sorted((name for name in streams if name[0] == folder), key=lambda name: int(name[1][7:]))
         if not sections:
             raise CORRUPT
         flow = Flow()
-        for _, name in sections:
+        for name in sections:
             _read_section(_unpacked(ole.openstream(name).read(), flags), flow)
-        return _title(ole), flow.text()
+        text = flow.text()
+        return without_pages(own(_title(ole), text), text)
 
 
 def _flags(ole: Any) -> int:

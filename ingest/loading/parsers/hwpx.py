@@ -6,8 +6,10 @@ import re
 import zipfile
 from pathlib import Path
 
+from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml
+from ingest.loading.parsers.titles import own
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 SECTION = r"Contents/section(\d+)\.xml"
@@ -19,7 +21,7 @@ TITLE = re.compile(rb"<opf:title\b[^>]*>([^<]{1,300})</opf:title>")
 MAX_DIGITS = 6
 
 
-def read(path: Path) -> tuple[str | None, str]:
+def read(path: Path, _: Options) -> Parsed:
     with open_package(path) as archive:
         if MANIFEST in archive.namelist() and b"encryption-data" in archive.read(MANIFEST):
             raise ENCRYPTED
@@ -29,7 +31,8 @@ def read(path: Path) -> tuple[str | None, str]:
         flow = Flow()
         for section in sections:
             read_xml(archive, section, SectionReader(flow))
-        return _title(archive), flow.text()
+        text = flow.text()
+        return without_pages(own(_title(archive), text), text)
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from ingest.loading.charset import decode
+from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers import html
 
 SHOWN = ("From", "To", "Cc", "Date", "Subject")
@@ -16,18 +17,18 @@ SHOWN = ("From", "To", "Cc", "Date", "Subject")
 ENCODED_WORD = re.compile(rb"=\?(?:euc-kr|ks_c_5601-1987|ksc5601)\?", re.IGNORECASE)
 
 
-def read(path: Path) -> tuple[str | None, str]:
+def read(path: Path, options: Options) -> Parsed:
     content = ENCODED_WORD.sub(b"=?cp949?", path.read_bytes())
     message = message_from_bytes(content, policy=policy.default)
-    return _header(message, "Subject"), "\n\n".join(_blocks(message))
+    return without_pages(_header(message, "Subject"), "\n\n".join(_blocks(message, options)))
 
 
-def _blocks(message: EmailMessage) -> list[str]:
+def _blocks(message: EmailMessage, options: Options) -> list[str]:
     headers = [f"{name}: {value}" for name in SHOWN if (value := _header(message, name))]
-    blocks = ["\n".join(headers), _body(message)]
+    blocks = ["\n".join(headers), _body(message, options)]
     for part in message.iter_attachments():
         if part.get_content_type() == "message/rfc822":
-            blocks += _blocks(cast(EmailMessage, part.get_content()))
+            blocks += _blocks(cast(EmailMessage, part.get_content()), options)
         elif name := part.get_filename():
             blocks.append(f"Attachment: {name}")
     return blocks
@@ -38,9 +39,9 @@ def _header(message: EmailMessage, name: str) -> str | None:
     return " ".join(str(value).split()) if value else None
 
 
-def _body(message: EmailMessage) -> str:
+def _body(message: EmailMessage, options: Options) -> str:
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
         return ""
     text = decode(cast(bytes, body.get_payload(decode=True)) or b"", body.get_content_charset()) or ""
-    return html.read(text)[1] if body.get_content_subtype() == "html" else text
+    return html.read(text, options).text if body.get_content_subtype() == "html" else text

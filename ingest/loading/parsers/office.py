@@ -9,7 +9,9 @@ from typing import Any
 
 from app.errors import DocumentError
 from ingest.loading.formats import DOCX, EPUB, XLSX
+from ingest.loading.parsed import Options, Page, Parsed, without_pages
 from ingest.loading.parsers.ooxml import check_parts, open_package
+from ingest.loading.parsers.titles import heading, meant
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 # Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
@@ -22,24 +24,26 @@ PADDING = re.compile(r"[ \t]{3,}")
 ESCAPE = re.compile(r"\\([\\<>~!#-])")
 EMPTY_ROW = re.compile(r"^\|(?: +\|)+\n", re.MULTILINE)
 
-Sheets = list[tuple[int | None, str]]
 
-
-def docx(path: Path) -> tuple[str | None, str]:
+def docx(path: Path, _: Options) -> Parsed:
+    """Read the title from a heading first: the properties may keep a template's title."""
     text, document = _convert_package(path, DOCX)
-    return _title(document), ESCAPE.sub(r"\1", without_noise(text))
+    text = ESCAPE.sub(r"\1", without_noise(text))
+    return without_pages(heading(text) or meant(_title(document)), text)
 
 
-def epub(path: Path) -> tuple[str | None, str]:
+def epub(path: Path, _: Options) -> Parsed:
     text, document = _convert_package(path, EPUB)
-    return _title(document), ESCAPE.sub(r"\1", without_noise(text))
+    text = ESCAPE.sub(r"\1", without_noise(text))
+    return without_pages(_title(document) or heading(text), text)
 
 
-def xlsx(path: Path) -> tuple[str | None, Sheets]:
-    _, document = _convert_package(path, XLSX)
+def xlsx(path: Path, _: Options) -> Parsed:
+    document = _convert_package(path, XLSX)[1]
     # A sheet's name alone does not count as text.
     sheets = [sheet for sheet in document.pages or [] if sheet.content.strip()]
-    return _title(document), [(each.page_number, f"## {each.sheet_name}\n\n{_rows(each.content)}") for each in sheets]
+    pages = [Page(each.page_number, f"## {each.sheet_name}\n\n{_rows(each.content)}") for each in sheets]
+    return Parsed(meant(_title(document)), pages)
 
 
 def _convert_package(path: Path, media_type: str) -> tuple[str, Any]:

@@ -7,9 +7,11 @@ of their parts.
 from __future__ import annotations
 
 import posixpath
+import re
 import zipfile
 from pathlib import Path
 
+from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml
 from ingest.loading.refusals import CORRUPT
@@ -21,14 +23,18 @@ BESIDE = ("diagramData", "chart", "notesSlide")
 TITLES = {"title", "ctrTitle"}
 NUMBER = "sldNum"
 CHARTS_NAMES = "strCache"
+TITLE = re.compile(r"^## (.{1,300})")
 
 
-def read(path: Path) -> list[str]:
+def read(path: Path, _: Options) -> Parsed:
     with open_package(path) as archive:
         slides = _in_order(archive) or numbered(archive, SLIDE)
         if not slides:
             raise CORRUPT
-        return [_slide(archive, slide) for slide in slides]
+        texts = [_slide(archive, slide) for slide in slides]
+    titles = (TITLE.match(text) for text in texts)
+    title = next((found.group(1) for found in titles if found), None)
+    return Parsed(title, [Page(number, text) for number, text in enumerate(texts, start=1)])
 
 
 def _in_order(archive: zipfile.ZipFile) -> list[str]:

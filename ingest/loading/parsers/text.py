@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-HEADING = re.compile(r"^#[ \t]+(?:#[ \t]+)*([^\s#][^\n]{0,299})", re.MULTILINE)
-HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
+from ingest.loading.parsed import Options, Parsed, without_pages
+from ingest.loading.parsers.titles import heading
 
 
-def as_it_stands(content: str) -> tuple[str | None, str]:
+def as_it_stands(content: str, _: Options) -> Parsed:
     """Return it unchanged. CSV too: its rows read well, and a Markdown table would add a space around each value."""
-    return None, content
+    return without_pages(None, content)
 
 
-def markdown(content: str) -> tuple[str | None, str]:
-    return heading(content), content
+def markdown(content: str, _: Options) -> Parsed:
+    return without_pages(heading(content), content)
 
 
-def heading(text: str) -> str | None:
-    found = HEADING.search(text)
-    return HEADING_END.sub("", found.group(1)) if found else None
-
-
-def from_json(content: str) -> tuple[str | None, str]:
+def from_json(content: str, _: Options) -> Parsed:
     value = json.loads(content)
     title = value.get("title") if isinstance(value, dict) else None
     records = value if isinstance(value, list) else [value]
-    return title if isinstance(title, str) else None, _paragraphs(records)
+    return without_pages(title if isinstance(title, str) else None, _paragraphs(records))
 
 
-def from_jsonl(content: str) -> tuple[str | None, str]:
-    return None, _paragraphs([json.loads(line) for line in content.splitlines() if line.strip()])
+def from_jsonl(content: str, _: Options) -> Parsed:
+    return without_pages(None, _paragraphs([json.loads(line) for line in content.splitlines() if line.strip()]))
 
 
 def _paragraphs(records: list[Any]) -> str:

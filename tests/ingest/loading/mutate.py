@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.errors import DocumentError
 from ingest.loading.formats import detect
+from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
@@ -30,10 +31,10 @@ def outcome(kind: str, seed: int, folder: Path) -> str:
     path = folder / f"a.{kind}"
     path.write_bytes(damaged(whole, chance))
     try:
-        _, pages, _ = parse(path, detect(path, path.name, ""))
+        parsed = parse(path, detect(path, path.name, ""), Options())
     except DocumentError as error:
         return error.document_code
-    "".join(text for _, text in pages).encode()
+    parsed.text.encode()
     return "text"
 
 

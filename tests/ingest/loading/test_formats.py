@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.loading import formats
+from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 from ingest.split import split_text
 from tests.conftest import SHARED_DATA, needs_shared_data
@@ -101,9 +102,9 @@ def test_a_file_without_a_path_is_read(kind):
     copy = os.memfd_create("document")
     os.write(copy, MAKERS[kind](KOREAN))
     path = Path("/proc/self/fd", str(copy))
-    pages = parse(path, formats.detect(path, f"a.{kind}", ""))[1]
+    parsed = parse(path, formats.detect(path, f"a.{kind}", ""), Options())
     os.close(copy)
-    assert KOREAN.sentence in "".join(text for _, text in pages)
+    assert KOREAN.sentence in parsed.text
 
 
 @pytest.mark.parametrize("flags", [5, 1])

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ingest.loading import formats
+from ingest.loading.clean_text import MARKS_CUT
 from tests.conftest import EXAMPLES
 from tests.ingest.loading.reading import refusal, take
 
@@ -59,9 +60,9 @@ async def test_charsets_and_controls(tmp_path, content, text):
 async def test_runs_of_combining_marks_are_cut(tmp_path, media_type):
     (tmp_path / "a.txt").write_text("x" + "\u0316" * 40 + "y")
     loaded = await take(tmp_path / "a.txt", media_type=media_type)
-    assert (loaded.text, loaded.marks_cut) == ("x" + "\u0316" * 30 + "y", True)
+    assert (loaded.text, loaded.warnings) == ("x" + "\u0316" * 30 + "y", [MARKS_CUT])
     (tmp_path / "b.txt").write_text("x" + "\u0316" * 30 + "y")
-    assert not (await take(tmp_path / "b.txt", media_type=media_type)).marks_cut
+    assert not (await take(tmp_path / "b.txt", media_type=media_type)).warnings
 
 
 async def test_the_content_decides_not_the_name(tmp_path):

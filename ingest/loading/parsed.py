@@ -1,0 +1,54 @@
+"""What a reader makes of a file: pages of text, and notices of what is not in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.storage.notices import NoticeCode
+
+PageSource = Literal["text", "ocr", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator chooses about reading. Hidden parts are skipped, or read and marked."""
+
+    hidden_parts: Literal["skip", "mark"] = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`number` is None where the format has no pages; `source` says what its text was read from."""
+
+    number: int | None
+    text: str
+    source: PageSource = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that is not in the text: `part` names a sheet, a slide or an attachment, `detail` says what is missing
+    and what to do."""
+
+    code: NoticeCode
+    detail: str
+    page: int | None = None
+    part: str | None = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A page's text is plain but for headings (`# `) and pipe tables, each on lines of its own."""
+
+    title: str | None
+    pages: list[Page]
+    warnings: list[Notice] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(page.text for page in self.pages)
+
+
+def without_pages(title: str | None, text: str) -> Parsed:
+    return Parsed(title, [Page(None, text)])

@@ -1,0 +1,38 @@
+"""Chooses a document's title: programs fill in titles that say nothing, or keep those of another document."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.loading.clean_text import clean_text
+
+HEADING = re.compile(r"^#[ \t]+(?:#[ \t]+)*([^\s#][^\n]{0,299})", re.MULTILINE)
+HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
+# Titles that programs put into the properties by default.
+NO_TITLE = re.compile(
+    r"(?:untitled|제목 ?없음|powerpoint presentation|powerpoint 프레젠테이션|microsoft \w+ - .*"
+    r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|html?|txt|indd))",
+    re.IGNORECASE,
+)
+MIN_OWN_TITLE = 4
+
+
+def heading(text: str) -> str | None:
+    found = HEADING.search(text)
+    return HEADING_END.sub("", found.group(1)) if found else None
+
+
+def meant(title: str | None) -> str | None:
+    """Return the title of the properties unless a program put it there by default."""
+    return title if title and not NO_TITLE.fullmatch(title.strip()) else None
+
+
+def own(title: str | None, text: str) -> str | None:
+    """Keep the title only if the text has it too: mostly it is that of the document this one was copied from."""
+    if title is None or len(title.strip()) < MIN_OWN_TITLE or title.strip().isdigit():
+        return None
+    return title if _squeezed(title) in _squeezed(text) else None
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s", "", clean_text(text))
