@@ -1,24 +1,50 @@
-"""Collects paragraphs and tables in reading order, and renders tables as Markdown."""
+"""Collects headings, paragraphs and tables in reading order, and renders them as plain text with pipe tables."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
+
+from ingest.loading.refusals import UNPACKS_TO_TOO_MUCH
+
+DEEPEST_HEADING = 6
+# A few cells far apart make a wide table of blanks.
+MAX_CELLS = 20_000_000
+# A longer text is not repeated in every row that its cell covers.
+MAX_REPEATED = 1000
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    level: int
+    text: str
 
 
 @dataclass
 class Table:
-    cells: dict[tuple[int, int], list[Block]] = field(default_factory=dict)
+    """`spans` holds (rows, columns) of merged cells; texts of the `headers` first rows are repeated across."""
+
+    cells: dict[Place, list[Block]] = field(default_factory=dict)
+    spans: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    headers: int = 1
 
     @property
     def columns(self) -> list[int]:
         return sorted({column for _, column in self.cells})
 
+    @property
+    def rows(self) -> list[int]:
+        return sorted({row for row, _ in self.cells})
+
     def in_order(self) -> list[list[Block]]:
         return [self.cells[place] for place in sorted(self.cells)]
 
 
-Block = str | Table
+Block = str | Heading | Table
 
 
 class Flow:
@@ -32,21 +58,50 @@ class Flow:
         if stripped := text.strip():
             self._open[-1].append(stripped)
 
+    def heading(self, level: int, text: str) -> None:
+        """Add a heading of level 1 and up; in the cell of a table it is text like any other."""
+        if words := " ".join(text.split()):
+            self._open[-1].append(Heading(min(level, DEEPEST_HEADING), words))
+
+    def open_part(self) -> None:
+        """Collect what follows apart, until `close_part` returns it to be placed with `add`."""
+        self._open.append([])
+
+    def close_part(self) -> list[Block]:
+        return self._open.pop()
+
+    def add(self, blocks: Sequence[Block]) -> None:
+        self._open[-1].extend(blocks)
+
     def open_table(self) -> None:
         self._tables.append(Table())
+
+    def header_rows(self, count: int) -> None:
+        self._tables[-1].headers = max(1, count)
 
     def open_cell(self) -> None:
         self._open.append([])
 
-    def close_cell(self, row: int, column: int) -> None:
+    def close_cell(self, row: int, column: int, rows: int = 1, columns: int = 1) -> None:
         blocks = self._open.pop()
         self._tables[-1].cells.setdefault((row, column), []).extend(blocks)
+        if rows > 1 or columns > 1:
+            self._tables[-1].spans[row, column] = (rows, columns)
 
     def close_table(self) -> None:
         self._open[-1].append(self._tables.pop())
 
     def text(self) -> str:
-        return "\n\n".join(_rendered(self._open[0]))
+        return render(self._open[0])
+
+
+def render(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(_rendered(blocks))
+
+
+def one_line(blocks: Sequence[Block]) -> str:
+    """Render blocks as in a cell, whatever they hold."""
+    return " ".join(" ".join(map(_inline, blocks)).split())
 
 
 def _rendered(blocks: Sequence[Block]) -> list[str]:
@@ -54,6 +109,8 @@ def _rendered(blocks: Sequence[Block]) -> list[str]:
     for block in blocks:
         if isinstance(block, str):
             lines.append(block)
+        elif isinstance(block, Heading):
+            lines.append(f"{'#' * block.level} {block.text}")
         elif len(block.columns) <= 1:
             # A frame around text, as Korean forms have many.
             lines.extend(line for cell in block.in_order() for line in _rendered(cell))
@@ -62,17 +119,40 @@ def _rendered(blocks: Sequence[Block]) -> list[str]:
     return lines
 
 
+def _inline(block: Block) -> str:
+    if isinstance(block, str):
+        return block
+    return block.text if isinstance(block, Heading) else " ".join(map(one_line, block.in_order()))
+
+
 def _markdown(table: Table) -> str:
-    columns = table.columns
-    rows = [
-        [_inline(table.cells.get((row, column), [])).replace("|", "\\|") for column in columns]
-        for row in sorted({row for row, _ in table.cells})
-    ]
+    columns, numbers = table.columns, table.rows
+    if len(columns) * len(numbers) > MAX_CELLS:
+        raise UNPACKS_TO_TOO_MUCH
+    texts = _texts(table, numbers, columns)
+    rows = [[texts.get((row, column), "") for column in columns] for row in numbers]
     lines = [f"| {' | '.join(row)} |" for row in rows if any(row)]
     return "\n".join([lines[0], f"|{' --- |' * len(columns)}", *lines[1:]]) if lines else ""
 
 
-def _inline(blocks: Sequence[Block]) -> str:
-    """Render a cell as one line, whatever it holds."""
-    parts = (block if isinstance(block, str) else " ".join(map(_inline, block.in_order())) for block in blocks)
-    return " ".join(" ".join(parts).split())
+def _texts(table: Table, rows: list[int], columns: list[int]) -> dict[Place, str]:
+    """Return each cell's text, that of merged cells repeated downwards, and in header rows across."""
+    texts = {place: one_line(cell).replace("|", "\\|") for place, cell in table.cells.items()}
+    body = rows[table.headers] if table.headers < len(rows) else rows[-1] + 1
+    for (row, column), (height, width) in table.spans.items():
+        text = texts.get((row, column), "")
+        if not text or len(text) > MAX_REPEATED:
+            continue
+        right = _covered(columns, column, width)
+        below = _covered(rows, row, height)
+        across = [column, *takewhile(lambda other: (row, other) not in table.cells, right)]  # noqa: B023
+        down = [row, *takewhile(lambda other: (other, column) not in table.cells, below)]  # noqa: B023
+        for each in down:
+            for other in across if each < body else across[:1]:
+                texts[each, other] = text
+    return texts
+
+
+def _covered(numbers: list[int], first: int, count: int) -> list[int]:
+    """Return the further rows or columns of a merged cell that starts in the first."""
+    return numbers[bisect_right(numbers, first) : bisect_left(numbers, first + count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -73,6 +74,35 @@ def numbered(archive: zipfile.ZipFile, pattern: str) -> list[str]:
     """Return the parts that match, in the order of the number in the pattern's group."""
     found = [(re.fullmatch(pattern, name), name) for name in archive.namelist()]
     return [name for _, name in sorted((int(match.group(1)), name) for match, name in found if match)]
+
+
+def relations(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str, str]]:
+    """Return (key, kind, part) of what a part refers to; "" is the package itself."""
+    folder, _, file = name.rpartition("/")
+    found = Relations()
+    try:
+        read_xml(archive, posixpath.join(folder, "_rels", f"{file}.rels"), found)
+    except KeyError:
+        return []
+    return [
+        (key, kind.rpartition("/")[2], posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"))
+        for key, kind, target in found.targets
+    ]
+
+
+class Relations:
+    def __init__(self) -> None:
+        self.targets: list[tuple[str, str, str]] = []
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        if name == "Relationship":
+            self.targets.append((attributes.get("Id", ""), attributes.get("Type", ""), attributes.get("Target", "")))
+
+    def text(self, text: str) -> None:
+        pass
+
+    def end(self, name: str) -> None:
+        pass
 
 
 def _local(start: Callable[[str, Attributes], None]) -> Callable[[str, Attributes], None]:

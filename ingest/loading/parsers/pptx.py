@@ -6,14 +6,13 @@ of their parts.
 
 from __future__ import annotations
 
-import posixpath
 import re
 import zipfile
 from pathlib import Path
 
 from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers.flow import Flow
-from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml
+from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml, relations
 from ingest.loading.refusals import CORRUPT
 
 PRESENTATION = "ppt/presentation.xml"
@@ -43,7 +42,7 @@ def _in_order(archive: zipfile.ZipFile) -> list[str]:
         read_xml(archive, PRESENTATION, order)
     except KeyError:
         return []
-    targets = {key: target for key, _, target in _relations(archive, PRESENTATION)}
+    targets = {key: target for key, _, target in relations(archive, PRESENTATION)}
     listed = [targets[key] for key in order.keys if key in targets]
     return [name for name in listed if name in archive.namelist()]
 
@@ -51,41 +50,12 @@ def _in_order(archive: zipfile.ZipFile) -> list[str]:
 def _slide(archive: zipfile.ZipFile, name: str) -> str:
     flow = Flow()
     read_xml(archive, name, SlideReader(flow))
-    relations = _relations(archive, name)
+    beside = relations(archive, name)
     for kind in BESIDE:
-        for target in [target for _, each, target in relations if each == kind]:
+        for target in [target for _, each, target in beside if each == kind]:
             if target in archive.namelist():
                 read_xml(archive, target, SlideReader(flow))
     return flow.text()
-
-
-def _relations(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str, str]]:
-    """Return (key, kind, part) of what a part refers to."""
-    folder, _, file = name.rpartition("/")
-    relations = Relations()
-    try:
-        read_xml(archive, f"{folder}/_rels/{file}.rels", relations)
-    except KeyError:
-        return []
-    return [
-        (key, kind.rpartition("/")[2], posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"))
-        for key, kind, target in relations.found
-    ]
-
-
-class Relations:
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str, str]] = []
-
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "Relationship":
-            self.found.append((attributes.get("Id", ""), attributes.get("Type", ""), attributes.get("Target", "")))
-
-    def text(self, text: str) -> None:
-        pass
-
-    def end(self, name: str) -> None:
-        pass
 
 
 class SlideOrder:
