@@ -37,6 +37,15 @@ class Notice:
     part: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside another: an attachment, or a member of an archive. `media_type` is what it was declared to be."""
+
+    path: str
+    content: bytes
+    media_type: str | None = None
+
+
 @dataclass(slots=True)
 class Parsed:
     """A page's text is plain but for headings (`# `) and pipe tables, each on lines of its own."""
@@ -44,6 +53,8 @@ class Parsed:
     title: str | None
     pages: list[Page]
     warnings: list[Notice] = field(default_factory=list)
+    has_members: bool = False
+    """Whether the file holds others that become documents of their own."""
 
     @property
     def text(self) -> str:

@@ -31,7 +31,7 @@ LOADED = {
     "pptx": (1, "21b642da5a03"),
     "xlsx": (1, "93e03fb530bb"),
     "epub": (1, "c869c31cdafb"),
-    "eml": (1, "47a432edd986"),
+    "eml": (2, "7b29cdaa06a0"),
     "hwp": (1, "64f9177a14c8"),
     "hwpx": (1, "a99f94667df7"),
 }

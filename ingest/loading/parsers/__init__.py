@@ -71,4 +71,4 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     title = " ".join(clean_text(parsed.title or "").split())[:MAX_TITLE]
     cut = notice_of_cut_marks([page.text for page in parsed.pages])
     pages = [replace(page, text=clean_text(page.text)) for page in parsed.pages]
-    return Parsed(title or None, pages, parsed.warnings + cut)
+    return Parsed(title or None, pages, parsed.warnings + cut, parsed.has_members)
