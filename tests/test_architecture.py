@@ -78,7 +78,7 @@ ONLY_IN = {
     "vllm": r"never",
     "ray": r"ingest\.cluster\.driver",
     "xberg": r"ingest\.loading\.parsers\.office",
-    "pypdfium2": r"ingest\.loading\.parsers\.pdf",
+    "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?",
     "olefile": r"ingest\.loading\.(formats|parsers\.hwp5)",
     "cryptography": r"ingest\.loading\.parsers\.hwp5",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)?)|adapters\.archive)",
