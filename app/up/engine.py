@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -16,12 +17,15 @@ from app.generation.replica import EngineReplica
 from app.generation.timeouts import Timeouts
 from app.generation.transport import UNIX
 from app.settings import PACKAGED_MODEL, Settings, inherited_environment
+from app.up import gpus
 from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
 from app.up.model_fit import CPU_CACHE_GIB, GPU_SHARE, context_tokens
 from app.up.preflight import WITHOUT_ENGINE
 
 GUARD = ROOT / "deploy"
+# Settings of LoRA kernels, a few files a card; bench/lora_kernels.py measures and writes them.
+LORA_KERNELS = GUARD / "lora_kernels"
 CONVERTER = Path(__file__).with_name("convert_smollm2.py")
 MAX_THREADS = 8
 
@@ -132,7 +136,9 @@ class LocalEngine:
         own = {"KYUJANG_ENGINE_KEY": self.key}
         if self.packaged_model or Path(self.settings.model or "").is_dir():
             own["HF_HUB_OFFLINE"] = "1"
-        if not self.gpu:
+        if self.gpu:
+            own |= _lora_kernels()
+        else:
             cores = engine_cores()
             own |= {
                 "VLLM_PLUGINS": "kyujang_cpu_lora",
@@ -146,6 +152,16 @@ class LocalEngine:
 
     def refusal(self) -> str | None:
         return engine_refusal(self.url, self.key, self.settings.model)
+
+
+def _lora_kernels() -> dict[str, str]:
+    """Return where vLLM finds what was measured for this card, unless the operator says where. For any other card it
+    would warn, and choose worse for mixtures of experts."""
+    if "VLLM_TUNED_CONFIG_FOLDER" in os.environ:
+        return {}
+    card = gpus.look().first
+    name = re.sub("[ -]", "_", card.name) if card else ""
+    return {"VLLM_TUNED_CONFIG_FOLDER": str(LORA_KERNELS)} if (LORA_KERNELS / f"{name}_SHRINK.json").exists() else {}
 
 
 def engine_cores() -> list[int]:

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
+from app.up import gpus
 from app.up.convert_smollm2 import packaged_gguf
-from app.up.engine import LocalEngine, engine_cores, engine_refusal
+from app.up.engine import LORA_KERNELS, LocalEngine, engine_cores, engine_refusal
 
 
 def local_engine(home: Path, *, gpu: bool = False, model: str | None = None) -> LocalEngine:
@@ -71,6 +73,25 @@ def test_the_gpu_engine_keeps_its_graphs_and_its_memory(tmp_path: Path):
     assert "--enforce-eager" not in gpu.argv
     assert "--gpu-memory-utilization" in gpu.argv
     assert "VLLM_CPU_KVCACHE_SPACE" not in gpu.env
+
+
+@pytest.mark.parametrize(("card", "measured"), [("NVIDIA H200", True), ("NVIDIA L4", False), (None, False)])
+def test_a_card_whose_kernels_were_measured_gets_their_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: str | None, measured: bool
+):
+    monkeypatch.setattr(gpus, "look", lambda: gpus.Gpus((gpus.Gpu(card, None),) if card else ()))
+    folder = local_engine(tmp_path, gpu=True).spec(tmp_path / "log").env.get("VLLM_TUNED_CONFIG_FOLDER")
+    assert bool(folder) == measured
+    assert "VLLM_TUNED_CONFIG_FOLDER" not in local_engine(tmp_path).spec(tmp_path / "log").env
+    monkeypatch.setenv("VLLM_TUNED_CONFIG_FOLDER", "/elsewhere")
+    assert local_engine(tmp_path, gpu=True).spec(tmp_path / "log").env["VLLM_TUNED_CONFIG_FOLDER"] == "/elsewhere"
+
+
+def test_settings_of_lora_kernels_are_for_every_linear_of_a_layer():
+    """vLLM takes the nearest size, but fails where the number of outputs (o, gate and up, q k v) is not in."""
+    for path in LORA_KERNELS.glob("*.json"):
+        for slots, settings in json.loads(path.read_text()).items():
+            assert settings.keys() == {"1", "2", "3"}, (path, slots)
 
 
 def test_the_engine_keeps_what_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
