@@ -37,6 +37,11 @@ class Home:
         return self.home / "models"
 
     @cached_property
+    def engine_cache(self) -> Path:
+        """What vLLM compiles and finds out once for each model."""
+        return self.home / "engine"
+
+    @cached_property
     def adapters(self) -> Path:
         """Checked ones, a folder a version below a folder a tenant; engines read them here or at `adapters_at`."""
         return self.home / "adapters"

@@ -134,6 +134,8 @@ class LocalEngine:
 
     def _own_environment(self) -> dict[str, str]:
         own = {"KYUJANG_ENGINE_KEY": self.key}
+        if "VLLM_CACHE_ROOT" not in os.environ:
+            own["VLLM_CACHE_ROOT"] = str(self.settings.engine_cache)
         if self.packaged_model or Path(self.settings.model or "").is_dir():
             own["HF_HUB_OFFLINE"] = "1"
         if self.gpu:

@@ -94,6 +94,13 @@ def test_settings_of_lora_kernels_are_for_every_linear_of_a_layer():
             assert settings.keys() == {"1", "2", "3"}, (path, slots)
 
 
+def test_vllm_writes_to_the_data_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("VLLM_CACHE_ROOT", raising=False)
+    assert local_engine(tmp_path).spec(tmp_path / "log").env["VLLM_CACHE_ROOT"] == str(tmp_path / "engine")
+    monkeypatch.setenv("VLLM_CACHE_ROOT", "/elsewhere")
+    assert local_engine(tmp_path).spec(tmp_path / "log").env["VLLM_CACHE_ROOT"] == "/elsewhere"
+
+
 def test_the_engine_keeps_what_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     engine = local_engine(tmp_path)
