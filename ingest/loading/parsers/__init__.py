@@ -29,7 +29,7 @@ from ingest.loading.formats import (
     Text,
 )
 from ingest.loading.parsed import Options, Parsed
-from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text
+from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text, xlsx
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
@@ -50,7 +50,7 @@ TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
 READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     PDF: pdf.read,
     DOCX: office.docx,
-    XLSX: office.xlsx,
+    XLSX: xlsx.read,
     EPUB: office.epub,
     PPTX: pptx.read,
     HWP: hwp5.read,

@@ -1,4 +1,4 @@
-"""Reads Word, Excel, EPUB and HTML with xberg, from memory only: otherwise xberg would fetch addresses, cache texts on
+"""Reads Word, EPUB and HTML with xberg, from memory only: otherwise xberg would fetch addresses, cache texts on
 disk and look for OCR models."""
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.loading.formats import DOCX, EPUB, XLSX
-from ingest.loading.parsed import Options, Page, Parsed, without_pages
+from ingest.loading.formats import DOCX, EPUB
+from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.ooxml import check_parts, open_package
 from ingest.loading.parsers.titles import heading, meant
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
@@ -22,7 +22,6 @@ LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^(
 BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 PADDING = re.compile(r"[ \t]{3,}")
 ESCAPE = re.compile(r"\\([\\<>~!#-])")
-EMPTY_ROW = re.compile(r"^\|(?: +\|)+\n", re.MULTILINE)
 
 
 def docx(path: Path, _: Options) -> Parsed:
@@ -36,14 +35,6 @@ def epub(path: Path, _: Options) -> Parsed:
     text, document = _convert_package(path, EPUB)
     text = ESCAPE.sub(r"\1", without_noise(text))
     return without_pages(_title(document) or heading(text), text)
-
-
-def xlsx(path: Path, _: Options) -> Parsed:
-    document = _convert_package(path, XLSX)[1]
-    # A sheet's name alone does not count as text.
-    sheets = [sheet for sheet in document.pages or [] if sheet.content.strip()]
-    pages = [Page(each.page_number, f"## {each.sheet_name}\n\n{_rows(each.content)}") for each in sheets]
-    return Parsed(meant(_title(document)), pages)
 
 
 def _convert_package(path: Path, media_type: str) -> tuple[str, Any]:
@@ -84,10 +75,6 @@ def convert(content: bytes, media_type: str) -> tuple[str, Any]:
 def without_noise(text: str) -> str:
     """Remove addresses, emphasis and padding, which would fill the chunks and match nothing."""
     return PADDING.sub(" ", BOLD.sub(r"\1", LINK.sub(r"\1", text)))
-
-
-def _rows(content: str) -> str:
-    return ESCAPE.sub(r"\1", EMPTY_ROW.sub("", f"{content.strip()}\n"))
 
 
 def _title(document: Any) -> str | None:

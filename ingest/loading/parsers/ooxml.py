@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,9 @@ READ_BYTES = 1 << 16
 ENCRYPTED_MEMBER = 0x1
 READABLE = (".xml", ".rels", ".opf", ".xhtml", ".html", ".htm")
 ENTITY = b"<!ENTITY"
+
+# What a damaged part raises.
+DAMAGED = (ValueError, LookupError, zlib.error, zipfile.BadZipFile, EOFError, expat.ExpatError)
 
 Attributes = dict[str, str]
 
@@ -58,16 +62,23 @@ def check_parts(archive: zipfile.ZipFile) -> None:
 
 def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:
     """Feed a part to the reader. Raises KeyError if it does not exist."""
+    with archive.open(name) as part:
+        feed_xml(iter(lambda: part.read(READ_BYTES), b""), reader)
+
+
+def feed_xml(contents: Iterable[bytes], reader: XmlReader) -> None:
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler = _local(reader.start)
-    parser.EndElementHandler = lambda qualified: reader.end(qualified.rpartition(":")[2])
+    # Parts of millions of elements have a few dozen names.
+    names = _LocalNames()
+    start, end = reader.start, reader.end
+    parser.StartElementHandler = lambda qualified, attributes: start(names[qualified], attributes)
+    parser.EndElementHandler = lambda qualified: end(names[qualified])
     parser.CharacterDataHandler = reader.text
-    with archive.open(name) as part:
-        while content := part.read(READ_BYTES):
-            parser.Parse(content)
-        parser.Parse(b"", True)
+    for content in contents:
+        parser.Parse(content)
+    parser.Parse(b"", True)
 
 
 def numbered(archive: zipfile.ZipFile, pattern: str) -> list[str]:
@@ -77,17 +88,19 @@ def numbered(archive: zipfile.ZipFile, pattern: str) -> list[str]:
 
 
 def relations(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str, str]]:
-    """Return (key, kind, part) of what a part refers to; "" is the package itself."""
+    """Return (key, kind, part) of the parts that a part refers to; "" is the package itself."""
     folder, _, file = name.rpartition("/")
     found = Relations()
     try:
         read_xml(archive, posixpath.join(folder, "_rels", f"{file}.rels"), found)
     except KeyError:
         return []
-    return [
+    parts = set(archive.namelist())
+    named = [
         (key, kind.rpartition("/")[2], posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"))
         for key, kind, target in found.targets
     ]
+    return [each for each in named if each[2] in parts]
 
 
 class Relations:
@@ -105,8 +118,10 @@ class Relations:
         pass
 
 
-def _local(start: Callable[[str, Attributes], None]) -> Callable[[str, Attributes], None]:
-    return lambda qualified, attributes: start(qualified.rpartition(":")[2], attributes)
+class _LocalNames(dict[str, str]):
+    def __missing__(self, qualified: str) -> str:
+        local = self[qualified] = qualified.rpartition(":")[2]
+        return local
 
 
 def _refuse(*_: object) -> None:

@@ -1,0 +1,17 @@
+"""Marks what stands beside a text, in the language of what it says: `[Comment: …]`, `[메모: …]`."""
+
+from __future__ import annotations
+
+import re
+
+HANGUL = re.compile("[\uac00-\ud7a3]")
+KOREAN = {
+    "Comment": "메모",
+    "Notes": "슬라이드 노트",
+    "Hidden": "숨김",
+    "Picture": "그림",
+}
+
+
+def marked(kind: str, text: str) -> str:
+    return f"[{KOREAN[kind] if HANGUL.search(text) else kind}: {text.strip()}]"

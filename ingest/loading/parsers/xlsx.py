@@ -1,0 +1,160 @@
+"""Reads workbooks, a page for each sheet: its cells as displayed, their comments, and what lies on them.
+
+xberg is not used for them: it gives stored values (73 for 000073), neither comments nor text boxes, and needs far more
+time and memory.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import DocumentError
+from ingest.loading.parsed import Notice, Options, Page, Parsed
+from ingest.loading.parsers import office_notices as notices
+from ingest.loading.parsers.grid import Grid
+from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.ooxml import DAMAGED, numbered, open_package, read_xml, relations
+from ingest.loading.parsers.titles import meant
+from ingest.loading.parsers.xlsx_book import read_book
+from ingest.loading.parsers.xlsx_cells import Book, CellReader, Missing
+from ingest.loading.parsers.xlsx_comments import read_comments
+from ingest.loading.parsers.xlsx_drawings import Drawing
+from ingest.loading.parsers.xlsx_outline import read_outline
+from ingest.loading.parsers.xml_tree import read_tree
+from ingest.loading.refusals import CORRUPT
+
+WORKBOOK = r"xl/workbook(\d*)\.xml"
+WITH_CELLS = ("worksheet", "xlMacrosheet", "xlIntlMacrosheet")
+MACROS = "vbaProject.bin"
+MAX_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    number: int
+    name: str
+    kind: str
+    part: str
+    hidden: bool
+
+
+def read(path: Path, options: Options) -> Parsed:
+    with open_package(path) as archive:
+        workbook = _workbook(archive)
+        book = read_book(archive, workbook, options.hidden_parts == "mark")
+        parsed = Parsed(_title(archive), [])
+        if any(name.endswith(MACROS) for name in archive.namelist()):
+            parsed.warnings.append(notices.MACROS)
+        for sheet in _sheets(archive, workbook):
+            if sheet.hidden and not book.mark_hidden:
+                parsed.warnings.append(notices.hidden("a hidden sheet", part=sheet.name))
+            elif text := SheetReader(archive, book, sheet, parsed.warnings).text():
+                name = marked("Hidden", sheet.name) if sheet.hidden else sheet.name
+                parsed.pages.append(Page(sheet.number, f"## {name}\n\n{text}"))
+        return parsed
+
+
+def _workbook(archive: zipfile.ZipFile) -> str:
+    main = [part for _, kind, part in relations(archive, "") if kind == "officeDocument"]
+    if not main:
+        main = [each for each in archive.namelist() if each == "xl/workbook.xml"] or numbered(archive, WORKBOOK)
+    if not main:
+        raise CORRUPT
+    return main[0]
+
+
+def _sheets(archive: zipfile.ZipFile, workbook: str) -> Iterator[Sheet]:
+    parts = {key: (kind, part) for key, kind, part in relations(archive, workbook)}
+    for number, sheet in enumerate(read_tree(archive, workbook).child("sheets").children("sheet"), 1):
+        kind, part = parts.get(sheet.attributes.get("r:id", sheet.get("id")), ("", ""))
+        if not part:
+            raise CORRUPT
+        yield Sheet(number, sheet.get("name"), kind, part, sheet.get("state", "visible") != "visible")
+
+
+def _title(archive: zipfile.ZipFile) -> str | None:
+    try:
+        core = next(part for _, kind, part in relations(archive, "") if kind == "core-properties")
+        return meant(read_tree(archive, core).child("title").text)
+    except (StopIteration, DocumentError, *DAMAGED):
+        return None
+
+
+class SheetReader:
+    """Reads one sheet. What is damaged beside its cells becomes a notice."""
+
+    def __init__(self, archive: zipfile.ZipFile, book: Book, sheet: Sheet, warnings: list[Notice]) -> None:
+        self._archive = archive
+        self._book = book
+        self._sheet = sheet
+        self._warnings = warnings
+        self._beside = relations(archive, sheet.part)
+
+    def text(self) -> str:
+        comments = self._comments()
+        cells = self._cells(comments) if self._sheet.kind in WITH_CELLS else ""
+        if objects := sum(kind in ("oleObject", "package") for _, kind, _ in self._beside):
+            self._warnings.append(notices.embedded(objects, part=self._sheet.name))
+        drawings = [self._drawing(part) for part in self._parts("drawing")]
+        # On cells that the file does not list, or that are hidden.
+        return "\n\n".join(filter(None, [cells, *comments.values(), *drawings]))
+
+    def _parts(self, kind: str) -> list[str]:
+        return [part for _, each, part in self._beside if each == kind]
+
+    def _comments(self) -> dict[str, str]:
+        try:
+            return read_comments(self._archive, self._parts("comments"), self._parts("threadedComment"))
+        except (DocumentError, *DAMAGED):
+            self._warnings.append(notices.unreadable("Comments", part=self._sheet.name))
+            return {}
+
+    def _cells(self, comments: dict[str, str]) -> str:
+        outline = read_outline(self._archive, self._sheet.part)
+        grid = Grid(outline.merges)
+        cells = CellReader(self._book, grid, outline.hidden_columns, comments)
+        read_xml(self._archive, self._sheet.part, cells)
+        self._warnings.extend(_missing(cells.missing, self._sheet.name))
+        return grid.text()
+
+    def _drawing(self, part: str) -> str:
+        name = self._sheet.name
+        try:
+            drawing = Drawing(self._archive, part, self._book.mark_hidden)
+            text = drawing.text()
+        except (DocumentError, *DAMAGED):
+            self._warnings.append(notices.unreadable("Text boxes and charts", part=name))
+            return ""
+        if drawing.pictures:
+            self._warnings.append(notices.pictures(drawing.pictures, part=name))
+        if drawing.hidden:
+            self._warnings.append(notices.hidden(notices.counted(drawing.hidden, "hidden shape"), part=name))
+        if drawing.unreadable:
+            self._warnings.append(notices.unreadable(notices.counted(drawing.unreadable, "chart"), part=name))
+        return text
+
+
+def _missing(missing: Missing, name: str) -> Iterator[Notice]:
+    hidden = [
+        notices.counted(count, f"hidden {what}")
+        for what, count in (
+            ("row", len(missing.hidden_rows)),
+            ("column", len(missing.hidden_columns)),
+            ("number", missing.hidden_cells),
+        )
+        if count
+    ]
+    if hidden:
+        yield notices.hidden(" and ".join(hidden), part=name)
+    if missing.pictures:
+        yield notices.pictures(missing.pictures, part=name)
+    if cells := missing.formulas:
+        more = ", …" if len(cells) > MAX_LISTED else ""
+        detail = (
+            f"The file holds no value of {notices.counted(len(cells), 'formula')} ({', '.join(cells[:MAX_LISTED])}"
+            f"{more}). Open it in a spreadsheet program, save it there and send it again."
+        )
+        yield Notice("formula_without_value", detail, part=name)
