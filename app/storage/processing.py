@@ -17,7 +17,7 @@ LOADERS = {
     "text/html": 1,
     "application/json": 1,
     "application/jsonl": 1,
-    "application/pdf": 1,
+    "application/pdf": 2,
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 1,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 1,
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": 1,

@@ -26,7 +26,7 @@ LOADED = {
     "csv": (1, "49e2efdee51b"),
     "json": (1, "83cb60859dd5"),
     "jsonl": (1, "db78b67bcb6a"),
-    "pdf": (1, "cdb098f7053e"),
+    "pdf": (2, "cdb098f7053e"),
     "docx": (1, "36b479b7e5a2"),
     "pptx": (1, "21b642da5a03"),
     "xlsx": (1, "93e03fb530bb"),

@@ -12,7 +12,7 @@ CMAP = (
 FONT = "<</Type/Font/Subtype/Type0/BaseFont/X/Encoding/Identity-H/DescendantFonts[4 0 R]{unicode}>>"
 DESCENDANT = (
     "<</Type/Font/Subtype/CIDFontType2/BaseFont/X/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-    "/DW 1000/W[1 {latin} 500]/FontDescriptor<</Type/FontDescriptor/FontName/X/Flags 4/Ascent 800/Descent -200"
+    "/DW 1000{latin}/FontDescriptor<</Type/FontDescriptor/FontName/X/Flags 4/Ascent 800/Descent -200"
     "/FontBBox[0 -200 1000 800]>>>>"
 )
 PICTURE = (
@@ -24,7 +24,8 @@ FIRST_PAGE = 7
 
 @dataclass
 class Sheet:
-    """A page of A4. Coordinates are points from the lower left; the font is half as wide as high, Hangul as wide."""
+    """A page of A4. Coordinates are points from the lower left; Latin is 0.6 as wide as high, Hangul as wide. A text is
+    two characters at least: without a font PDFium drops single ones."""
 
     drawn: list[tuple[str, str]] = field(default_factory=list)
     """What is drawn before, and the text that follows it."""
@@ -58,14 +59,14 @@ def pdf_of(
     codes = {each: f"{number:04x}" for number, each in enumerate(characters, 1)}
     pairs = "".join(f"<{code}> <{each.encode('utf-16-be').hex()}>\n" for each, code in codes.items())
     cmap = CMAP.format(count=len(characters), pairs=pairs)
-    latin = max(1, sum(each < "\u0100" for each in characters))
+    latin = sum(each < "\u0100" for each in characters)
     kids = " ".join(f"{FIRST_PAGE + 2 * number} 0 R" for number in range(len(sheets)))
     outlines = FIRST_PAGE + 2 * len(sheets)
     objects = [
         f"<</Type/Catalog/Pages 2 0 R{f'/Outlines {outlines} 0 R' if bookmarks else ''}{catalog}>>",
         f"<</Type/Pages/Count {len(sheets)}/Kids[{kids}]>>",
         FONT.format(unicode="/ToUnicode 5 0 R" if unicode else ""),
-        DESCENDANT.format(latin=latin),
+        DESCENDANT.format(latin=f"/W[1 {latin} 600]" if latin else ""),
         f"<</Length {len(cmap)}>>stream\n{cmap}\nendstream",
         PICTURE,
     ]

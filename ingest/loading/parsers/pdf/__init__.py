@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.loading.parsed import Notice, Options, Page, Parsed
+from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
+from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
-from ingest.loading.parsers.pdf.page_state import PageState, page_state
+from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
+from ingest.loading.parsers.pdf.page_text import PageText, read_page
+from ingest.loading.parsers.pdf.running_heads import running
+from ingest.loading.parsers.pdf.words import Piece, in_blocks, text_of
 from ingest.loading.parsers.titles import meant
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
@@ -17,6 +22,14 @@ FONTS_WITHOUT_UNICODE = DocumentError(
     "The fonts of the PDF do not say which characters they draw, so it has no text that can be read. Run OCR on it, or"
     " export it again with Unicode text, and send the result.",
 )
+WHY_UNREAD = {
+    PageState.MISSING: "The page is drawn without text: it is probably scanned. Run OCR on it and send the result.",
+    PageState.GARBAGE: "The fonts of the page do not say which characters they draw. Run OCR on it, and send that.",
+    PageState.IMAGE: "A picture covers the page, and what it shows was not read. Run OCR on it and send the result.",
+}
+PART_UNREAD = "A font of the page does not say which characters it draws; its text was left out. Run OCR on the page."
+HIDDEN = "{} characters that the page does not show (white, tiny, invisible or beyond its edge) were left out."
+FILES = "{} attached to the PDF, which Kyujang does not read. Save what is attached, and send it by itself."
 
 
 def read(path: Path, options: Options) -> Parsed:
@@ -25,32 +38,79 @@ def read(path: Path, options: Options) -> Parsed:
     try:
         # By a path it would look for the name of the file, which a sandboxed process may not reach.
         document = pypdfium2.PdfDocument(path.read_bytes())
-        return _read(document)
+        document.init_forms()
+        return _Document(document, options).read()
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise ENCRYPTED from None
         raise CORRUPT from None
 
 
-def _read(document: Any) -> Parsed:
-    parsed = Parsed(meant(document.get_metadata_dict().get("Title")), [])
-    states: set[PageState] = set()
-    for number, page in enumerate(document, 1):
+class _Document:
+    def __init__(self, document: Any, options: Options) -> None:
+        self._document = document
+        self._options = options
+        self._count = len(document)
+        self._titles = titles_by_page(document)
+        self._warnings: list[Notice] = []
+
+    def read(self) -> Parsed:
+        pages: list[PageText] = []
+        sources: list[PageSource] = []
+        states: set[PageState] = set()
+        for index in range(self._count):
+            state, text = self._page(index)
+            states.add(state)
+            pages.append(text)
+            sources.append("unreadable" if state in (PageState.MISSING, PageState.GARBAGE) else "text")
+        texts = [text_of(pieces) for pieces in _without_running_heads(pages)]
+        if PageState.GARBAGE in states and not any(map(str.strip, texts)):
+            raise FONTS_WITHOUT_UNICODE
+        self._tell_of_files(sum(page.files for page in pages))
+        title = meant(self._document.get_metadata_dict().get("Title"))
+        numbered = enumerate(zip(texts, sources, strict=True), 1)
+        return Parsed(title, [Page(number, text, source) for number, (text, source) in numbered], self._warnings)
+
+    def _page(self, index: int) -> tuple[PageState, PageText]:
+        page = self._document[index]
         text_page = page.get_textpage()
-        state = page_state(page, Reader(text_page).words())
-        states.add(state)
+        words = Reader(text_page).words()
+        state = page_state(page, words)
         if state.needs_ocr:
-            parsed.warnings.append(Notice("unreadable_page", WHY[state], page=number))
-        unread = state in (PageState.MISSING, PageState.GARBAGE)
-        text = "" if state is PageState.GARBAGE else text_page.get_text_bounded()
-        parsed.pages.append(Page(number, text, "unreadable" if unread else "text"))
-    if PageState.GARBAGE in states and not any(page.text.strip() for page in parsed.pages):
-        raise FONTS_WITHOUT_UNICODE
-    return parsed
+            self._warn("unreadable_page", WHY_UNREAD[state], index)
+        if unreadable := unreadable_fonts(words):
+            words = [word for word in words if word.style.font not in unreadable]
+            if not state.needs_ocr:
+                self._warn("unreadable_page", PART_UNREAD, index)
+        text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, alone=self._count == 1)
+        if text.hidden and self._options.hidden_parts == "mark":
+            text.body = in_blocks([text.body, [f"[Hidden: {text.hidden}]"]])
+        elif text.hidden:
+            self._warn("hidden_part_skipped", HIDDEN.format(len(text.hidden)), index)
+        text_page.close()
+        page.close()
+        return state, text
+
+    def _warn(self, code: Any, detail: str, index: int) -> None:
+        self._warnings.append(Notice(code, detail, page=index + 1))
+
+    def _tell_of_files(self, on_pages: int) -> None:
+        count = on_pages + self._document.count_attachments()
+        if count:
+            self._warnings.append(
+                Notice("attachment_skipped", FILES.format("A file is" if count == 1 else f"{count} files are"))
+            )
 
 
-WHY = {
-    "missing": "The page is drawn without text: it is probably scanned. Run OCR on it and send the result.",
-    "garbage": "The fonts of the page do not say which characters they draw. Run OCR on it and send the result.",
-    "image": "A picture covers the page, and what it shows was not read. Run OCR on it and send the result.",
-}
+def _without_running_heads(pages: Sequence[PageText]) -> list[list[Piece]]:
+    left_out = running([page.edges for page in pages]) if any(page.body for page in pages) else set()
+    return [
+        in_blocks([_kept(page, "head", page.head, left_out), page.body, _kept(page, "foot", page.foot, left_out)])
+        for page in pages
+    ]
+
+
+def _kept(page: PageText, side: str, whole: list[Piece], left_out: set[int]) -> list[Piece]:
+    edges = [edge for edge in page.edges if edge.side == side]
+    kept = [edge.pieces for edge in edges if id(edge) not in left_out]
+    return whole if len(kept) == len(edges) else in_blocks(kept)

@@ -9,19 +9,18 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from ingest.loading.parsers.pdf.words import Style, Word, composed
+from ingest.loading.parsers.pdf.words import Style, Word, attached, composed, with_script
 
 Box = tuple[float, float, float, float]
 
 WORD = re.compile(r"\S+")
 LINE_END = re.compile(r"[ \t]*(?:[\r\n]|$)")
-# What symbol fonts mean by their private code points, and PDFium's mark of a hyphen at the end of a line.
-SYMBOLS = str.maketrans("\uf0b7\uf0a7\uf0a8\uf06c\uf06e\uf0d8\uf0fc\uf0e0\x02", "•▪◆●■➢✓→-")
+# What symbol fonts mean by their private code points, and PDFium's marks of a hyphen at the end of a line.
+SYMBOLS = str.maketrans("\uf0b7\uf0a7\uf0a8\uf06c\uf06e\uf0d8\uf0fc\uf0e0\x02\ufffe", "•▪◆●■➢✓→--")
 # Of the height: a word is split at wider gaps, at other sizes and in other lines.
-MAX_GAP, SAME_SIZE, SAME_LINE = 0.3, 0.85, 0.5
+MAX_GAP, OVERLAP, SAME_SIZE, SAME_LINE = 0.3, 0.6, 0.85, 0.5
 WIDEST = 1.5
 
 
@@ -77,17 +76,22 @@ class Reader:
         content, sources = composed(text[start:end].translate(SYMBOLS), range(start, end))
         return Word(content, sources, x0, top, x1, bottom, style, wrong=wrong)
 
-    def _split(self, text: str, start: int, end: int) -> Iterator[Word]:
-        """Part what PDFium left together: lines of turned text, exponents, cells that touch."""
+    def _split(self, text: str, start: int, end: int) -> list[Word]:
+        """Part what PDFium left together, such as lines of turned text and cells that touch."""
+        words: list[Word] = []
         begin, before = start, self._box(start, self._style(start).angle)
-        for index in range(start + 1, end):
-            style = self._style(index)
-            box = self._box(index, style.angle)
-            if self._style(begin).angle != style.angle or _apart(before, box):
-                yield self._word(text, begin, index)
+        for index in range(start + 1, end + 1):
+            box = self._box(index, self._style(begin).angle) if index < end else before
+            if index == end or self._style(begin).angle != self._style(index).angle or _apart(before, box):
+                word = self._word(text, begin, index)
+                if words and attached(words[-1], word):
+                    words[-1] = with_script(words[-1], word)
+                else:
+                    words.append(word)
                 begin = index
+                box = self._box(index, self._style(index).angle) if index < end else box
             before = box
-        yield self._word(text, begin, end)
+        return words
 
     def _wrong(self, index: int) -> bool:
         return bool(self._pdfium.FPDFText_HasUnicodeMapError(self._handle, index) == 1)
@@ -140,7 +144,7 @@ def _straight(degrees: int) -> int:
 def _apart(before: Box, box: Box) -> bool:
     height = max(before[3] - before[1], box[3] - box[1], 0.1)
     return (
-        abs(box[0] - before[2]) > MAX_GAP * height
+        not -OVERLAP * height < box[0] - before[2] < MAX_GAP * height
         or min(before[3] - before[1], box[3] - box[1]) < SAME_SIZE * height
         or abs(box[1] + box[3] - before[1] - before[3]) > SAME_LINE * height
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,62 @@ def composed(text: str, sources: Sequence[int]) -> tuple[str, Sequence[int]]:
             parts.append(character)
             kept.append(source)
     return "".join(parts), kept
+
+
+Piece = Word | str
+"""A word, or text that is made."""
+
+MADE = -1
+"""The source of a code point that is not in the file, such as the `|` of a table."""
+
+
+# Of the height of a line.
+RAISED = 0.15
+OVERLAP = 0.6
+SMALLER = 0.95
+EXPONENT = re.compile(r"[-+−]?(?:\d+|n)")
+BASE = re.compile(r"(?:.*[\d)\]]|[^\W\d_]{1,2}|.*[^\w\s][^\W\d_]{1,2})")
+
+
+def is_exponent(before: Word, after: Word) -> bool:
+    raised = after.height < SMALLER * before.height and after.bottom < before.bottom - RAISED * before.height
+    return raised and EXPONENT.fullmatch(after.text) is not None and BASE.fullmatch(before.text) is not None
+
+
+def attached(before: Word, after: Word) -> bool:
+    """Whether the second is a raised or lowered end of the first."""
+    return (
+        before.style.angle == after.style.angle
+        and after.height < SMALLER * before.height
+        and after.top < before.bottom
+        and after.bottom > before.top
+        and abs(after.bottom - before.bottom) > RAISED * before.height
+        and -OVERLAP * before.height < after.x0 - before.x1 < 2 * RAISED * before.height
+    )
+
+
+def with_script(before: Word, after: Word) -> Word:
+    power = is_exponent(before, after)
+    return replace(
+        before,
+        text=before.text + "^" * power + after.text,
+        sources=[*before.sources, *[MADE] * power, *after.sources],
+        x1=after.x1,
+        wrong=before.wrong or after.wrong,
+    )
+
+
+def without_hyphen(word: Word) -> Word:
+    return replace(word, text=word.text[:-1], sources=word.sources[:-1])
+
+
+def in_blocks(blocks: Iterable[Sequence[Piece]]) -> list[Piece]:
+    """Join what is not empty by blank lines."""
+    pieces: list[Piece] = []
+    for block in filter(None, blocks):
+        pieces.extend(["\n\n", *block] if pieces else block)
+    return pieces
+
+
+def text_of(pieces: Iterable[Piece]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)

@@ -5,26 +5,16 @@ from __future__ import annotations
 import pytest
 
 from app.errors import DocumentError
-from ingest.loading.formats import PDF
-from ingest.loading.parsed import Options, Parsed
-from ingest.loading.parsers import parse
-from tests.ingest.made.pages import Sheet, pdf_of
+from ingest.loading.parsed import Parsed
+from tests.ingest.loading.pdf.reading import read, warned
+from tests.ingest.made.pages import Sheet
 
 ENGLISH = "The ferry to the outer island leaves at seven and comes back before the evening bell."
 KOREAN = "바깥 섬으로 가는 배는 일곱 시에 떠나며 저녁 종이 울리기 전에 돌아오고 손님은 선착장에서 표를 삽니다."
 
 
-def read(tmp_path, sheets, **more) -> Parsed:
-    (tmp_path / "a.pdf").write_bytes(pdf_of(sheets, **more))
-    return parse(tmp_path / "a.pdf", PDF, Options())
-
-
 def sources(parsed: Parsed) -> list[str]:
     return [page.source for page in parsed.pages]
-
-
-def warned(parsed: Parsed) -> list[tuple[str, int | None]]:
-    return [(notice.code, notice.page) for notice in parsed.warnings]
 
 
 @pytest.mark.parametrize("text", [ENGLISH, KOREAN])
@@ -51,4 +41,6 @@ def test_fonts_that_do_not_say_their_characters_are_refused(tmp_path, text):
 
 def test_a_page_of_letters_drawn_as_outlines_is_told_of(tmp_path):
     outlines = "\n".join(f"{x} 700 m {x + 3} 709 l {x + 5} 700 l h f" for x in range(50, 450, 6))
-    assert warned(read(tmp_path, [Sheet().draw(outlines), Sheet().text(50, 700, ENGLISH)])) == [("unreadable_page", 1)]
+    assert warned(read(tmp_path, [Sheet().draw(outlines), Sheet().text(50, 700, ENGLISH, 9)])) == [
+        ("unreadable_page", 1)
+    ]

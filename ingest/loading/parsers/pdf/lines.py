@@ -1,0 +1,116 @@
+"""Lines of words, and how they join: exponents, hyphens, words broken between lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from ingest.loading.parsers.pdf.words import OVERLAP, Piece, Word, is_exponent, without_hyphen
+
+# Of the height of a line.
+CORE = 0.25
+TOUCHING = 0.15
+
+HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
+IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+BROKEN = re.compile(r".*[a-zà-ÿ]-")
+
+
+@dataclass(slots=True)
+class Line:
+    """`alone`: it is not joined to its neighbours."""
+
+    words: list[Word]
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+    alone: bool = False
+
+    @property
+    def height(self) -> float:
+        return median(word.height for word in self.words)
+
+
+def line_of(words: Iterable[Word], *, alone: bool = False) -> Line:
+    ordered = sorted(words, key=lambda word: word.x0)
+    return Line(
+        ordered,
+        ordered[0].x0,
+        min(word.top for word in ordered),
+        max(word.x1 for word in ordered),
+        max(word.bottom for word in ordered),
+        alone,
+    )
+
+
+def lines_of(words: Sequence[Word]) -> list[Line]:
+    """Return the words of one column as lines."""
+    lines: list[list[Word]] = []
+    middle = 0.0
+    for word in sorted(words, key=lambda word: word.top + word.bottom):
+        core = CORE * word.height
+        if lines and word.top + core < middle < word.bottom - core:
+            lines[-1].append(word)
+            continue
+        lines.append([word])
+        middle = (word.top + word.bottom) / 2
+    return [line_of(line) for line in lines]
+
+
+def pieces_of(line: Line) -> list[Piece]:
+    pieces: list[Piece] = []
+    before: Word | None = None
+    for word in line.words:
+        if before is not None:
+            pieces.extend(_between(before, word))
+        pieces.append(word)
+        before = word
+    return pieces
+
+
+def _between(before: Word, after: Word) -> Iterator[str]:
+    height = max(before.height, after.height)
+    gap = after.x0 - before.x1
+    follows = after.sources[0] - before.sources[-1]
+    if is_exponent(before, after) and -OVERLAP * height < gap < TOUCHING * height:
+        yield "^"
+    elif follows in (2, 3) or not -OVERLAP * height < gap < (2 if follows == 1 else 1) * TOUCHING * height:
+        yield " "
+
+
+def joined(lines: Sequence[Line], *, spaced: bool) -> list[Piece]:
+    """Join lines of running text. `spaced`: the file ends each line with a space where a word ends there."""
+    pieces: list[Piece] = []
+    for line in lines:
+        if pieces:
+            pieces.extend(_joint(pieces, line.words[0], spaced=spaced))
+        pieces.extend(pieces_of(line))
+    return pieces
+
+
+def _joint(pieces: list[Piece], after: Word, *, spaced: bool) -> Iterator[str]:
+    before = pieces[-1]
+    assert isinstance(before, Word)
+    if BROKEN.fullmatch(before.text) and after.text[:1].islower():
+        pieces[-1] = without_hyphen(before)
+    elif not _one_word(before, after, spaced=spaced):
+        yield " "
+
+
+def _one_word(before: Word, after: Word, *, spaced: bool) -> bool:
+    if before.spaced:
+        return False
+    last, first = before.text[-1], after.text[0]
+    if spaced and (HANGUL.match(last) or HANGUL.match(first)) and (last.isalnum() and first.isalnum()):
+        return True
+    parted = len(before.text) > 1 and last in "-/" and first.isalnum()
+    return parted or (IDEOGRAPH.match(last) is not None and IDEOGRAPH.match(first) is not None)
+
+
+def ends_in_spaces(lines: Sequence[Line]) -> bool:
+    """Whether the program that made the page writes the space after the last word of a line."""
+    hangul = [line for line in lines if HANGUL.match(line.words[-1].text[-1])]
+    return 5 * sum(line.words[-1].spaced for line in hangul) >= len(hangul) > 0

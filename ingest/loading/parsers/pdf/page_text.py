@@ -1,0 +1,88 @@
+"""Makes the text of a page from its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.loading.parsers.pdf.annotations import read_annotations
+from ingest.loading.parsers.pdf.bands import Item
+from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
+from ingest.loading.parsers.pdf.characters import turned
+from ingest.loading.parsers.pdf.grids import ruled_tables
+from ingest.loading.parsers.pdf.hidden import parted
+from ingest.loading.parsers.pdf.layout import Region, arrange
+from ingest.loading.parsers.pdf.lines import HANGUL, ends_in_spaces, joined, lines_of
+from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
+from ingest.loading.parsers.pdf.rulings import Box, read_rulings
+from ingest.loading.parsers.pdf.running_heads import Edge, edges_of
+from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
+from ingest.loading.parsers.pdf.words import Piece, Word, in_blocks
+
+
+@dataclass(slots=True)
+class PageText:
+    """`body` stands between the lines that may be running heads and feet; `head` and `foot` are what they read like if
+    they are none."""
+
+    edges: list[Edge]
+    head: list[Piece]
+    body: list[Piece]
+    foot: list[Piece]
+    hidden: str
+    files: int
+
+
+def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, *, alone: bool) -> PageText:
+    angle = _direction(words)
+
+    def turn(box: Box) -> Box:
+        return turned(angle, box)
+
+    drawn = read_rulings(page, turn)
+    bounds = turn(page.get_bbox())
+    seen, hidden = parted(words, drawn, bounds)
+    notes = read_annotations(page, forms, turn, angle)
+    tables, rest = ruled_tables(drawn, [*seen, *notes.words])
+    edges, rest = ([], rest) if alone else edges_of(rest, tables, bounds, angle)
+    spaced = ends_in_spaces(lines_of(rest))
+
+    # Where lines would end if the margins were alike.
+    full = bounds[2] + bounds[0] - min((word.x0 for word in rest), default=0.0)
+
+    def flowing(items: Sequence[Item]) -> list[Piece]:
+        regions = arrange(items, angle) if items else []
+        return in_blocks(block for region in regions for block in _blocks(region, titles, full, spaced=spaced))
+
+    comments: list[list[Piece]] = [
+        [f"[{'메모' if HANGUL.search(comment) else 'Comment'}: {comment}]"] for comment in notes.comments
+    ]
+    return PageText(
+        edges,
+        flowing([word for edge in edges if edge.side == "head" for word in edge.words]),
+        in_blocks([flowing([*rest, *tables]), *comments]),
+        flowing([word for edge in edges if edge.side == "foot" for word in edge.words]),
+        " ".join(word.text for word in hidden),
+        notes.files,
+    )
+
+
+def _blocks(region: Region, titles: Titles, full: float, *, spaced: bool) -> list[list[Piece]]:
+    if isinstance(region, Table):
+        return [markdown(rows_of(region, spaced=spaced))]
+    blocks: list[list[Piece]] = []
+    for level, lines in split_at_headings(region, titles):
+        if level:
+            blocks.append([f"{'#' * level} ", *joined(lines, spaced=spaced)])
+        else:
+            blocks.extend(pieces_of(paragraph, spaced=spaced) for paragraph in paragraphs(lines, full))
+    return blocks
+
+
+def _direction(words: Sequence[Word]) -> int:
+    counted = Counter[int]()
+    for word in words:
+        counted[word.style.angle] += len(word.text)
+    return counted.most_common(1)[0][0] if counted else 0

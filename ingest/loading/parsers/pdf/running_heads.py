@@ -1,0 +1,131 @@
+"""Finds running heads, feet and page numbers by their repetition from page to page."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Literal
+
+from ingest.loading.parsers.pdf.bands import Band, bands_of
+from ingest.loading.parsers.pdf.lines import line_of, pieces_of
+from ingest.loading.parsers.pdf.rulings import Box
+from ingest.loading.parsers.pdf.tables import Table
+from ingest.loading.parsers.pdf.words import Piece, Word, text_of
+
+# Of the height of the page.
+MARGIN = 0.15
+MAX_LINES = 3
+# Of the height of a line: a head stands apart from the text, and at the same place on each page.
+APART = 0.8
+WIDER = 1.5
+SAME_PLACE = 4.0
+MIN_PAGES = 3
+LARGER = 1.15
+
+NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+PAGE_WORDS = re.compile(r"\bpages?\b|\bp\.|\bof\b|쪽|페이지|면|전체|총", re.IGNORECASE)
+LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A line at the top or the bottom of a page, apart from its text."""
+
+    side: Literal["head", "foot"]
+    at: float
+    words: list[Word]
+    pieces: list[Piece]
+    large: bool
+
+    @property
+    def text(self) -> str:
+        return text_of(self.pieces)
+
+
+def edges_of(words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int) -> tuple[list[Edge], list[Word]]:
+    """Return the lines that may be running heads and feet, from top to bottom, and the words between them."""
+    bands = bands_of([*words, *tables], angle)
+    margin = MARGIN * (page[3] - page[1])
+    heads = _outer(bands, lambda band: band.bottom <= page[1] + margin)
+    feet = _outer(bands[::-1], lambda band: band.top >= page[3] - margin)[: len(bands) - len(heads)]
+    usual = median(band.height for band in bands) if bands else 0.0
+    edges = [_edge("head", band, band.top - page[1], usual) for band in heads]
+    edges += [_edge("foot", band, band.top - page[1], usual) for band in reversed(feet)]
+    taken = {id(item) for band in (*heads, *feet) for item in band.items}
+    return edges, [word for word in words if id(word) not in taken]
+
+
+def _outer(bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Band]:
+    """Return the first lines up to a wide gap, if all of them stand in the margin."""
+    gaps = [max(after.top - before.bottom, before.top - after.bottom) for before, after in pairwise(bands)]
+    wide = WIDER * min(gaps, default=0.0)
+    for number, band in enumerate(bands[:MAX_LINES]):
+        if not in_margin(band) or any(isinstance(item, Table) for item in band.items):
+            break
+        if number == len(gaps) or gaps[number] >= max(APART * band.height, wide):
+            return list(bands[: number + 1])
+    return []
+
+
+def _edge(side: Literal["head", "foot"], band: Band, at: float, usual: float) -> Edge:
+    line = line_of(item for item in band.items if isinstance(item, Word))
+    return Edge(side, at, line.words, pieces_of(line), band.height > LARGER * usual)
+
+
+def running(pages: Sequence[Sequence[Edge]]) -> set[int]:
+    """Return the ids of the edges that repeat."""
+    groups: defaultdict[tuple[str, str], list[tuple[int, Edge]]] = defaultdict(list)
+    for number, edges in enumerate(pages, 1):
+        for edge in edges:
+            groups[edge.side, NUMBER.sub("#", edge.text)].append((number, edge))
+    enough = 2 if len(pages) == 2 else MIN_PAGES
+    return {
+        id(edge)
+        for members in groups.values()
+        for place in _at_one_place(members)
+        if len({number for number, _ in place}) >= enough and _runs(place)
+        for _, edge in place
+    }
+
+
+def _at_one_place(members: list[tuple[int, Edge]]) -> Iterator[list[tuple[int, Edge]]]:
+    members.sort(key=lambda member: member[1].at)
+    place: list[tuple[int, Edge]] = []
+    for member in members:
+        if place and member[1].at - place[-1][1].at > SAME_PLACE:
+            yield place
+            place = []
+        place.append(member)
+    yield place
+
+
+def _runs(members: Sequence[tuple[int, Edge]]) -> bool:
+    """Whether lines that are alike but for their numbers are a running head: the numbers must count pages."""
+    edge = members[0][1]
+    if len({each.text for _, each in members}) == 1:
+        return True
+    words = PAGE_WORDS.sub("", NUMBER.sub("", edge.text))
+    counts = any(len({found - number for number, found in column}) == 1 for column in _numbers(members))
+    if not LETTER.search(words):
+        return counts or PAGE_WORDS.search(edge.text) is not None
+    return counts and not edge.large and (edge.side == "foot" or PAGE_WORDS.search(edge.text) is not None)
+
+
+def _numbers(members: Sequence[tuple[int, Edge]]) -> Iterator[list[tuple[int, int]]]:
+    rows = [(number, [_value(found) for found in NUMBER.findall(edge.text)]) for number, edge in members]
+    for place in range(min(len(values) for _, values in rows)):
+        yield [(number, values[place]) for number, values in rows]
+
+
+ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+
+
+def _value(text: str) -> int:
+    if text.isdecimal():
+        return int(text[-9:])
+    digits = [ROMAN[each] for each in text]
+    return sum(-a if a < b else a for a, b in zip(digits, [*digits[1:], 0], strict=True))

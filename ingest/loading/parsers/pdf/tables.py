@@ -1,0 +1,81 @@
+"""Tables of a page, written as Markdown whose every word knows its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ingest.loading.parsers.pdf.lines import joined, lines_of
+from ingest.loading.parsers.pdf.words import Piece, Word
+
+# A longer text is not repeated in every row that its cell covers.
+MAX_REPEATED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    row: int
+    column: int
+    rows: int = 1
+    columns: int = 1
+    words: list[Word] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    cells: list[Cell]
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+    edges: tuple[float, ...] = ()
+    """Where its columns begin and end, if it is ruled."""
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def rows_of(table: Table, *, spaced: bool) -> list[list[list[Piece]]]:
+    """Return the cells row by row: merged ones repeated downwards, and across in header rows. Rows and columns without
+    any text are left out."""
+    texts = {(cell.row, cell.column): _cell(cell, spaced=spaced) for cell in table.cells if cell.words}
+    header = max((cell.row + cell.rows for cell in table.cells if cell.row == 0 and cell.words), default=1)
+    for cell in table.cells:
+        if (pieces := texts.get((cell.row, cell.column))) and len(pieces) <= MAX_REPEATED:
+            across = cell.columns if cell.row < header else 1
+            for row in range(cell.row, cell.row + cell.rows):
+                texts.update({(row, column): pieces for column in range(cell.column, cell.column + across)})
+    columns = sorted({column for _, column in texts})
+    return [[texts.get((row, column), []) for column in columns] for row in sorted({row for row, _ in texts})]
+
+
+def markdown(rows: Sequence[Sequence[Sequence[Piece]]]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for number, row in enumerate(rows):
+        pieces.append("\n| " if number else "| ")
+        for place, cell in enumerate(row):
+            pieces.append(" | " if place else "")
+            pieces.extend(cell)
+        pieces.append(" |")
+        if number == 0:
+            pieces.append(f"\n|{' --- |' * len(row)}")
+    return pieces
+
+
+def _cell(cell: Cell, *, spaced: bool) -> list[Piece]:
+    return [part for piece in joined(lines_of(cell.words), spaced=spaced) for part in _escaped(piece)]
+
+
+def _escaped(piece: Piece) -> Iterator[Piece]:
+    if isinstance(piece, str) or "|" not in piece.text:
+        yield piece
+        return
+    start = 0
+    for place, character in enumerate(piece.text):
+        if character == "|":
+            if place > start:
+                yield replace(piece, text=piece.text[start:place], sources=piece.sources[start:place])
+            yield "\\"
+            start = place
+    yield replace(piece, text=piece.text[start:], sources=piece.sources[start:])

@@ -1,0 +1,92 @@
+"""Text comes as it is read: columns, turned pages, lines joined to sentences, exponents."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ingest.loading.pdf.reading import text_of
+from tests.ingest.made.pages import Sheet
+
+LEFT = [
+    "The harbour master keeps the",
+    "keys of all the lamps and of",
+    "the gate, and lends them to",
+    "no guest of the island at all.",
+]
+RIGHT = [
+    "Who finds a boat adrift may",
+    "tie it up at any free ring and",
+    "tells the harbour master so",
+    "before the evening bell rings.",
+]
+LEFT_KO = [
+    "등대지기는 모든 등불과 문의",
+    "열쇠를 가지고 있으며 섬에",
+    "온 손님에게는 그 열쇠를 절대로",
+    "빌려주지 않습니다.",
+]
+RIGHT_KO = [
+    "떠내려가는 배를 찾은 사람은",
+    "비어 있는 고리에 배를 매고",
+    "저녁 종이 울리기 전에 등대지기",
+    "에게 알려야 합니다.",
+]
+
+
+@pytest.mark.parametrize(("left", "right"), [(LEFT, RIGHT), (LEFT_KO, RIGHT_KO)])
+@pytest.mark.parametrize("shift", [0, 7])
+def test_columns_are_read_one_after_the_other(tmp_path, left, right, shift):
+    """Also where their lines do not stand at the same height, and where the file draws them in turns."""
+    sheet = Sheet().text(50, 760, "Of lamps and boats on the outer island, which all guests are asked to read", 14)
+    for number, (one, other) in enumerate(zip(left, right, strict=True)):
+        sheet.text(330, 700 - 16 * number - shift, other).text(50, 700 - 16 * number, one)
+    got = text_of(tmp_path, sheet)
+    places = [got.index(words) for words in ("outer island", left[0], left[2], right[0], right[2])]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_turned_pages_keep_their_lines(tmp_path, rotation):
+    lines = ["Gull 4 sleeps on post 9", "Gull 5 sleeps on post 8", "갈매기 6은 말뚝 7에서 잔다"]
+    matrix, at = {
+        90: ("0 1 -1 0", [(100, 50), (120, 50), (140, 50)]),
+        180: ("-1 0 0 -1", [(500, 100), (500, 120), (500, 140)]),
+        270: ("0 -1 1 0", [(500, 800), (480, 800), (460, 800)]),
+    }[rotation]
+    sheet = Sheet(rotation=rotation)
+    for (x, y), line in zip(at, lines, strict=True):
+        sheet.text(x, y, line, matrix=matrix)
+    assert text_of(tmp_path, sheet) == "\n".join(lines)
+
+
+def test_lines_of_a_paragraph_become_one_and_hyphens_go(tmp_path):
+    sheet = (
+        Sheet()
+        .text(50, 700, "Lanterns are lit before the boats are low-")
+        .text(50, 684, "ered, so that each of the rowers sees the")
+    )
+    sheet.text(50, 668, "water.").text(50, 652, "Ropes are dried.")  # fmt: skip
+    assert text_of(tmp_path, sheet) == (
+        "Lanterns are lit before the boats are lowered, so that each of the rowers sees the water.\nRopes are dried."
+    )
+
+
+def test_a_korean_word_broken_between_lines_is_whole_where_the_file_marks_the_ends_of_words(tmp_path):
+    lines = [
+        "등불은 배를 내리기 훨씬 전에 먼저 밝혀 ",
+        "두고 노를 젓는 사람이 모두 물을 볼 수 있",
+        "게 합니다. 밧줄은 비가 그치고 난 뒤에 ",
+        "말립니다.",
+    ]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(50, 700 - 16 * number, line)
+    assert text_of(tmp_path, sheet) == "".join(lines)
+
+
+def test_exponents_are_written_as_such(tmp_path):
+    sheet = (
+        Sheet().text(50, 700, "About 10").text(108, 705, "6", 8).text(120, 700, "lamps on 5 m").text(207, 705, "2", 8)
+    )
+    sheet.text(50, 660, "CH").text(65, 657, "4", 8).text(77, 660, "is a gas")
+    assert text_of(tmp_path, sheet) == "About 10^6 lamps on 5 m^2\n\nCH4 is a gas"

@@ -1,0 +1,54 @@
+"""Running heads, feet and page numbers are left out; lines of the text never are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ingest.loading.pdf.reading import read
+from tests.ingest.made.pages import Sheet
+
+
+def pages(tmp_path, sheets) -> list[str]:
+    return [page.text for page in read(tmp_path, sheets).pages]
+
+
+@pytest.mark.parametrize(
+    ("head", "foot", "line"),
+    [
+        ("Heron Ferry Co. - House rules - Issue 9", "For crews only. Page {} of 4", "Ferry {} is washed by crew {}."),
+        ("두루미 나루 사규집 제9판", "- {} -", "제{}호 배는 {}조가 닦는다."),
+        ("Heron Ferry Co.", "두루미 나루 {} / 4", "Ferry {} is washed by crew {}."),
+    ],
+)
+def test_what_repeats_on_each_page_is_left_out(tmp_path, head, foot, line):
+    sheets = [
+        Sheet()
+        .text(50, 810, head, 9)
+        .text(50, 770, line.format(n, n))
+        .text(50, 752, "Same.")
+        .text(50, 30, foot.format(n), 9)
+        for n in (1, 2, 3, 4)
+    ]
+    assert pages(tmp_path, sheets) == [f"{line.format(n, n)}\nSame." for n in (1, 2, 3, 4)]
+
+
+def test_titles_and_lines_at_the_top_of_each_page_stay(tmp_path):
+    sheets = [Sheet().text(50, 800, f"Lamp {n}", 20).text(50, 700, f"Lamp {n} burns oil.") for n in (1, 2, 3, 4)]
+    assert pages(tmp_path, sheets) == [f"Lamp {n}\n\nLamp {n} burns oil." for n in (1, 2, 3, 4)]
+
+
+def test_what_stands_on_two_of_many_pages_stays(tmp_path):
+    sheets = [
+        Sheet().text(50, 810, "Appendix" if n < 3 else f"Part {n * n}").text(50, 700, f"Rule {n}.") for n in range(1, 6)
+    ]
+    assert [page.split("\n")[0] for page in pages(tmp_path, sheets)] == [
+        "Appendix",
+        "Appendix",
+        "Part 9",
+        "Part 16",
+        "Part 25",
+    ]
+
+
+def test_pages_with_nothing_else_are_kept(tmp_path):
+    assert pages(tmp_path, [Sheet().text(50, 810, "Closed today.") for _ in range(3)]) == ["Closed today."] * 3

@@ -1,0 +1,110 @@
+"""Tables of PDFs, ruled or aligned, come as Markdown with their blank and merged cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.ingest.loading.pdf.reading import text_of
+from tests.ingest.made.pages import Sheet
+
+ENGLISH = [["Boat", "May", "June", "Fee"], ["Heron", "12", "", "3.50"], ["Teal | small", "", "", "2"]]
+KOREAN = [["배 이름", "오월", "유월", "뱃삯"], ["두루미호", "12", "", "3,500"], ["물오리호", "", "", "2,000"]]
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([head, "| --- " * len(rows[0]) + "|", *body])
+
+
+def placed(rows: Sequence[Sequence[str]], xs: Sequence[float], top: float = 700, pitch: float = 20) -> Sheet:
+    sheet = Sheet()
+    for number, row in enumerate(rows):
+        for x, cell in zip(xs, row, strict=True):
+            if cell:
+                sheet.text(x, top - number * pitch, cell)
+    return sheet
+
+
+@pytest.mark.parametrize("rows", [ENGLISH, KOREAN])
+def test_a_ruled_table_keeps_its_blank_cells(tmp_path, rows):
+    sheet = placed(rows, [54, 164, 224, 284]).grid([50, 160, 220, 280, 340], [655, 675, 695, 715])
+    assert text_of(tmp_path, sheet) == markdown(rows)
+
+
+@pytest.mark.parametrize("rows", [ENGLISH, KOREAN])
+def test_an_aligned_table_without_lines_keeps_them_too(tmp_path, rows):
+    assert text_of(tmp_path, placed(rows, [54, 164, 224, 284])) == markdown(rows)
+
+
+def test_lines_drawn_as_thin_boxes_cell_by_cell_make_a_table(tmp_path):
+    sheet = placed(KOREAN, [54, 164, 224, 284])
+    for x, width in ((50, 110), (160, 60), (220, 60), (280, 60)):
+        for y in (655, 675, 695):
+            sheet.draw(f"{x} {y} {width} 0.5 re f {x} {y + 20} {width} 0.5 re f")
+            sheet.draw(f"{x} {y} 0.5 20 re f {x + width} {y} 0.5 20 re f")
+    assert text_of(tmp_path, sheet) == markdown(KOREAN)
+
+
+def test_merged_cells_are_repeated_down_and_across_only_in_the_header(tmp_path):
+    sheet = Sheet().text(54, 700, "Year").text(154, 700, "Catch").text(104, 680, "Eel").text(204, 680, "Carp")
+    sheet.text(54, 650, "2021").text(104, 660, "7").text(204, 660, "9").text(104, 640, "none")
+    for line in ("50 715 m 250 715 l", "100 695 m 250 695 l", "50 675 m 250 675 l", "100 655 m 250 655 l",
+                 "50 635 m 250 635 l", "50 635 m 50 715 l", "100 635 m 100 715 l", "200 655 m 200 695 l",
+                 "250 635 m 250 715 l"):  # fmt: skip
+        sheet.draw(f"{line} S")
+    rows = [["Year", "Catch", "Catch"], ["Year", "Eel", "Carp"], ["2021", "7", "9"], ["2021", "none", ""]]
+    assert text_of(tmp_path, sheet) == markdown(rows)
+
+
+def test_a_cell_of_several_lines_is_one_cell(tmp_path):
+    sheet = placed([["Rule", "Why"], ["Ring the bell", "So that all"], ["", ""]], [54, 204]).text(204, 666, "hear it")
+    assert text_of(tmp_path, sheet.grid([50, 200, 340], [655, 695, 715])) == markdown(
+        [["Rule", "Why"], ["Ring the bell", "So that all hear it"]]
+    )
+
+
+def test_a_title_over_two_columns_of_an_aligned_table_is_repeated_over_both(tmp_path):
+    rows = [["Pier", "", "Tide"], ["East", "open", "0.9"], ["West", "shut", "1.2"], ["North", "open", "0.3"]]
+    sheet = (
+        placed([["", "", ""], *rows[1:]], [54, 154, 254]).text(54, 700, "Where the piers are").text(254, 700, "Tide")
+    )
+    got = text_of(tmp_path, sheet)
+    assert got == markdown([["Where the piers are", "Where the piers are", "Tide"], *rows[1:]])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["Pump 1", "valve 2", "lifts 3"], ["Pump 4", "valve 5", "lifts 6"], ["Pump 7", "valve 8", "lifts 9"]],
+        [["1.", "Ring the bell", ""], ["2.", "Close the gate", ""], ["3.", "Wait for the ferry", ""]],
+        [["•", "종을 울립니다.", ""], ["•", "문을 닫습니다.", ""], ["•", "배를 기다립니다.", ""]],
+    ],
+)  # fmt: skip
+def test_lines_that_read_well_are_no_table(tmp_path, rows):
+    got = text_of(tmp_path, placed(rows, [54, 104, 304]))
+    assert got == "\n".join(" ".join(filter(None, row)) for row in rows)
+
+
+def test_a_frame_around_parts_of_a_page_is_no_table(tmp_path):
+    rows = [
+        ["Part", "Price"],
+        ["Rope", "12"],
+        ["Lamp", "7"],
+        ["Hook", "3"],
+        ["Sail", "90"],
+        ["Oar", "11"],
+        ["Keel", "8"],
+    ]
+    sheet = placed(rows, [54, 204]).text(54, 540, "Paid").text(204, 540, "yes")
+    for line in ("40 720 m 400 720 l", "40 560 m 400 560 l", "40 530 m 400 530 l", "40 530 m 40 720 l",
+                 "400 530 m 400 720 l", "190 530 m 190 560 l"):  # fmt: skip
+        sheet.draw(f"{line} S")
+    assert markdown(rows) in text_of(tmp_path, sheet)
+
+
+def test_many_lines_of_a_drawing_are_no_table_and_cost_little(tmp_path):
+    sheet = Sheet().text(54, 700, "A map of the harbour and its piers")
+    sheet.draw("\n".join(f"{x / 40} 100 m {x / 40} 600 l S" for x in range(12_000)))
+    assert text_of(tmp_path, sheet) == "A map of the harbour and its piers"
