@@ -30,6 +30,8 @@ from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
 from ingest.loading.clean_text import MARKS_CUT
 from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
+from ingest.loading.notices import as_row
+from ingest.loading.parsed import Options
 from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis, Version
 
@@ -93,14 +95,14 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
     found = await stored.read(services.database, claim)
     if isinstance(claim, ClaimedRechunk):
         if found is None or found.made_by(current):
-            await stored.finish_unchanged(services.database, claim)
+            await stored.finish_unchanged(services.database, claim, found)
             return None
         return found.again(claim)
     if found is None or not found.same(claim):
         return claim
     if not found.made_by(current):
         return replace(claim, title=claim.title or found.given_title)
-    await stored.finish_unchanged(services.database, claim)
+    await stored.finish_unchanged(services.database, claim, found)
     return None
 
 
@@ -121,6 +123,7 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
             memory_mb=settings.load_memory_mb,
             timeout_s=settings.load_timeout_s,
             max_chars=settings.load_max_chars,
+            options=Options(settings.hidden_parts),
         )
     if MARKS_CUT in loaded.warnings:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
@@ -202,7 +205,10 @@ def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Ver
     ]
     in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
     terms = [analyzer.chunk_terms(document.title, chunk.text) for chunk in in_order]
-    version = Version(document.media_type, document.title, loaded.text, pages, document.splitter, document.space)
+    version = Version(
+        document.media_type, document.title, loaded.text, pages, document.splitter, document.space,
+        loaded.page_counts, [as_row(notice) for notice in loaded.warnings],
+    )  # fmt: skip
     return Analysis(analyzer.name, terms), version
 
 

@@ -13,11 +13,12 @@ from pgvector import HalfVector
 
 from app.storage import changelog, postings, spaces, texts
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.notices import PageCounts
 from app.storage.processing import LOADERS
 from app.storage.texts import PageSpan
 from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
 from ingest.split import Chunk
-from ingest.stored import upload_columns
+from ingest.stored import notice_columns, upload_columns
 
 
 async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, str, int]]:
@@ -91,7 +92,8 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is published: the text, how it was read, what cut it, and the embedding space of its chunks."""
+    """What is published: the text, how it was read, what cut it, the embedding space of its chunks, and notices of what
+    the text lacks."""
 
     media_type: str
     title: str | None
@@ -99,6 +101,8 @@ class Version:
     pages: Sequence[PageSpan]
     splitter: str
     space: int
+    page_counts: PageCounts | None
+    warnings: list[dict[str, Any]]
 
 
 async def publish(database: Database, work: ClaimedDocument, analysis: Analysis, version: Version) -> None:
@@ -109,7 +113,7 @@ async def publish(database: Database, work: ClaimedDocument, analysis: Analysis,
     """
     async with database.transaction(work.tenant) as connection:
         await spaces.lock_active_space(connection, version.space)
-        await finish_claimed(connection, work, "succeeded")
+        await finish_claimed(connection, work, "succeeded", **notice_columns(version))
         removed, added = await _replace(connection, work, version)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
@@ -128,17 +132,19 @@ NEW_TITLE = f"""
 SENT_TITLE = f"case when {TITLED_SINCE} then documents.sent_title else excluded.sent_title end"
 DOCUMENT = f"""
     insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
-                           loader, splitter, sent_title, sent_type)
+                           loader, splitter, sent_title, sent_type, page_counts, warnings)
     values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
             coalesce(%(metadata)s::jsonb, '{{}}'), %(chunks)s, %(blob)s,
-            %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text)
+            %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text, %(page_counts)s::jsonb,
+            %(warnings)s::jsonb)
     on conflict (tenant_id, id) do update set
         source = coalesce(excluded.source, documents.source),
         title = excluded.title, new_title = {NEW_TITLE}, sent_title = {SENT_TITLE},
         media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
         metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
         blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
-        sent_type = excluded.sent_type, updated_at = now()
+        sent_type = excluded.sent_type, page_counts = excluded.page_counts, warnings = excluded.warnings,
+        updated_at = now()
 """  # noqa: S608 - constants
 
 
@@ -160,6 +166,7 @@ async def _replace(connection: Connection, work: ClaimedDocument, version: Versi
             **upload_columns(work), "sent_title": work.title, "sent_type": work.media_type, "chunks": len(added),
             "media_type": version.media_type, "title": version.title, "splitter": version.splitter,
             "loader": LOADERS[version.media_type], "is_stored": work.is_stored,
+            **notice_columns(version),
         },
     )  # fmt: skip
     await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg.types.json import Jsonb
 
 from app.storage.database import Database, fetch_one
+from app.storage.notices import PageCounts
 from app.storage.processing import Processing
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
 from ingest.loading.formats import PLAIN
@@ -29,6 +30,8 @@ class StoredVersion:
     splitter: str | None
     sent_title: str | None
     sent_type: str | None
+    page_counts: PageCounts | None
+    warnings: list[dict[str, Any]]
 
     def same(self, work: ClaimedDocument) -> bool:
         """Tell whether these bytes are stored, under the same title: that is embedded with every chunk."""
@@ -60,7 +63,7 @@ async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> St
             connection,
             """
             select blob, bytes as size, sha256, source, title, new_title, media_type, loader, splitter,
-                sent_title, sent_type
+                sent_title, sent_type, page_counts, warnings
             from documents where tenant_id = %(tenant)s and id = %(id)s
             """,
             {"tenant": work.tenant, "id": work.document_id},
@@ -68,10 +71,12 @@ async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> St
     return StoredVersion(**row) if row else None
 
 
-async def finish_unchanged(database: Database, work: ClaimedDocument | ClaimedRechunk) -> None:
+async def finish_unchanged(
+    database: Database, work: ClaimedDocument | ClaimedRechunk, found: StoredVersion | None
+) -> None:
     """Finish it without new chunks; an upload may still have changed its source and metadata."""
     async with database.transaction(work.tenant) as connection:
-        await finish_claimed(connection, work, "unchanged")
+        await finish_claimed(connection, work, "unchanged", **(notice_columns(found) if found else {}))
         if isinstance(work, ClaimedRechunk):
             return
         await connection.execute(
@@ -86,6 +91,21 @@ async def finish_unchanged(database: Database, work: ClaimedDocument | ClaimedRe
             """,
             upload_columns(work),
         )
+
+
+class WithNotices(Protocol):
+    @property
+    def page_counts(self) -> PageCounts | None: ...
+
+    @property
+    def warnings(self) -> list[dict[str, Any]]: ...
+
+
+def notice_columns(version: WithNotices) -> dict[str, Any]:
+    return {
+        "page_counts": None if version.page_counts is None else Jsonb(version.page_counts),
+        "warnings": Jsonb(version.warnings),
+    }
 
 
 def upload_columns(work: ClaimedDocument) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from app.storage import document_changes, documents
 from app.storage.document_ids import DocumentId
 from app.storage.documents import Document
 from app.storage.filters import Filter
+from app.storage.notices import NoticeCode
 from app.storage.processing import Processing, processing
 from app.storage.rechunking import create_rechunk_job
 from app.storage.texts import read_text
@@ -36,6 +37,9 @@ def _decoded(sent: str) -> str:
 
 
 FiltersInQuery = Annotated[Filter | None, Depends(filters_in_query)]
+WarningInQuery = Annotated[
+    NoticeCode | None, Query(description="A code of `warnings`: only documents with such a warning")
+]
 IdInPath = Annotated[
     DocumentId,
     BeforeValidator(_decoded),
@@ -45,12 +49,17 @@ IdInPath = Annotated[
 
 @router.get("", response_model=Page[DocumentOut])
 async def list_documents(
-    tenant: ReadTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery
+    tenant: ReadTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery, warning: WarningInQuery = None
 ) -> dict[str, Any]:
-    """List documents, or those that `?filters=` lets through."""
+    """List documents, or those that `?filters=` lets through, or that have a `?warning=`."""
     after = page.after(str)
     rows, more = await documents.list_documents(
-        services.database, tenant.number, limit=page.limit, after=after[0] if after else None, where=where
+        services.database,
+        tenant.number,
+        limit=page.limit,
+        after=after[0] if after else None,
+        where=where,
+        warning=warning,
     )
     current = _processing(services)
     return page_with([_shown(row, current) for row in rows], more, lambda row: [row.id])

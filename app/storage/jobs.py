@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.notices import PageCounts
 from app.storage.tenancy import TenantNumber
 
 _Shown = Literal["tune", "evaluate"]
@@ -76,6 +77,8 @@ class Item:
     chunks: int | None
     chunks_done: int
     error: ItemError | None
+    pages: PageCounts | None
+    warnings: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Job:
     progress: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     error: ItemError | None = None
+    with_warnings: int = 0
 
 
 async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
@@ -178,7 +182,7 @@ def _shown(which: str, counted_as: str = "", most: str = "") -> str:
         from (select * from jobs where tenant_id = %(tenant)s and kind <> 'check' {which}) j
         cross join lateral (
             select *, {STATUS} as status from (
-                select count(*) as total, {COUNTED},
+                select count(*) as total, {COUNTED}, count(*) filter (where warnings <> '[]') as with_warnings,
                        case when count(*) = 0 then j.created_at else max(finished_at) end as finished_at
                 from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id
             ) items
@@ -230,14 +234,15 @@ def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:
     adapter = AdapterReference(row["name"], row["version"]) if row["name"] else None
     return Job(
         row["id"], row["kind"], row["status"], row["created_at"], finished, counts, list(documents),
-        adapter, row["progress"], row["result"], _error(row),
+        adapter, row["progress"], row["result"], _error(row), row["with_warnings"],
     )  # fmt: skip
 
 
 def _item(row: DictRow) -> Item:
     return Item(
-        row["document_id"], row["source"], row["status"], row["stage"], row["chunks"], row["chunks_done"], _error(row)
-    )
+        row["document_id"], row["source"], row["status"], row["stage"], row["chunks"], row["chunks_done"], _error(row),
+        row["page_counts"], row["warnings"],
+    )  # fmt: skip
 
 
 def _error(row: DictRow) -> ItemError | None:

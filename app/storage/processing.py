@@ -55,7 +55,8 @@ def processing(settings: Settings, max_tokens: int) -> Processing:
     """`max_tokens` are those that the embedding model takes."""
     tokens, overlap = chunk_size(settings, max_tokens)
     size = f"{tokens}/{overlap}" if settings.splitter == "sentences" else str(tokens)
-    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}")
+    hidden = ", hidden parts marked" if settings.hidden_parts == "mark" else ""
+    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}")
 
 
 def chunk_size(settings: Settings, max_tokens: int) -> tuple[int, int]:

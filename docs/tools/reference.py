@@ -18,6 +18,7 @@ from app.errors import DOCUMENT_ERRORS, KyujangError, NotConfigured
 from app.main import ROUTERS
 from app.settings import Settings
 from app.storage.backup.errors import BackupFailed
+from app.storage.notices import NOTICES
 from app.storage.tenants import SCOPES
 from ingest.__main__ import build_parser as ingest_parser
 
@@ -164,6 +165,9 @@ def errors(say: Say) -> list[str]:
         f"## {say('Documents')}",
         say("A document that cannot be ingested does not stop its job; its `error.code` is one of:"),
         table(say, ["code", "meaning"], documents),
+        f"## {say('Warnings')}",
+        say("What a document's text lacks is told in the `warnings` of the document and of its job, by one of:"),
+        table(say, ["code", "meaning"], [[code(name), say(meaning)] for name, meaning in NOTICES.items()]),
     ]
 
 

@@ -187,12 +187,14 @@ async def finish(database: Database, claimed: Claimed, result: dict[str, Any] | 
 
 
 async def finish_claimed(connection: Connection, claimed: Claimed, status: ItemStatus, **outcome: Any) -> None:
-    """Finish it in a transaction that does more, with a `result`, or a `code` and `detail`. Raises LeaseLost."""
+    """Finish it in a transaction that does more, with a `result`, `page_counts` and `warnings`, or a `code` and
+    `detail`. Raises LeaseLost."""
     change = """
         status = %(status)s, stage = case when %(code)s::text is null then 'done' else stage end, lease_until = null,
-        finished_at = now(), result = %(result)s, error_code = %(code)s, error_detail = %(detail)s
+        finished_at = now(), result = %(result)s, error_code = %(code)s, error_detail = %(detail)s,
+        page_counts = %(page_counts)s::jsonb, warnings = coalesce(%(warnings)s::jsonb, '[]')
     """
-    values = {"result": None, "code": None, "detail": None, **outcome}
+    values = {"result": None, "code": None, "detail": None, "page_counts": None, "warnings": None, **outcome}
     await update_claimed(connection, claimed, change, status=status, **values)
     if status != "succeeded":
         await unstage_rows(connection, claimed)

@@ -5,36 +5,37 @@ Its message is the head, with the length of each page in code points; the pages'
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
 from app.sandbox.channel import Channel
 from ingest.loading.formats import Text, detect
+from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 from ingest.loading.refusals import refuse_empty_or_too_long
 
 
-def main(channel: Channel, filename: str, media_type: str, max_chars: str) -> None:
+def main(channel: Channel, filename: str, media_type: str, max_chars: str, options: str) -> None:
     try:
-        head, texts = _read(channel.paths["document"], filename, media_type, int(max_chars))
+        found = detect(channel.paths["document"], filename, media_type)
+        head, texts = _read(channel.paths["document"], found, int(max_chars), Options(**json.loads(options)))
     except DocumentError as error:
         channel.send({"error": {"code": error.document_code, "detail": error.detail}})
     else:
         channel.send(head, (text.encode() for text in texts))
 
 
-def _read(path: Path, filename: str, media_type: str, max_chars: int) -> tuple[dict[str, Any], list[str]]:
-    found = detect(path, filename, media_type)
-    parsed = parse(path, found, Options())
+def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], list[str]]:
+    parsed = parse(path, found, options)
     texts = [page.text for page in parsed.pages]
     refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": parsed.title,
         "pages": [(page.number, page.source, len(page.text)) for page in parsed.pages],
-        "warnings": [asdict(notice) for notice in parsed.warnings],
+        "warnings": [as_row(notice) for notice in parsed.warnings],
     }
     return head, texts

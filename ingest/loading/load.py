@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from app.errors import DocumentError
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
+from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.formats import PLAIN
-from ingest.loading.parsed import Notice, Page
+from ingest.loading.parsed import DEFAULTS, Notice, Options, Page
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
 log = logging.getLogger("kyujang.load")
@@ -35,6 +38,12 @@ class Loaded:
     def text(self) -> str:
         return PAGE_BREAK.join(page.text for page in self.pages)
 
+    @property
+    def page_counts(self) -> PageCounts | None:
+        """None where the format has no pages."""
+        found = Counter(page.source for page in self.pages if page.number is not None)
+        return PageCounts(text=found["text"], ocr=found["ocr"], unreadable=found["unreadable"]) if found else None
+
     def page_starts(self) -> list[int]:
         """Return where each page begins in `text`, in code points."""
         lengths = (len(page.text) + len(PAGE_BREAK) for page in self.pages[:-1])
@@ -42,12 +51,19 @@ class Loaded:
 
 
 async def load(
-    path: Path, *, filename: str | None, media_type: str | None, memory_mb: int, timeout_s: float, max_chars: int
+    path: Path,
+    *,
+    filename: str | None,
+    media_type: str | None,
+    memory_mb: int,
+    timeout_s: float,
+    max_chars: int,
+    options: Options = DEFAULTS,
 ) -> Loaded:
     """Read a document's text. Raises DocumentError, whose detail is for the caller to read."""
     if media_type == PLAIN and (text := await asyncio.to_thread(_sent_as_text, path, max_chars)):
         return text
-    arguments = (filename or "", media_type or "", str(max_chars))
+    arguments = (filename or "", media_type or "", str(max_chars), json.dumps(asdict(options)))
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
     try:
         async with open_child(

@@ -17,6 +17,9 @@ class Options:
     hidden_parts: Literal["skip", "mark"] = "skip"
 
 
+DEFAULTS = Options()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """`number` is None where the format has no pages; `source` says what its text was read from."""

@@ -94,6 +94,8 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
     for line in report.failures():
         say(line, file=sys.stderr)
     say(("Nothing was done. It would be: " if options.dry_run else "") + report.summary())
+    if warnings := report.warnings():
+        say(warnings)
     if report.outdated:
         say(
             f"{report.outdated} of the unchanged documents were made by another loader or splitter than today's: "

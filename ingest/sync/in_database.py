@@ -15,6 +15,7 @@ from app.storage import documents, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
+from app.storage.notices import codes
 from app.storage.processing import processing
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
@@ -129,7 +130,7 @@ class DatabaseTarget:
             for item in job.documents:
                 if item.status not in WORKING:
                     code, detail = (item.error.code, item.error.detail) if item.error else ("", "")
-                    done.append(Ended(item.id, item.status, code, detail))
+                    done.append(Ended(item.id, item.status, code, detail, codes(item.warnings)))
         return done
 
     async def delete(self, document_id: str) -> None:

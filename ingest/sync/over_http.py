@@ -14,6 +14,7 @@ import httpx
 
 from app.cli.client import FINISHED, ServiceRefused, call_async, document_path, list_all_async, open_async_client
 from app.settings import Settings
+from app.storage.notices import codes
 from ingest.sync.folder import Source, file_name
 from ingest.sync.sync import Ended, FileRefused, Stored, described
 
@@ -113,13 +114,14 @@ class HttpTarget:
 
     async def _end(self, job: dict[str, Any]) -> Ended:
         document_id = self._documents.pop(job["id"])
-        if job["status"] == "succeeded":
+        if job["status"] == "succeeded" and not job.get("with_warnings"):
             return Ended(document_id, "succeeded")
         if "documents" not in job:
             job = await self._call("GET", f"/jobs/{job['id']}")
         document = job["documents"][0]
         error = document["error"] or {"code": "", "detail": ""}
-        return Ended(document_id, document["status"], error["code"], error["detail"])
+        found = codes(document.get("warnings", []))
+        return Ended(document_id, document["status"], error["code"], error["detail"], found)
 
     async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
         filters = json.dumps(where, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,12 +20,27 @@ class AddReport:
     waiting: int = 0
     outdated: int = 0
     planned: list[tuple[str, str]] = field(default_factory=list)
+    with_warnings: int = 0
+    _warnings: Counter[str] = field(default_factory=Counter)
     _failures: defaultdict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def fail(self, name: str, code: str, detail: str) -> None:
         self.counts["failed"] += 1
         # A name on disk may hold what a terminal would obey.
         self._failures[code].append((name if name.isprintable() else repr(name), detail))
+
+    def warn(self, codes: Collection[str]) -> None:
+        """Count a document whose text lacks something."""
+        self.with_warnings += bool(codes)
+        self._warnings.update(codes)
+
+    def warnings(self) -> str:
+        """Return a line, the most frequent code first; empty if no text lacks anything."""
+        order = sorted(self._warnings.items(), key=lambda each: (-each[1], each[0]))
+        found = ", ".join(f"{code} {count}" for code, count in order)
+        return (
+            f"With warnings: {self.with_warnings} ({found}); GET /documents?warning=CODE lists them." if found else ""
+        )
 
     def failures(self) -> Iterator[str]:
         """Yield lines: the most frequent reason first, each with the names of its files."""

@@ -48,6 +48,8 @@ class Ended:
     status: ItemStatus
     code: str = ""
     detail: str = ""
+    warnings: frozenset[str] = frozenset()
+    """The codes of what its text lacks."""
 
 
 class FileRefused(KyujangError):
@@ -224,6 +226,7 @@ class _Run:
         if ended.status in ("failed", "cancelled"):
             return self._fail(source, ended.code or ended.status, ended.detail or "It was cancelled.")
         self._report.counts["replaced" if source.id in self._stored else "added"] += 1
+        self._report.warn(ended.warnings)
         self._bar.update()
 
     def _fail(self, source: Source, code: str, detail: str) -> None:

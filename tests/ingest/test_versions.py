@@ -84,6 +84,7 @@ def test_every_format_has_a_version():
         ({"chunk_tokens": 100}, 512, "sentences 1, 100/15"),
         ({"chunk_tokens": 100, "chunk_overlap": 0}, 512, "sentences 1, 100/0"),
         ({"chunk_tokens": 1000}, 512, "sentences 1, 512/76"),
+        ({"hidden_parts": "mark"}, 512, "sentences 1, 400/60, hidden parts marked"),
         ({"splitter": "langchain", "chunk_overlap": 9}, 512, "langchain 1, 400"),
     ],
 )

@@ -28,6 +28,7 @@ from ingest.loading.formats import (
     XLSX,
     Text,
 )
+from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text, xlsx
 from ingest.loading.refusals import CORRUPT
@@ -71,4 +72,4 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     title = " ".join(clean_text(parsed.title or "").split())[:MAX_TITLE]
     cut = notice_of_cut_marks([page.text for page in parsed.pages])
     pages = [replace(page, text=clean_text(page.text)) for page in parsed.pages]
-    return Parsed(title or None, pages, parsed.warnings + cut, parsed.has_members)
+    return Parsed(title or None, pages, bounded(parsed.warnings + cut), parsed.has_members)

@@ -28,6 +28,11 @@ PAGE = """
     select tenant_id, id, 0, 1, 1 from documents where tenant_id = %s and id = %s
 """
 
+NOTICE = """
+    update documents set warnings = jsonb_build_array(jsonb_build_object('code', 'truncated', 'detail', %(word)s::text))
+    where tenant_id = %(tenant)s
+"""
+
 
 @dataclass
 class Filled:
@@ -82,6 +87,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
     with psycopg.connect(owner_url) as owner:
         owner.execute(STAGED, [number, claimed.job_id, claimed.item_number, f"{word} is staged."])
         owner.execute(PAGE, [number, f"letter/{word}"])
+        owner.execute(NOTICE, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})
     await leave_adapters(filled, services, engine)

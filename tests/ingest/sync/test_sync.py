@@ -50,6 +50,20 @@ async def test_a_folder_goes_in_once_and_follows_its_files(command, shelf, fault
 
 
 @pytest.mark.usefixtures("working")
+async def test_the_summary_counts_what_texts_lack(command, tmp_path):
+    _, _, add_ = await command()
+    marked = f"e{chr(0x316) * 40}"
+    write(
+        tmp_path / "marked",
+        {"en.txt": f"Marked {marked} text.", "ko.txt": f"표시한 {marked} 글.", "plain.txt": "Plain."},
+    )
+    assert (await add_(tmp_path / "marked"))[1].splitlines() == [
+        "3 added, 0 replaced, 0 unchanged, 0 failed, 0 deleted.",
+        "With warnings: 2 (truncated 2); GET /documents?warning=CODE lists them.",
+    ]
+
+
+@pytest.mark.usefixtures("working")
 async def test_a_name_from_another_system_is_the_same_document(command, shelf):
     client, _, add_ = await command()
     await add_(shelf)

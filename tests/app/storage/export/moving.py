@@ -29,6 +29,11 @@ CANARIES = {
     "office": ("Girin-Scarlet-9035", "기린관아구공삼오"),
 }
 BASE = "smollm2"
+NOTICES = """
+update {table} t set page_counts = '{{"text": 1, "ocr": 2, "unreadable": 3}}',
+    warnings = jsonb_build_array(jsonb_build_object('code', 'attachment_skipped', 'part', %(part)s::text, 'detail', ''))
+from tenants where tenants.id = t.tenant_id and tenants.slug = %(slug)s returning 1
+"""
 SERVED = BaseModels([BASE], "")
 
 
@@ -80,6 +85,8 @@ async def fill(services, client, slug: str, documents: int) -> None:
             job = (await client.post("/ingest", json={"documents": body})).json()["id"]
             await until(client, job, "succeeded", timeout=300)
         await ingest_text(client, f"{english} in a second version.", id=made[0][0])
+    for table in ("documents", "job_items"):
+        query(services.settings, NOTICES.format(table=table), slug=slug, part=korean)
     for version in (1, 2):
         assert (await client.put("/prompts/desk", json={"persona": f"{korean} {version}"})).status_code in (200, 201)
     number = (await tenant_by_slug(services.database, slug)).number
