@@ -20,7 +20,8 @@ from app.storage.processing import processing
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
 from ingest.sync.folder import Source, file_name
-from ingest.sync.sync import FOLDER, Ended, Stored, described
+from ingest.sync.report import Ended
+from ingest.sync.sync import FOLDER, Stored, described
 from ingest.worker import run
 
 BATCH = 50

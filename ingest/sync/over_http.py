@@ -16,7 +16,8 @@ from app.cli.client import FINISHED, ServiceRefused, call_async, document_path, 
 from app.settings import Settings
 from app.storage.notices import codes
 from ingest.sync.folder import Source, file_name
-from ingest.sync.sync import Ended, FileRefused, Stored, described
+from ingest.sync.report import Ended
+from ingest.sync.sync import FileRefused, Stored, described
 
 PAGE = 200
 ASKED_ONE_BY_ONE = 8

@@ -7,7 +7,19 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.storage.jobs import ItemStatus
+
 Outcome = Literal["added", "replaced", "unchanged", "failed", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    id: str
+    status: ItemStatus
+    code: str = ""
+    detail: str = ""
+    warnings: frozenset[str] = frozenset()
+    """The codes of what its text lacks."""
 
 
 @dataclass

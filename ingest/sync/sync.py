@@ -16,9 +16,8 @@ from typing import Any, Literal, Protocol
 from tqdm import tqdm
 
 from app.errors import KyujangError
-from app.storage.jobs import ItemStatus
 from ingest.sync.folder import Source
-from ingest.sync.report import AddReport
+from ingest.sync.report import AddReport, Ended
 
 FOLDER = "folder"
 POLL_S = 0.5
@@ -40,16 +39,6 @@ class Stored:
     sha256: str
     metadata: dict[str, Any]
     outdated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    id: str
-    status: ItemStatus
-    code: str = ""
-    detail: str = ""
-    warnings: frozenset[str] = frozenset()
-    """The codes of what its text lacks."""
 
 
 class FileRefused(KyujangError):
