@@ -13,5 +13,9 @@ KOREAN = {
 }
 
 
+def mark_of(kind: str, text: str) -> str:
+    return f"[{KOREAN[kind] if HANGUL.search(text) else kind}]"
+
+
 def marked(kind: str, text: str) -> str:
-    return f"[{KOREAN[kind] if HANGUL.search(text) else kind}: {text.strip()}]"
+    return f"{mark_of(kind, text)[:-1]}: {text.strip()}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ingest.loading.parsed import Notice
 
 SHOW = "Unhide it and send the file again, or set KYUJANG_HIDDEN_PARTS=mark."
+MACROS_PART = "vbaProject.bin"
 MACROS = Notice("macro_skipped", "Macros were not read: they are programs. Write what they do as text.")
 
 

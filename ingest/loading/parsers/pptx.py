@@ -1,4 +1,4 @@
-"""Reads presentations, each slide with its notes.
+"""Reads presentations in the order in which people read a slide, each slide with its comments and notes.
 
 xberg is not used for them: it puts a space wherever an editor has cut a word into runs, and orders slides by the names
 of their parts.
@@ -6,140 +6,117 @@ of their parts.
 
 from __future__ import annotations
 
-import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from app.errors import DocumentError
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers.flow import Flow
-from ingest.loading.parsers.ooxml import Attributes, numbered, open_package, read_xml, relations
+from ingest.loading.parsers import office_notices as notices
+from ingest.loading.parsers.drawing_text import paragraphs
+from ingest.loading.parsers.flow import Block, Heading, render
+from ingest.loading.parsers.marks import mark_of, marked
+from ingest.loading.parsers.ooxml import DAMAGED, numbered, open_package, relations
+from ingest.loading.parsers.shapes import ShapeReader, shapes_of
+from ingest.loading.parsers.slide_places import Places, placeholder
+from ingest.loading.parsers.xml_tree import Node, read_tree
 from ingest.loading.refusals import CORRUPT
 
 PRESENTATION = "ppt/presentation.xml"
 SLIDE = r"ppt/slides/slide(\d+)\.xml"
-# Beside a slide's own text: its notes, and the words in its drawings.
-BESIDE = ("diagramData", "chart", "notesSlide")
-TITLES = {"title", "ctrTitle"}
+TITLES = ("title", "ctrTitle")
 NUMBER = "sldNum"
-CHARTS_NAMES = "strCache"
-TITLE = re.compile(r"^## (.{1,300})")
+# What a slide says on its edges, mostly the same on each.
+RUNNING = ("ftr", "dt", "hdr")
+NOT_NOTES = (NUMBER, *RUNNING, "sldImg")
 
 
-def read(path: Path, _: Options) -> Parsed:
+def read(path: Path, options: Options) -> Parsed:
     with open_package(path) as archive:
         slides = _in_order(archive) or numbered(archive, SLIDE)
         if not slides:
             raise CORRUPT
-        texts = [_slide(archive, slide) for slide in slides]
-    titles = (TITLE.match(text) for text in texts)
-    title = next((found.group(1) for found in titles if found), None)
-    return Parsed(title, [Page(number, text) for number, text in enumerate(texts, start=1)])
+        deck = Deck(archive, options.hidden_parts == "mark")
+        for number, slide in enumerate(slides, 1):
+            deck.add(number, slide)
+    return deck.parsed
 
 
 def _in_order(archive: zipfile.ZipFile) -> list[str]:
     try:
-        order = SlideOrder()
-        read_xml(archive, PRESENTATION, order)
+        listed = read_tree(archive, PRESENTATION).child("sldIdLst").children("sldId")
     except KeyError:
         return []
     targets = {key: target for key, _, target in relations(archive, PRESENTATION)}
-    listed = [targets[key] for key in order.keys if key in targets]
-    return [name for name in listed if name in archive.namelist()]
+    # Beside the relation a slide has a number, named `id` too.
+    keys = [value for each in listed for name, value in each.attributes.items() if name.endswith(":id")]
+    return [targets[key] for key in keys if key in targets]
 
 
-def _slide(archive: zipfile.ZipFile, name: str) -> str:
-    flow = Flow()
-    read_xml(archive, name, SlideReader(flow))
-    beside = relations(archive, name)
-    for kind in BESIDE:
-        for target in [target for _, each, target in beside if each == kind]:
-            if target in archive.namelist():
-                read_xml(archive, target, SlideReader(flow))
-    return flow.text()
+class Deck:
+    """Collects the slides' texts."""
+
+    def __init__(self, archive: zipfile.ZipFile, mark_hidden: bool) -> None:
+        self._archive = archive
+        self._mark_hidden = mark_hidden
+        self._places = Places(archive)
+        self._running: set[str] = set()
+        self.parsed = Parsed(None, [])
+        if any(name.endswith(notices.MACROS_PART) for name in archive.namelist()):
+            self.parsed.warnings.append(notices.MACROS)
+
+    def add(self, number: int, part: str) -> None:
+        slide = read_tree(self._archive, part)
+        hidden = slide.get("show") in ("0", "false")
+        if hidden and not self._mark_hidden:
+            self.parsed.warnings.append(notices.hidden("a hidden slide", page=number))
+            return
+        reader = ShapeReader(self._archive, part, self._mark_hidden)
+        tree = slide.child("cSld", "spTree")
+        blocks = [*self._slide(reader, part, tree), *self._beside(part, number)]
+        if hidden:
+            blocks.insert(0, mark_of("Hidden", tree.text))
+        self.parsed.warnings.extend(reader.notices(page=number))
+        self.parsed.pages.append(Page(number, render(blocks)))
+
+    def _slide(self, reader: ShapeReader, part: str, tree: Node) -> Iterator[Block]:
+        titles, running, others = list[Node](), list[Node](), list[Node]()
+        for shape in shapes_of(tree):
+            kind = placeholder(shape).get("type")
+            if kind != NUMBER:
+                (titles if kind in TITLES else running if kind in RUNNING else others).append(shape)
+        for title in titles:
+            if words := " ".join(" ".join(paragraphs(title.child("txBody"))).split()):
+                self.parsed.title = self.parsed.title or words
+                yield Heading(2, words)
+        yield from reader.blocks(others, lambda shape: self._places.of(part, shape))
+        for block in reader.blocks(running):
+            if isinstance(block, str) and block not in self._running:
+                self._running.add(block)
+                yield block
+
+    def _beside(self, part: str, number: int) -> Iterator[Block]:
+        for kind, read_part in (("comments", _comments), ("notesSlide", _notes)):
+            for _, each, target in relations(self._archive, part):
+                if each != kind:
+                    continue
+                try:
+                    yield from read_part(read_tree(self._archive, target))
+                except (DocumentError, *DAMAGED):
+                    self.parsed.warnings.append(notices.unreadable("Comments or notes", page=number))
 
 
-class SlideOrder:
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "sldId":
-            self.keys += [value for key, value in attributes.items() if key.endswith(":id")]
-
-    def text(self, text: str) -> None:
-        pass
-
-    def end(self, name: str) -> None:
-        pass
+def _comments(root: Node) -> Iterator[str]:
+    """Read those of both kinds: one holds plain text, the other paragraphs and replies."""
+    for each in root.all("text", "txBody"):
+        text = "\n".join(paragraphs(each)) if each.name == "txBody" else each.text
+        if text.strip():
+            yield marked("Comment", text)
 
 
-class SlideReader:
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._kind = ""
-        self._parts: list[str] | None = None
-        self._in_text = False
-        self._in_names = False
-        self._fallbacks = 0
-        self._places: list[tuple[int, int]] = []
-
-    def start(self, name: str, attributes: Attributes) -> None:
-        if name == "Fallback" or self._fallbacks:
-            # The same content again, for programs that cannot show the first.
-            self._fallbacks += 1
-        elif name in ("sp", "graphicFrame"):
-            self._kind = ""
-        elif name == "ph":
-            self._kind = attributes.get("type", "")
-        elif name == "p":
-            self._parts = []
-        elif name == "br" and self._parts is not None:
-            self._parts.append("\n")
-        elif name == CHARTS_NAMES:
-            self._in_names = True
-        elif name == "t" or (name == "v" and self._in_names):
-            self._in_text = True
-            if name == "v":
-                self._parts = []
-        else:
-            self._start_table(name)
-
-    def _start_table(self, name: str) -> None:
-        if name == "tbl":
-            self._flow.open_table()
-            self._places.append((-1, -1))
-        elif self._places and name == "tr":
-            self._places[-1] = (self._places[-1][0] + 1, -1)
-        elif self._places and name == "tc":
-            row, column = self._places[-1]
-            self._places[-1] = (row, column + 1)
-            self._flow.open_cell()
-
-    def text(self, text: str) -> None:
-        if self._in_text and self._parts is not None:
-            self._parts.append(text)
-
-    def end(self, name: str) -> None:
-        if self._fallbacks:
-            self._fallbacks -= 1
-        elif name in ("t", "v"):
-            self._in_text = False
-            if name == "v":
-                self._give()
-        elif name == "p":
-            self._give()
-        elif name == CHARTS_NAMES:
-            self._in_names = False
-        elif name == "tc" and self._places:
-            self._flow.close_cell(*self._places[-1])
-        elif name == "tbl" and self._places:
-            self._places.pop()
-            self._flow.close_table()
-
-    def _give(self) -> None:
-        text = "".join(self._parts or [])
-        self._parts = None
-        if self._kind in TITLES and text.strip():
-            self._flow.paragraph(f"## {' '.join(text.split())}")
-        elif self._kind != NUMBER:
-            self._flow.paragraph(text)
+def _notes(root: Node) -> Iterator[str]:
+    shapes = (shape for shape in shapes_of(root.child("cSld", "spTree")))
+    bodies = (shape.child("txBody") for shape in shapes if placeholder(shape).get("type") not in NOT_NOTES)
+    said = [text for body in bodies for text in paragraphs(body) if text.strip()]
+    if said:
+        yield marked("Notes", "\n".join(said))

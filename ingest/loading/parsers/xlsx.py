@@ -14,21 +14,22 @@ from pathlib import Path
 from app.errors import DocumentError
 from ingest.loading.parsed import Notice, Options, Page, Parsed
 from ingest.loading.parsers import office_notices as notices
+from ingest.loading.parsers.flow import render
 from ingest.loading.parsers.grid import Grid
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.ooxml import DAMAGED, numbered, open_package, read_xml, relations
+from ingest.loading.parsers.shapes import ShapeReader, shapes_of
 from ingest.loading.parsers.titles import meant
 from ingest.loading.parsers.xlsx_book import read_book
 from ingest.loading.parsers.xlsx_cells import Book, CellReader, Missing
 from ingest.loading.parsers.xlsx_comments import read_comments
-from ingest.loading.parsers.xlsx_drawings import Drawing
 from ingest.loading.parsers.xlsx_outline import read_outline
-from ingest.loading.parsers.xml_tree import read_tree
+from ingest.loading.parsers.xml_tree import Node, read_tree
 from ingest.loading.refusals import CORRUPT
 
 WORKBOOK = r"xl/workbook(\d*)\.xml"
 WITH_CELLS = ("worksheet", "xlMacrosheet", "xlIntlMacrosheet")
-MACROS = "vbaProject.bin"
+ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")
 MAX_LISTED = 5
 
 
@@ -46,7 +47,7 @@ def read(path: Path, options: Options) -> Parsed:
         workbook = _workbook(archive)
         book = read_book(archive, workbook, options.hidden_parts == "mark")
         parsed = Parsed(_title(archive), [])
-        if any(name.endswith(MACROS) for name in archive.namelist()):
+        if any(name.endswith(notices.MACROS_PART) for name in archive.namelist()):
             parsed.warnings.append(notices.MACROS)
         for sheet in _sheets(archive, workbook):
             if sheet.hidden and not book.mark_hidden:
@@ -121,20 +122,22 @@ class SheetReader:
         return grid.text()
 
     def _drawing(self, part: str) -> str:
+        """Read the shapes by the cells at which they begin."""
         name = self._sheet.name
         try:
-            drawing = Drawing(self._archive, part, self._book.mark_hidden)
-            text = drawing.text()
+            reader = ShapeReader(self._archive, part, self._book.mark_hidden)
+            anchors = sorted(read_tree(self._archive, part).all(*ANCHORS), key=_place)
+            blocks = [block for anchor in anchors for block in reader.blocks(list(shapes_of(anchor)))]
         except (DocumentError, *DAMAGED):
             self._warnings.append(notices.unreadable("Text boxes and charts", part=name))
             return ""
-        if drawing.pictures:
-            self._warnings.append(notices.pictures(drawing.pictures, part=name))
-        if drawing.hidden:
-            self._warnings.append(notices.hidden(notices.counted(drawing.hidden, "hidden shape"), part=name))
-        if drawing.unreadable:
-            self._warnings.append(notices.unreadable(notices.counted(drawing.unreadable, "chart"), part=name))
-        return text
+        self._warnings.extend(reader.notices(part=name))
+        return render(blocks)
+
+
+def _place(anchor: Node) -> tuple[int, int]:
+    start = anchor.child("from")
+    return int(start.child("row").text or 0), int(start.child("col").text or 0)
 
 
 def _missing(missing: Missing, name: str) -> Iterator[Notice]:

@@ -166,7 +166,7 @@ async def test_a_title_left_from_another_document_is_none(tmp_path, title, kept)
 async def test_a_slide_keeps_words_order_and_notes(tmp_path):
     (tmp_path / "a").write_bytes(pptx(ENGLISH))
     first, second = (await take(tmp_path / "a")).pages
-    assert first.text == f"## {ENGLISH.title}\n\n{ENGLISH.sentence}\n\n({ENGLISH.second})"
+    assert first.text == f"## {ENGLISH.title}\n\n{ENGLISH.sentence}\n\n[Notes: ({ENGLISH.second})]"
     assert second.text.endswith(ENGLISH.second)
 
 
