@@ -136,11 +136,18 @@ def remove_backup(own: Path) -> None:
 
 
 def keep_newest(place: Place, count: int, home: Path) -> int:
-    """Remove all but the newest backups, and the files that only removed ones named; return how many backups went."""
+    """Remove all but the newest backups, and the files that only removed ones named; return how many backups went.
+
+    Raises BackupFailed if a folder does not let them go.
+    """
     if isinstance(place, StorageUrl):
         with Bucket(place) as bucket:
             return keep_newest_of(bucket, count, home)
-    return _keep_newest(place, count)
+    try:
+        return _keep_newest(place, count)
+    except OSError as error:
+        why = f"The backup is made, but older ones cannot be removed from {place}: {error.strerror}."
+        raise BackupFailed(why) from None
 
 
 def _keep_newest(folder: Path, count: int) -> int:

@@ -273,3 +273,13 @@ def test_what_a_full_disk_says_by_its_exit_status_and_a_whole_backup_too(backups
     assert json.loads(capsys.readouterr().out)["done"] == "whole"
     assert_untouched(elsewhere)
     assert main(["backup", "--keep", "0", str(backups / "folder")]) == 2
+
+
+def test_older_backups_on_a_disk_that_became_read_only(settings, small_disk):
+    disk = small_disk(50_000)
+    back_up(settings, disk / "kept")
+    back_up(settings, disk / "kept")
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(BackupFailed, match=r"older ones cannot be removed from .*kept: Read-only"):
+        keep_newest(disk / "kept", 1, settings.home)
+    assert len(list_backups(disk / "kept")) == 2
