@@ -51,6 +51,7 @@ needs_shared_data = pytest.mark.skipif(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--four-bits", action="store_true", help="train on a base model in four bits, beside the engine")
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")

@@ -128,8 +128,10 @@ def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client
     assert engine.is_running()
 
 
-def test_an_adapter_of_a_base_model_in_four_bits_is_served(client: httpx.Client):
+def test_an_adapter_of_a_base_model_in_four_bits_is_served(client: httpx.Client, pytestconfig: pytest.Config):
     """QLoRA: too few steps to learn the style, enough to change what the engine says, whose model has all its bits."""
+    if not pytestconfig.getoption("--four-bits"):
+        pytest.skip("--four-bits runs it")
     few = {**HYPERPARAMETERS, "base_4bit": True, "max_steps": 8}
     sent = client.post("/tune", json={"name": "four-bits", "rows": rows(), "hyperparameters": few})
     job = ended(client, sent.headers["location"], {"succeeded", "failed", "cancelled"})
