@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ingest.loading.parsers.pdf.layout import arrange
+from ingest.loading.parsers.pdf.row_split import split_rows
 from ingest.loading.parsers.pdf.rulings import Ruling, Rulings
 from ingest.loading.parsers.pdf.tables import Cell, Table
 from ingest.loading.parsers.pdf.words import Word
@@ -103,7 +104,7 @@ class _Grid:
             return None
         if any(_is_layout(cell) for cell in filled):
             return None
-        return Table(cells, self.xs[0], self.ys[0], self.xs[-1], self.ys[-1], tuple(self.xs))
+        return Table(split_rows(cells, self.xs), self.xs[0], self.ys[0], self.xs[-1], self.ys[-1], tuple(self.xs))
 
     def _cells(self) -> Iterator[Cell]:
         right = self._open(self._down, self.xs, self.ys)

@@ -35,6 +35,9 @@ NEAR_EDGE = 0.85
 MOSTLY = 0.5
 # A row that is nearer than this share of the usual distance goes on with the row above.
 GOES_ON = 0.6
+CLOSE = 0.3
+# Narrower gutters than this share of the widest part the columns of a table in a column.
+WIDE = 0.6
 
 MARKER = re.compile(r"(?:[•·∙▪◦●○■□◆◇▶►➢✓※\-–—*]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5}|[가-힣])[.)]|[①-⑳])")
 NUMBER = re.compile(r"\d+")
@@ -73,7 +76,19 @@ def _run(bands: Sequence[Band], start: int) -> tuple[int, list[Gap]]:
     gutters = [(a, b) for a, b in gutters if b - a >= wide]
     if len(parted) < 2 or not gutters:
         return start + 1, []
-    return (end if _is_text(bands[start:end], gutters) else parted[-1] + 1), gutters
+    if not _is_text(bands[start:end], gutters):
+        end = start + _end_of_table(bands[start:end], parted[-1] + 1 - start, gutters)
+    return end, gutters
+
+
+def _end_of_table(bands: Sequence[Band], end: int, gutters: Sequence[Gap]) -> int:
+    """Take in the last lines of a cell that is not the first of its row."""
+    nearest = min(distances(bands), default=0.0)
+    while end < len(bands) and not columns_of(bands[end].items, gutters)[0]:
+        if bands[end].top - bands[end - 1].bottom > nearest + CLOSE * bands[end].height:
+            break
+        end += 1
+    return end
 
 
 def _add_run(regions: list[Region], bands: Sequence[Band], gutters: list[Gap], angle: int, depth: int) -> None:
@@ -84,6 +99,8 @@ def _add_run(regions: list[Region], bands: Sequence[Band], gutters: list[Gap], a
         for band in bands:
             _add_band(regions, band, alone=repetitive)
     elif any(band.tall for band in bands) or _is_text(bands, gutters):
+        widest = max(end - start for start, end in gutters)
+        gutters = [(start, end) for start, end in gutters if end - start >= WIDE * widest]
         for column in columns_of(items, gutters):
             regions.extend(arrange(column, angle, depth + 1))
     else:

@@ -108,3 +108,20 @@ def test_many_lines_of_a_drawing_are_no_table_and_cost_little(tmp_path):
     sheet = Sheet().text(54, 700, "A map of the harbour and its piers")
     sheet.draw("\n".join(f"{x / 40} 100 m {x / 40} 600 l S" for x in range(12_000)))
     assert text_of(tmp_path, sheet) == "A map of the harbour and its piers"
+
+
+def test_rows_that_no_line_parts_are_told_apart_by_their_first_cells(tmp_path):
+    sheet = placed(KOREAN, [54, 164, 224, 284]).draw("50 715 m 340 715 l S 50 695 m 340 695 l S 50 635 m 340 635 l S")
+    sheet = sheet.text(54, 640, "왜가리호").text(284, 640, "1,000").grid([50, 160, 220, 280, 340], [635, 715])
+    assert text_of(tmp_path, sheet) == markdown([*KOREAN, ["왜가리호", "", "", "1,000"]])
+
+
+def test_the_last_lines_of_a_cell_without_lines_around_it_belong_to_it(tmp_path):
+    rows = [
+        ["Rule", "Why it is so", "Since"],
+        ["Ring", "So that all hear", "1901"],
+        ["Wait", "So that none is", "1902"],
+    ]
+    sheet = placed(rows, [54, 154, 304], pitch=34).text(154, 654, "the ferry").text(154, 620, "left behind")
+    rows[1][1], rows[2][1] = "So that all hear the ferry", "So that none is left behind"
+    assert text_of(tmp_path, sheet) == markdown(rows)
