@@ -12,15 +12,15 @@ from app.settings import Settings
 # Raise the version of a format that gives another text or title than before (tests/ingest/test_versions.py).
 LOADERS = {
     "text/plain": 1,
-    "text/csv": 1,
+    "text/csv": 2,
     "text/markdown": 1,
     "text/html": 1,
     "application/json": 1,
     "application/jsonl": 1,
     "application/pdf": 2,
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 1,
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 1,
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": 1,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 2,
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": 2,
     "application/epub+zip": 1,
     "application/x-hwp": 1,
     "application/hwp+zip": 1,

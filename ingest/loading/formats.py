@@ -24,6 +24,7 @@ EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
+TSV = "text/tab-separated-values"
 JSON = "application/json"
 JSONL = "application/jsonl"
 PLAIN = "text/plain"
@@ -155,7 +156,7 @@ def _kind_of_text(content: str, filename: str, media_type: str) -> str:
         return MARKDOWN
     if (filename.endswith((".html", ".htm", ".xhtml")) or media_type == HTML) and HTML_TAG.search(content):
         return HTML
-    if filename.endswith(".csv") or media_type == CSV:
+    if filename.endswith((".csv", ".tsv", ".tab")) or media_type in (CSV, TSV):
         return CSV
     return PLAIN
 

@@ -42,7 +42,7 @@ DAMAGE = (
 
 TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
     PLAIN: text.as_it_stands,
-    CSV: text.as_it_stands,
+    CSV: text.rows,
     MARKDOWN: text.markdown,
     HTML: html.read,
     JSON: text.from_json,

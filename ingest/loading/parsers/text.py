@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.titles import heading
 
+DELIMITER = re.compile(r"\A\ufeff?sep=[^\n]\r?\n", re.IGNORECASE)
+
 
 def as_it_stands(content: str, _: Options) -> Parsed:
-    """Return it unchanged. CSV too: its rows read well, and a Markdown table would add a space around each value."""
     return without_pages(None, content)
+
+
+def rows(content: str, _: Options) -> Parsed:
+    """Return CSV as it is written: its rows read well, and a Markdown table would change each value's surroundings. Of
+    the line by which Excel names the delimiter nothing is read."""
+    return without_pages(None, DELIMITER.sub("", content, count=1))
 
 
 def markdown(content: str, _: Options) -> Parsed:
