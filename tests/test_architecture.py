@@ -83,7 +83,7 @@ ONLY_IN = {
     "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?",
     "olefile": r"ingest\.loading\.(formats|parsers\.hwp5)",
     "cryptography": r"ingest\.loading\.parsers\.hwp5",
-    "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)?)|adapters\.archive)",
+    "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive)",
     "tarfile": r"ingest\.adapters\.archive|app\.storage\.peft_folder|app\.storage\.backup\.tar",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.loading\.parsers(\.ooxml)?",

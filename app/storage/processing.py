@@ -18,7 +18,7 @@ LOADERS = {
     "application/json": 1,
     "application/jsonl": 1,
     "application/pdf": 2,
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 1,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 2,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 2,
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": 2,
     "application/epub+zip": 1,

@@ -27,7 +27,7 @@ LOADED = {
     "json": (1, "83cb60859dd5"),
     "jsonl": (1, "db78b67bcb6a"),
     "pdf": (2, "cdb098f7053e"),
-    "docx": (1, "36b479b7e5a2"),
+    "docx": (2, "5d52db7ff87f"),
     "pptx": (2, "1b2c3ee4277e"),
     "xlsx": (2, "4d6fa16b1dbd"),
     "epub": (1, "c869c31cdafb"),

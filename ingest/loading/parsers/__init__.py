@@ -31,6 +31,7 @@ from ingest.loading.formats import (
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text, xlsx
+from ingest.loading.parsers.word import document
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
@@ -50,7 +51,7 @@ TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
 }
 READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     PDF: pdf.read,
-    DOCX: office.docx,
+    DOCX: document.read,
     XLSX: xlsx.read,
     EPUB: office.epub,
     PPTX: pptx.read,

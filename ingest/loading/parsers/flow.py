@@ -24,12 +24,18 @@ class Heading:
     text: str
 
 
+class PageBreak:
+    """Stands where a page ends."""
+
+
 @dataclass
 class Table:
-    """`spans` holds (rows, columns) of merged cells; texts of the `headers` first rows are repeated across."""
+    """`spans` holds (rows, columns) of merged cells; texts of the `headers` first rows are repeated across. A row in
+    `breaks` begins a page."""
 
     cells: dict[Place, list[Block]] = field(default_factory=dict)
     spans: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    breaks: set[int] = field(default_factory=set)
     headers: int = 1
 
     @property
@@ -44,7 +50,7 @@ class Table:
         return [self.cells[place] for place in sorted(self.cells)]
 
 
-Block = str | Heading | Table
+Block = str | Heading | Table | PageBreak
 
 
 class Flow:
@@ -88,11 +94,39 @@ class Flow:
         if rows > 1 or columns > 1:
             self._tables[-1].spans[row, column] = (rows, columns)
 
+    def cover(self, origin: Place, row: int, column: int) -> None:
+        """Merge the cell at `origin` with those as far as `row` and `column`."""
+        table = self._tables[-1]
+        rows, columns = table.spans.get(origin, (1, 1))
+        table.spans[origin] = (max(rows, row - origin[0] + 1), max(columns, column - origin[1] + 1))
+
     def close_table(self) -> None:
         self._open[-1].append(self._tables.pop())
 
+    def break_page(self) -> None:
+        """End the page. Only outside of cells and parts."""
+        self._open[0].append(PageBreak())
+
+    def break_before_row(self, row: int) -> None:
+        """Begin a page with a row of the outermost table that is open."""
+        self._tables[0].breaks.add(row)
+
     def text(self) -> str:
         return render(self._open[0])
+
+    def pages(self) -> list[str]:
+        """Render each page. A table that is cut has its first row, which is its header, on each."""
+        pages: list[list[str]] = [[]]
+        for block in self._open[0]:
+            if isinstance(block, PageBreak):
+                pages.append([])
+            elif isinstance(block, Table) and block.breaks:
+                first, *others = _cut(block)
+                pages[-1] += first
+                pages += others
+            else:
+                pages[-1] += _rendered([block])
+        return ["\n\n".join(lines) for lines in pages]
 
 
 def render(blocks: Sequence[Block]) -> str:
@@ -111,28 +145,59 @@ def _rendered(blocks: Sequence[Block]) -> list[str]:
             lines.append(block)
         elif isinstance(block, Heading):
             lines.append(f"{'#' * block.level} {block.text}")
-        elif len(block.columns) <= 1:
-            # A frame around text, as Korean forms have many.
-            lines.extend(line for cell in block.in_order() for line in _rendered(cell))
-        elif markdown := _markdown(block):
-            lines.append(markdown)
+        elif isinstance(block, Table):
+            lines += _whole(block)
     return lines
 
 
+def _whole(table: Table) -> list[str]:
+    if len(table.columns) <= 1:
+        # A frame around text, as Korean forms have many.
+        return [line for cell in table.in_order() for line in _rendered(cell)]
+    lines = [line for _, line in _rows(table)]
+    return ["\n".join([lines[0], _rule(table), *lines[1:]])] if lines else []
+
+
+def _cut(table: Table) -> list[list[str]]:
+    """Render the part of each page."""
+    ends = sorted(table.breaks)
+    parts: list[list[str]] = [[] for _ in range(len(ends) + 1)]
+    if len(table.columns) <= 1:
+        for row, column in sorted(table.cells):
+            parts[bisect_right(ends, row)] += _rendered(table.cells[row, column])
+        return parts
+    if not (rows := _rows(table)):
+        return parts
+    for row, line in rows[1:]:
+        parts[bisect_right(ends, row)].append(line)
+    (first, header), rule = rows[0], _rule(table)
+    held = [bool(part) or page == bisect_right(ends, first) for page, part in enumerate(parts)]
+    return [["\n".join([header, rule, *part])] if any_ else [] for part, any_ in zip(parts, held, strict=True)]
+
+
+def _rule(table: Table) -> str:
+    return f"|{' --- |' * len(table.columns)}"
+
+
 def _inline(block: Block) -> str:
-    if isinstance(block, str):
-        return block
-    return block.text if isinstance(block, Heading) else " ".join(map(one_line, block.in_order()))
+    match block:
+        case str():
+            return block
+        case Heading():
+            return block.text
+        case Table():
+            return " ".join(map(one_line, block.in_order()))
+    return ""
 
 
-def _markdown(table: Table) -> str:
+def _rows(table: Table) -> list[tuple[int, str]]:
+    """Return each row that is not blank, with its number."""
     columns, numbers = table.columns, table.rows
     if len(columns) * len(numbers) > MAX_CELLS:
         raise UNPACKS_TO_TOO_MUCH
     texts = _texts(table, numbers, columns)
-    rows = [[texts.get((row, column), "") for column in columns] for row in numbers]
-    lines = [f"| {' | '.join(row)} |" for row in rows if any(row)]
-    return "\n".join([lines[0], f"|{' --- |' * len(columns)}", *lines[1:]]) if lines else ""
+    rows = ((number, [texts.get((number, column), "") for column in columns]) for number in numbers)
+    return [(number, f"| {' | '.join(row)} |") for number, row in rows if any(row)]
 
 
 def _texts(table: Table, rows: list[int], columns: list[int]) -> dict[Place, str]:

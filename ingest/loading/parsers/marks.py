@@ -10,6 +10,8 @@ KOREAN = {
     "Notes": "슬라이드 노트",
     "Hidden": "숨김",
     "Picture": "그림",
+    "Header": "머리글",
+    "Footer": "바닥글",
 }
 
 

@@ -1,4 +1,4 @@
-"""Reads Word, EPUB and HTML with xberg, from memory only: otherwise xberg would fetch addresses, cache texts on
+"""Reads EPUB and HTML with xberg, from memory only: otherwise xberg would fetch addresses, cache texts on
 disk and look for OCR models."""
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
-from ingest.loading.formats import DOCX, EPUB
+from ingest.loading.formats import EPUB
 from ingest.loading.parsed import Options, Parsed, without_pages
 from ingest.loading.parsers.ooxml import check_parts, open_package
-from ingest.loading.parsers.titles import heading, meant
+from ingest.loading.parsers.titles import heading
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNPACKS_TO_TOO_MUCH
 
 # Deeper than this xberg leaves words out (its own limit is 64), and far deeper it crashes.
@@ -22,13 +22,6 @@ LINK = re.compile(r"""!?\[((?:[^\[\]\\]|\\.)*)\]\((?=[^()\s]{0,500}[/#.:])(?:[^(
 BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 PADDING = re.compile(r"[ \t]{3,}")
 ESCAPE = re.compile(r"\\([\\<>~!#-])")
-
-
-def docx(path: Path, _: Options) -> Parsed:
-    """Read the title from a heading first: the properties may keep a template's title."""
-    text, document = _convert_package(path, DOCX)
-    text = ESCAPE.sub(r"\1", without_noise(text))
-    return without_pages(heading(text) or meant(_title(document)), text)
 
 
 def epub(path: Path, _: Options) -> Parsed:

@@ -127,8 +127,12 @@ def _is_hidden(shape: Node) -> bool:
 
 
 def _alternative_text(shape: Node) -> str:
+    return worth_reading(next((each.get("descr") for each in shape.all("cNvPr")), ""))
+
+
+def worth_reading(description: str) -> str:
     """Return what the author says of a picture; a file's name or a program's guess says nothing."""
-    text = next((each.get("descr") for each in shape.all("cNvPr")), "").strip()
+    text = " ".join(description.split())
     return "" if GENERATED.search(text) or FILE_NAME.fullmatch(text) else text
 
 

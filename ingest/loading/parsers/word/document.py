@@ -1,0 +1,84 @@
+"""Reads a Word document: styles and lists first, then notes, the body, and last headers and footers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ingest.loading.parsed import Options, Page, Parsed
+from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.ooxml import XmlReader, open_package, read_xml, relations
+from ingest.loading.parsers.titles import heading, meant
+from ingest.loading.parsers.word.context import Context
+from ingest.loading.parsers.word.elements import PartReader
+from ingest.loading.parsers.word.properties import Section
+from ingest.loading.parsers.word.settings import Properties, Settings
+
+MAIN = "word/document.xml"
+NOTES = ("comments", "footnotes", "endnotes")
+# What is left of a line where a page number stood.
+PAGE_WORDS = re.compile(r"(?:page|pages|p|of|쪽|페이지|면|전체|총|중|[\W_])*", re.IGNORECASE)
+
+
+def read(path: Path, options: Options) -> Parsed:
+    """Read the title from a heading first: the properties may keep a template's title."""
+    with open_package(path) as archive:
+        context = Context(archive, options)
+        main = next((part for _, kind, part in relations(archive, "") if kind == "officeDocument"), MAIN)
+        parts = {kind: part for _, kind, part in relations(archive, main)}
+        settings, properties = Settings(), Properties()
+        _read_beside(context, parts.get("settings"), settings)
+        _read_beside(context, parts.get("styles"), context.styles)
+        _read_beside(context, parts.get("numbering"), context.numbering)
+        for part in ("docProps/core.xml", "docProps/app.xml"):
+            _read_beside(context, part if part in archive.namelist() else None, properties)
+        context.notes.formats |= settings.formats
+        for kind in NOTES:
+            if kind in parts:
+                reader = PartReader(context, parts[kind], Flow())
+                _read_beside(context, parts[kind], reader)
+        flow = Flow()
+        body = PartReader(context, main, flow)
+        read_xml(archive, main, body)
+        body.story.finish()
+        headers, footers = _margins(context, main, body.story.sections, settings)
+        numbered = body.story.breaks > 0 and properties.pages in (0, body.story.breaks + 1)
+        texts = flow.pages() if numbered else [flow.text()]
+        texts[0] = "\n\n".join(filter(None, [*headers, texts[0]]))
+        texts[-1] = "\n\n".join(filter(None, [texts[-1], *footers]))
+        pages = [Page(number if numbered else None, text) for number, text in enumerate(texts, start=1)]
+        named = next(filter(None, map(heading, texts)), None)
+        return Parsed(named or meant(properties.title), pages, context.notices())
+
+
+def _read_beside(context: Context, part: str | None, reader: XmlReader) -> None:
+    """Read a part, if there is one, without which the rest can still be read."""
+    if part is not None:
+        with context.unless_damaged(part):
+            read_xml(context.archive, part, reader)
+
+
+def _margins(context: Context, main: str, sections: list[Section], settings: Settings) -> tuple[list[str], list[str]]:
+    """Read headers and footers, each text once however many sections and pages repeat it."""
+    targets = {key: target for key, _, target in relations(context.archive, main)}
+    found: dict[str, dict[str, None]] = {"header": {}, "footer": {}}
+    read = set()
+    for section in sections:
+        shown = {"default": True, "first": section.has_first, "even": settings.has_even}
+        for kind, place, key in section.references:
+            part = targets.get(key, "")
+            if shown.get(place) and part and part not in read:
+                read.add(part)
+                found[kind] |= dict.fromkeys(_margin(context, part))
+    return [marked("Header", text) for text in found["header"]], [marked("Footer", text) for text in found["footer"]]
+
+
+def _margin(context: Context, part: str) -> list[str]:
+    flow = Flow()
+    reader = PartReader(context, part, flow, page_numbers=False)
+    _read_beside(context, part, reader)
+    reader.story.finish()
+    lines = [" ".join(line.split()) for line in flow.text().splitlines()]
+    text = "\n".join(line for line in lines if not PAGE_WORDS.fullmatch(line))
+    return [text] if text else []
