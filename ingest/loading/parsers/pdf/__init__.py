@@ -12,8 +12,8 @@ from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
+from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
 from ingest.loading.parsers.pdf.running_heads import running
-from ingest.loading.parsers.pdf.words import Piece, in_blocks, text_of
 from ingest.loading.parsers.titles import meant
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
@@ -63,7 +63,7 @@ class _Document:
             states.add(state)
             pages.append(text)
             sources.append("unreadable" if state in (PageState.MISSING, PageState.GARBAGE) else "text")
-        texts = [text_of(pieces) for pieces in _without_running_heads(pages)]
+        texts = [page.text for page in _without_running_heads(pages)]
         if PageState.GARBAGE in states and not any(map(str.strip, texts)):
             raise FONTS_WITHOUT_UNICODE
         self._tell_of_files(sum(page.files for page in pages))
@@ -84,7 +84,7 @@ class _Document:
                 self._warn("unreadable_page", PART_UNREAD, index)
         text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, alone=self._count == 1)
         if text.hidden and self._options.hidden_parts == "mark":
-            text.body = in_blocks([text.body, [f"[Hidden: {text.hidden}]"]])
+            text.body = joined_blocks([text.body, written([f"[Hidden: {text.hidden}]"])])
         elif text.hidden:
             self._warn("hidden_part_skipped", HIDDEN.format(len(text.hidden)), index)
         text_page.close()
@@ -102,15 +102,15 @@ class _Document:
             )
 
 
-def _without_running_heads(pages: Sequence[PageText]) -> list[list[Piece]]:
-    left_out = running([page.edges for page in pages]) if any(page.body for page in pages) else set()
+def _without_running_heads(pages: Sequence[PageText]) -> list[Written]:
+    left_out = running([page.edges for page in pages]) if any(page.body.text for page in pages) else set()
     return [
-        in_blocks([_kept(page, "head", page.head, left_out), page.body, _kept(page, "foot", page.foot, left_out)])
+        joined_blocks([*_kept(page, "head", page.head, left_out), page.body, *_kept(page, "foot", page.foot, left_out)])
         for page in pages
     ]
 
 
-def _kept(page: PageText, side: str, whole: list[Piece], left_out: set[int]) -> list[Piece]:
+def _kept(page: PageText, side: str, whole: Written, left_out: set[int]) -> list[Written]:
     edges = [edge for edge in page.edges if edge.side == side]
-    kept = [edge.pieces for edge in edges if id(edge) not in left_out]
-    return whole if len(kept) == len(edges) else in_blocks(kept)
+    kept = [edge.written for edge in edges if id(edge) not in left_out]
+    return [whole] if len(kept) == len(edges) else kept

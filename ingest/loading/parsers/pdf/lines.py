@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ingest.loading.parsers.pdf.words import OVERLAP, Piece, Word, is_exponent, without_hyphen
+from ingest.loading.parsers.pdf.pieces import Piece
+from ingest.loading.parsers.pdf.words import OVERLAP, Word, is_exponent, without_hyphen
 
 # Of the height of a line.
 CORE = 0.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.loading.parsers.pdf.annotations import read_annotations
@@ -16,10 +16,11 @@ from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
 from ingest.loading.parsers.pdf.lines import HANGUL, ends_in_spaces, joined, lines_of
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
+from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
 from ingest.loading.parsers.pdf.running_heads import Edge, edges_of
 from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
-from ingest.loading.parsers.pdf.words import Piece, Word, in_blocks
+from ingest.loading.parsers.pdf.words import Word
 
 
 @dataclass(slots=True)
@@ -28,9 +29,9 @@ class PageText:
     they are none."""
 
     edges: list[Edge]
-    head: list[Piece]
-    body: list[Piece]
-    foot: list[Piece]
+    head: Written
+    body: Written
+    foot: Written
     hidden: str
     files: int
 
@@ -59,11 +60,13 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, *, a
     comments: list[list[Piece]] = [
         [f"[{'메모' if HANGUL.search(comment) else 'Comment'}: {comment}]"] for comment in notes.comments
     ]
+    head = [word for edge in edges if edge.side == "head" for word in edge.words]
+    foot = [word for edge in edges if edge.side == "foot" for word in edge.words]
     return PageText(
-        edges,
-        flowing([word for edge in edges if edge.side == "head" for word in edge.words]),
-        in_blocks([flowing([*rest, *tables]), *comments]),
-        flowing([word for edge in edges if edge.side == "foot" for word in edge.words]),
+        [replace(edge, words=[]) for edge in edges],
+        written(flowing(head)),
+        written(in_blocks([flowing([*rest, *tables]), *comments])),
+        written(flowing(foot)),
         " ".join(word.text for word in hidden),
         notes.files,
     )

@@ -9,7 +9,7 @@ from statistics import median
 
 from ingest.loading.parsers.pdf.layout import MARKER
 from ingest.loading.parsers.pdf.lines import Line, joined
-from ingest.loading.parsers.pdf.words import Piece
+from ingest.loading.parsers.pdf.pieces import Piece
 
 # Of the height of a line.
 SPACE = 0.3

@@ -12,9 +12,10 @@ from typing import Literal
 
 from ingest.loading.parsers.pdf.bands import Band, bands_of
 from ingest.loading.parsers.pdf.lines import line_of, pieces_of
+from ingest.loading.parsers.pdf.pieces import Written, written
 from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.tables import Table
-from ingest.loading.parsers.pdf.words import Piece, Word, text_of
+from ingest.loading.parsers.pdf.words import Word
 
 # Of the height of the page.
 MARGIN = 0.15
@@ -38,12 +39,12 @@ class Edge:
     side: Literal["head", "foot"]
     at: float
     words: list[Word]
-    pieces: list[Piece]
+    written: Written
     large: bool
 
     @property
     def text(self) -> str:
-        return text_of(self.pieces)
+        return self.written.text
 
 
 def edges_of(words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int) -> tuple[list[Edge], list[Word]]:
@@ -73,7 +74,7 @@ def _outer(bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Ban
 
 def _edge(side: Literal["head", "foot"], band: Band, at: float, usual: float) -> Edge:
     line = line_of(item for item in band.items if isinstance(item, Word))
-    return Edge(side, at, line.words, pieces_of(line), band.height > LARGER * usual)
+    return Edge(side, at, line.words, written(pieces_of(line)), band.height > LARGER * usual)
 
 
 def running(pages: Sequence[Sequence[Edge]]) -> set[int]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ingest.loading.parsers.pdf.lines import joined, lines_of
-from ingest.loading.parsers.pdf.words import Piece, Word
+from ingest.loading.parsers.pdf.pieces import Piece
+from ingest.loading.parsers.pdf.words import Word
 
 # A longer text is not repeated in every row that its cell covers.
 MAX_REPEATED = 1000
+NARROW = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Table:
 
 
 def rows_of(table: Table, *, spaced: bool) -> list[list[list[Piece]]]:
-    """Return the cells row by row: merged ones repeated downwards, and across in header rows. Rows and columns without
-    any text are left out."""
+    """Return the cells row by row: merged ones repeated downwards, and across in header rows. Rows without any text are
+    left out."""
     texts = {(cell.row, cell.column): _cell(cell, spaced=spaced) for cell in table.cells if cell.words}
     header = max((cell.row + cell.rows for cell in table.cells if cell.row == 0 and cell.words), default=1)
     for cell in table.cells:
@@ -46,8 +48,14 @@ def rows_of(table: Table, *, spaced: bool) -> list[list[list[Piece]]]:
             across = cell.columns if cell.row < header else 1
             for row in range(cell.row, cell.row + cell.rows):
                 texts.update({(row, column): pieces for column in range(cell.column, cell.column + across)})
-    columns = sorted({column for _, column in texts})
+    columns = sorted({column for _, column in texts} | _wide(table))
     return [[texts.get((row, column), []) for column in columns] for row in sorted({row for row, _ in texts})]
+
+
+def _wide(table: Table) -> set[int]:
+    """Return the ruled columns in which cells begin, blank ones too, but not those between double lines."""
+    starts = {cell.column for cell in table.cells} if table.edges else set()
+    return {column for column in starts if table.edges[column + 1] - table.edges[column] > NARROW}
 
 
 def markdown(rows: Sequence[Sequence[Sequence[Piece]]]) -> list[Piece]:

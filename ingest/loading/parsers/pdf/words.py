@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
@@ -55,12 +55,8 @@ def composed(text: str, sources: Sequence[int]) -> tuple[str, Sequence[int]]:
     return "".join(parts), kept
 
 
-Piece = Word | str
-"""A word, or text that is made."""
-
 MADE = -1
 """The source of a code point that is not in the file, such as the `|` of a table."""
-
 
 # Of the height of a line.
 RAISED = 0.15
@@ -100,15 +96,3 @@ def with_script(before: Word, after: Word) -> Word:
 
 def without_hyphen(word: Word) -> Word:
     return replace(word, text=word.text[:-1], sources=word.sources[:-1])
-
-
-def in_blocks(blocks: Iterable[Sequence[Piece]]) -> list[Piece]:
-    """Join what is not empty by blank lines."""
-    pieces: list[Piece] = []
-    for block in filter(None, blocks):
-        pieces.extend(["\n\n", *block] if pieces else block)
-    return pieces
-
-
-def text_of(pieces: Iterable[Piece]) -> str:
-    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)

@@ -1,0 +1,79 @@
+"""Text made of words, which keeps where each of its code points stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ingest.loading.parsers.pdf.words import MADE, Word
+
+Piece = Word | str
+"""A word, or text that is made."""
+Run = tuple[int, int]
+"""(length, source of the first code point): those that follow have the sources that follow, or all are MADE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    text: str
+    runs: tuple[Run, ...]
+
+
+def in_blocks(blocks: Iterable[Sequence[Piece]]) -> list[Piece]:
+    """Join what is not empty by blank lines."""
+    pieces: list[Piece] = []
+    for block in filter(None, blocks):
+        pieces.extend(["\n\n", *block] if pieces else block)
+    return pieces
+
+
+def written(pieces: Sequence[Piece]) -> Written:
+    text: list[str] = []
+    runs: list[Run] = []
+    for number, piece in enumerate(pieces):
+        if isinstance(piece, Word):
+            text.append(piece.text)
+            _add_word(runs, piece.sources)
+            continue
+        text.append(piece)
+        after = pieces[number + 1] if piece == " " and number + 1 < len(pieces) else None
+        end = sum(runs[-1]) if runs and runs[-1][1] != MADE else MADE
+        # The space between two words of the file is the file's own.
+        if isinstance(after, Word) and end != MADE and after.sources[0] == end + 1:
+            _add(runs, 1, end)
+        else:
+            _add(runs, len(piece), MADE)
+    return Written("".join(text), tuple(runs))
+
+
+def joined_blocks(blocks: Iterable[Written]) -> Written:
+    text: list[str] = []
+    runs: list[Run] = []
+    for block in blocks:
+        if block.text:
+            if text:
+                text.append("\n\n")
+                _add(runs, 2, MADE)
+            text.append(block.text)
+            for length, source in block.runs:
+                _add(runs, length, source)
+    return Written("".join(text), tuple(runs))
+
+
+def _add_word(runs: list[Run], sources: Sequence[int]) -> None:
+    if isinstance(sources, range):
+        _add(runs, len(sources), sources.start)
+    else:
+        for source in sources:
+            _add(runs, 1, source)
+
+
+def _add(runs: list[Run], length: int, source: int) -> None:
+    if not length:
+        return
+    before, first = runs[-1] if runs else (0, 0)
+    follows = source == (MADE if first == MADE else first + before)
+    if runs and follows and (source == MADE) == (first == MADE):
+        runs[-1] = (before + length, first)
+    else:
+        runs.append((length, source))
