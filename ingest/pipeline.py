@@ -199,7 +199,7 @@ def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Ver
     loaded = document.loaded
     assert loaded is not None
     pages = [
-        PageSpan(page.number, start, start + len(page.text))
+        PageSpan(page.number, start, start + len(page.text), page.origins or None)
         for page, start in zip(loaded.pages, loaded.page_starts(), strict=True)
         if page.number is not None
     ]

@@ -26,9 +26,12 @@ GAP = "\ufffc"
 
 @dataclass(frozen=True, slots=True)
 class PageSpan:
+    """`origins` says where its code points stand in the file (app/storage/origins.py)."""
+
     page: int
     start: int
     stop: int
+    origins: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,16 @@ async def replace_text(
     if pages:
         await connection.execute(
             """
-            insert into document_pages (tenant_id, document_id, page, start, stop)
-            select %(tenant)s, %(id)s, * from unnest(%(pages)s::integer[], %(starts)s::integer[], %(stops)s::integer[])
+            insert into document_pages (tenant_id, document_id, page, start, stop, origins)
+            select %(tenant)s, %(id)s, * from unnest(
+                %(pages)s::integer[], %(starts)s::integer[], %(stops)s::integer[], %(origins)s::bytea[])
             """,
             {
                 **key,
                 "pages": [each.page for each in pages],
                 "starts": [each.start for each in pages],
                 "stops": [each.stop for each in pages],
+                "origins": [each.origins for each in pages],
             },
         )
 

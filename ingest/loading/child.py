@@ -1,11 +1,14 @@
 """The child that parses a document. Started by ingest/loading/load.py.
 
-Its message is the head, with the length of each page in code points; the pages' text in UTF-8 follows.
+Its message is the head, with the length of each page in code points and of its origins in bytes; the pages' text in
+UTF-8 and then their origins follow.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +24,21 @@ from ingest.loading.refusals import refuse_empty_or_too_long
 def main(channel: Channel, filename: str, media_type: str, max_chars: str, options: str) -> None:
     try:
         found = detect(channel.paths["document"], filename, media_type)
-        head, texts = _read(channel.paths["document"], found, int(max_chars), Options(**json.loads(options)))
+        head, payload = _read(channel.paths["document"], found, int(max_chars), Options(**json.loads(options)))
     except DocumentError as error:
         channel.send({"error": {"code": error.document_code, "detail": error.detail}})
     else:
-        channel.send(head, (text.encode() for text in texts))
+        channel.send(head, payload)
 
 
-def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], list[str]]:
+def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], Iterator[bytes]]:
     parsed = parse(path, found, options)
     texts = [page.text for page in parsed.pages]
     refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": parsed.title,
-        "pages": [(page.number, page.source, len(page.text)) for page in parsed.pages],
+        "pages": [(page.number, page.source, len(page.text), len(page.origins)) for page in parsed.pages],
         "warnings": [as_row(notice) for notice in parsed.warnings],
     }
-    return head, texts
+    return head, chain((text.encode() for text in texts), (page.origins for page in parsed.pages))

@@ -17,7 +17,7 @@ from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, 
 from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.formats import PLAIN
-from ingest.loading.parsed import DEFAULTS, Notice, Options, Page
+from ingest.loading.parsed import DEFAULTS, Notice, Options, Page, PageSource
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
 log = logging.getLogger("kyujang.load")
@@ -106,15 +106,25 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
         raise DocumentError(head["error"]["code"], head["error"]["detail"])
     if head is None or await child.wait() != 0:
         raise await _explain(child, memory_mb)
-    text = str(payload, "utf-8", errors="replace")
-    ends = list(accumulate(length for *_, length in head["pages"]))
-    if len(text) != ends[-1]:
+    if (pages := _pages(head["pages"], payload)) is None:
         raise await _explain(child, memory_mb)
-    starts = [0, *ends[:-1]]
-    spans = zip(head["pages"], starts, ends, strict=True)
-    pages = [Page(number, text[start:end], source) for (number, source, _), start, end in spans]
     warnings = [Notice(**notice) for notice in head["warnings"]]
     return Loaded(head["media_type"], head["title"], pages, warnings)
+
+
+def _pages(described: list[tuple[int | None, PageSource, int, int]], payload: bytes | bytearray) -> list[Page] | None:
+    """None if the payload is not as long as described."""
+    text_end = len(payload) - sum(origins for *_, origins in described)
+    text = str(payload[: max(text_end, 0)], "utf-8", errors="replace")
+    if len(text) != sum(length for _, _, length, _ in described):
+        return None
+    pages: list[Page] = []
+    start, origin = 0, text_end
+    for number, source, length, origins in described:
+        packed = bytes(payload[origin : origin + origins])
+        pages.append(Page(number, text[start : start + length], source, packed))
+        start, origin = start + length, origin + origins
+    return pages
 
 
 async def _explain(child: ChildProcess, memory_mb: int) -> DocumentError:

@@ -22,11 +22,13 @@ DEFAULTS = Options()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`number` is None where the format has no pages; `source` says what its text was read from."""
+    """`number` is None where the format has no pages; `source` says what its text was read from, and `origins` where
+    each code point stands in the file, packed (app/storage/origins.py), if the reader knows."""
 
     number: int | None
     text: str
     source: PageSource = "text"
+    origins: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from ingest.loading.formats import (
     Text,
 )
 from ingest.loading.notices import bounded
-from ingest.loading.parsed import Options, Parsed
+from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text, xlsx
 from ingest.loading.parsers.word import document
 from ingest.loading.refusals import CORRUPT
@@ -72,5 +72,10 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
         raise CORRUPT from None
     title = " ".join(clean_text(parsed.title or "").split())[:MAX_TITLE]
     cut = notice_of_cut_marks([page.text for page in parsed.pages])
-    pages = [replace(page, text=clean_text(page.text)) for page in parsed.pages]
+    pages = [_cleaned(page) for page in parsed.pages]
     return Parsed(title or None, pages, bounded(parsed.warnings + cut), parsed.has_members)
+
+
+def _cleaned(page: Page) -> Page:
+    text = clean_text(page.text)
+    return page if text == page.text else replace(page, text=text, origins=b"")

@@ -10,6 +10,7 @@ import pytest
 
 from app.api.document_texts import prefers_plain
 from app.storage import texts
+from app.storage.origins import unpack
 from app.storage.texts import GAP
 from ingest.loading.load import PAGE_BREAK
 from tests.conftest import NewTenant, ingest_text
@@ -171,3 +172,16 @@ async def test_it_is_the_tenants_alone_and_takes_the_scope_read(shelf, new_tenan
     other, asking = await new_tenant(), await new_tenant(scopes=("query",))
     assert (await other.get("/documents/long/text")).status_code == 404
     assert (await asking.get("/documents/long/text")).status_code == 403
+
+
+async def test_where_a_pdf_has_its_text_is_stored_with_it(shelf, owner_url):
+    text = (await read(shelf, "en.pdf"))["pages"]
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute(
+            "select document_id, stop - start, origins from document_pages where document_id in ('en.pdf', 'en.xlsx') "
+            "and tenant_id = (select max(tenant_id) from document_pages where document_id = 'en.pdf') order by start"
+        ).fetchall()
+    packed = [(length, origins) for document, length, origins in found if document == "en.pdf"]
+    assert len(packed) == len(text)
+    assert all(sum(run for run, _ in unpack(origins)) == length for length, origins in packed)
+    assert {origins for document, _, origins in found if document == "en.xlsx"} == {None}

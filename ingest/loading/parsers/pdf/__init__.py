@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
+from app.storage.origins import pack
 from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
@@ -63,13 +64,14 @@ class _Document:
             states.add(state)
             pages.append(text)
             sources.append("unreadable" if state in (PageState.MISSING, PageState.GARBAGE) else "text")
-        texts = [page.text for page in _without_running_heads(pages)]
-        if PageState.GARBAGE in states and not any(map(str.strip, texts)):
+        texts = _without_running_heads(pages)
+        if PageState.GARBAGE in states and not any(text.text.strip() for text in texts):
             raise FONTS_WITHOUT_UNICODE
         self._tell_of_files(sum(page.files for page in pages))
         title = meant(self._document.get_metadata_dict().get("Title"))
         numbered = enumerate(zip(texts, sources, strict=True), 1)
-        return Parsed(title, [Page(number, text, source) for number, (text, source) in numbered], self._warnings)
+        read = [Page(number, text.text, source, pack(text.runs)) for number, (text, source) in numbered]
+        return Parsed(title, read, self._warnings)
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]

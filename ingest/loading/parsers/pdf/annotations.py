@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from app.storage.origins import MADE
 from ingest.loading.parsers.pdf.rulings import Box
-from ingest.loading.parsers.pdf.words import MADE, Style, Word
+from ingest.loading.parsers.pdf.words import Style, Word
 
 MAX_ANNOTATIONS = 5_000
 MAX_UNITS = 1 << 20

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.loading.parsers.pdf.words import MADE, Word
+from app.storage.origins import MADE, Run
+from ingest.loading.parsers.pdf.words import Word
 
 Piece = Word | str
 """A word, or text that is made."""
-Run = tuple[int, int]
-"""(length, source of the first code point): those that follow have the sources that follow, or all are MADE."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from app.storage.origins import MADE
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -54,9 +56,6 @@ def composed(text: str, sources: Sequence[int]) -> tuple[str, Sequence[int]]:
             kept.append(source)
     return "".join(parts), kept
 
-
-MADE = -1
-"""The source of a code point that is not in the file, such as the `|` of a table."""
 
 # Of the height of a line.
 RAISED = 0.15
