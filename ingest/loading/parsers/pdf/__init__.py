@@ -14,7 +14,7 @@ from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
-from ingest.loading.parsers.pdf.running_heads import running
+from ingest.loading.parsers.pdf.running_heads import Edges, running
 from ingest.loading.parsers.titles import meant
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
@@ -52,6 +52,7 @@ class _Document:
         self._document = document
         self._options = options
         self._count = len(document)
+        self._edges = Edges() if self._count > 1 else None
         self._titles = titles_by_page(document)
         self._warnings: list[Notice] = []
 
@@ -84,7 +85,7 @@ class _Document:
             words = [word for word in words if word.style.font not in unreadable]
             if not state.needs_ocr:
                 self._warn("unreadable_page", PART_UNREAD, index)
-        text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, alone=self._count == 1)
+        text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, self._edges)
         if text.hidden and self._options.hidden_parts == "mark":
             text.body = joined_blocks([text.body, written([f"[Hidden: {text.hidden}]"])])
         elif text.hidden:

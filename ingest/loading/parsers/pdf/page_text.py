@@ -18,7 +18,7 @@ from ingest.loading.parsers.pdf.lines import HANGUL, ends_in_spaces, joined, lin
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
-from ingest.loading.parsers.pdf.running_heads import Edge, edges_of
+from ingest.loading.parsers.pdf.running_heads import Edge, Edges
 from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
 from ingest.loading.parsers.pdf.words import Word
 
@@ -36,7 +36,7 @@ class PageText:
     files: int
 
 
-def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, *, alone: bool) -> PageText:
+def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
     angle = _direction(words)
 
     def turn(box: Box) -> Box:
@@ -47,7 +47,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, *, a
     seen, hidden = parted(words, drawn, bounds)
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
-    edges, rest = ([], rest) if alone else edges_of(rest, tables, bounds, angle)
+    found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
     spaced = ends_in_spaces(lines_of(rest))
 
     # Where lines would end if the margins were alike.
@@ -60,10 +60,10 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, *, a
     comments: list[list[Piece]] = [
         [f"[{'메모' if HANGUL.search(comment) else 'Comment'}: {comment}]"] for comment in notes.comments
     ]
-    head = [word for edge in edges if edge.side == "head" for word in edge.words]
-    foot = [word for edge in edges if edge.side == "foot" for word in edge.words]
+    head = [word for edge in found if edge.side == "head" for word in edge.words]
+    foot = [word for edge in found if edge.side == "foot" for word in edge.words]
     return PageText(
-        [replace(edge, words=[]) for edge in edges],
+        [replace(edge, words=[]) for edge in found],
         written(flowing(head)),
         written(in_blocks([flowing([*rest, *tables]), *comments])),
         written(flowing(foot)),

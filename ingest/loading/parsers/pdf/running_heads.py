@@ -6,12 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import median
 from typing import Literal
 
 from ingest.loading.parsers.pdf.bands import Band, bands_of
-from ingest.loading.parsers.pdf.lines import line_of, pieces_of
+from ingest.loading.parsers.pdf.lines import Line, line_of, pieces_of
 from ingest.loading.parsers.pdf.pieces import Written, written
 from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.tables import Table
@@ -31,12 +31,14 @@ NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 PAGE_WORDS = re.compile(r"\bpages?\b|\bp\.|\bof\b|쪽|페이지|면|전체|총", re.IGNORECASE)
 LETTER = re.compile(r"[^\W\d_]")
 
+Side = Literal["head", "foot"]
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A line at the top or the bottom of a page, apart from its text."""
 
-    side: Literal["head", "foot"]
+    side: Side
     at: float
     words: list[Word]
     written: Written
@@ -47,33 +49,57 @@ class Edge:
         return self.written.text
 
 
-def edges_of(words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int) -> tuple[list[Edge], list[Word]]:
-    """Return the lines that may be running heads and feet, from top to bottom, and the words between them."""
-    bands = bands_of([*words, *tables], angle)
-    margin = MARGIN * (page[3] - page[1])
-    heads = _outer(bands, lambda band: band.bottom <= page[1] + margin)
-    feet = _outer(bands[::-1], lambda band: band.top >= page[3] - margin)[: len(bands) - len(heads)]
-    usual = median(band.height for band in bands) if bands else 0.0
-    edges = [_edge("head", band, band.top - page[1], usual) for band in heads]
-    edges += [_edge("foot", band, band.top - page[1], usual) for band in reversed(feet)]
-    taken = {id(item) for band in (*heads, *feet) for item in band.items}
-    return edges, [word for word in words if id(word) not in taken]
+class Edges:
+    """Finds the lines of each page, in turn, that may be running heads and feet."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Side, set[tuple[str, int]]] = {"head": set(), "foot": set()}
+
+    def find(
+        self, words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int
+    ) -> tuple[list[Edge], list[Word]]:
+        """Return them from top to bottom, and the words between them."""
+        bands = bands_of([*words, *tables], angle)
+        margin = MARGIN * (page[3] - page[1])
+        heads = self._outer("head", bands, lambda band: band.bottom <= page[1] + margin)
+        feet = self._outer("foot", bands[::-1], lambda band: band.top >= page[3] - margin)[: len(bands) - len(heads)]
+        usual = median(band.height for band in bands) if bands else 0.0
+        edges = [_edge("head", band, band.top - page[1], usual) for band in heads]
+        edges += [_edge("foot", band, band.top - page[1], usual) for band in reversed(feet)]
+        taken = {id(item) for band in (*heads, *feet) for item in band.items}
+        return edges, [word for word in words if id(word) not in taken]
+
+    def _outer(self, side: Side, bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Band]:
+        """Return the first lines up to a wide gap, if all of them stand in the margin; without a gap, those that an
+        earlier page had at the same place."""
+        lines = list(takewhile(lambda band: in_margin(band) and _is_text(band), bands[:MAX_LINES]))
+        texts = [(_pattern(_line(band)), round(band.top / SAME_PLACE)) for band in lines]
+        repeated = sum(1 for _ in takewhile(lambda text: text in self._seen[side], texts))
+        self._seen[side].update(texts)
+        gaps = [max(after.top - before.bottom, before.top - after.bottom) for before, after in pairwise(bands)]
+        wide = WIDER * min(gaps) if len(gaps) > 2 else 0.0
+        for number, band in enumerate(lines):
+            if number == len(gaps) or gaps[number] >= max(APART * band.height, wide):
+                return lines[: number + 1]
+        return lines[:repeated]
 
 
-def _outer(bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Band]:
-    """Return the first lines up to a wide gap, if all of them stand in the margin."""
-    gaps = [max(after.top - before.bottom, before.top - after.bottom) for before, after in pairwise(bands)]
-    wide = WIDER * min(gaps, default=0.0)
-    for number, band in enumerate(bands[:MAX_LINES]):
-        if not in_margin(band) or any(isinstance(item, Table) for item in band.items):
-            break
-        if number == len(gaps) or gaps[number] >= max(APART * band.height, wide):
-            return list(bands[: number + 1])
-    return []
+def _is_text(band: Band) -> bool:
+    return all(isinstance(item, Word) for item in band.items)
 
 
-def _edge(side: Literal["head", "foot"], band: Band, at: float, usual: float) -> Edge:
-    line = line_of(item for item in band.items if isinstance(item, Word))
+def _line(band: Band) -> Line:
+    return line_of(item for item in band.items if isinstance(item, Word))
+
+
+def _pattern(line: Line) -> str:
+    """Return its text, without the numbers if it says nothing but a page's number."""
+    text = written(pieces_of(line)).text
+    return NUMBER.sub("#", text) if not LETTER.search(PAGE_WORDS.sub("", NUMBER.sub("", text))) else text
+
+
+def _edge(side: Side, band: Band, at: float, usual: float) -> Edge:
+    line = _line(band)
     return Edge(side, at, line.words, written(pieces_of(line)), band.height > LARGER * usual)
 
 
@@ -105,15 +131,18 @@ def _at_one_place(members: list[tuple[int, Edge]]) -> Iterator[list[tuple[int, E
 
 
 def _runs(members: Sequence[tuple[int, Edge]]) -> bool:
-    """Whether lines that are alike but for their numbers are a running head: the numbers must count pages."""
+    """Whether lines that are alike but for their numbers are a running head and not the titles of forms: the numbers
+    must count pages."""
     edge = members[0][1]
+    if edge.large:
+        return False
     if len({each.text for _, each in members}) == 1:
         return True
     words = PAGE_WORDS.sub("", NUMBER.sub("", edge.text))
     counts = any(len({found - number for number, found in column}) == 1 for column in _numbers(members))
     if not LETTER.search(words):
         return counts or PAGE_WORDS.search(edge.text) is not None
-    return counts and not edge.large and (edge.side == "foot" or PAGE_WORDS.search(edge.text) is not None)
+    return counts and (edge.side == "foot" or PAGE_WORDS.search(edge.text) is not None)
 
 
 def _numbers(members: Sequence[tuple[int, Edge]]) -> Iterator[list[tuple[int, int]]]:

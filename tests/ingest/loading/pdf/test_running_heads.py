@@ -52,3 +52,33 @@ def test_what_stands_on_two_of_many_pages_stays(tmp_path):
 
 def test_pages_with_nothing_else_are_kept(tmp_path):
     assert pages(tmp_path, [Sheet().text(50, 810, "Closed today.") for _ in range(3)]) == ["Closed today."] * 3
+
+
+@pytest.mark.parametrize("head", ["Heron Ferry Co.", "두루미 나루 사규집"])
+def test_a_head_close_to_the_text_is_left_out_once_it_has_been_seen(tmp_path, head):
+    lines = ["Oars are kept dry in the shed", "and lamps are kept in the hall", "where each guest sees them."]
+    sheets = []
+    for n in range(1, 5):
+        sheet = Sheet().text(50, 800, head)
+        for number, line in enumerate(lines):
+            sheet.text(50, 784 - 16 * number, f"{line} {n * n}")
+        sheets.append(sheet)
+    assert [head in page for page in pages(tmp_path, sheets)] == [True, False, False, False]
+    assert all("lamps are kept" in page for page in pages(tmp_path, sheets))
+
+
+def test_even_and_odd_pages_have_their_own_heads(tmp_path):
+    sheets = [
+        Sheet()
+        .text(50 if n % 2 else 400, 810, "Rules" if n % 2 else f"Chapter {n // 5}")
+        .text(50, 700, f"Row {n * n}.")
+        for n in range(1, 9)
+    ]
+    texts = pages(tmp_path, sheets)
+    assert all("Rules" not in text for text in texts)
+    assert [text.endswith(f"Row {n * n}.") for n, text in enumerate(texts, 1)] == [True] * 8
+
+
+def test_the_title_of_a_form_that_each_page_is_stays(tmp_path):
+    sheets = [Sheet().text(50, 800, "Request", 20).text(50, 700, f"From: {name}") for name in ("Kim", "Lee", "Han")]
+    assert [page.startswith("Request") for page in pages(tmp_path, sheets)] == [True] * 3
