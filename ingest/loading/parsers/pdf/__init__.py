@@ -11,6 +11,7 @@ from app.storage.origins import pack
 from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
+from ingest.loading.parsers.pdf.continued import Continuations
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
@@ -52,6 +53,7 @@ class _Document:
         self._document = document
         self._options = options
         self._count = len(document)
+        self._continuations = Continuations()
         self._edges = Edges() if self._count > 1 else None
         self._titles = titles_by_page(document)
         self._warnings: list[Notice] = []
@@ -86,6 +88,7 @@ class _Document:
             if not state.needs_ocr:
                 self._warn("unreadable_page", PART_UNREAD, index)
         text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, self._edges)
+        text.body = self._continuations.with_header(text.body, text.tables)
         if text.hidden and self._options.hidden_parts == "mark":
             text.body = joined_blocks([text.body, written([f"[Hidden: {text.hidden}]"])])
         elif text.hidden:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.loading.parsers.pdf.annotations import read_annotations
-from ingest.loading.parsers.pdf.bands import Item
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
+from ingest.loading.parsers.pdf.continued import Outer, outer_tables
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
@@ -34,6 +34,7 @@ class PageText:
     foot: Written
     hidden: str
     files: int
+    tables: Outer
 
 
 def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
@@ -53,22 +54,23 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     # Where lines would end if the margins were alike.
     full = bounds[2] + bounds[0] - min((word.x0 for word in rest), default=0.0)
 
-    def flowing(items: Sequence[Item]) -> list[Piece]:
-        regions = arrange(items, angle) if items else []
+    def flowing(regions: Sequence[Region]) -> list[Piece]:
         return in_blocks(block for region in regions for block in _blocks(region, titles, full, spaced=spaced))
 
     comments: list[list[Piece]] = [
         [f"[{'메모' if HANGUL.search(comment) else 'Comment'}: {comment}]"] for comment in notes.comments
     ]
+    regions = arrange([*rest, *tables], angle)
     head = [word for edge in found if edge.side == "head" for word in edge.words]
     foot = [word for edge in found if edge.side == "foot" for word in edge.words]
     return PageText(
         [replace(edge, words=[]) for edge in found],
-        written(flowing(head)),
-        written(in_blocks([flowing([*rest, *tables]), *comments])),
-        written(flowing(foot)),
+        written(flowing(arrange(head, angle))),
+        written(in_blocks([flowing(regions), *comments])),
+        written(flowing(arrange(foot, angle))),
         " ".join(word.text for word in hidden),
         notes.files,
+        outer_tables(regions),
     )
 
 

@@ -18,6 +18,9 @@ class Written:
     runs: tuple[Run, ...]
 
 
+BLANK_LINE = Written("\n\n", ((2, MADE),))
+
+
 def in_blocks(blocks: Iterable[Sequence[Piece]]) -> list[Piece]:
     """Join what is not empty by blank lines."""
     pieces: list[Piece] = []
@@ -46,17 +49,19 @@ def written(pieces: Sequence[Piece]) -> Written:
 
 
 def joined_blocks(blocks: Iterable[Written]) -> Written:
-    text: list[str] = []
-    runs: list[Run] = []
+    parts: list[Written] = []
     for block in blocks:
         if block.text:
-            if text:
-                text.append("\n\n")
-                _add(runs, 2, MADE)
-            text.append(block.text)
-            for length, source in block.runs:
-                _add(runs, length, source)
-    return Written("".join(text), tuple(runs))
+            parts += [BLANK_LINE, block] if parts else [block]
+    return concatenated(parts)
+
+
+def concatenated(parts: Sequence[Written]) -> Written:
+    runs: list[Run] = []
+    for part in parts:
+        for length, source in part.runs:
+            _add(runs, length, source)
+    return Written("".join(part.text for part in parts), tuple(runs))
 
 
 def _add_word(runs: list[Run], sources: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.ingest.loading.pdf.reading import text_of
+from tests.ingest.loading.pdf.reading import read, text_of
 from tests.ingest.made.pages import Sheet
 
 ENGLISH = [["Boat", "May", "June", "Fee"], ["Heron", "12", "", "3.50"], ["Teal | small", "", "", "2"]]
@@ -125,3 +125,15 @@ def test_the_last_lines_of_a_cell_without_lines_around_it_belong_to_it(tmp_path)
     sheet = placed(rows, [54, 154, 304], pitch=34).text(154, 654, "the ferry").text(154, 620, "left behind")
     rows[1][1], rows[2][1] = "So that all hear the ferry", "So that none is left behind"
     assert text_of(tmp_path, sheet) == markdown(rows)
+
+
+@pytest.mark.parametrize("rows", [ENGLISH, KOREAN])
+def test_a_table_that_goes_on_on_the_next_page_has_its_header_there(tmp_path, rows):
+    xs, edges = [54, 164, 224, 284], [50, 160, 220, 280, 340]
+    more = [["Swan", "1", "", "5"], ["Coot", "", "2", "6"]]
+    first = placed(rows, xs).grid(edges, [655, 675, 695, 715])
+    second = placed(more, xs, top=780).grid(edges, [755, 775, 795])
+    third = placed([rows[0], *more], xs, top=780).grid(edges, [735, 755, 775, 795]).text(54, 600, "Ask on the pier.")
+    pages = [page.text for page in read(tmp_path, [first, second, third]).pages]
+    with_header = markdown([rows[0], *more])
+    assert pages == [markdown(rows), with_header, f"{with_header}\n\nAsk on the pier."]
