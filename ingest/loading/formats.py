@@ -20,6 +20,9 @@ XLSX = f"{OFFICE}.spreadsheetml.sheet"
 EPUB = "application/epub+zip"
 HWP = "application/x-hwp"
 HWPX = "application/hwp+zip"
+ODF = "application/vnd.oasis.opendocument"
+ODS = f"{ODF}.spreadsheet"
+ODP = f"{ODF}.presentation"
 EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
@@ -39,7 +42,7 @@ ZIPS: Kinds = (
     (r"Contents/(?:section\d+\.xml|content\.hpf)", HWPX),
     (r"xl/workbook\.bin", save_as("a binary Excel workbook (.xlsb)", ".xlsx")),
     (r"META-INF/container\.xml", EPUB),
-    (r"content\.xml", save_as("an OpenDocument file (.odt, .ods, .odp)", ".docx, .xlsx or .pptx")),
+    (r"content\.xml", save_as("an OpenDocument file other than .ods and .odp", ".docx or .pdf")),
 )
 COMPOUNDS: Kinds = (
     ("EncryptedPackage", ENCRYPTED),
@@ -111,9 +114,16 @@ def _zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            kind = _said(archive) if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DocumentError("corrupt", "The file begins as an Office document and is damaged or cut off.") from None
-    return _decided(ZIPS, names)
+    return kind if kind in (ODS, ODP) else _decided(ZIPS, names)
+
+
+def _said(archive: zipfile.ZipFile) -> str:
+    """Return the media type that the package says it has; templates are read like what is made of them."""
+    with archive.open("mimetype") as member:
+        return member.read(100).decode("ascii", "replace").strip().removesuffix("-template")
 
 
 def _compound(path: Path) -> str:

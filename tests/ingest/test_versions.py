@@ -34,6 +34,8 @@ LOADED = {
     "eml": (2, "7b29cdaa06a0"),
     "hwp": (1, "64f9177a14c8"),
     "hwpx": (1, "a99f94667df7"),
+    "ods": (1, "4d6fa16b1dbd"),
+    "odp": (1, "9a371f383356"),
 }
 CUT = {"sentences": (1, "903610ae93a1"), "langchain": (1, "1bc4124f1fd7")}
 

@@ -22,6 +22,8 @@ from ingest.loading.formats import (
     JSON,
     JSONL,
     MARKDOWN,
+    ODP,
+    ODS,
     PDF,
     PLAIN,
     PPTX,
@@ -30,7 +32,7 @@ from ingest.loading.formats import (
 )
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers import html, hwp5, hwpx, mail, office, pdf, pptx, text, xlsx
+from ingest.loading.parsers import html, hwp5, hwpx, mail, odp, ods, office, pdf, pptx, text, xlsx
 from ingest.loading.parsers.word import document
 from ingest.loading.refusals import CORRUPT
 
@@ -57,6 +59,8 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     PPTX: pptx.read,
     HWP: hwp5.read,
     HWPX: hwpx.read,
+    ODS: ods.read,
+    ODP: odp.read,
     EML: mail.read,
 }
 

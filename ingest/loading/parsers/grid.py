@@ -60,6 +60,10 @@ class Grid:
         self._table: _Table | None = None
         self._characters = 0
 
+    def merge(self, merge: Merge) -> None:
+        """Merge cells from the row that is added next."""
+        self._merges.append(merge)
+
     def add(self, number: int, cells: Cells, numbers: bool) -> None:
         """Add a row's cells that hold text, as one line each; `numbers` says whether one of them is a number."""
         own = {column: text.replace("|", "\\|") for column, text in cells.items() if text}

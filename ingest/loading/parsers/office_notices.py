@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 from ingest.loading.parsed import Notice
 
+MAX_LISTED = 5
 SHOW = "Unhide it and send the file again, or set KYUJANG_HIDDEN_PARTS=mark."
 MACROS_PART = "vbaProject.bin"
 MACROS = Notice("macro_skipped", "Macros were not read: they are programs. Write what they do as text.")
@@ -29,3 +33,37 @@ def unreadable(what: str, *, part: str | None = None, page: int | None = None) -
 
 def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+@dataclass(slots=True)
+class Missing:
+    """What of a sheet's cells is not shown."""
+
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+    hidden_cells: int = 0
+    pictures: int = 0
+    formulas: list[str] = field(default_factory=list)
+
+
+def missing(found: Missing, name: str) -> Iterator[Notice]:
+    skipped = [
+        counted(count, f"hidden {what}")
+        for what, count in (
+            ("row", len(found.hidden_rows)),
+            ("column", len(found.hidden_columns)),
+            ("number", found.hidden_cells),
+        )
+        if count
+    ]
+    if skipped:
+        yield hidden(" and ".join(skipped), part=name)
+    if found.pictures:
+        yield pictures(found.pictures, part=name)
+    if cells := found.formulas:
+        more = ", …" if len(cells) > MAX_LISTED else ""
+        detail = (
+            f"The file holds no value of {counted(len(cells), 'formula')} ({', '.join(cells[:MAX_LISTED])}"
+            f"{more}). Open it in a spreadsheet program, save it there and send it again."
+        )
+        yield Notice("formula_without_value", detail, part=name)

@@ -21,7 +21,7 @@ from ingest.loading.parsers.ooxml import DAMAGED, numbered, open_package, read_x
 from ingest.loading.parsers.shapes import ShapeReader, shapes_of
 from ingest.loading.parsers.titles import meant
 from ingest.loading.parsers.xlsx_book import read_book
-from ingest.loading.parsers.xlsx_cells import Book, CellReader, Missing
+from ingest.loading.parsers.xlsx_cells import Book, CellReader
 from ingest.loading.parsers.xlsx_comments import read_comments
 from ingest.loading.parsers.xlsx_outline import read_outline
 from ingest.loading.parsers.xml_tree import Node, read_tree
@@ -30,7 +30,6 @@ from ingest.loading.refusals import CORRUPT
 WORKBOOK = r"xl/workbook(\d*)\.xml"
 WITH_CELLS = ("worksheet", "xlMacrosheet", "xlIntlMacrosheet")
 ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")
-MAX_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class SheetReader:
         grid = Grid(outline.merges)
         cells = CellReader(self._book, grid, outline.hidden_columns, comments)
         read_xml(self._archive, self._sheet.part, cells)
-        self._warnings.extend(_missing(cells.missing, self._sheet.name))
+        self._warnings.extend(notices.missing(cells.missing, self._sheet.name))
         return grid.text()
 
     def _drawing(self, part: str) -> str:
@@ -138,26 +137,3 @@ class SheetReader:
 def _place(anchor: Node) -> tuple[int, int]:
     start = anchor.child("from")
     return int(start.child("row").text or 0), int(start.child("col").text or 0)
-
-
-def _missing(missing: Missing, name: str) -> Iterator[Notice]:
-    hidden = [
-        notices.counted(count, f"hidden {what}")
-        for what, count in (
-            ("row", len(missing.hidden_rows)),
-            ("column", len(missing.hidden_columns)),
-            ("number", missing.hidden_cells),
-        )
-        if count
-    ]
-    if hidden:
-        yield notices.hidden(" and ".join(hidden), part=name)
-    if missing.pictures:
-        yield notices.pictures(missing.pictures, part=name)
-    if cells := missing.formulas:
-        more = ", …" if len(cells) > MAX_LISTED else ""
-        detail = (
-            f"The file holds no value of {notices.counted(len(cells), 'formula')} ({', '.join(cells[:MAX_LISTED])}"
-            f"{more}). Open it in a spreadsheet program, save it there and send it again."
-        )
-        yield Notice("formula_without_value", detail, part=name)

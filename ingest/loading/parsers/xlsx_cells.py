@@ -12,6 +12,7 @@ from ingest.loading.parsers.exponents import Run, joined
 from ingest.loading.parsers.grid import Cells, Grid, Merge
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.number_format import NumberFormat
+from ingest.loading.parsers.office_notices import Missing
 from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.refusals import CORRUPT
 
@@ -90,17 +91,6 @@ def merge_of(reference: str) -> Merge:
     first, _, last = reference.partition(":")
     (top, left), (bottom, right) = place_of(first), place_of(last or first)
     return Merge(top, left, bottom, right)
-
-
-@dataclass(slots=True)
-class Missing:
-    """What of the cells is not shown."""
-
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: set[int] = field(default_factory=set)
-    hidden_cells: int = 0
-    pictures: int = 0
-    formulas: list[str] = field(default_factory=list)
 
 
 class CellReader:

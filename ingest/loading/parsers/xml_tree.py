@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ingest.loading.parsers.ooxml import Attributes, read_xml
@@ -11,6 +11,9 @@ from ingest.loading.refusals import CORRUPT
 
 # Programs nest far less; Python's stack would hold about five times as much.
 MAX_DEPTH = 150
+
+
+Take = Callable[["Node"], None]
 
 
 @dataclass(slots=True)
@@ -65,10 +68,46 @@ def read_tree(archive: zipfile.ZipFile, name: str) -> Node:
     return builder.root
 
 
+class PieceReader:
+    """Builds the trees of some elements of a large part, one after the other, and keeps nothing else of it.
+
+    `take` names them, with what receives each; of those that `begin` names only the start is told.
+    """
+
+    def __init__(self, take: dict[str, Take], begin: dict[str, Take]) -> None:
+        self._take = take
+        self._begin = begin
+        self._builder: _Builder | None = None
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        if self._builder:
+            self._builder.start(name, attributes)
+        elif name in self._take:
+            self._builder = _Builder()
+            self._builder.start(name, attributes)
+        elif name in self._begin:
+            self._begin[name](Node(name, attributes))
+
+    def text(self, text: str) -> None:
+        if self._builder:
+            self._builder.text(text)
+
+    def end(self, name: str) -> None:
+        if self._builder:
+            self._builder.end(name)
+            if self._builder.done:
+                root, self._builder = self._builder.root, None
+                self._take[root.name](root)
+
+
 class _Builder:
     def __init__(self) -> None:
         self.root = EMPTY
         self._open: list[Node] = []
+
+    @property
+    def done(self) -> bool:
+        return not self._open
 
     def start(self, name: str, attributes: Attributes) -> None:
         node = Node(name, attributes)

@@ -1,0 +1,93 @@
+"""Reads what is drawn in OpenDocument files: text boxes, groups, tables, charts, pictures, embedded objects."""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+from collections.abc import Iterator, Sequence
+
+from app.errors import DocumentError
+from ingest.loading.parsed import Notice
+from ingest.loading.parsers import office_notices as notices
+from ingest.loading.parsers.flow import Block, Table
+from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.odf_text import Styles, alternative_text, box_of, paragraphs, repeated
+from ingest.loading.parsers.ooxml import DAMAGED
+from ingest.loading.parsers.reading_order import in_reading_order
+from ingest.loading.parsers.xml_tree import Node, read_tree
+
+SHAPES = (
+    *("frame", "custom-shape", "g", "rect", "ellipse", "circle", "line", "polygon", "polyline", "path", "connector"),
+    *("regular-polygon", "caption", "measure", "a"),
+)
+MAX_COLUMNS = 1 << 14
+
+
+class ShapeReader:
+    """Reads shapes, and counts what it could not read."""
+
+    def __init__(self, archive: zipfile.ZipFile, styles: Styles) -> None:
+        self._archive = archive
+        self._styles = styles
+        self._pictures = self._embedded = self._unreadable = 0
+
+    def blocks(self, shapes: Sequence[Node]) -> Iterator[Block]:
+        for shape in in_reading_order(shapes, box_of):
+            yield from self._shape(shape)
+
+    def notices(self, *, part: str | None = None, page: int | None = None) -> Iterator[Notice]:
+        if self._pictures:
+            yield notices.pictures(self._pictures, part=part, page=page)
+        if self._embedded:
+            yield notices.embedded(self._embedded, part=part, page=page)
+        if self._unreadable:
+            yield notices.unreadable(notices.counted(self._unreadable, "chart"), part=part, page=page)
+
+    def _shape(self, shape: Node) -> Iterator[Block]:
+        if shape.name in ("g", "a"):
+            yield from self.blocks([each for each in shape if each.name in SHAPES])
+        elif shape.name != "frame":
+            yield from paragraphs(shape, self._styles.raised)
+        elif table := shape.child("table"):
+            yield read_table(table, self._styles)
+        elif box := shape.child("text-box"):
+            yield from paragraphs(box, self._styles.raised)
+        elif shape.child("object"):
+            yield from self._object(shape.child("object").get("href"))
+        elif shape.child("object-ole") or shape.child("plugin"):
+            self._embedded += 1
+        elif shape.child("image"):
+            described = alternative_text(shape)
+            self._pictures += not described
+            if described:
+                yield marked("Picture", described)
+
+    def _object(self, href: str) -> Iterator[Block]:
+        part = posixpath.normpath(posixpath.join(href, "content.xml"))
+        try:
+            chart = read_tree(self._archive, part).child("body", "chart", "chart")
+            if not chart:
+                self._embedded += 1
+                return
+            # Below its title and axes a chart keeps the table of its values.
+            titles = [text for title in chart.all("title") for text in paragraphs(title)]
+            yield from titles
+            yield from (read_table(table, self._styles) for table in chart.all("table"))
+        except (DocumentError, *DAMAGED):
+            self._unreadable += 1
+
+
+def read_table(node: Node, styles: Styles) -> Table:
+    table = Table()
+    for row, cells in enumerate(node.all("table-row")):
+        column = 0
+        for cell in cells:
+            times = repeated(cell, "number-columns-repeated")
+            if cell.name == "table-cell":
+                for at in range(column, min(column + times, MAX_COLUMNS)):
+                    table.cells[row, at] = list(paragraphs(cell, styles.raised))
+                spans = repeated(cell, "number-rows-spanned"), repeated(cell, "number-columns-spanned")
+                if spans != (1, 1):
+                    table.spans[row, column] = spans
+            column += times
+    return table
