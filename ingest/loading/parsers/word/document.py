@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.flow import Flow, one_line
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.ooxml import XmlReader, open_package, read_xml, relations
 from ingest.loading.parsers.titles import heading, meant
@@ -76,9 +76,10 @@ def _margins(context: Context, main: str, sections: list[Section], settings: Set
 
 def _margin(context: Context, part: str) -> list[str]:
     flow = Flow()
+    flow.open_part()
     reader = PartReader(context, part, flow, page_numbers=False)
     _read_beside(context, part, reader)
     reader.story.finish()
-    lines = [" ".join(line.split()) for line in flow.text().splitlines()]
+    lines = map(one_line, ([block] for block in flow.close_part()))
     text = "\n".join(line for line in lines if not PAGE_WORDS.fullmatch(line))
     return [text] if text else []

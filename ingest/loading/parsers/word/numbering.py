@@ -11,6 +11,8 @@ from ingest.loading.parsers.word.attributes import is_on, number, value
 
 LEVELS = 9
 BULLET = "- "
+# Those of symbol fonts are dots and arrows; others such as □, ○ and ※ tell levels apart, or what is done.
+PLAIN_BULLET = re.compile(r"\s*[o•·◦▪●–—\-\ue000-\uf8ff]*\s*")
 PLACE = re.compile(r"%([1-9])")
 # A pattern is repeated at each paragraph of its level.
 MAX_PATTERN = 200
@@ -34,7 +36,7 @@ class Level:
         if self.hidden:
             return ""
         if self.format == "bullet":
-            return BULLET
+            return BULLET if PLAIN_BULLET.fullmatch(self.pattern) else f"{self.pattern.strip()} "
         label = PLACE.sub(lambda found: numbers[int(found[1]) - 1], self.pattern).strip()
         return label if not label or self.suffix == "nothing" else f"{label} "
 

@@ -77,6 +77,11 @@ def _raised(attributes: Attributes) -> bool:
     return value(attributes) == "superscript"
 
 
+def _drop_cap(paragraph: Paragraph, attributes: Attributes) -> None:
+    """Join a large first letter, which is a paragraph of its own, to the word that it begins."""
+    paragraph.joined |= value(attributes, "dropCap") in ("drop", "margin")
+
+
 def _columns(attributes: Attributes) -> int:
     return max(1, number(attributes))
 
@@ -112,6 +117,7 @@ SETTERS: dict[str, dict[str, Setter]] = {
         "numId": _set("list_id"),
         "ilvl": _set("list_level", number),
         "outlineLvl": _set("outline", number),
+        "framePr": _drop_cap,
     },
     "end of paragraph": {
         "del": _set("joined", _always),

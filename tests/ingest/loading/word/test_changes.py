@@ -28,6 +28,11 @@ def test_a_deleted_end_joins_paragraphs(tmp_path):
     assert blocks(tmp_path, word(body)) == ["위약금은 물지 않는다.", "| 끝 | b |\n| --- | --- |"]
 
 
+def test_a_drop_cap_is_the_first_letter_of_its_word(tmp_path):
+    body = p("D", '<w:framePr w:dropCap="drop"/>') + p("rop of water.") + p("x", '<w:framePr w:w="1"/>') + p("y")
+    assert blocks(tmp_path, word(body)) == ["Drop of water.", "x", "y"]
+
+
 def test_deleted_rows_and_cells_are_left_out(tmp_path):
     body = table(
         row(cell("a"), cell("b")), row(cell("gone"), cell("too"), properties="<w:del/>"),

@@ -187,8 +187,9 @@ def test_headers_and_footers_stand_once(tmp_path):
     first = section(("header", "default", "header1"), ("footer", "default", "footer1"), ("header", "first", "header2"))
     last = section(("header", "default", "header3"), ("header", "even", "header2"))
     page = p(r("- ") + code("PAGE", r("7")) + r(" -")) + p(r("쪽 ") + code(" PAGE ", r("7")) + r("/9"))
+    head = p("한빛 도서관", '<w:pStyle w:val="Heading1"/>')
     made = word(
-        p("본문", first) + p("둘째") + last, header1=p("한빛 도서관"), header2=p("not shown"), header3=p("한빛 도서관"),
+        p("본문", first) + p("둘째") + last, header1=head, header2=p("not shown"), header3=p("한빛 도서관"),
         footer1=p("내선 5519") + page,
     )  # fmt: skip
     assert blocks(tmp_path, made) == ["[머리글: 한빛 도서관]", "본문", "둘째", "[바닥글: 내선 5519\n쪽 /9]"]

@@ -69,9 +69,10 @@ def test_bullets_suffixes_and_patterns_of_an_author(tmp_path):
         '<w:lvl w:ilvl="0"><w:numFmt w:val="custom" w:format="001, 002, 003, ..."/><w:numFmt w:val="decimal"/>'
         '<w:lvlText w:val="N-%1"/></w:lvl>',
         level(0, "none", "Note"),
+        level(0, "bullet", "※"),
     )
-    body = "".join(p(f"x{number}", item(number)) for number in (1, 2, 3, 4))
-    assert blocks(tmp_path, word(body, numbering=numbering)) == ["- x1", "표1:x2", "N-001 x3", "Note x4"]
+    body = "".join(p(f"x{number}", item(number)) for number in (1, 2, 3, 4, 5))
+    assert blocks(tmp_path, word(body, numbering=numbering)) == ["- x1", "표1:x2", "N-001 x3", "Note x4", "※ x5"]
 
 
 @pytest.mark.parametrize(
