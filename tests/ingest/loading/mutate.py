@@ -17,6 +17,9 @@ from ingest.loading.parsers import parse
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import hwp
+from tests.ingest.made.pages import rich
+
+MAKERS_OF = {"pdf": [MAKERS["pdf"], rich]}
 
 
 def main(kind: str, count: str, folder: str) -> None:
@@ -27,7 +30,10 @@ def main(kind: str, count: str, folder: str) -> None:
 def outcome(kind: str, seed: int, folder: Path) -> str:
     chance = random.Random(f"{kind} {seed}")
     content = chance.choice([ENGLISH, KOREAN])
-    whole = hwp(content, chance.choice([1, 5])) if kind == "hwp" else MAKERS[kind](content)
+    if kind == "hwp":
+        whole = hwp(content, chance.choice([1, 5]))
+    else:
+        whole = chance.choice(MAKERS_OF.get(kind, [MAKERS[kind]]))(content)
     path = folder / f"a.{kind}"
     path.write_bytes(damaged(whole, chance))
     try:

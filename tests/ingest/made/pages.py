@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.ingest.made.content import Content
+
 CMAP = (
     "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /x def\n"
     "1 begincodespacerange <0000> <ffff> endcodespacerange\n{count} beginbfchar\n{pairs}endbfchar endcmap end end"
@@ -88,6 +90,23 @@ def pdf_of(
         where = f"/Dest[{FIRST_PAGE + 2 * (page - 1)} 0 R/Fit]"
         objects.append(f"<</Title {written(title)}/Parent {outlines} 0 R{following}{where}>>")
     return _file(objects)
+
+
+def rich(content: Content) -> bytes:
+    """Return a file that has something of all that a reader of PDF looks at."""
+    field = f"<</Type/Annot/Subtype/Widget/T(a)/Rect[110 596 300 612]/FT/Tx/V {written(content.second)}>>"
+    note = f"<</Type/Annot/Subtype/FreeText/Rect[50 500 300 514]/Contents {written(content.second)}>>"
+    sheets = []
+    for number in range(1, 4):
+        sheet = Sheet(annotations=[field, note]).text(50, 810, content.title, 9).text(50, 20, f"- {number} -", 9)
+        for place, row in enumerate(content.table):
+            for x, cell in zip((54, 204), row, strict=False):
+                sheet.text(x, 700 - 20 * place, f"{cell} {place}")
+        ys = [715 - 20 * place for place in range(len(content.table) + 1)]
+        sheet.grid([50, 200, 400], ys).text(50, 400, content.sentence, 9).text(300, 380, content.second, mode=3)
+        sheets.append(sheet.text(50, 600, content.title).picture(50, 100, 80, 40))
+    bookmarks = [(content.title, page) for page in (1, 2, 3)]
+    return pdf_of(sheets, bookmarks=bookmarks, catalog=f"/AcroForm<</Fields[{field}]>>")
 
 
 def written(text: str) -> str:

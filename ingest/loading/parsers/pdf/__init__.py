@@ -11,7 +11,7 @@ from app.storage.origins import pack
 from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
-from ingest.loading.parsers.pdf.continued import Continuations
+from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
@@ -29,6 +29,9 @@ WHY_UNREAD = {
     PageState.GARBAGE: "The fonts of the page do not say which characters they draw. Run OCR on it, and send that.",
     PageState.IMAGE: "A picture covers the page, and what it shows was not read. Run OCR on it and send the result.",
 }
+WITHOUT_TEXT = (PageState.MISSING, PageState.GARBAGE, PageState.DAMAGED)
+DAMAGED = "The page is damaged, and nothing of it was read. Open the PDF, save it again and send that."
+BLANK = Written("", ())
 PART_UNREAD = "A font of the page does not say which characters it draws; its text was left out. Run OCR on the page."
 HIDDEN = "{} characters that the page does not show (white, tiny, invisible or beyond its edge) were left out."
 FILES = "{} attached to the PDF, which Kyujang does not read. Save what is attached, and send it by itself."
@@ -63,18 +66,34 @@ class _Document:
         sources: list[PageSource] = []
         states: set[PageState] = set()
         for index in range(self._count):
-            state, text = self._page(index)
+            state, text = self._page_or_none(index)
             states.add(state)
             pages.append(text)
-            sources.append("unreadable" if state in (PageState.MISSING, PageState.GARBAGE) else "text")
+            sources.append("unreadable" if state in WITHOUT_TEXT else "text")
+        if states == {PageState.DAMAGED}:
+            raise CORRUPT
         texts = _without_running_heads(pages)
         if PageState.GARBAGE in states and not any(text.text.strip() for text in texts):
             raise FONTS_WITHOUT_UNICODE
         self._tell_of_files(sum(page.files for page in pages))
-        title = meant(self._document.get_metadata_dict().get("Title"))
         numbered = enumerate(zip(texts, sources, strict=True), 1)
         read = [Page(number, text.text, source, pack(text.runs)) for number, (text, source) in numbered]
-        return Parsed(title, read, self._warnings)
+        return Parsed(meant(self._title()), read, self._warnings)
+
+    def _title(self) -> str:
+        try:
+            return str(self._document.get_metadata_value("Title"))
+        except UnicodeDecodeError:
+            return ""
+
+    def _page_or_none(self, index: int) -> tuple[PageState, PageText]:
+        import pypdfium2
+
+        try:
+            return self._page(index)
+        except pypdfium2.PdfiumError:
+            self._warn("unreadable_page", DAMAGED, index)
+            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]))
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ingest.loading.parsers.pdf.lines import lines_of
+from ingest.loading.parsers.pdf.lines import has_leader, lines_of
 from ingest.loading.parsers.pdf.tables import Table
 from ingest.loading.parsers.pdf.words import Word
 
@@ -81,6 +81,8 @@ def _band(items: list[Item], angle: int) -> Band:
     top, bottom = min(item.top for item in items), max(item.bottom for item in items)
     lines = bottom - top > TALL * max(heights, default=0.0)
     gaps, x0, x1 = _gaps(items, MIN_GAP * height)
+    if gaps and has_leader(item for item in items if isinstance(item, Word)):
+        gaps = []
     return Band(items, gaps, x0, x1, top, bottom, height, lines)
 
 

@@ -15,6 +15,7 @@ Titles = dict[str, int]
 
 DEEPEST = 6
 MAX_BOOKMARKS = 50_000
+MAX_OF_A_PAGE = 200
 MAX_LINES = 3
 NUMBERING = re.compile(
     r"(?:제?[\divxIVX.\-]+[.)]?(?:[장절조관편항부]\.?)?|[A-Za-z가-힣][.)]|chapter\d+\.?|section[\d.]+)?", re.IGNORECASE
@@ -26,9 +27,16 @@ def titles_by_page(document: Any) -> dict[int, Titles]:
     for bookmark in islice(document.get_toc(), MAX_BOOKMARKS):
         target = bookmark.get_dest()
         page = target.get_index() if target else None
-        if page is not None and (title := squeezed(bookmark.get_title())):
+        if page is not None and len(found[page]) < MAX_OF_A_PAGE and (title := squeezed(_title(bookmark))):
             found[page].setdefault(title, min(bookmark.level + 1, DEEPEST))
     return found
+
+
+def _title(bookmark: Any) -> str:
+    try:
+        return str(bookmark.get_title())
+    except UnicodeDecodeError:
+        return ""
 
 
 def squeezed(text: str) -> str:

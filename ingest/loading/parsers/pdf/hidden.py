@@ -10,10 +10,12 @@ from ingest.loading.parsers.pdf.words import Word
 TINY = 2.0
 # Invisible text over a picture of this share of the page is what OCR read in it.
 SCANNED = 0.3
+MAX_PAINTED = 1000
 
 
 def parted(words: Sequence[Word], drawn: Rulings, page: Box) -> tuple[list[Word], list[Word]]:
     """Return (the words that are seen, those that are hidden)."""
+    painted = sorted(drawn.painted, key=_area)[-MAX_PAINTED:]
     scanned = sum(map(_area, drawn.pictures)) > SCANNED * _area(page)
     seen: list[Word] = []
     hidden: list[Word] = []
@@ -23,7 +25,7 @@ def parted(words: Sequence[Word], drawn: Rulings, page: Box) -> tuple[list[Word]
             word.height < TINY
             or not _holds(page, *middle)
             or (word.style.invisible and not scanned)
-            or (word.style.white and not any(_holds(box, *middle) for box in drawn.painted))
+            or (word.style.white and not any(_holds(box, *middle) for box in painted))
         )
         (hidden if is_hidden else seen).append(word)
     return seen, hidden

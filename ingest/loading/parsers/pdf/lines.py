@@ -16,6 +16,7 @@ TOUCHING = 0.15
 
 HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+LEADER = re.compile(r"(?:[.·…]\s?){4,}")
 BROKEN = re.compile(r".*[a-zà-ÿ]-")
 
 
@@ -45,6 +46,11 @@ def line_of(words: Iterable[Word], *, alone: bool = False) -> Line:
         max(word.bottom for word in ordered),
         alone,
     )
+
+
+def has_leader(words: Iterable[Word]) -> bool:
+    """Whether dots lead from one word to another, as in a table of contents."""
+    return LEADER.search(" ".join(word.text for word in words)) is not None
 
 
 def lines_of(words: Sequence[Word]) -> list[Line]:

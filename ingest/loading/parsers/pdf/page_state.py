@@ -32,9 +32,12 @@ class PageState(StrEnum):
     IMAGE = "image"
     """A picture covers the page, with hardly any text."""
 
+    DAMAGED = "damaged"
+    """PDFium can neither read nor draw it."""
+
     @property
     def needs_ocr(self) -> bool:
-        return self not in (PageState.TEXT, PageState.BLANK)
+        return self in (PageState.MISSING, PageState.GARBAGE, PageState.IMAGE)
 
 
 def page_state(page: Any, words: Sequence[Word]) -> PageState:

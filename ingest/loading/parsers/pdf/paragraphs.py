@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from ingest.loading.parsers.pdf.layout import MARKER
-from ingest.loading.parsers.pdf.lines import Line, joined
+from ingest.loading.parsers.pdf.lines import Line, has_leader, joined
 from ingest.loading.parsers.pdf.pieces import Piece
 
 # Of the height of a line.
@@ -82,4 +82,5 @@ def _ends(before: Line, after: Line, right: float) -> bool:
         or _is_indented(before, after)
         or MARKER.fullmatch(first.text) is not None
         or first.text[0] in ITEM_STARTS
+        or has_leader(before.words)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -21,17 +22,20 @@ LETTER = re.compile(r"[^\W\d_]")
 
 def split_rows(cells: Sequence[Cell], xs: Sequence[float]) -> list[Cell]:
     """Split each row whose cells hold lines at the same heights that are not one text running on."""
-    done: list[Cell] = list(cells)
-    for row in sorted({cell.row for cell in cells}, reverse=True):
-        members = [cell for cell in done if cell.row == row]
-        if any(cell.rows > 1 for cell in members) or any(c.row < row < c.row + c.rows for c in done):
-            continue
+    rows: defaultdict[int, list[Cell]] = defaultdict(list)
+    merged = {row for cell in cells if cell.rows > 1 for row in range(cell.row, cell.row + cell.rows)}
+    for cell in cells:
+        rows[cell.row].append(cell)
+    done: list[Cell] = []
+    more = 0
+    for row in sorted(rows):
+        members = [replace(cell, row=row + more) for cell in rows[row]]
         lines = {cell.column: lines_of(cell.words) if cell.words else [] for cell in members}
         heights = _heights(max(lines.values(), key=len))
-        if len(heights) >= MIN_LINES and _are_rows(members, lines, heights, xs):
-            more = len(heights) - 1
-            rest = [replace(cell, row=cell.row + more) if cell.row > row else cell for cell in done if cell.row != row]
-            done = [*rest, *_split(members, lines, heights, row)]
+        if row not in merged and len(heights) >= MIN_LINES and _are_rows(members, lines, heights, xs):
+            members = _split(members, lines, heights, row + more)
+            more += len(heights) - 1
+        done.extend(members)
     return done
 
 

@@ -66,11 +66,13 @@ def read_rulings(page: Any, turn: Callable[[Box], Box]) -> Rulings:
         for outline in _outlines(path, matrix):
             points += len(outline)
             if points > MAX_POINTS:
-                return Rulings()
+                return Rulings(painted=found.painted, pictures=found.pictures)
             _take(found, [turn((x, y, x, y))[:2] for x, y in outline], dark=dark, stroked=stroked)
     found.across = _merged(found.across)
     found.down = _merged(found.down)
-    return found if len(found.across) + len(found.down) <= MAX_LINES else Rulings()
+    if len(found.across) + len(found.down) > MAX_LINES:
+        return Rulings(painted=found.painted, pictures=found.pictures)
+    return found
 
 
 def _take(found: Rulings, outline: list[tuple[float, float]], *, dark: bool, stroked: bool) -> None:

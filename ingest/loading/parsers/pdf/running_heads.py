@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from statistics import median
@@ -25,6 +25,7 @@ APART = 0.8
 WIDER = 1.5
 SAME_PLACE = 4.0
 MIN_PAGES = 3
+MOSTLY = 0.6
 LARGER = 1.15
 
 NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
@@ -43,6 +44,8 @@ class Edge:
     words: list[Word]
     written: Written
     large: bool
+    parted: bool
+    """Whether wide space parts it, as a chapter's title from the page's number."""
 
     @property
     def text(self) -> str:
@@ -100,7 +103,7 @@ def _pattern(line: Line) -> str:
 
 def _edge(side: Side, band: Band, at: float, usual: float) -> Edge:
     line = _line(band)
-    return Edge(side, at, line.words, written(pieces_of(line)), band.height > LARGER * usual)
+    return Edge(side, at, line.words, written(pieces_of(line)), band.height > LARGER * usual, bool(band.gaps))
 
 
 def running(pages: Sequence[Sequence[Edge]]) -> set[int]:
@@ -139,10 +142,16 @@ def _runs(members: Sequence[tuple[int, Edge]]) -> bool:
     if len({each.text for _, each in members}) == 1:
         return True
     words = PAGE_WORDS.sub("", NUMBER.sub("", edge.text))
-    counts = any(len({found - number for number, found in column}) == 1 for column in _numbers(members))
+    counts = any(_is_mostly_one(found - number for number, found in column) for column in _numbers(members))
     if not LETTER.search(words):
         return counts or PAGE_WORDS.search(edge.text) is not None
-    return counts and (edge.side == "foot" or PAGE_WORDS.search(edge.text) is not None)
+    return counts and (edge.parted or edge.side == "foot" or PAGE_WORDS.search(edge.text) is not None)
+
+
+def _is_mostly_one(offsets: Iterable[int]) -> bool:
+    """Whether most are alike: the first pages often count by themselves."""
+    counted = Counter(offsets)
+    return counted.most_common(1)[0][1] >= MOSTLY * counted.total()
 
 
 def _numbers(members: Sequence[tuple[int, Edge]]) -> Iterator[list[tuple[int, int]]]:

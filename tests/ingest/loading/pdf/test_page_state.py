@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from app.errors import DocumentError
-from ingest.loading.parsed import Parsed
+from ingest.loading.formats import PDF
+from ingest.loading.parsed import Options, Parsed
+from ingest.loading.parsers import parse
 from tests.ingest.loading.pdf.reading import read, warned
-from tests.ingest.made.pages import Sheet
+from tests.ingest.made.pages import Sheet, pdf_of
 
 ENGLISH = "The ferry to the outer island leaves at seven and comes back before the evening bell."
 KOREAN = "바깥 섬으로 가는 배는 일곱 시에 떠나며 저녁 종이 울리기 전에 돌아오고 손님은 선착장에서 표를 삽니다."
@@ -44,3 +46,14 @@ def test_a_page_of_letters_drawn_as_outlines_is_told_of(tmp_path):
     assert warned(read(tmp_path, [Sheet().draw(outlines), Sheet().text(50, 700, ENGLISH, 9)])) == [
         ("unreadable_page", 1)
     ]
+
+
+def test_a_damaged_page_does_not_take_the_others_with_it(tmp_path):
+    whole = pdf_of([Sheet().text(50, 700, ENGLISH, 9), Sheet().text(50, 700, KOREAN, 9)])
+    # The second page is no page any more.
+    first = whole.index(b"/Type/Page/Parent") + 1
+    place = whole.index(b"<</Type/Page/Parent", first)
+    (tmp_path / "a.pdf").write_bytes(whole[:place] + b"[" + whole[place + 1 :])
+    parsed = parse(tmp_path / "a.pdf", PDF, Options())
+    assert (parsed.pages[0].text, sources(parsed)) == (ENGLISH, ["text", "unreadable"])
+    assert warned(parsed) == [("unreadable_page", 2)]

@@ -90,3 +90,15 @@ def test_exponents_are_written_as_such(tmp_path):
     )
     sheet.text(50, 660, "CH").text(65, 657, "4", 8).text(77, 660, "is a gas")
     assert text_of(tmp_path, sheet) == "About 10^6 lamps on 5 m^2\n\nCH4 is a gas"
+
+
+def test_lines_of_a_table_of_contents_stay_lines(tmp_path):
+    lines = [
+        "1   Lamps . . . . . . . . . . . . . . . . 4",
+        "2   Boats and oars . . . . . . . . . . . 17",
+        "3   밧줄 ························ 22",
+    ]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(50, 700 - 16 * number, line)
+    assert text_of(tmp_path, sheet).split("\n") == [" ".join(line.split()) for line in lines]

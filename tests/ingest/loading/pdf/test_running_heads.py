@@ -82,3 +82,11 @@ def test_even_and_odd_pages_have_their_own_heads(tmp_path):
 def test_the_title_of_a_form_that_each_page_is_stays(tmp_path):
     sheets = [Sheet().text(50, 800, "Request", 20).text(50, 700, f"From: {name}") for name in ("Kim", "Lee", "Han")]
     assert [page.startswith("Request") for page in pages(tmp_path, sheets)] == [True] * 3
+
+
+def test_a_chapter_s_title_beside_the_page_s_number_is_left_out(tmp_path):
+    sheets = [
+        Sheet().text(50, 810, f"Part {n // 5}: Lamps").text(500, 810, f"{n + 4}").text(50, 700, f"Row {n * n}.")
+        for n in range(10, 15)
+    ]
+    assert pages(tmp_path, sheets) == [f"Row {n * n}." for n in range(10, 15)]
