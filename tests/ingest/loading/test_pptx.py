@@ -110,6 +110,31 @@ def test_exponents_stay_apart(tmp_path, runs, text):
     assert blocks(tmp_path, box("".join(run(*each) for each in runs))) == [text]
 
 
+def test_automatic_numbers_are_written(tmp_path):
+    def numbered(text: str, kind: str = "", level: int = 0, start: int = 1) -> str:
+        number = f'<a:buAutoNum type="{kind}" startAt="{start}"/>' if kind else ""
+        return f'<a:pPr lvl="{level}">{number}</a:pPr>{run(text)}'
+
+    lines = [
+        *(numbered("신청", "arabicPeriod"), numbered("서류", "alphaLcParenR", 1), numbered("사본", "alphaLcParenR", 1)),
+        *(numbered(" "), numbered("심사", "arabicPeriod"), numbered("면접", "alphaLcParenR", 1)),
+        *(numbered("끝"), numbered("다섯째", "circleNumDbPlain", start=5), numbered("IV", "romanUcParenBoth", start=4)),
+    ]
+    assert blocks(tmp_path, box(*lines)) == [
+        *("1. 신청", "a) 서류", "b) 사본", "2. 심사", "a) 면접", "끝", "⑤ 다섯째", "(IV) IV")
+    ]
+
+
+def test_equations_stand_in_their_places(tmp_path):
+    fraction = "<m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f>"
+    equation = f'<x:m xmlns:x="x" xmlns:m="m"><m:oMathPara><m:oMath>{fraction}</m:oMath></m:oMathPara></x:m>'
+    both = (
+        f"<mc:AlternateContent><mc:Choice>{box(run('비율은 ') + equation + run(' 이다'))}</mc:Choice>"
+        f"<mc:Fallback>{box('picture')}</mc:Fallback></mc:AlternateContent>"
+    )
+    assert blocks(tmp_path, both) == ["비율은 $\\frac{a}{b}$ 이다"]
+
+
 def test_tables_keep_merged_cells(tmp_path):
     rows = table(
         [("지역", ""), ("올해", 'gridSpan="2"'), ("", 'hMerge="1"')],
