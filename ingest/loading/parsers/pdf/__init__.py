@@ -9,6 +9,8 @@ from typing import Any
 from app.errors import DocumentError
 from app.storage.origins import pack
 from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
+from ingest.loading.parsers import office_notices
+from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
@@ -33,8 +35,8 @@ WITHOUT_TEXT = (PageState.MISSING, PageState.GARBAGE, PageState.DAMAGED)
 DAMAGED = "The page is damaged, and nothing of it was read. Open the PDF, save it again and send that."
 BLANK = Written("", ())
 PART_UNREAD = "A font of the page does not say which characters it draws; its text was left out. Run OCR on the page."
-HIDDEN = "{} characters that the page does not show (white, tiny, invisible or beyond its edge) were left out."
-FILES = "{} attached to the PDF, which Kyujang does not read. Save what is attached, and send it by itself."
+HIDDEN = "{} characters that the page does not show (white, tiny, invisible or beyond its edge)"
+FILES = "What {} may say was not read. Save what is attached to the PDF, and send it by itself."
 
 
 def read(path: Path, options: Options) -> Parsed:
@@ -93,7 +95,7 @@ class _Document:
             return self._page(index)
         except pypdfium2.PdfiumError:
             self._warn("unreadable_page", DAMAGED, index)
-            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]))
+            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), 0)
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]
@@ -109,9 +111,11 @@ class _Document:
         text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, self._edges)
         text.body = self._continuations.with_header(text.body, text.tables)
         if text.hidden and self._options.hidden_parts == "mark":
-            text.body = joined_blocks([text.body, written([f"[Hidden: {text.hidden}]"])])
+            text.body = joined_blocks([text.body, written([marked("Hidden", text.hidden)])])
         elif text.hidden:
-            self._warn("hidden_part_skipped", HIDDEN.format(len(text.hidden)), index)
+            self._warnings.append(office_notices.hidden(HIDDEN.format(len(text.hidden)), page=index + 1))
+        if text.figures and not state.needs_ocr:
+            self._warnings.append(office_notices.pictures(text.figures, page=index + 1))
         text_page.close()
         page.close()
         return state, text
@@ -120,10 +124,9 @@ class _Document:
         self._warnings.append(Notice(code, detail, page=index + 1))
 
     def _tell_of_files(self, on_pages: int) -> None:
-        count = on_pages + self._document.count_attachments()
-        if count:
+        if count := on_pages + self._document.count_attachments():
             self._warnings.append(
-                Notice("attachment_skipped", FILES.format("A file is" if count == 1 else f"{count} files are"))
+                Notice("attachment_skipped", FILES.format(office_notices.counted(count, "attached file")))
             )
 
 

@@ -17,7 +17,7 @@ TOUCHING = 0.15
 HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 LEADER = re.compile(r"(?:[.·…]\s?){4,}")
-BROKEN = re.compile(r".*[a-zà-ÿ]-")
+BROKEN = re.compile(r".*[a-zà-ÿ][-\u00ad]")
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
@@ -14,13 +15,18 @@ from ingest.loading.parsers.pdf.continued import Outer, outer_tables
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
-from ingest.loading.parsers.pdf.lines import HANGUL, ends_in_spaces, joined, lines_of
+from ingest.loading.parsers.pdf.lines import ends_in_spaces, joined, lines_of
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
 from ingest.loading.parsers.pdf.running_heads import Edge, Edges
 from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
 from ingest.loading.parsers.pdf.words import Word
+
+# Of the page: a smaller picture is a logo or an ornament.
+MIN_FIGURE = 0.05
+MIN_WORDS_OVER = 5
+MAX_FIGURES = 50
 
 
 @dataclass(slots=True)
@@ -35,6 +41,8 @@ class PageText:
     hidden: str
     files: int
     tables: Outer
+    figures: int
+    """Pictures that may say something, and over which no text stands."""
 
 
 def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
@@ -57,9 +65,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     def flowing(regions: Sequence[Region]) -> list[Piece]:
         return in_blocks(block for region in regions for block in _blocks(region, titles, full, spaced=spaced))
 
-    comments: list[list[Piece]] = [
-        [f"[{'메모' if HANGUL.search(comment) else 'Comment'}: {comment}]"] for comment in notes.comments
-    ]
+    comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
     regions = arrange([*rest, *tables], angle)
     head = [word for edge in found if edge.side == "head" for word in edge.words]
     foot = [word for edge in found if edge.side == "foot" for word in edge.words]
@@ -71,6 +77,17 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
         " ".join(word.text for word in hidden),
         notes.files,
         outer_tables(regions),
+        _figures(drawn.pictures, bounds, seen),
+    )
+
+
+def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> int:
+    """Count them. A picture with text over it is a background, or a scan that OCR has read."""
+    area = (page[2] - page[0]) * (page[3] - page[1])
+    large = [box for box in pictures if (box[2] - box[0]) * (box[3] - box[1]) >= MIN_FIGURE * area][:MAX_FIGURES]
+    middles = [((word.x0 + word.x1) / 2, (word.top + word.bottom) / 2) for word in words]
+    return sum(
+        sum(x0 < x < x1 and top < y < bottom for x, y in middles) < MIN_WORDS_OVER for x0, top, x1, bottom in large
     )
 
 

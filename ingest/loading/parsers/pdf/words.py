@@ -41,8 +41,15 @@ class Word:
         return self.bottom - self.top
 
 
+LIGATURE = re.compile("[\ufb00-\ufb06]")
+
+
 def composed(text: str, sources: Sequence[int]) -> tuple[str, Sequence[int]]:
-    """Return the text in NFC, each character with the source of its first part."""
+    """Return the text in NFC, each character with the source of its first part, and ligatures as their letters."""
+    if LIGATURE.search(text):
+        letters = [unicodedata.normalize("NFKC", each) if LIGATURE.match(each) else each for each in text]
+        sources = [source for part, source in zip(letters, sources, strict=True) for _ in part]
+        text = "".join(letters)
     if unicodedata.is_normalized("NFC", text):
         return text, sources
     parts: list[str] = []

@@ -71,3 +71,12 @@ def test_hidden_text_is_left_out_and_told_of(tmp_path):
 def test_attached_files_are_told_of(tmp_path):
     sheet = Sheet(annotations=[note("FileAttachment", "", more="/FS<</Type/Filespec/F(a.txt)>>")])
     assert warned(read(tmp_path, [sheet.text(50, 700, "Plan 3")])) == [("attachment_skipped", None)]
+
+
+def test_large_pictures_are_told_of_but_not_those_behind_text(tmp_path):
+    sheets = [
+        Sheet().text(50, 700, "A plan of the harbour").picture(50, 300, 300, 300),
+        Sheet().picture(0, 0, 595, 842).text(50, 700, f"On a coloured ground all of {'this ' * 10} is read", 8),
+        Sheet().text(50, 700, "A logo").picture(50, 750, 60, 30),
+    ]
+    assert warned(read(tmp_path, sheets)) == [("picture_without_text", 1)]

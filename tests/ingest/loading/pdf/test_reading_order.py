@@ -102,3 +102,7 @@ def test_lines_of_a_table_of_contents_stay_lines(tmp_path):
     for number, line in enumerate(lines):
         sheet.text(50, 700 - 16 * number, line)
     assert text_of(tmp_path, sheet).split("\n") == [" ".join(line.split()) for line in lines]
+
+
+def test_ligatures_are_letters(tmp_path):
+    assert text_of(tmp_path, Sheet().text(50, 700, "The oﬃce is ﬁne")) == "The office is fine"
