@@ -40,7 +40,7 @@ def read_annotations(page: Any, forms: Any, turn: Callable[[Box], Box], angle: i
         if pdfium.FPDFAnnot_GetFlags(annotation) & unseen:
             text = ""
         elif kind == pdfium.FPDF_ANNOT_WIDGET:
-            text = _value(annotation, forms) if forms is not None else ""
+            text = _value(annotation, forms)
         else:
             text = _string(partial(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents"))
         if kind in (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT):
@@ -56,6 +56,8 @@ def read_annotations(page: Any, forms: Any, turn: Callable[[Box], Box], angle: i
 def _value(annotation: Any, forms: Any) -> str:
     import pypdfium2.raw as pdfium
 
+    if forms is None:
+        return _string(partial(pdfium.FPDFAnnot_GetStringValue, annotation, b"V"))
     kind = pdfium.FPDFAnnot_GetFormFieldType(forms, annotation)
     if kind in (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON):
         return "☑" if pdfium.FPDFAnnot_IsChecked(forms, annotation) else "☐"

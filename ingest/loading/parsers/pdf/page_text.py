@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables
+from ingest.loading.parsers.pdf.directions import direction, in_one_direction
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
@@ -46,14 +46,14 @@ class PageText:
 
 
 def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
-    angle = _direction(words)
+    angle = direction(words)
 
     def turn(box: Box) -> Box:
         return turned(angle, box)
 
     drawn = read_rulings(page, turn)
     bounds = turn(page.get_bbox())
-    seen, hidden = parted(words, drawn, bounds)
+    seen, hidden = parted(in_one_direction(words, angle), drawn, bounds)
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
@@ -101,10 +101,3 @@ def _blocks(region: Region, titles: Titles, full: float, *, spaced: bool) -> lis
         else:
             blocks.extend(pieces_of(paragraph, spaced=spaced) for paragraph in paragraphs(lines, full))
     return blocks
-
-
-def _direction(words: Sequence[Word]) -> int:
-    counted = Counter[int]()
-    for word in words:
-        counted[word.style.angle] += len(word.text)
-    return counted.most_common(1)[0][0] if counted else 0

@@ -80,3 +80,8 @@ def test_large_pictures_are_told_of_but_not_those_behind_text(tmp_path):
         Sheet().text(50, 700, "A logo").picture(50, 750, 60, 30),
     ]
     assert warned(read(tmp_path, sheets)) == [("picture_without_text", 1)]
+
+
+def test_values_of_fields_that_no_form_lists_are_read_too(tmp_path):
+    sheet = Sheet(annotations=[form_field("a", "110 696 300 712", f"/FT/Tx/V {written('김두루미')}")])
+    assert text_of(tmp_path, sheet.text(50, 700, "이름")) == "이름 김두루미"

@@ -106,3 +106,23 @@ def test_lines_of_a_table_of_contents_stay_lines(tmp_path):
 
 def test_ligatures_are_letters(tmp_path):
     assert text_of(tmp_path, Sheet().text(50, 700, "The oﬃce is ﬁne")) == "The office is fine"
+
+
+def test_turned_text_beside_straight_text_is_whole(tmp_path):
+    sheet = Sheet().text(30, 300, "Printed on the 외딴섬 in May", matrix="0 1 -1 0")
+    for number, line in enumerate([*LEFT, *RIGHT]):
+        sheet.text(100, 700 - 16 * number, line)
+    got = text_of(tmp_path, sheet)
+    assert "Printed on the 외딴섬 in May" in got.split("\n")
+    assert got.replace("\n", " ").count(" ".join([*LEFT, *RIGHT])) == 1
+
+
+def test_a_turned_header_stands_over_its_column(tmp_path):
+    sheet = Sheet().grid([50, 120, 150, 180], [640, 660, 680, 760])
+    sheet.text(54, 715, "Boat").text(140, 690, "May 1", matrix="0 1 -1 0").text(170, 690, "오월 2일", matrix="0 1 -1 0")
+    for row, (name, *values) in enumerate((("Heron", "12", "34"), ("Teal", "56", "78"))):
+        for x, cell in zip((54, 124, 154), (name, *values), strict=True):
+            sheet.text(x, 665 - 20 * row, cell)
+    assert text_of(tmp_path, sheet) == (
+        "| Boat | May 1 | 오월 2일 |\n| --- | --- | --- |\n| Heron | 12 | 34 |\n| Teal | 56 | 78 |"
+    )
