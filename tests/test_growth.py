@@ -40,6 +40,11 @@ from app.retrieval.copies import Seen
 from app.retrieval.match import Match
 from ingest.loading.load import Loaded
 from ingest.loading.parsed import Options, Page
+from ingest.loading.parsers.hancom.body import Body
+from ingest.loading.parsers.hancom.heads import HeadReader
+from ingest.loading.parsers.hancom.hwpml import HwpmlReader
+from ingest.loading.parsers.hancom.sections import SectionReader
+from ingest.loading.parsers.hancom.styles import Styles
 
 Call = Callable[[str], Any]
 
@@ -70,6 +75,9 @@ OTHER_ROOMS = {
     "app.up": "the operator's own machine",
     "ingest.adapters": "in a child with a limit of time",
     "ingest.cluster": "addresses of the operator's cluster",
+    "ingest.loading.parsers.hancom.hwp5_controls": "records: see tests/ingest/loading/test_hancom.py",
+    "ingest.loading.parsers.hancom.hwp5_head": "the same",
+    "ingest.loading.parsers.hancom.hwp5_text": "the same",
     "ingest.jobs": "ids",
     "ingest.reindexing": "names of models",
     "ingest.sync": "the operator's own folders",
@@ -113,7 +121,9 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.ooxml.numbered": "names in an archive",
     "ingest.loading.parsers.parse": "the readers, one by one, and clean_text",
     "ingest.loading.parsers.flow.Flow.paragraph": "strips",
-    "ingest.loading.parsers.hwpx.SectionReader.text": "collects",
+    "ingest.loading.parsers.hancom.elements.feed": "see tests/ingest/loading/test_hancom.py",
+    "ingest.loading.parsers.hancom.latex.delimiter": "a word",
+    "ingest.loading.parsers.hancom.body.Body.parsed": "titles.own",
     "ingest.loading.parsers.pptx.Relations.text": "collects",
     "ingest.loading.parsers.pptx.SlideOrder.text": "collects",
     "ingest.loading.parsers.pptx.SlideReader.text": "collects",
@@ -144,6 +154,10 @@ GROWING: dict[str, Call] = {
 }
 OBJECTS: dict[str, Callable[[], Any]] = {
     "Analyzer": partial(Analyzer, "bigrams"),
+    "Body": lambda: Body(Styles(), Options()),
+    "HeadReader": lambda: HeadReader(Styles()),
+    "HwpmlReader": lambda: HwpmlReader(HeadReader(Styles()), SectionReader(Body(Styles(), Options()))),
+    "SectionReader": lambda: SectionReader(Body(Styles(), Options())),
     "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
     "Links": partial(find_links, "https://a.example"),
     "CitationChecker": partial(CitationChecker, []),
@@ -163,6 +177,8 @@ CONSTANT: dict[str, Any] = {
     "bool": False,
     "BareAnswer": BareAnswer(affirmed=True, by_verb=True, whole=True),
     "Options": Options(),
+    "Styles": Styles(),
+    "Container[int]": range(1024),
     "frozenset[int]": frozenset(),
 }
 

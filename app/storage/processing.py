@@ -24,8 +24,9 @@ LOADERS = {
     "application/vnd.oasis.opendocument.spreadsheet": 1,
     "application/vnd.oasis.opendocument.presentation": 1,
     "application/epub+zip": 1,
-    "application/x-hwp": 1,
-    "application/hwp+zip": 1,
+    "application/x-hwp": 2,
+    "application/x-hwpml": 1,
+    "application/hwp+zip": 2,
     "message/rfc822": 2,
 }
 # Raise the version of a splitter that cuts elsewhere than before.

@@ -23,6 +23,7 @@ HWPX = "application/hwp+zip"
 ODF = "application/vnd.oasis.opendocument"
 ODS = f"{ODF}.spreadsheet"
 ODP = f"{ODF}.presentation"
+HWPML = "application/x-hwpml"
 EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
@@ -63,6 +64,7 @@ HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
+HWPML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<HWPML\b")
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
 HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
 # A letter that merely quotes mail has none of these.
@@ -160,6 +162,8 @@ def _kind_of_text(content: str, filename: str, media_type: str) -> str:
     head = content[:4096]
     if HTML_START.match(head):
         return HTML
+    if HWPML_START.match(head):
+        return HWPML
     if head.lstrip()[:1] in ("{", "[") and (kind := _kind_of_json(content)):
         return kind
     if filename.endswith((".md", ".markdown")) or media_type == MARKDOWN:

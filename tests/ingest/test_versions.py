@@ -32,8 +32,9 @@ LOADED = {
     "xlsx": (2, "4d6fa16b1dbd"),
     "epub": (1, "c869c31cdafb"),
     "eml": (2, "7b29cdaa06a0"),
-    "hwp": (1, "64f9177a14c8"),
-    "hwpx": (1, "a99f94667df7"),
+    "hwp": (2, "64f9177a14c8"),
+    "hwpx": (2, "a99f94667df7"),
+    "hml": (1, "a99f94667df7"),
     "ods": (1, "4d6fa16b1dbd"),
     "odp": (1, "9a371f383356"),
 }

@@ -18,6 +18,7 @@ from ingest.loading.formats import (
     EPUB,
     HTML,
     HWP,
+    HWPML,
     HWPX,
     JSON,
     JSONL,
@@ -32,7 +33,8 @@ from ingest.loading.formats import (
 )
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers import html, hwp5, hwpx, mail, odp, ods, office, pdf, pptx, text, xlsx
+from ingest.loading.parsers import html, mail, odp, ods, office, pdf, pptx, text, xlsx
+from ingest.loading.parsers.hancom import hwp5, hwpml, hwpx
 from ingest.loading.parsers.word import document
 from ingest.loading.refusals import CORRUPT
 
@@ -48,6 +50,7 @@ TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
     CSV: text.rows,
     MARKDOWN: text.markdown,
     HTML: html.read,
+    HWPML: hwpml.read,
     JSON: text.from_json,
     JSONL: text.from_jsonl,
 }

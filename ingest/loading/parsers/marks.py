@@ -7,6 +7,9 @@ import re
 HANGUL = re.compile("[\uac00-\ud7a3]")
 KOREAN = {
     "Comment": "메모",
+    "Footnote": "각주",
+    "Endnote": "미주",
+    "Hidden comment": "숨은 설명",
     "Notes": "슬라이드 노트",
     "Hidden": "숨김",
     "Picture": "그림",
@@ -19,5 +22,5 @@ def mark_of(kind: str, text: str) -> str:
     return f"[{KOREAN[kind] if HANGUL.search(text) else kind}]"
 
 
-def marked(kind: str, text: str) -> str:
-    return f"{mark_of(kind, text)[:-1]}: {text.strip()}]"
+def marked(kind: str, text: str, number: str = "") -> str:
+    return f"{mark_of(kind, text)[:-1]}{f' {number}' if number else ''}: {text.strip()}]"

@@ -69,7 +69,7 @@ def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:
 def feed_xml(contents: Iterable[bytes], reader: XmlReader) -> None:
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartDoctypeDeclHandler = refuse_doctype
     # Parts of millions of elements have a few dozen names.
     names = _LocalNames()
     start, end = reader.start, reader.end
@@ -124,6 +124,6 @@ class _LocalNames(dict[str, str]):
         return local
 
 
-def _refuse(*_: object) -> None:
+def refuse_doctype(*_: object) -> None:
     """Refuse a DTD: only there entities are declared, and office programs do not write one."""
     raise CORRUPT

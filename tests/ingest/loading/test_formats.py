@@ -26,12 +26,12 @@ REAL = SHARED_DATA / "documents"
 TYPES = {
     "txt": formats.PLAIN, "md": formats.MARKDOWN, "html": formats.HTML, "csv": formats.CSV, "json": formats.JSON,
     "jsonl": formats.JSONL, "pdf": formats.PDF, "docx": formats.DOCX, "pptx": formats.PPTX, "xlsx": formats.XLSX,
-    "epub": formats.EPUB, "eml": formats.EML, "hwp": formats.HWP, "hwpx": formats.HWPX,
+    "epub": formats.EPUB, "eml": formats.EML, "hwp": formats.HWP, "hwpx": formats.HWPX, "hml": formats.HWPML,
     "ods": formats.ODS, "odp": formats.ODP,
 }  # fmt: skip
 BY_NAME = {"md", "csv"}
-TITLED = {"md", "html", "json", "docx", "pptx", "epub", "eml", "hwpx", "odp"}
-TABLES = {"md", "html", "docx", "pptx", "xlsx", "epub", "hwp", "hwpx", "ods", "odp"}
+TITLED = {"md", "html", "json", "docx", "pptx", "epub", "eml", "hwpx", "hml", "odp"}
+TABLES = {"md", "html", "docx", "pptx", "xlsx", "epub", "hwp", "hwpx", "hml", "ods", "odp"}
 PAGED = {"pdf", "pptx", "xlsx", "ods", "odp"}
 # What becomes of each file under edge/: a phrase of its text, or the error.
 EDGES = {
@@ -133,14 +133,14 @@ async def test_hwp_tables_in_tables_controls_and_characters(tmp_path):
     inner = table((0, 0, hwp_paragraph("갑", 4)), (0, 1, hwp_paragraph("을|병", 4)), level=3)
     frame = table((0, 0, hwp_paragraph("틀", 2, inner)), level=1)
     grid = table((0, 0, hwp_paragraph("가", 2, inner)), (0, 1, hwp_paragraph("나", 2)))
-    odd = "한\x02abcdefg글\tabcdefg\x18\x1e😀"
-    formula = record(88, 1, bytes(4) + b"\4\0" + "x^2y".encode("utf-16-le"))
-    section = hwp_paragraph("틀 앞", inner=frame) + hwp_paragraph("", inner=grid) + hwp_paragraph(odd) + formula
+    odd = "한\x05abcdefg글\tabcdefg\x18\x1e😀"
+    formula = record(71, 1, b"deqe" + bytes(40)) + record(88, 2, bytes(4) + b"\4\0" + "x^2y".encode("utf-16-le"))
+    section = hwp_paragraph("틀 앞", inner=frame) + hwp_paragraph("", inner=grid) + hwp_paragraph(odd, inner=formula)
     (tmp_path / "a").write_bytes(hwp(KOREAN, section=section))
     blocks = (await take(tmp_path / "a")).text.split("\n\n")
     assert blocks[:3] == ["틀 앞", "틀", "| 갑 | 을\\|병 |\n| --- | --- |"]
     assert blocks[3] == "| 가 갑 을\\|병 | 나 |\n| --- | --- |"
-    assert blocks[4:6] == ["한글\t- 😀", "x^2y"]
+    assert blocks[4] == "한글\t- 😀$x^{2 y}$"
 
 
 async def test_hwpx_notes_tabs_and_tables_in_tables(tmp_path):
@@ -153,7 +153,7 @@ async def test_hwpx_notes_tabs_and_tables_in_tables(tmp_path):
     )
     (tmp_path / "a").write_bytes(hwpx(KOREAN, **{"Contents/section0.xml": section.encode()}))
     text = (await take(tmp_path / "a")).text
-    assert text == f"앞\t뒤\n끝\n\n속\n\n각주\n\na over b\n\n{KOREAN.second}"
+    assert text == f"앞\t뒤\n끝$\\frac{{a}}{{b}}$\n\n속\n\n[각주: 각주]\n\n{KOREAN.second}"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,25 @@ def hwpx(content: Content, **more: bytes) -> bytes:
     )
 
 
+def hml(content: Content) -> bytes:
+    def paragraph(text: str, inner: str = "") -> str:
+        runs = "".join(f"<TEXT><CHAR>{half}</CHAR></TEXT>" for half in halves(text)) if text else ""
+        return f'<P ParaShape="0">{runs}{f"<TEXT>{inner}</TEXT>" if inner else ""}</P>'
+
+    rows = "".join(
+        f"<ROW>{''.join(_hml_cell(r, c, paragraph(text)) for c, text in enumerate(row))}</ROW>"
+        for r, row in enumerate(content.table)
+    )
+    first = paragraph(content.title) + paragraph(content.sentence, f"<TABLE>{rows}</TABLE>")
+    head = f"<DOCSUMMARY><TITLE>{escape(content.title)}</TITLE></DOCSUMMARY>"
+    body = f"<SECTION>{first}</SECTION><SECTION>{paragraph(content.second)}</SECTION>"
+    return f'{DECLARATION}<HWPML Version="2.8"><HEAD>{head}</HEAD><BODY>{body}</BODY></HWPML>'.encode()
+
+
+def _hml_cell(row: int, column: int, inner: str) -> str:
+    return f'<CELL ColAddr="{column}" RowAddr="{row}"><PARALIST>{inner}</PARALIST></CELL>'
+
+
 def compound(streams: dict[str, bytes]) -> bytes:
     """An OLE compound file. Streams are filled up to 4,096 bytes: shorter ones would need a second kind of sector."""
     folders = {name.rpartition("/")[0] for name in streams} - {""}
@@ -101,17 +120,17 @@ def hwp(content: Content, flags: int = 1, section: bytes = b"") -> bytes:
     )
     table = record(71, 1, b" lbt" + bytes(40)) + record(77, 2, struct.pack("<IHH", 0, 2, 2)) + cells
     first = section or hwp_paragraph(content.title) + hwp_paragraph(content.sentence, inner=table)
-    sections = [_deflated(first), _deflated(hwp_paragraph(content.second))]
+    sections = [deflated(first), deflated(hwp_paragraph(content.second))]
     streams = {"FileHeader": b"HWP Document File".ljust(32, b"\0") + struct.pack("<II", 0x05010100, flags)}
     streams |= {f"BodyText/Section{i}": body for i, body in enumerate(sections)}
     if flags & 4:
-        notice = _deflated(hwp_paragraph("상위 버전의 배포용 문서입니다."))
+        notice = deflated(hwp_paragraph("상위 버전의 배포용 문서입니다."))
         streams |= {"BodyText/Section0": notice, "BodyText/Section1": notice}
         streams |= {f"ViewText/Section{i}": _distributed(body) for i, body in enumerate(sections)}
     return compound(streams)
 
 
-def _deflated(body: bytes) -> bytes:
+def deflated(body: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(body) + packer.flush()
 

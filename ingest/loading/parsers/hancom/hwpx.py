@@ -1,0 +1,45 @@
+"""Reads HWPX (KS X 6101), Hancom's documents as a zip of XML sections."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from ingest.loading.parsed import Options, Parsed
+from ingest.loading.parsers.hancom.body import Body
+from ingest.loading.parsers.hancom.elements import read_part
+from ingest.loading.parsers.hancom.heads import HeadReader
+from ingest.loading.parsers.hancom.sections import SectionReader
+from ingest.loading.parsers.hancom.styles import Styles
+from ingest.loading.parsers.ooxml import numbered, open_package
+from ingest.loading.refusals import CORRUPT, ENCRYPTED
+
+HEAD = "Contents/header.xml"
+SECTION, MASTER_PAGE = r"Contents/section(\d+)\.xml", r"Contents/masterpage(\d+)\.xml"
+MANIFEST = "META-INF/manifest.xml"
+TITLE = re.compile(rb"<opf:title\b[^>]*>([^<]{1,300})</opf:title>")
+
+
+def read(path: Path, options: Options) -> Parsed:
+    with open_package(path) as archive:
+        if MANIFEST in archive.namelist() and b"encryption-data" in archive.read(MANIFEST):
+            raise ENCRYPTED
+        sections = numbered(archive, SECTION)
+        if not sections:
+            raise CORRUPT
+        styles = Styles()
+        if HEAD in archive.namelist():
+            read_part(archive, HEAD, HeadReader(styles))
+        body = Body(styles, options)
+        for section in [*sections, *numbered(archive, MASTER_PAGE)]:
+            read_part(archive, section, SectionReader(body))
+        return body.parsed(_title(archive))
+
+
+def _title(archive: zipfile.ZipFile) -> str | None:
+    try:
+        found = TITLE.search(archive.read("Contents/content.hpf"))
+    except KeyError:
+        return None
+    return found.group(1).decode("utf-8", "ignore") if found else None
