@@ -20,6 +20,7 @@ MIN_GAP = 0.7
 TALL = 1.6
 OVERLAP = 0.1
 ROW = 0.7
+ONE_LINE = 1.2
 RARELY = 0.2
 
 
@@ -58,13 +59,18 @@ def bands_of(items: Sequence[Item], angle: int) -> list[Band]:
 def _as_rows(items: list[Item]) -> list[list[Item]]:
     """Part lines whose boxes overlap a little; lines of columns that stand at other heights stay together."""
     words = [item for item in items if isinstance(item, Word)]
-    if len(words) < len(items):
+    if len(words) < len(items) or _is_one_line(words):
         return [items]
     lines = lines_of(words)
     middles = [(line.top + line.bottom) / 2 for line in lines]
     height = median(word.height for word in words)
     apart = all(after - before > ROW * height for before, after in pairwise(middles))
     return [list(line.words) for line in lines] if apart else [items]
+
+
+def _is_one_line(words: Sequence[Word]) -> bool:
+    height = max(word.height for word in words)
+    return max(word.bottom for word in words) - min(word.top for word in words) < ONE_LINE * height
 
 
 def _core_top(item: Item) -> float:

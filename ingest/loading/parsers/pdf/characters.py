@@ -53,7 +53,9 @@ class Reader:
                 words.append(word)
             else:
                 words.extend(self._split(text, start, end))
-            words[-1].spaced = text[end : end + 1] == " " and LINE_END.match(text, end) is not None
+            if LINE_END.match(text, end):
+                words[-1].last = True
+                words[-1].spaced = text[end : end + 1] == " "
         return words
 
     def _text(self) -> str:

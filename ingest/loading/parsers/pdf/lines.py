@@ -117,7 +117,7 @@ def _one_word(before: Word, after: Word, *, spaced: bool) -> bool:
     return parted or (IDEOGRAPH.match(last) is not None and IDEOGRAPH.match(first) is not None)
 
 
-def ends_in_spaces(lines: Sequence[Line]) -> bool:
+def ends_in_spaces(words: Sequence[Word]) -> bool:
     """Whether the program that made the page writes the space after the last word of a line."""
-    hangul = [line for line in lines if HANGUL.match(line.words[-1].text[-1])]
-    return 5 * sum(line.words[-1].spaced for line in hangul) >= len(hangul) > 0
+    hangul = [word for word in words if word.last and HANGUL.match(word.text[-1])]
+    return 5 * sum(word.spaced for word in hangul) >= len(hangul) > 0

@@ -15,7 +15,7 @@ from ingest.loading.parsers.pdf.directions import direction, in_one_direction
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
-from ingest.loading.parsers.pdf.lines import ends_in_spaces, joined, lines_of
+from ingest.loading.parsers.pdf.lines import ends_in_spaces, joined
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
@@ -57,7 +57,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
-    spaced = ends_in_spaces(lines_of(rest))
+    spaced = ends_in_spaces(rest)
 
     # Where lines would end if the margins were alike.
     full = bounds[2] + bounds[0] - min((word.x0 for word in rest), default=0.0)

@@ -31,8 +31,10 @@ class Word:
     x1: float
     bottom: float
     style: Style
+    last: bool = False
+    """Whether PDFium ends a line after it."""
     spaced: bool = False
-    """Whether the file has a space after it, at the end of a line."""
+    """Whether the file has a space there."""
     wrong: bool = False
     """Whether PDFium found no Unicode for one of its characters."""
 
