@@ -33,6 +33,7 @@ class Sheet:
     """What is drawn before, and the text that follows it."""
     annotations: list[str] = field(default_factory=list)
     rotation: int = 0
+    resources: str = ""
 
     def text(self, x: float, y: float, text: str, size: float = 12, *, mode: int = 0, matrix: str = "1 0 0 1") -> Sheet:
         self.drawn.append((f"BT /F {size} Tf {mode} Tr {matrix} {x} {y} Tm ", text))
@@ -78,7 +79,7 @@ def pdf_of(
         )
         objects.append(
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Rotate {sheet.rotation}"
-            f"/Resources<</Font<</F 3 0 R>>/XObject<</P 6 0 R>>>>/Annots[{''.join(sheet.annotations)}]"
+            f"/Resources<</Font<</F 3 0 R>>/XObject<</P 6 0 R>>{sheet.resources}>>/Annots[{''.join(sheet.annotations)}]"
             f"/Contents {len(objects) + 2} 0 R>>"
         )
         objects.append(f"<</Length {len(content)}>>stream\n{content}\nendstream")

@@ -11,9 +11,8 @@ import math
 import re
 from typing import Any
 
+from ingest.loading.parsers.pdf.rulings import Box, colour_of
 from ingest.loading.parsers.pdf.words import Style, Word, attached, composed, with_script
-
-Box = tuple[float, float, float, float]
 
 WORD = re.compile(r"\S+")
 LINE_END = re.compile(r"[ \t]*(?:[\r\n]|$)")
@@ -115,13 +114,12 @@ class Reader:
         if not found:
             return Style(_straight(degrees), 0, invisible=False, white=False)
         handle = ctypes.cast(found, pdfium.FPDF_PAGEOBJECT)
-        red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-        pdfium.FPDFPageObj_GetFillColor(handle, red, green, blue, alpha)
+        colour = colour_of(handle)
         mode = pdfium.FPDFTextObj_GetTextRenderMode(handle)
         font = ctypes.cast(pdfium.FPDFTextObj_GetFont(handle), ctypes.c_void_p).value or 0
         invisible = (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
-        white = mode == pdfium.FPDF_TEXTRENDERMODE_FILL and min(red.value, green.value, blue.value) >= 250
-        return Style(_straight(degrees), font, mode in invisible or not alpha.value, white)
+        white = mode == pdfium.FPDF_TEXTRENDERMODE_FILL and colour == "white"
+        return Style(_straight(degrees), font, mode in invisible or colour == "none", white)
 
 
 def turned(angle: int, box: Box) -> Box:

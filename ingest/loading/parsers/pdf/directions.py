@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from app.storage.origins import MADE
-from ingest.loading.parsers.pdf.characters import Box, turned
+from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.lines import Line, line_of, lines_of, pieces_of
+from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.words import Word
 
 # Of the height of a line: further apart are two texts.
@@ -46,11 +47,11 @@ def _as_word(line: Line, own: int, angle: int) -> Word:
     for piece in pieces_of(line):
         text.append(piece if isinstance(piece, str) else piece.text)
         sources.extend([MADE] * len(piece) if isinstance(piece, str) else piece.sources)
-    box = turned(angle, _turned_back(own, (line.x0, line.top, line.x1, line.bottom)))
+    box = turned(angle, turned_back(own, (line.x0, line.top, line.x1, line.bottom)))
     return Word("".join(text), sources, *box, line.words[0].style)
 
 
-def _turned_back(angle: int, box: Box) -> Box:
+def turned_back(angle: int, box: Box) -> Box:
     x0, top, x1, bottom = box
     match angle:
         case 90:

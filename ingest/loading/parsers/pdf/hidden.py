@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ingest.loading.parsers.pdf.rulings import Box, Rulings
 from ingest.loading.parsers.pdf.words import Word
@@ -13,8 +13,10 @@ SCANNED = 0.3
 MAX_PAINTED = 1000
 
 
-def parted(words: Sequence[Word], drawn: Rulings, page: Box) -> tuple[list[Word], list[Word]]:
-    """Return (the words that are seen, those that are hidden)."""
+def parted(
+    words: Sequence[Word], drawn: Rulings, page: Box, is_plain: Callable[[Word], bool]
+) -> tuple[list[Word], list[Word]]:
+    """Return (the words that are seen, those that are hidden). `is_plain`: whether nothing is seen where a word is."""
     painted = sorted(drawn.painted, key=_area)[-MAX_PAINTED:]
     scanned = sum(map(_area, drawn.pictures)) > SCANNED * _area(page)
     seen: list[Word] = []
@@ -25,7 +27,7 @@ def parted(words: Sequence[Word], drawn: Rulings, page: Box) -> tuple[list[Word]
             word.height < TINY
             or not _holds(page, *middle)
             or (word.style.invisible and not scanned)
-            or (word.style.white and not any(_holds(box, *middle) for box in painted))
+            or (word.style.white and not any(_holds(box, *middle) for box in painted) and is_plain(word))
         )
         (hidden if is_hidden else seen).append(word)
     return seen, hidden

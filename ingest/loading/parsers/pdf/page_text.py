@@ -11,7 +11,7 @@ from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables
-from ingest.loading.parsers.pdf.directions import direction, in_one_direction
+from ingest.loading.parsers.pdf.directions import direction, in_one_direction, turned_back
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
@@ -20,6 +20,7 @@ from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
 from ingest.loading.parsers.pdf.running_heads import Edge, Edges
+from ingest.loading.parsers.pdf.seen import Seen
 from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
 from ingest.loading.parsers.pdf.words import Word
 
@@ -51,9 +52,13 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     def turn(box: Box) -> Box:
         return turned(angle, box)
 
+    def is_plain(word: Word) -> bool:
+        return rendered.is_plain(turned_back(angle, (word.x0, word.top, word.x1, word.bottom)))
+
+    rendered = Seen(page)
     drawn = read_rulings(page, turn)
     bounds = turn(page.get_bbox())
-    seen, hidden = parted(in_one_direction(words, angle), drawn, bounds)
+    seen, hidden = parted(in_one_direction(words, angle), drawn, bounds, is_plain)
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)

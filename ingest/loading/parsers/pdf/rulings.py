@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 Box = tuple[float, float, float, float]
 Matrix = tuple[float, float, float, float, float, float]
@@ -15,6 +15,7 @@ IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
 THIN = 3.0
 SHORTEST = 4.0
 NEAR = 2.5
+WHITE = 250
 MAX_DEPTH = 5
 # More are a drawing or a map, not tables.
 MAX_POINTS = 20_000
@@ -53,7 +54,7 @@ def read_rulings(page: Any, turn: Callable[[Box], Box]) -> Rulings:
     found = Rulings()
     points = 0
     for kind, path, matrix in _objects(page):
-        if kind != pdfium.FPDF_PAGEOBJ_PATH:
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             corners = [_moved(matrix, x, y) for x, y in ((0, 0), (1, 0), (0, 1), (1, 1))]
             box = turn(_around(corners))
             found.painted.append(box)
@@ -62,7 +63,7 @@ def read_rulings(page: Any, turn: Callable[[Box], Box]) -> Rulings:
         filled, stroked = _drawn(path)
         if not filled and not stroked:
             continue
-        dark = filled and not _is_white(path)
+        dark = filled and colour_of(path) == "other"
         for outline in _outlines(path, matrix):
             points += len(outline)
             if points > MAX_POINTS:
@@ -168,12 +169,16 @@ def _drawn(path: Any) -> tuple[bool, bool]:
     return bool(fill.value), bool(stroke.value)
 
 
-def _is_white(path: Any) -> bool:
+def colour_of(each: Any) -> Literal["none", "white", "other"]:
     import pypdfium2.raw as pdfium
 
     red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    pdfium.FPDFPageObj_GetFillColor(path, red, green, blue, alpha)
-    return min(red.value, green.value, blue.value) >= 250 or not alpha.value
+    if not pdfium.FPDFPageObj_GetFillColor(each, red, green, blue, alpha):
+        return "other"
+    if not alpha.value:
+        return "none"
+    # So it calls patterns, too.
+    return "white" if min(red.value, green.value, blue.value) >= WHITE else "other"
 
 
 def _matrix(each: Any) -> Matrix:

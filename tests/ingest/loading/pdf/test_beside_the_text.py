@@ -85,3 +85,17 @@ def test_large_pictures_are_told_of_but_not_those_behind_text(tmp_path):
 def test_values_of_fields_that_no_form_lists_are_read_too(tmp_path):
     sheet = Sheet(annotations=[form_field("a", "110 696 300 712", f"/FT/Tx/V {written('김두루미')}")])
     assert text_of(tmp_path, sheet.text(50, 700, "이름")) == "이름 김두루미"
+
+
+def test_white_text_on_a_pattern_or_a_shading_is_seen(tmp_path):
+    function = "<</FunctionType 2/Domain[0 1]/N 1/C0[0 0 1]/C1[0 1 0]>>"
+    shading = f"<</ShadingType 2/ColorSpace/DeviceRGB/Coords[0 0 600 0]/Function{function}>>"
+    pattern = f"/Pattern<</A<</PatternType 2/Shading {shading}>>>>/Shading<</S {shading}>>"
+    sheets = [
+        Sheet(resources=pattern).draw("/Pattern cs /A scn 40 690 300 30 re f 1 g").text(50, 700, "White on a pattern"),
+        Sheet(resources=pattern).draw("q 40 690 300 30 re W n /S sh Q 1 g").text(50, 700, "White on a shading"),
+        Sheet(resources=pattern).draw("/Pattern cs /A scn").text(50, 700, "Words of a pattern"),
+    ]
+    parsed = read(tmp_path, sheets)
+    assert [page.text for page in parsed.pages] == ["White on a pattern", "White on a shading", "Words of a pattern"]
+    assert warned(parsed) == []
