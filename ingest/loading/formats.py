@@ -21,6 +21,7 @@ EPUB = "application/epub+zip"
 HWP = "application/x-hwp"
 HWPX = "application/hwp+zip"
 ODF = "application/vnd.oasis.opendocument"
+ODT = f"{ODF}.text"
 ODS = f"{ODF}.spreadsheet"
 ODP = f"{ODF}.presentation"
 HWPML = "application/x-hwpml"
@@ -43,7 +44,7 @@ ZIPS: Kinds = (
     (r"Contents/(?:section\d+\.xml|content\.hpf)", HWPX),
     (r"xl/workbook\.bin", save_as("a binary Excel workbook (.xlsb)", ".xlsx")),
     (r"META-INF/container\.xml", EPUB),
-    (r"content\.xml", save_as("an OpenDocument file other than .ods and .odp", ".docx or .pdf")),
+    (r"content\.xml", save_as("an OpenDocument file other than .odt, .ods and .odp", ".docx or .pdf")),
 )
 COMPOUNDS: Kinds = (
     ("EncryptedPackage", ENCRYPTED),
@@ -119,7 +120,7 @@ def _zip(path: Path) -> str:
             kind = _said(archive) if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DocumentError("corrupt", "The file begins as an Office document and is damaged or cut off.") from None
-    return kind if kind in (ODS, ODP) else _decided(ZIPS, names)
+    return kind if kind in (ODT, ODS, ODP) else _decided(ZIPS, names)
 
 
 def _said(archive: zipfile.ZipFile) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from app.errors import DocumentError
 
-FORMATS = "It reads txt, md, html, csv, tsv, json, jsonl, pdf, docx, pptx, xlsx, ods, odp, eml, epub, hwp, hwpx, hml."
+FORMATS = (
+    "It reads txt, md, html, csv, tsv, json, jsonl, pdf, docx, pptx, xlsx, odt, ods, odp, eml, epub, hwp, hwpx, hml."
+)
 ENCRYPTED = DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
 CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it again and send that.")
 UNPACKS_TO_TOO_MUCH = DocumentError("too_large", "The document unpacks to more than this service accepts. Split it.")

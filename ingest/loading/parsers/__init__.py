@@ -25,6 +25,7 @@ from ingest.loading.formats import (
     MARKDOWN,
     ODP,
     ODS,
+    ODT,
     PDF,
     PLAIN,
     PPTX,
@@ -35,7 +36,8 @@ from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers import html, mail, odp, ods, office, pdf, pptx, text, xlsx
 from ingest.loading.parsers.hancom import hwp5, hwpml, hwpx
-from ingest.loading.parsers.word import document
+from ingest.loading.parsers.odt import document as odt
+from ingest.loading.parsers.word import document as word
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
@@ -56,13 +58,14 @@ TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
 }
 READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     PDF: pdf.read,
-    DOCX: document.read,
+    DOCX: word.read,
     XLSX: xlsx.read,
     EPUB: office.epub,
     PPTX: pptx.read,
     HWP: hwp5.read,
     HWPX: hwpx.read,
     ODS: ods.read,
+    ODT: odt.read,
     ODP: odp.read,
     EML: mail.read,
 }

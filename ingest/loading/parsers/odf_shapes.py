@@ -11,6 +11,7 @@ from ingest.loading.parsed import Notice
 from ingest.loading.parsers import office_notices as notices
 from ingest.loading.parsers.flow import Block, Table
 from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.mathml import latex
 from ingest.loading.parsers.odf_text import Styles, alternative_text, box_of, paragraphs, repeated
 from ingest.loading.parsers.ooxml import DAMAGED
 from ingest.loading.parsers.reading_order import in_reading_order
@@ -53,7 +54,7 @@ class ShapeReader:
         elif box := shape.child("text-box"):
             yield from paragraphs(box, self._styles.raised)
         elif shape.child("object"):
-            yield from self._object(shape.child("object").get("href"))
+            yield from self.object_blocks(shape.child("object").get("href"))
         elif shape.child("object-ole") or shape.child("plugin"):
             self._embedded += 1
         elif shape.child("image"):
@@ -62,10 +63,14 @@ class ShapeReader:
             if described:
                 yield marked("Picture", described)
 
-    def _object(self, href: str) -> Iterator[Block]:
+    def object_blocks(self, href: str) -> Iterator[Block]:
         part = posixpath.normpath(posixpath.join(href, "content.xml"))
         try:
-            chart = read_tree(self._archive, part).child("body", "chart", "chart")
+            root = read_tree(self._archive, part)
+            if root.name == "math":
+                yield f"${latex(root).strip()}$"
+                return
+            chart = root.child("body", "chart", "chart")
             if not chart:
                 self._embedded += 1
                 return

@@ -11,7 +11,7 @@ HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
 # Titles that programs put into the properties by default.
 NO_TITLE = re.compile(
     r"(?:untitled|제목 ?없음|powerpoint presentation|powerpoint 프레젠테이션|microsoft \w+ - .*"
-    r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|html?|txt|indd))",
+    r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|od[tsp]|html?|txt|indd))",
     re.IGNORECASE,
 )
 MIN_OWN_TITLE = 4

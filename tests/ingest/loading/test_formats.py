@@ -19,7 +19,7 @@ from tests.ingest.made import ENGLISH, KOREAN, MAKERS, Content
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import compound, hwp, hwp_paragraph, hwpx, record
 from tests.ingest.made.office import docx, pptx, xlsx
-from tests.ingest.made.open_document import odp, ods
+from tests.ingest.made.open_document import odp, ods, odt
 from tests.ingest.made.plain import eml, html
 
 REAL = SHARED_DATA / "documents"
@@ -27,11 +27,11 @@ TYPES = {
     "txt": formats.PLAIN, "md": formats.MARKDOWN, "html": formats.HTML, "csv": formats.CSV, "json": formats.JSON,
     "jsonl": formats.JSONL, "pdf": formats.PDF, "docx": formats.DOCX, "pptx": formats.PPTX, "xlsx": formats.XLSX,
     "epub": formats.EPUB, "eml": formats.EML, "hwp": formats.HWP, "hwpx": formats.HWPX, "hml": formats.HWPML,
-    "ods": formats.ODS, "odp": formats.ODP,
+    "odt": formats.ODT, "ods": formats.ODS, "odp": formats.ODP,
 }  # fmt: skip
 BY_NAME = {"md", "csv"}
-TITLED = {"md", "html", "json", "docx", "pptx", "epub", "eml", "hwpx", "hml", "odp"}
-TABLES = {"md", "html", "docx", "pptx", "xlsx", "epub", "hwp", "hwpx", "hml", "ods", "odp"}
+TITLED = {"md", "html", "json", "docx", "odt", "pptx", "epub", "eml", "hwpx", "hml", "odp"}
+TABLES = {"md", "html", "docx", "odt", "pptx", "xlsx", "epub", "hwp", "hwpx", "hml", "ods", "odp"}
 PAGED = {"pdf", "pptx", "xlsx", "ods", "odp"}
 # What becomes of each file under edge/: a phrase of its text, or the error.
 EDGES = {
@@ -174,7 +174,7 @@ async def test_a_slide_keeps_words_order_and_notes(tmp_path):
 
 async def test_what_reads_as_markup_stays_as_written(tmp_path):
     odd = Content("file_name <b>", "a_b * c #1 ~x~ C:\\new - d", [["a|b", "*c*"], ["<e>", "f"]], "- dash ![no image]")
-    for make in (docx, xlsx, pptx, ods, odp):
+    for make in (docx, xlsx, pptx, odt, ods, odp):
         (tmp_path / "a").write_bytes(make(odd))
         text = (await take(tmp_path / "a")).text
         for words in (odd.title, odd.sentence, odd.second, "| a\\|b | *c* |", "| <e> | f |"):

@@ -20,13 +20,13 @@ from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import compound, hwpx
 from tests.ingest.made.office import docx, epub, pptx, xlsx
-from tests.ingest.made.open_document import odp, ods
+from tests.ingest.made.open_document import odp, ods, odt
 
 CODES = set(typing.get_args(DocumentErrorCode))
 PARTS = {
     "docx": (docx, "word/document.xml"), "xlsx": (xlsx, "xl/worksheets/sheet1.xml"),
     "pptx": (pptx, "ppt/slides/slide1.xml"), "epub": (epub, "OEBPS/a.xhtml"), "hwpx": (hwpx, "Contents/section0.xml"),
-    "ods": (ods, "content.xml"), "odp": (odp, "content.xml"),
+    "odt": (odt, "content.xml"), "ods": (ods, "content.xml"), "odp": (odp, "content.xml"),
 }  # fmt: skip
 BOMB_MB = 600
 ENTITIES = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))

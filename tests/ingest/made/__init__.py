@@ -7,13 +7,13 @@ from collections.abc import Callable
 from tests.ingest.made.content import ENGLISH, KOREAN, Content
 from tests.ingest.made.hancom import hml, hwp, hwpx
 from tests.ingest.made.office import docx, epub, pptx, xlsx
-from tests.ingest.made.open_document import odp, ods
+from tests.ingest.made.open_document import odp, ods, odt
 from tests.ingest.made.plain import as_json, csv, eml, html, jsonl, markdown, pdf, plain
 
 __all__ = ["ENGLISH", "KOREAN", "MAKERS", "Content"]
 
 MAKERS: dict[str, Callable[[Content], bytes]] = {
     "txt": plain, "md": markdown, "html": html, "csv": csv, "json": as_json, "jsonl": jsonl, "pdf": pdf, "docx": docx,
-    "pptx": pptx, "xlsx": xlsx, "epub": epub, "eml": eml, "hwp": hwp, "hwpx": hwpx, "hml": hml, "ods": ods,
-    "odp": odp,
+    "pptx": pptx, "xlsx": xlsx, "epub": epub, "eml": eml, "hwp": hwp, "hwpx": hwpx, "hml": hml, "odt": odt,
+    "ods": ods, "odp": odp,
 }  # fmt: skip

@@ -55,6 +55,13 @@ def slide(*inside: str, attributes: str = "") -> str:
     return f"<draw:page {attributes}>{''.join(inside)}</draw:page>"
 
 
+def odt(content: Content, **more: bytes) -> bytes:
+    rows = [row(*map(cell, each)) for each in content.table]
+    heading = f'<text:h text:outline-level="1">{escape(content.title)}</text:h>'
+    halved = "".join(f"<text:span>{half}</text:span>" for half in halves(content.sentence))
+    return document("text", f"{heading}<text:p>{halved}</text:p>{sheet('1', *rows)}{text(content.second)}", **more)
+
+
 def ods(content: Content, **more: bytes) -> bytes:
     rows = [row(*map(cell, each)) for each in content.table]
     sheets = sheet(content.title, *rows), sheet("2", row(cell(content.sentence)), row(cell(content.second)))

@@ -1,0 +1,48 @@
+"""Reads frames: pictures with their descriptions, equations, charts and other objects."""
+
+from __future__ import annotations
+
+from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.odf_shapes import ShapeReader
+from ingest.loading.parsers.odt.story import Story
+from ingest.loading.parsers.ooxml import Attributes
+from ingest.loading.parsers.shapes import worth_reading
+
+
+class Frames:
+    """`pictures` counts those without a description."""
+
+    def __init__(self, story: Story, shapes: ShapeReader) -> None:
+        self.shapes = shapes
+        self.pictures = 0
+        self._story = story
+        self._description = ""
+        self._has_object = self._has_picture = False
+
+    def start(self, _: Attributes) -> None:
+        self._description = ""
+        self._has_object = self._has_picture = False
+
+    def describe(self, text: str) -> None:
+        self._description = worth_reading(text) or self._description
+
+    def image(self, _: Attributes) -> None:
+        """Keep in mind that there is a picture: beside an object it only shows what that looks like."""
+        self._has_picture = True
+
+    def object(self, attributes: Attributes) -> None:
+        self._has_object = True
+        if not self._story.visible:
+            return
+        blocks = list(self.shapes.object_blocks(attributes.get("href", "")))
+        if len(blocks) == 1 and isinstance(blocks[0], str) and blocks[0].startswith("$"):
+            self._story.add(blocks[0])
+        else:
+            self._story.add_later(blocks)
+
+    def end(self) -> None:
+        if self._has_picture and not self._has_object and self._story.visible:
+            self.pictures += not self._description
+            if self._description:
+                self._story.add_later([marked("Picture", self._description)])
+        self._has_picture = False
