@@ -33,8 +33,9 @@ class ShapeReader:
         self._pictures = self._embedded = self._unreadable = 0
 
     def blocks(self, shapes: Sequence[Node]) -> Iterator[Block]:
-        for shape in in_reading_order(shapes, box_of):
-            yield from self._shape(shape)
+        read = ((box_of(shape), list(self._shape(shape))) for shape in shapes)
+        for blocks in in_reading_order([each for each in read if each[1]]):
+            yield from blocks
 
     def notices(self, *, part: str | None = None, page: int | None = None) -> Iterator[Notice]:
         if self._pictures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 # The space between a frame and its text (English metric units); frames may overlap by as much.
@@ -21,12 +21,12 @@ class Box(NamedTuple):
 Placed = TypeVar("Placed")
 
 
-def in_reading_order(shapes: Sequence[Placed], box_of: Callable[[Placed], Box]) -> list[Placed]:
-    """Cut where the widest gap runs through all shapes, and each side in the same way."""
-    boxed = [(_text_box(box_of(shape)), shape) for shape in shapes]
+def in_reading_order(placed: Sequence[tuple[Box, Placed]]) -> list[Placed]:
+    """Cut where the widest gap runs through all of them, and each side in the same way."""
+    boxed = [(_text_box(box), each) for box, each in placed]
     if len(boxed) > MOST:
-        return [shape for _, shape in sorted(boxed, key=_from_the_top)]
-    return [shape for _, shape in _ordered(boxed)]
+        return [each for _, each in sorted(boxed, key=_from_the_top)]
+    return [each for _, each in _ordered(boxed)]
 
 
 def _ordered(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
@@ -36,8 +36,21 @@ def _ordered(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
     column_gap, columns = _widest(boxed, 0)
     gap, cut, ordered = (column_gap, *columns) if column_gap > row_gap else (row_gap, *rows)
     if gap < 0:
-        return sorted(boxed, key=_from_the_top)
+        return _overlapping(boxed)
     return _ordered(ordered[:cut]) + _ordered(ordered[cut:])
+
+
+def _overlapping(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
+    """Begin with what frames others, such as the text of a card on which they stand."""
+    around = [each for each in boxed if any(_holds(each[0], other) for other, _ in boxed if other != each[0])]
+    if not around:
+        return sorted(boxed, key=_from_the_top)
+    first = max(around, key=lambda each: (each[0].right - each[0].left) * (each[0].bottom - each[0].top))
+    return [first, *_ordered([each for each in boxed if each is not first])]
+
+
+def _holds(box: Box, other: Box) -> bool:
+    return box.left <= other.left and box.top <= other.top and other.right <= box.right and other.bottom <= box.bottom
 
 
 def _widest(boxed: list[tuple[Box, Placed]], side: int) -> tuple[int, tuple[int, list[tuple[Box, Placed]]]]:

@@ -53,11 +53,10 @@ class ShapeReader:
         self._pictures = self._hidden = self._unreadable = self._embedded = 0
 
     def blocks(self, shapes: Sequence[Node], place_of: PlaceOf = box_of) -> Iterator[Block]:
-        for shape in in_reading_order(shapes, place_of):
-            if _is_hidden(shape):
-                yield from self._hidden_blocks(shape)
-            else:
-                yield from self._shape(shape)
+        read = ((place_of(shape), list(self._visible(shape))) for shape in shapes)
+        # A shape that says nothing, such as a frame around all others, is in the way of none.
+        for blocks in in_reading_order([each for each in read if each[1]]):
+            yield from blocks
 
     def notices(self, *, part: str | None = None, page: int | None = None) -> Iterator[Notice]:
         if self._pictures:
@@ -69,13 +68,14 @@ class ShapeReader:
         if self._unreadable:
             yield notices.unreadable(notices.counted(self._unreadable, "chart or diagram"), part=part, page=page)
 
-    def _hidden_blocks(self, shape: Node) -> Iterator[Block]:
-        if not self._mark_hidden:
-            self._hidden += 1
-            return
-        texts = [block for block in self._shape(shape) if isinstance(block, str)]
-        if texts:
-            yield marked("Hidden", "\n".join(texts))
+    def _visible(self, shape: Node) -> Iterator[Block]:
+        if not _is_hidden(shape):
+            yield from self._shape(shape)
+        elif self._mark_hidden:
+            if texts := [block for block in self._shape(shape) if isinstance(block, str)]:
+                yield marked("Hidden", "\n".join(texts))
+        else:
+            self._hidden += shape.name != "sp" or bool(shape.text.strip())
 
     def _shape(self, shape: Node) -> Iterator[Block]:
         match shape.name:

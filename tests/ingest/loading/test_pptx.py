@@ -55,6 +55,14 @@ def test_a_slide_is_read_in_rows_and_columns(tmp_path, places):
         assert blocks(tmp_path, *shapes) == WORDS
 
 
+def test_what_lies_under_other_shapes_is_in_the_way_of_none(tmp_path):
+    left = box("1", at=(1, 1, 10, 12)), box("2", at=(2, 6, 8, 1))
+    right = box("3", at=(25, 1, 10, 12)), box("4", at=(26, 6, 8, 1))
+    assert blocks(tmp_path, box("", at=(0, 0, 40, 20)), *right[::-1], *left[::-1]) == ["1", "2", "3", "4"]
+    label, inner = box("label", at=(1, 1, 20, 10)), box("inner", at=(2, 3, 5, 2))
+    assert blocks(tmp_path, inner, box("", at=(0, 0, 40, 20)), label) == ["label", "inner"]
+
+
 def test_the_title_comes_first_and_placeholders_stand_where_the_layout_puts_them(tmp_path):
     layout = tree(
         "sldLayout",
