@@ -27,6 +27,7 @@ LOADERS = {
     "application/epub+zip": 1,
     "application/x-hwp": 2,
     "application/x-hwpml": 1,
+    "application/x-hwp-v3": 1,
     "application/hwp+zip": 2,
     "message/rfc822": 2,
 }

@@ -25,6 +25,7 @@ ODT = f"{ODF}.text"
 ODS = f"{ODF}.spreadsheet"
 ODP = f"{ODF}.presentation"
 HWPML = "application/x-hwpml"
+HWP3 = "application/x-hwp-v3"
 EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
@@ -57,7 +58,7 @@ COMPOUNDS: Kinds = (
 )
 PDF_MARK = b"%PDF-"
 OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-HWP3_MARK = b"HWP Document File V"
+OLD_HWP_MARK, HWP3_MARK = b"HWP Document File V", b"HWP Document File V3."
 RTF_MARK = b"{\\rtf"
 HWP_SIGNATURE = b"HWP Document File"
 # Each comment can match in one way only: many at the top of a file must not take exponential time.
@@ -65,7 +66,7 @@ HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
-HWPML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<HWPML\b")
+HWPML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!DOCTYPE\s+HWPML\b(?:[^>\[]|\[[^\]]*\])*>\s*)?<HWPML\b")
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
 HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
 # A letter that merely quotes mail has none of these.
@@ -107,7 +108,9 @@ def _by_mark(path: Path, head: bytes) -> str | None:
     if head.startswith(OLE_MARK):
         return _compound(path)
     if head.startswith(HWP3_MARK):
-        raise save_as("a HWP 3 document", "HWP 5 (.hwp) or .hwpx")
+        return HWP3
+    if head.startswith(OLD_HWP_MARK):
+        raise save_as("a HWP 2 document", "HWP 5 (.hwp) or .hwpx")
     if head.startswith(RTF_MARK):
         raise save_as("an RTF document", ".docx")
     return None

@@ -18,6 +18,7 @@ from ingest.loading.formats import (
     EPUB,
     HTML,
     HWP,
+    HWP3,
     HWPML,
     HWPX,
     JSON,
@@ -35,7 +36,7 @@ from ingest.loading.formats import (
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers import html, mail, odp, ods, office, pdf, pptx, text, xlsx
-from ingest.loading.parsers.hancom import hwp5, hwpml, hwpx
+from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.word import document as word
 from ingest.loading.refusals import CORRUPT
@@ -63,6 +64,7 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     EPUB: office.epub,
     PPTX: pptx.read,
     HWP: hwp5.read,
+    HWP3: hwp3.read,
     HWPX: hwpx.read,
     ODS: ods.read,
     ODT: odt.read,

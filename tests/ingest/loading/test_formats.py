@@ -36,7 +36,7 @@ PAGED = {"pdf", "pptx", "xlsx", "ods", "odp"}
 # What becomes of each file under edge/: a phrase of its text, or the error.
 EDGES = {
     "scanned_no_text_layer.pdf": "empty", "password.pdf": "encrypted", "password_protected.xlsx": "encrypted",
-    "empty.txt": "empty", "hwp3.hwp": "unsupported_type", "utf16.txt": "Doylestown, PA 18901", "cp932.csv": "佐藤太郎",
+    "empty.txt": "empty", "hwp3.hwp": "테스트", "utf16.txt": "Doylestown, PA 18901", "cp932.csv": "佐藤太郎",
     "latin1.md": "können", "cp1252.html": "Die schöne Frau", "malformed.pptx": "Test Slide",
     "no_manifest.hwpx": "주민세 세세목의 종류가 간소화됨",
 }  # fmt: skip
@@ -236,9 +236,9 @@ async def test_kinds_of_text_are_told_apart_by_what_they_hold(tmp_path, name, te
         (hwp(KOREAN, section=hwp_paragraph("")), None, KOREAN.second),
         (zipped({"content.xml": "<a/>"}), "unsupported_type", ".docx"),
         (b"{\\rtf1 text}", "unsupported_type", ".docx"),
-        (b"HWP Document File V3.00 \x1a" + bytes(500), "unsupported_type", ".hwpx"),
+        (b"HWP Document File V2.10 \x1a" + bytes(500), "unsupported_type", ".hwpx"),
     ],
-    ids=["doc", "xls", "ppt", "ole", "locked", "hwp-locked", "hwpx-locked", "blank-section", "odt", "rtf", "hwp3"],
+    ids=["doc", "xls", "ppt", "ole", "locked", "hwp-locked", "hwpx-locked", "blank-section", "odt", "rtf", "hwp2"],
 )
 async def test_what_is_not_taken_says_what_to_do(tmp_path, content, code, advice):
     (tmp_path / "a").write_bytes(content)

@@ -212,6 +212,21 @@ def test_tables_in_tables_are_read(read):
     assert read(paragraph).text == f"겉\n\n| {'겉 ' * 19}속{' 옆' * 19} | 옆 |\n| --- | --- |"
 
 
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [("<!DOCTYPE HWPML>", "글"), ('<!DOCTYPE HWPML [<!ENTITY a "ha">]>', None)],
+)
+def test_hwpml_declares_no_entities(tmp_path, declared, text):
+    document = "<HWPML><HEAD/><BODY><SECTION><P><TEXT><CHAR>글</CHAR></TEXT></P></SECTION></BODY></HWPML>"
+    (tmp_path / "a").write_text(f'<?xml version="1.0"?>{declared}{document}')
+    found = detect(tmp_path / "a", "a.hwp", "")
+    if text:
+        assert parse(tmp_path / "a", found, Options()).text == text
+    else:
+        with pytest.raises(DocumentError):
+            parse(tmp_path / "a", found, Options())
+
+
 def nested(depth: int, start: str, end: str) -> str:
     return start * depth + "<hp:p><hp:run><hp:t>속</hp:t></hp:run></hp:p>" + end * depth
 

@@ -101,7 +101,7 @@ class Body:
             story.end_paragraph(self._styles)
 
     def text(self, text: str) -> None:
-        if not self._story.deleted:
+        if text and not self._story.deleted:
             self._story.opened().pieces.append(text)
 
     def word(self, text: str) -> None:

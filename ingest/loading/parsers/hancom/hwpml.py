@@ -5,6 +5,7 @@ The names are those of HWPX in capitals, but for a few: they are translated, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ingest.loading.parsed import Options, Parsed
@@ -29,12 +30,15 @@ ELEMENTS |= {name.upper(): name for name in SAME_NAMES.split()}
 BUTTONS = {"BUTTON": "btn", "CHECKBUTTON": "checkBtn", "RADIOBUTTON": "radioBtn"}
 ATTRIBUTES = {"ParaShape": "paraPrIDRef", "OutlineShape": "outlineShapeIDRef", "Number": "num", "ParaEnd": "paraend"}
 PIECE = 1 << 20
+# One that declares nothing is harmless; what it names is not read.
+DOCTYPE = re.compile(r"<!DOCTYPE\s+HWPML\b[^<>\[]*>")
 
 
 def read(content: str, options: Options) -> Parsed:
     styles = Styles()
     body = Body(styles, options)
     reader = HwpmlReader(HeadReader(styles), SectionReader(body))
+    content = DOCTYPE.sub("", content[:PIECE], count=1) + content[PIECE:]
     feed((content[at : at + PIECE] for at in range(0, len(content), PIECE)), reader)
     return body.parsed("".join(reader.title))
 
