@@ -124,6 +124,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.hancom.elements.feed": "see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.latex.delimiter": "a word",
     "ingest.loading.parsers.hancom.body.Body.parsed": "titles.own",
+    "ingest.loading.parsers.pdf.words.composed": "a word; pages of many: tests/ingest/loading/pdf/test_growth.py",
     "ingest.loading.parsers.pptx.Relations.text": "collects",
     "ingest.loading.parsers.pptx.SlideOrder.text": "collects",
     "ingest.loading.parsers.pptx.SlideReader.text": "collects",
