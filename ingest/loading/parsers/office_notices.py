@@ -41,7 +41,7 @@ class Missing:
 
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
-    hidden_cells: int = 0
+    hidden_values: int = 0
     pictures: int = 0
     formulas: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ def missing(found: Missing, name: str) -> Iterator[Notice]:
         for what, count in (
             ("row", len(found.hidden_rows)),
             ("column", len(found.hidden_columns)),
-            ("number", found.hidden_cells),
+            ("value", found.hidden_values),
         )
         if count
     ]

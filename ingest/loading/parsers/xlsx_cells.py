@@ -189,25 +189,29 @@ class CellReader:
 
     def _shown(self, value: str) -> str:
         kind = self._kind
+        formats, style = self._book.formats, int(self._style)
+        number_format = formats[style] if style < len(formats) else None
+        if kind == "n":
+            self._numbers = True
+            return self._number(value, number_format)
         if kind == "s":
-            return self._book.strings[int(value)]
+            text = self._book.strings[int(value)]
+            return self._text(text, number_format) if number_format else text
         if self._picture:
             self.missing.pictures += 1
             return ""
         if kind == "b":
             return "TRUE" if value in ("1", "true") else "FALSE"
-        formats, style = self._book.formats, int(self._style)
-        format_ = formats[style] if style < len(formats) else None
-        if kind == "n":
-            self._numbers = True
-            return self._number(value, format_)
         if kind == "d":
             self._numbers = True
             return value.removesuffix("T00:00:00").replace("T", " ")
-        return one_line(format_.text(value) if format_ and kind != "e" else value)
+        return self._text(value, number_format) if number_format and kind != "e" else one_line(value)
 
-    def _number(self, value: str, format_: NumberFormat | None) -> str:
-        if format_ is None:
+    def _text(self, value: str, number_format: NumberFormat) -> str:
+        return one_line(number_format.text(value)) or self._hidden_value(one_line(value))
+
+    def _number(self, value: str, number_format: NumberFormat | None) -> str:
+        if number_format is None:
             return value if SHORT.fullmatch(value) else _general(value)
         try:
             number = float(value)
@@ -215,12 +219,14 @@ class CellReader:
             return value
         if not isfinite(number):
             return value
-        shown = format_.number(number)
-        if not shown and format_.hides:
-            if self._book.mark_hidden:
-                return marked("Hidden", general(number))
-            self.missing.hidden_cells += 1
-        return shown
+        shown = number_format.number(number)
+        return shown if shown or not number_format.hides else self._hidden_value(general(number))
+
+    def _hidden_value(self, text: str) -> str:
+        if not text or self._book.mark_hidden:
+            return marked("Hidden", text) if text else ""
+        self.missing.hidden_values += 1
+        return ""
 
 
 def _general(value: str) -> str:

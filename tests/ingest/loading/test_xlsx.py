@@ -33,11 +33,16 @@ def test_values_are_what_the_cells_show(tmp_path):
     row = [
         *('<c s="1"><v>73</v></c>', '<c s="2"><v>1055512345</v></c>', '<c s="3"><v>1200</v></c>'),
         *('<c s="4"><v>4.7500000000000001E-2</v></c>', '<c s="5"><v>45450</v></c>'),
-        *('<c s="6" t="str"><v>3</v></c>', '<c t="b"><v>1</v></c>', '<c t="e"><v>#N/A</v></c>'),
+        *('<c s="6" t="s"><v>0</v></c>', '<c t="b"><v>1</v></c>', '<c t="e"><v>#N/A</v></c>'),
         *('<c t="d"><v>2024-06-07T00:00:00</v></c>', '<c s="9"><v>NaN</v></c>'),
     ]
     head = ["사번", "전화", "금액", "비율", "입사일", "호", "재직", "오류", "날", "수"]
-    text = only_page(tmp_path, workbook(Sheet([head, row], "명부"), formats=formats))
+    strings = f'<sst xmlns="{MAIN}"><si><t>3</t></si></sst>'
+    beside = relations(
+        rId1=("worksheet", "worksheets/sheet1.xml"), a=("sharedStrings", "s.xml"), b=("styles", "styles.xml")
+    )
+    more = {"xl/s.xml": strings, "xl/_rels/workbook.xml.rels": beside}
+    text = only_page(tmp_path, workbook(Sheet([head, row], "명부"), formats=formats, **more))
     assert text.splitlines()[-1] == (
         "| 000073 | 010-5551-2345 | 1,200원 | 4.75% | 2024년 6월 7일 | 제3호 | TRUE | #N/A | 2024-06-07 | NaN |"
     )
@@ -179,12 +184,19 @@ def test_hidden_sheets_rows_and_columns_are_left_out_with_a_notice_or_marked(tmp
     assert marked.warnings == []
 
 
-def test_numbers_that_a_format_hides_are_hidden(tmp_path):
-    book = workbook(Sheet([["Name", "Code"], ["Kim", '<c s="1"><v>4711</v></c>']]), formats=[";;;"])
+def test_values_that_a_format_hides_are_hidden(tmp_path):
+    cells = [
+        "Kim",
+        '<c s="1"><v>4711</v></c>',
+        '<c s="1" t="inlineStr"><is><t>암호</t></is></c>',
+        '<c s="2"><v>0</v></c>',
+    ]
+    book = workbook(Sheet([["Name", "Code", "말", "Zero"], cells]), formats=[";;;", "0;-0;"])
     found = parsed(tmp_path, book)
-    assert "| Kim |  |" in found.text
+    assert "| Kim |  |  |  |" in found.text
     assert codes(found) == ["hidden_part_skipped"]
-    assert "[Hidden: 4711]" in parsed(tmp_path, book, mark=True).text
+    assert "2 hidden values" in found.warnings[0].detail
+    assert "| Kim | [Hidden: 4711] | [숨김: 암호] |  |" in parsed(tmp_path, book, mark=True).text
 
 
 def test_formulas_without_values_are_told(tmp_path):
