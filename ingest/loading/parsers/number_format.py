@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ingest.loading.parsers.date_format import CHINESE, JAPANESE, KOREAN, DateFormat
 from ingest.loading.parsers.decimal_format import DecimalFormat, FractionFormat, Token, general, literal
+from ingest.loading.parsers.number_words import SYSTEMS, in_words
 
 Display = Callable[[float], str]
 
@@ -53,6 +55,8 @@ class Section:
     tokens: list[Token]
     condition: Callable[[float], bool] | None
     locale: str
+    numerals: str
+    """The system of `[DBNum4]` and its like, which write numbers in words."""
 
     def has(self, kind: str, *texts: str) -> bool:
         return any(each == kind and (not texts or text in texts) for each, text in self.tokens)
@@ -112,7 +116,7 @@ def _sections(code: str) -> list[Section]:
 
 def _section(found: list[re.Match[str]]) -> Section:
     tokens: list[Token] = []
-    condition, locale = None, ""
+    condition, locale, numerals = None, "", ""
     for token in found:
         kind = token.lastgroup or ""
         if kind == "limit" and token["condition"] in COMPARISONS:
@@ -121,9 +125,11 @@ def _section(found: list[re.Match[str]]) -> Section:
         elif kind in ("currency", "locale"):
             locale = _language(token["locale"] or "") or locale
             tokens.append(("quoted", token["currency"]))
-        elif kind not in ("bracket", "fill", "limit"):
+        elif kind == "bracket":
+            numerals = token["bracket"][6:7] if token["bracket"].lower().startswith("[dbnum") else numerals
+        elif kind not in ("fill", "limit"):
             tokens.append((kind, token[kind]))
-    return Section(tokens, condition, locale)
+    return Section(tokens, condition, locale, numerals)
 
 
 def _language(locale: str) -> str:
@@ -133,8 +139,10 @@ def _language(locale: str) -> str:
 
 def _display(section: Section, epoch_1904: bool) -> Display:
     if section.has("general"):
-        return lambda value: "".join(general(value) if kind == "general" else literal(kind, text)
-                                     for kind, text in section.tokens)  # fmt: skip
+        write = partial(in_words, system=section.numerals) if section.numerals in SYSTEMS else general
+        return lambda value: "".join(
+            write(value) if kind == "general" else literal(kind, text) for kind, text in section.tokens
+        )
     if section.has("date") or section.has("elapsed") or section.has("ampm"):
         return DateFormat(section.tokens, section.locale, epoch_1904, general).display
     if not section.has("digits"):
