@@ -17,7 +17,8 @@ from ingest.loading.parsers.pdf.bands import (
     shared,
     usual_gaps,
 )
-from ingest.loading.parsers.pdf.lines import HANGUL, Line, line_of, lines_of
+from ingest.loading.parsers.pdf.habits import HANGUL
+from ingest.loading.parsers.pdf.lines import Line, line_of, lines_of
 from ingest.loading.parsers.pdf.tables import Cell, Table
 from ingest.loading.parsers.pdf.words import Word
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from ingest.loading.parsers.pdf.habits import HANGUL, Habits
 from ingest.loading.parsers.pdf.pieces import Piece
 from ingest.loading.parsers.pdf.words import OVERLAP, Word, is_exponent, without_hyphen
 
@@ -14,10 +15,8 @@ from ingest.loading.parsers.pdf.words import OVERLAP, Word, is_exponent, without
 CORE = 0.25
 TOUCHING = 0.15
 
-HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 LEADER = re.compile(r"(?:[.·…]\s?){4,}")
-BROKEN = re.compile(r".*[a-zà-ÿ][-\u00ad]")
 
 
 @dataclass(slots=True)
@@ -88,36 +87,30 @@ def _between(before: Word, after: Word) -> Iterator[str]:
         yield " "
 
 
-def joined(lines: Sequence[Line], *, spaced: bool) -> list[Piece]:
-    """Join lines of running text. `spaced`: the file ends each line with a space where a word ends there."""
+def joined(lines: Sequence[Line], habits: Habits) -> list[Piece]:
+    """Join lines of running text."""
     pieces: list[Piece] = []
     for line in lines:
         if pieces:
-            pieces.extend(_joint(pieces, line.words[0], spaced=spaced))
+            pieces.extend(_joint(pieces, line.words[0], habits))
         pieces.extend(pieces_of(line))
     return pieces
 
 
-def _joint(pieces: list[Piece], after: Word, *, spaced: bool) -> Iterator[str]:
+def _joint(pieces: list[Piece], after: Word, habits: Habits) -> Iterator[str]:
     before = pieces[-1]
     assert isinstance(before, Word)
-    if BROKEN.fullmatch(before.text) and after.text[:1].islower():
+    if habits.breaks(before, after):
         pieces[-1] = without_hyphen(before)
-    elif not _one_word(before, after, spaced=spaced):
+    elif not _one_word(before, after, habits):
         yield " "
 
 
-def _one_word(before: Word, after: Word, *, spaced: bool) -> bool:
+def _one_word(before: Word, after: Word, habits: Habits) -> bool:
     if before.spaced:
         return False
     last, first = before.text[-1], after.text[0]
-    if spaced and (HANGUL.match(last) or HANGUL.match(first)) and (last.isalnum() and first.isalnum()):
+    if habits.spaced and (HANGUL.match(last) or HANGUL.match(first)) and (last.isalnum() and first.isalnum()):
         return True
     parted = len(before.text) > 1 and last in "-/" and first.isalnum()
     return parted or (IDEOGRAPH.match(last) is not None and IDEOGRAPH.match(first) is not None)
-
-
-def ends_in_spaces(words: Sequence[Word]) -> bool:
-    """Whether the program that made the page writes the space after the last word of a line."""
-    hangul = [word for word in words if word.last and HANGUL.match(word.text[-1])]
-    return 5 * sum(word.spaced for word in hangul) >= len(hangul) > 0

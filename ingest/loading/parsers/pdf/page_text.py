@@ -13,9 +13,10 @@ from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables
 from ingest.loading.parsers.pdf.directions import direction, in_one_direction, turned_back
 from ingest.loading.parsers.pdf.grids import ruled_tables
+from ingest.loading.parsers.pdf.habits import Habits, habits_of
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange
-from ingest.loading.parsers.pdf.lines import ends_in_spaces, joined
+from ingest.loading.parsers.pdf.lines import joined
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
@@ -62,13 +63,13 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
-    spaced = ends_in_spaces(rest)
+    habits = habits_of(rest)
 
     # Where lines would end if the margins were alike.
     full = bounds[2] + bounds[0] - min((word.x0 for word in rest), default=0.0)
 
     def flowing(regions: Sequence[Region]) -> list[Piece]:
-        return in_blocks(block for region in regions for block in _blocks(region, titles, full, spaced=spaced))
+        return in_blocks(block for region in regions for block in _blocks(region, titles, full, habits))
 
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
     regions = arrange([*rest, *tables], angle)
@@ -96,13 +97,13 @@ def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> int:
     )
 
 
-def _blocks(region: Region, titles: Titles, full: float, *, spaced: bool) -> list[list[Piece]]:
+def _blocks(region: Region, titles: Titles, full: float, habits: Habits) -> list[list[Piece]]:
     if isinstance(region, Table):
-        return [markdown(rows_of(region, spaced=spaced))]
+        return [markdown(rows_of(region, habits))]
     blocks: list[list[Piece]] = []
     for level, lines in split_at_headings(region, titles):
         if level:
-            blocks.append([f"{'#' * level} ", *joined(lines, spaced=spaced)])
+            blocks.append([f"{'#' * level} ", *joined(lines, habits)])
         else:
-            blocks.extend(pieces_of(paragraph, spaced=spaced) for paragraph in paragraphs(lines, full))
+            blocks.extend(pieces_of(paragraph, habits) for paragraph in paragraphs(lines, full))
     return blocks

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
+from ingest.loading.parsers.pdf.habits import HYPHENATED, Habits
 from ingest.loading.parsers.pdf.layout import MARKER
 from ingest.loading.parsers.pdf.lines import Line, has_leader, joined
 from ingest.loading.parsers.pdf.pieces import Piece
@@ -50,11 +51,11 @@ def _right_edge(lines: Sequence[Line]) -> float:
     return max(ends)
 
 
-def pieces_of(paragraph: Sequence[Sequence[Line]], *, spaced: bool) -> list[Piece]:
+def pieces_of(paragraph: Sequence[Sequence[Line]], habits: Habits) -> list[Piece]:
     pieces: list[Piece] = []
     for lines in paragraph:
         pieces.append("\n" if pieces else "")
-        pieces.extend(joined(lines, spaced=spaced))
+        pieces.extend(joined(lines, habits))
     return pieces
 
 
@@ -76,6 +77,8 @@ def _is_indented(before: Line, after: Line) -> bool:
 def _ends(before: Line, after: Line, right: float) -> bool:
     """Whether the line ends by itself: the next word would have fitted, or an item of a list begins."""
     first = after.words[0]
+    if HYPHENATED.fullmatch(before.words[-1].text) and first.text[0].islower():
+        return False
     room = right - before.x1
     return (
         room > first.x1 - first.x0 + SPACE * before.height

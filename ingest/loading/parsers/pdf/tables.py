@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ingest.loading.parsers.pdf.lines import joined, lines_of
+from ingest.loading.parsers.pdf.habits import Habits
+from ingest.loading.parsers.pdf.lines import Line, joined, lines_of
 from ingest.loading.parsers.pdf.pieces import Piece
 from ingest.loading.parsers.pdf.words import Word
 
@@ -38,10 +39,10 @@ class Table:
         return self.bottom - self.top
 
 
-def rows_of(table: Table, *, spaced: bool) -> list[list[list[Piece]]]:
+def rows_of(table: Table, habits: Habits) -> list[list[list[Piece]]]:
     """Return the cells row by row: merged ones repeated downwards, and across in header rows. Rows without any text are
     left out."""
-    texts = {(cell.row, cell.column): _cell(cell, spaced=spaced) for cell in table.cells if cell.words}
+    texts = {(cell.row, cell.column): _cell(cell, habits) for cell in table.cells if cell.words}
     header = max((cell.row + cell.rows for cell in table.cells if cell.row == 0 and cell.words), default=1)
     for cell in table.cells:
         if (pieces := texts.get((cell.row, cell.column))) and len(pieces) <= MAX_REPEATED:
@@ -71,8 +72,18 @@ def markdown(rows: Sequence[Sequence[Sequence[Piece]]]) -> list[Piece]:
     return pieces
 
 
-def _cell(cell: Cell, *, spaced: bool) -> list[Piece]:
-    return [part for piece in joined(lines_of(cell.words), spaced=spaced) for part in _escaped(piece)]
+def _cell(cell: Cell, habits: Habits) -> list[Piece]:
+    """Join its lines, those that could not hold the next word as running text."""
+    lines = lines_of(cell.words)
+    right = max(line.x1 for line in lines)
+    parts: list[list[Line]] = []
+    for line in lines:
+        if parts and right - parts[-1][-1].x1 <= line.words[0].x1 - line.words[0].x0:
+            parts[-1].append(line)
+        else:
+            parts.append([line])
+    pieces = [piece for part in parts for piece in (" ", *joined(part, habits))][1:]
+    return [part for piece in pieces for part in _escaped(piece)]
 
 
 def _escaped(piece: Piece) -> Iterator[Piece]:

@@ -59,16 +59,35 @@ def test_turned_pages_keep_their_lines(tmp_path, rotation):
     assert text_of(tmp_path, sheet) == "\n".join(lines)
 
 
-def test_lines_of_a_paragraph_become_one_and_hyphens_go(tmp_path):
-    sheet = (
-        Sheet()
-        .text(50, 700, "Lanterns are lit before the boats are low-")
-        .text(50, 684, "ered, so that each of the rowers sees the")
-    )
-    sheet.text(50, 668, "water.").text(50, 652, "Ropes are dried.")  # fmt: skip
-    assert text_of(tmp_path, sheet) == (
-        "Lanterns are lit before the boats are lowered, so that each of the rowers sees the water.\nRopes are dried."
-    )
+HYPHENATED = [
+    "Lanterns are lit before the boats are low-",
+    "ered, so that each of the rowers sees wa-",
+    "ter and stones, and no boat comes near an-",
+    "chors of others.",
+    "Ropes are dried.",
+]
+
+
+def test_lines_of_a_paragraph_become_one_and_hyphens_go_where_words_are_broken(tmp_path):
+    sheet = Sheet()
+    for number, line in enumerate(HYPHENATED):
+        sheet.text(50, 700 - 16 * number, line)
+    whole = "".join(f"{line} ".replace("- ", "") for line in HYPHENATED[:4])
+    assert text_of(tmp_path, sheet) == f"{whole.strip()}\nRopes are dried."
+
+
+def test_the_hyphen_of_a_word_that_has_one_stays(tmp_path):
+    lines = [
+        "The island keeps a book of well-",
+        "known boats, and of those that are sail-",
+        "ed by crews. Each crew sailed",
+        "a year.",
+    ]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(50, 700 - 16 * number, line)
+    assert "well-known boats" in text_of(tmp_path, sheet)
+    assert "are sailed by crews" in text_of(tmp_path, sheet)
 
 
 def test_a_korean_word_broken_between_lines_is_whole_where_the_file_marks_the_ends_of_words(tmp_path):

@@ -137,3 +137,10 @@ def test_a_table_that_goes_on_on_the_next_page_has_its_header_there(tmp_path, ro
     pages = [page.text for page in read(tmp_path, [first, second, third]).pages]
     with_header = markdown([rows[0], *more])
     assert pages == [markdown(rows), with_header, f"{with_header}\n\nAsk on the pier."]
+
+
+def test_lines_of_a_cell_that_end_by_themselves_stay_apart_where_words_are_broken_between_lines(tmp_path):
+    sheet = Sheet().grid([50, 150, 400], [640, 695, 715]).text(54, 700, "항목").text(154, 700, "설명")
+    sheet.text(54, 680, "성명 ").text(54, 664, "주소").text(154, 680, "섬에 사는 사람만 적습니").text(154, 664, "다.")
+    sheet.text(54, 600, "등불은 배를 내리기 전에 밝혀 ").text(54, 584, "두고 노를 씻어 말립니다. ").text(54, 568, "끝")
+    assert markdown([["항목", "설명"], ["성명 주소", "섬에 사는 사람만 적습니다."]]) in text_of(tmp_path, sheet)
