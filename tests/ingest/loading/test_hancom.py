@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import DocumentError
-from ingest.loading.formats import HWPX, detect
+from ingest.loading.formats import detect
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import parse
-from tests.ingest.made import KOREAN
-from tests.ingest.made.hancom import hwpx
 from tests.ingest.made.hancom_documents import (
     Annotated,
     Aside,
@@ -205,43 +202,18 @@ def test_pictures_and_objects_are_told_of(read):
     assert "2 pictures" in parsed.warnings[0].detail
 
 
+def test_what_a_user_wrote_about_a_picture_is_text(read):
+    made = "그림입니다. 원본 그림의 이름: 1.png"
+    parsed = read(par("등대 사진", Spot("pic", "바위 위의 흰 등대"), Spot("pic", made)))
+    assert parsed.text == "등대 사진\n\n[그림: 바위 위의 흰 등대]"
+    assert "1 picture " in parsed.warnings[0].detail
+
+
 def test_tables_in_tables_are_read(read):
     paragraph = par("속")
     for _ in range(20):
         paragraph = par("겉", Grid([Box(0, 0, [paragraph]), Box(0, 1, [par("옆")])]))
     assert read(paragraph).text == f"겉\n\n| {'겉 ' * 19}속{' 옆' * 19} | 옆 |\n| --- | --- |"
-
-
-@pytest.mark.parametrize(
-    ("declared", "text"),
-    [("<!DOCTYPE HWPML>", "글"), ('<!DOCTYPE HWPML [<!ENTITY a "ha">]>', None)],
-)
-def test_hwpml_declares_no_entities(tmp_path, declared, text):
-    document = "<HWPML><HEAD/><BODY><SECTION><P><TEXT><CHAR>글</CHAR></TEXT></P></SECTION></BODY></HWPML>"
-    (tmp_path / "a").write_text(f'<?xml version="1.0"?>{declared}{document}')
-    found = detect(tmp_path / "a", "a.hwp", "")
-    if text:
-        assert parse(tmp_path / "a", found, Options()).text == text
-    else:
-        with pytest.raises(DocumentError):
-            parse(tmp_path / "a", found, Options())
-
-
-def nested(depth: int, start: str, end: str) -> str:
-    return start * depth + "<hp:p><hp:run><hp:t>속</hp:t></hp:run></hp:p>" + end * depth
-
-
-@pytest.mark.parametrize("depth", [100, 3000])
-@pytest.mark.parametrize("tag", ["<hp:tbl><hp:tr><hp:tc><hp:subList>", "<hp:rect><hp:drawText><hp:subList>", "<hp:p>"])
-def test_what_lies_deep_is_read_or_refused(tmp_path, tag, depth):
-    end = "".join(f"</{name}>" for name in reversed(tag.strip("<>").split("><")))
-    section = f'<hs:sec xmlns:hs="s" xmlns:hp="p">{nested(depth, tag, end)}</hs:sec>'
-    (tmp_path / "a").write_bytes(hwpx(KOREAN, **{"Contents/section0.xml": section.encode()}))
-    try:
-        text = parse(tmp_path / "a", HWPX, Options()).text
-    except DocumentError as error:
-        text = error.document_code
-    assert "속" in text or text == "corrupt"
 
 
 @pytest.mark.parametrize(

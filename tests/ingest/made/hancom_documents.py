@@ -84,6 +84,7 @@ class Spot:
     """A picture or an embedded object."""
 
     kind: str
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,9 @@ class Section:
             case Field(kind, text):
                 name = b"tde+" if kind == "edit" else b"boc+"
                 return _form(level, name, f"Text:wstring:{len(text)}:{text} ")
-            case Spot(kind):
+            case Spot(kind, description):
                 shape = record(76, level + 1, b"") + record(85 if kind == "pic" else 84, level + 2, bytes(24))
-                return _told(level, b"gso ", bytes(40), shape)
+                return _told(level, b"gso ", bytes(40) + counted(description), shape)
             case Grid(cells, caption, above):
                 side = self.list(caption, level + 1, struct.pack("<I", 2 if above else 3)) if caption else b""
                 rows = b"".join(self.cell(cell, level + 1) for cell in cells)

@@ -135,8 +135,8 @@ class Writer:
                 return tag("edit", tag("text", escape(text)))
             case Field(_, text):
                 return tag("comboBox", tag("listItem", displayText=text, value="v1"), selectedValue="v1")
-            case Spot(kind):
-                return tag(kind)
+            case Spot(kind, description):
+                return tag(kind, tag("shapeComment", escape(description)))
             case Grid(cells, caption, above):
                 side = tag("caption", self.list(caption), side="TOP" if above else "BOTTOM") if caption else ""
                 return tag("tbl", side + tag("tr", "".join(map(self.cell, cells))))

@@ -34,6 +34,8 @@ from ingest.loading.parsers.titles import own
 MARKS = {FOOTNOTE: "Footnote", ENDNOTE: "Endnote", MEMO: "Comment", HIDDEN: "Hidden comment"}
 NOTES = (FOOTNOTE, ENDNOTE)
 WORD = re.compile(r"[^\W_]")
+# The program describes a picture by its file.
+MADE_DESCRIPTION = re.compile(r"\s*그림입니다")
 # Drawn text shows the ends of its lines.
 LINE_END = re.compile(r"[\r\n␍␊]+")
 MAX_HEADER_ROWS = 10
@@ -202,8 +204,12 @@ class Body:
         if lines := [line for line in map(str.strip, LINE_END.split(text)) if line]:
             self.place(["\n".join(lines)])
 
-    def add_picture(self) -> None:
-        self._pictures += not self._story.deleted
+    def add_picture(self, description: str = "") -> None:
+        """Place what a user wrote about a picture, or count it."""
+        if description and not MADE_DESCRIPTION.match(description):
+            self.place([marked("Picture", " ".join(description.split()))])
+        else:
+            self._pictures += not self._story.deleted
 
     def add_object(self) -> None:
         self._objects += not self._story.deleted

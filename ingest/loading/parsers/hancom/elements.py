@@ -10,6 +10,7 @@ from xml.parsers import expat
 
 from ingest.loading.parsers.ooxml import Attributes, refuse_doctype
 
+DamagedXml = expat.ExpatError
 Handler = TypeVar("Handler")
 # The layout of lines and characters is half of a document, and most of the time that it takes to read.
 LAYOUT = re.compile(

@@ -23,7 +23,7 @@ WANTED = frozenset(
      VIDEO)
 )  # fmt: skip
 STORIES = {b"fn  ": FOOTNOTE, b"en  ": ENDNOTE, b"head": HEADER, b"foot": FOOTER, b"tcmt": HIDDEN, b"secd": FOOTER}
-FORMULA_AT, DRAWN_TEXT_AT, CAPTION_AT = 4, 32, 8
+FORMULA_AT, DRAWN_TEXT_AT, CAPTION_AT, DESCRIPTION_AT = 4, 32, 8, 44
 ABOVE, TITLE_CELL = b"\2", 1 << 18
 DELETED = "control"
 
@@ -35,7 +35,8 @@ class Open:
     depth: int
     close: Callable[[], object]
     control: bytes = b""
-    number: str = ""
+    about: str = ""
+    """A note's number, or an object's description."""
     begun: bool = False
     """Whether the content follows; before it there may be a caption."""
 
@@ -57,7 +58,7 @@ class RecordReader:
             TABLE: lambda *_: self._begin(),
             OLE: lambda *_: self._body.add_object(),
             VIDEO: lambda *_: self._body.add_object(),
-            PICTURE: lambda *_: self._body.add_picture(),
+            PICTURE: lambda *_: self._add_picture(),
             FORMULA: lambda _, body: self._body.text(equation(counted_text(body, FORMULA_AT)[0])),
             DRAWN_TEXT: lambda _, body: self._body.place_drawn(counted_text(body, DRAWN_TEXT_AT)[0]),
             FORM: lambda _, body: self._body.word(form_text(body)),
@@ -119,7 +120,9 @@ class RecordReader:
             self._write_memo(memo_index(content))
         else:
             write_control(self._body, control, content)
-        number = note_number(content) if control in (b"fn  ", b"en  ") else ""
+        about = note_number(content) if control in (b"fn  ", b"en  ") else ""
+        if control == b"gso " and len(content) > DESCRIPTION_AT + 2:
+            about = counted_text(content, DESCRIPTION_AT)[0]
 
         def close() -> None:
             if control == b"tbl ":
@@ -127,16 +130,22 @@ class RecordReader:
             if deleted:
                 self._body.end_deletion(DELETED)
 
-        self._opened.append(Open(2 * level, close, control, number))
+        self._opened.append(Open(2 * level, close, control, about))
 
     def _write_memo(self, index: int) -> None:
         if memo := self._memos.pop(index if index in self._memos else next(iter(self._memos), 0), ""):
             self._body.add_memo(memo)
 
+    def _control(self) -> Open | None:
+        return next((opened for opened in reversed(self._opened) if opened.control), None)
+
     def _begin(self) -> None:
-        control = next((opened for opened in reversed(self._opened) if opened.control), None)
-        if control is not None:
+        if (control := self._control()) is not None:
             control.begun = True
+
+    def _add_picture(self) -> None:
+        control = self._control()
+        self._body.add_picture(control.about if control else "")
 
     def _open_list(self, level: int, body: bytes) -> None:
         around = self._opened[-1] if self._opened else None
@@ -145,7 +154,7 @@ class RecordReader:
             # The last section's master pages follow its last paragraph.
             self._open_story(depth, FOOTER)
         elif around.control in STORIES:
-            self._open_story(depth, STORIES[around.control], around.number)
+            self._open_story(depth, STORIES[around.control], around.about)
         elif not around.begun:
             self._open_caption(depth, above=body[CAPTION_AT : CAPTION_AT + 1] == ABOVE, around=around)
         elif around.control == b"tbl ":

@@ -23,7 +23,7 @@ ELEMENTS = {
 SAME_NAMES = (
     "footNote endNote header footer hiddenComment drawText caption masterPage fieldBegin autoNum autoNumFormat newNum "
     "compose dutmal mainText subText textart comboBox listBox listItem equation script ole chart video lineBreak tab "
-    "nbSpace fwSpace deleteBegin deleteEnd numbering bullet paraHead"
+    "shapeComment nbSpace fwSpace deleteBegin deleteEnd numbering bullet paraHead"
 )
 ELEMENTS |= {name.upper(): name for name in SAME_NAMES.split()}
 # The element within says what the button shows.

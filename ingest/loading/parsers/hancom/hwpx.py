@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from ingest.loading.parsed import Options, Parsed
+from ingest.loading.parsers.chart import read_chart
+from ingest.loading.parsers.flow import Block
 from ingest.loading.parsers.hancom.body import Body
-from ingest.loading.parsers.hancom.elements import read_part
+from ingest.loading.parsers.hancom.elements import DamagedXml, read_part
 from ingest.loading.parsers.hancom.heads import HeadReader
 from ingest.loading.parsers.hancom.sections import SectionReader
 from ingest.loading.parsers.hancom.styles import Styles
@@ -33,8 +36,16 @@ def read(path: Path, options: Options) -> Parsed:
             read_part(archive, HEAD, HeadReader(styles))
         body = Body(styles, options)
         for section in [*sections, *numbered(archive, MASTER_PAGE)]:
-            read_part(archive, section, SectionReader(body))
+            read_part(archive, section, SectionReader(body, partial(_chart, archive)))
         return body.parsed(_title(archive))
+
+
+def _chart(archive: zipfile.ZipFile, part: str) -> list[Block]:
+    """Return a chart's values, or nothing if it is damaged or missing."""
+    try:
+        return read_chart(archive, part)
+    except (KeyError, ValueError, DamagedXml, zipfile.BadZipFile):
+        return []
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ingest.loading.parsers.flow import Block
 from ingest.loading.parsers.hancom.body import Body, Cell
 from ingest.loading.parsers.hancom.equations import equation
 from ingest.loading.parsers.hancom.numbers import circled, named
@@ -15,10 +16,10 @@ INSIDE_TEXT = {"lineBreak": "\n", "tab": "\t", "nbSpace": " ", "fwSpace": " ", "
 # Elements whose list of paragraphs is a story of its own kind.
 STORIES = {"footNote": FOOTNOTE, "endNote": ENDNOTE, "header": HEADER, "footer": FOOTER, "hiddenComment": HIDDEN,
            "drawText": BOX, "caption": CAPTION, "masterPage": FOOTER}  # fmt: skip
-CAPTURED = ("script", "mainText", "subText", "text")
+CAPTURED = ("script", "mainText", "subText", "text", "shapeComment")
 BUTTONS = {"checkBtn": ("☐ ", "☑ "), "radioBtn": ("○ ", "◉ "), "btn": ("", "")}
 CHECKED = ("CHECKED", "Checked", "1", "true")
-OBJECTS = ("ole", "chart", "video")
+OBJECTS = ("ole", "video")
 
 
 def number(attributes: Attributes, name: str) -> int:
@@ -26,8 +27,11 @@ def number(attributes: Attributes, name: str) -> int:
 
 
 class SectionReader:
-    def __init__(self, body: Body) -> None:
+    """`chart` reads a part of the package that holds a chart."""
+
+    def __init__(self, body: Body, chart: Callable[[str], list[Block]] = lambda _: []) -> None:
         self._body = body
+        self._read_chart = chart
         self._in_text = 0
         self._captured: list[str] | None = None
         self._words: dict[str, str] = {}
@@ -62,7 +66,8 @@ class SectionReader:
             ),
             "compose": self._compose,
             "textart": lambda attributes: self._body.place_drawn(attributes.get("text", "")),
-            "pic": lambda _: self._body.add_picture(),
+            "pic": lambda _: self._forget("shapeComment"),
+            "chart": self._chart,
             "comboBox": self._choose,
             "listBox": self._choose,
             "listItem": self._show_choice,
@@ -85,6 +90,8 @@ class SectionReader:
             "fieldBegin": self._forget_story,
             "autoNum": self._close_number,
             "dutmal": self._annotate,
+            "pic": lambda: self._body.add_picture(self._words.pop("shapeComment", "")),
+            "shapeComment": lambda: self._keep("shapeComment"),
             "script": lambda: self._body.text(equation(self._released())),
             "text": lambda: self._body.word(self._released()),
             "mainText": lambda: self._keep("mainText"),
@@ -116,6 +123,15 @@ class SectionReader:
     def _released(self) -> str:
         captured, self._captured = "".join(self._captured or ()), None
         return captured
+
+    def _forget(self, name: str) -> None:
+        self._words.pop(name, None)
+
+    def _chart(self, attributes: Attributes) -> None:
+        if blocks := self._read_chart(attributes.get("chartIDRef", "")):
+            self._body.place(blocks)
+        else:
+            self._body.add_object()
 
     def _keep(self, name: str) -> None:
         self._words[name] = self._released()
