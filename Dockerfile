@@ -29,6 +29,9 @@ FROM python:3.11-slim-bookworm
 
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin kyujang && \
     install --directory --owner kyujang --group kyujang /data /data/adapters /models
+# Tesseract reads scanned pages (app/tesseract.py).
+RUN apt-get update && apt-get install --yes --no-install-recommends \
+    tesseract-ocr tesseract-ocr-kor tesseract-ocr-eng && rm -rf /var/lib/apt/lists/*
 COPY --from=packages /venv /venv
 WORKDIR /kyujang
 COPY migrations migrations

@@ -32,6 +32,7 @@ from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
+from ingest.scans import can_read_scans, read_scans
 from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis, Version
 
@@ -123,7 +124,7 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
             memory_mb=settings.load_memory_mb,
             timeout_s=settings.load_timeout_s,
             max_chars=settings.load_max_chars,
-            options=Options(settings.hidden_parts),
+            options=Options(settings.hidden_parts, ocr_follows=can_read_scans(claim.ocr)),
         )
     if MARKS_CUT in loaded.warnings:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
@@ -212,8 +213,21 @@ def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Ver
     return Analysis(analyzer.name, terms), version
 
 
+async def load_whole(services: Services, document: DocumentState) -> None:
+    await load(services, document)
+    await read_scanned_pages(services, document)
+
+
+async def read_scanned_pages(services: Services, document: DocumentState) -> None:
+    """Read by OCR the pages that have no text of their own."""
+    assert document.loaded is not None
+    document.loaded = await read_scans(
+        services, document.claim, document.loaded, gives_way=document.gives_way, turn_s=TURN_S
+    )
+
+
 Step = Callable[[Services, DocumentState], Awaitable[None]]
-STEPS: dict[Stage, Step] = {"load": load, "split": split, "embed": embed, "store": store}
+STEPS: dict[Stage, Step] = {"load": load_whole, "split": split, "embed": embed, "store": store}
 
 
 async def current_space(services: Services) -> OpenSpace:

@@ -16,8 +16,9 @@ from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.notices import PageCounts
 from app.storage.processing import LOADERS
 from app.storage.texts import PageSpan
-from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_rows, update_claimed
+from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_pages, unstage_rows, update_claimed
 from ingest.split import Chunk
+from ingest.staged_pages import publish_words
 from ingest.stored import notice_columns, upload_columns
 
 
@@ -40,7 +41,7 @@ async def stage(
 ) -> None:
     """Stage one batch and commit it: a restart continues after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
-        change = "stage = 'embed', chunks_done = chunks_done + %(done)s"
+        change = "stage = 'embed', progressed_in = attempt, chunks_done = chunks_done + %(done)s"
         await update_claimed(connection, work, change, done=len(chunks))
         async with connection.cursor() as cursor:
             await cursor.executemany(
@@ -132,10 +133,10 @@ NEW_TITLE = f"""
 SENT_TITLE = f"case when {TITLED_SINCE} then documents.sent_title else excluded.sent_title end"
 DOCUMENT = f"""
     insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
-                           loader, splitter, sent_title, sent_type, page_counts, warnings)
+                           loader, splitter, sent_title, sent_type, ocr, page_counts, warnings)
     values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
             coalesce(%(metadata)s::jsonb, '{{}}'), %(chunks)s, %(blob)s,
-            %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text, %(page_counts)s::jsonb,
+            %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text, %(ocr)s, %(page_counts)s::jsonb,
             %(warnings)s::jsonb)
     on conflict (tenant_id, id) do update set
         source = coalesce(excluded.source, documents.source),
@@ -143,8 +144,8 @@ DOCUMENT = f"""
         media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
         metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
         blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
-        sent_type = excluded.sent_type, page_counts = excluded.page_counts, warnings = excluded.warnings,
-        updated_at = now()
+        sent_type = excluded.sent_type, ocr = excluded.ocr, page_counts = excluded.page_counts,
+        warnings = excluded.warnings, updated_at = now()
 """  # noqa: S608 - constants
 
 
@@ -170,8 +171,10 @@ async def _replace(connection: Connection, work: ClaimedDocument, version: Versi
         },
     )  # fmt: skip
     await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages)
+    await publish_words(connection, work)
     await _publish_chunks(connection, {**key, "ids": added}, version.space)
     await unstage_rows(connection, work)
+    await unstage_pages(connection, work)
     return [row["id"] for row in removed], added
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from psycopg.types.json import Jsonb
 
 from app.storage.database import Database, fetch_one
-from app.storage.notices import PageCounts
+from app.storage.notices import OcrMode, PageCounts
 from app.storage.processing import Processing
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
 from ingest.loading.formats import PLAIN
@@ -30,12 +30,15 @@ class StoredVersion:
     splitter: str | None
     sent_title: str | None
     sent_type: str | None
+    ocr: OcrMode
     page_counts: PageCounts | None
     warnings: list[dict[str, Any]]
 
     def same(self, work: ClaimedDocument) -> bool:
-        """Tell whether these bytes are stored, under the same title: that is embedded with every chunk."""
-        return self.sha256 == work.sha256 and work.title in (None, self.new_title or self.title)
+        """Tell whether these bytes are stored, read in the same way, under the same title: that is embedded with every
+        chunk."""
+        same_title = work.title in (None, self.new_title or self.title)
+        return self.sha256 == work.sha256 and self.ocr == work.ocr and same_title
 
     def made_by(self, current: Processing) -> bool:
         return self.new_title is None and current.made(self.media_type, self.loader, self.splitter)
@@ -53,7 +56,7 @@ class StoredVersion:
             sent_type = PLAIN
         return ClaimedDocument(
             **vars(work), blob=self.blob, size=self.size, sha256=self.sha256, source=self.source,
-            title=self.given_title, media_type=sent_type, is_stored=True,
+            title=self.given_title, media_type=sent_type, ocr=self.ocr, is_stored=True,
         )  # fmt: skip
 
 
@@ -63,7 +66,7 @@ async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> St
             connection,
             """
             select blob, bytes as size, sha256, source, title, new_title, media_type, loader, splitter,
-                sent_title, sent_type, page_counts, warnings
+                sent_title, sent_type, ocr, page_counts, warnings
             from documents where tenant_id = %(tenant)s and id = %(id)s
             """,
             {"tenant": work.tenant, "id": work.document_id},
@@ -118,4 +121,5 @@ def upload_columns(work: ClaimedDocument) -> dict[str, Any]:
         "sha256": work.sha256,
         "blob": work.blob,
         "metadata": None if work.metadata is None else Jsonb(work.metadata),
+        "ocr": work.ocr,
     }

@@ -51,7 +51,7 @@ LAYERS = (
     ("app.embedding",),
     (
         *("app.language", "app.sandbox", "app.cpu", "app.metrics"),
-        *("app.logs", "app.timings", "app.concurrency", "app.turns", "app.terminal"),
+        *("app.logs", "app.timings", "app.concurrency", "app.turns", "app.terminal", "app.tesseract"),
     ),
     ("app.settings",),
     ("app.errors",),
@@ -80,7 +80,8 @@ ONLY_IN = {
     "vllm": r"never",
     "ray": r"ingest\.cluster\.driver",
     "xberg": r"ingest\.loading\.parsers\.office",
-    "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?",
+    "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.ocr\.pictures|bench\.ocr",
+    "PIL": r"ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet))|bench\.ocr",
     "olefile": r"ingest\.loading\.(formats|parsers\.hancom\.hwp5)",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive)",
@@ -100,7 +101,7 @@ ONLY_IN = {
 MAY_HOLD_SQL = (
     r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
     r"|app\.adapters\.(registry|activation)"
-    r"|ingest\.(jobs\..+|staging|stored|reindexing\..+)|app\.up\.postgres"
+    r"|ingest\.(jobs\..+|staging|staged_pages|stored|reindexing\..+)|app\.up\.postgres"
 )
 SQL = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+(1|set_config|pg_\w+)\b|insert\s+into\s|update\s+\w+(\s+\w+)?\s+set\s|delete\s+from\s"

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
 from app.errors import Conflict
-from app.storage import job_creation, jobs
+from app.storage import cancellation, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -190,7 +190,8 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
             key,
         )
         gone = {"name": name, "versions": [row["version"] for row in rows]}
-        await jobs.cancel_items(connection, tenant, "name = %(name)s and version = any(%(versions)s::integer[])", gone)
+        of_these = "name = %(name)s and version = any(%(versions)s::integer[])"
+        await cancellation.cancel_items(connection, tenant, of_these, gone)
 
 
 async def lock(connection: Connection, tenant: TenantNumber) -> None:

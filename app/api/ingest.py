@@ -22,15 +22,17 @@ from app.storage.blobs import Blob
 from app.storage.document_ids import MADE_BY_THE_SERVICE, NewDocumentId
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
+from app.storage.notices import OcrMode
 from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
 MAX_FIELDS, MAX_FIELD_BYTES = 10, 1 << 20
-FIELDS = ("file", "metadata", "id")
+FIELDS = ("file", "metadata", "id", "ocr")
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(NewDocumentId)
 BODIES = TypeAdapter(IngestBody)
+OCR: TypeAdapter[OcrMode] = TypeAdapter(OcrMode)
 METADATA: TypeAdapter[dict[str, Any]] = TypeAdapter(Metadata)
 MULTIPART = {
     "type": "object",
@@ -39,6 +41,11 @@ MULTIPART = {
         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
         "metadata": {"type": "string", "description": "A JSON object, for all the files"},
         "id": {"type": "string", "description": "The caller's own id, when there is one file"},
+        "ocr": {
+            "type": "string",
+            "enum": ["auto", "never", "force"],
+            "description": "Which pages are read by OCR: those without text of their own, none, or all",
+        },
     },
 }
 BODY = {
@@ -93,7 +100,7 @@ async def _accept(
 
 def _parts(uploads: list[Upload]) -> list[Any]:
     return [
-        [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata]
+        [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata, each.ocr]
         for each in uploads
     ]
 
@@ -111,9 +118,9 @@ async def _from_form(request: Request, services: Services, tenant: TenantNumber)
     ) as form:
         files = _checked_files(form)
         metadata = _metadata(form)
-        document_id = _own_id(form, len(files))
+        document_id, ocr = _own_id(form, len(files)), _ocr(form)
         texts = [
-            TextDocument.model_construct(id=document_id, text="", source=_name(file), metadata=metadata)
+            TextDocument.model_construct(id=document_id, text="", source=_name(file), metadata=metadata, ocr=ocr)
             for file in files
         ]
         return await _save_all(
@@ -149,6 +156,7 @@ def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Uploa
         title=getattr(document, "title", None),
         media_type=media_type,
         metadata=document.metadata,
+        ocr=document.ocr,
     )
 
 
@@ -181,6 +189,13 @@ def _own_id(form: FormData, files: int) -> str | None:
         return DOCUMENT_ID.validate_python(value, strict=True)
     except ValidationError as error:
         raise InvalidInput(f"'id' {error.errors()[0]['msg']}.", pointer="/id") from None
+
+
+def _ocr(form: FormData) -> OcrMode:
+    try:
+        return OCR.validate_python(form.get("ocr", "auto"), strict=True)
+    except ValidationError:
+        raise InvalidInput("'ocr' must be auto, never or force.", pointer="/ocr") from None
 
 
 def _name(file: UploadFile) -> str | None:

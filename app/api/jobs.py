@@ -16,7 +16,7 @@ from app.api.schemas import JobOut, JobSummary, Page
 from app.api.sse import event_stream, unchanged
 from app.errors import InvalidInput, NotFound
 from app.services import Services
-from app.storage import jobs
+from app.storage import cancellation, jobs
 from app.storage.jobs import Job, JobKind, JobStatus
 from app.storage.tenants import Tenant
 
@@ -80,7 +80,7 @@ async def job_events(request: Request, id: JobId, tenant: JobsTenant, services: 
 async def cancel_job(id: JobId, tenant: WorkTenant, services: ServicesDep) -> JobOut:
     """Cancel what is not done yet. What is done stays."""
     await _job(services, tenant, id, CANCELLED_WITH)
-    return job_out(await jobs.cancel_job(services.database, tenant.number, id))
+    return job_out(await cancellation.cancel_job(services.database, tenant.number, id))
 
 
 def job_out(job: Job) -> JobOut:

@@ -11,7 +11,7 @@ from app.api.times import parse_time
 from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
-from app.storage.notices import NoticeCode
+from app.storage.notices import NoticeCode, OcrMode
 from app.storage.tenant_deletions import Status as DeletionStatus
 from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
 
@@ -75,6 +75,7 @@ class TextDocument(Body):
     title: Short | None = None
     source: Short | None = None
     metadata: Metadata | None = None
+    ocr: OcrMode = Field("auto", description="For files: whether their scanned pages are read by OCR")
 
 
 class IngestBody(Body):
@@ -163,6 +164,7 @@ class DocumentOut(BaseModel):
     chunks: int
     loader: int | None = Field(description="The version of this format's loader that read it; null before 0.2")
     splitter: str | None = Field(description="What cut it: its name, version, tokens and overlap; null before 0.2")
+    ocr: OcrMode = Field(description="Whether its scanned pages are read by OCR")
     pages: PageCountsOut | None = Field(description="Null where the format has no pages, and before 0.2")
     warnings: list[WarningOut] = Field(description="What its text lacks; of many with one code the last counts them")
     outdated: bool = Field(description="Whether another loader, splitter or title would make its chunks now")

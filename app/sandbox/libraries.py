@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "ingest")
 SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf"),
+    *("/usr/share/tesseract-ocr", "/usr/share/tessdata"),
     *("/usr/share/zoneinfo", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/dev/urandom"),
 )
 DEVICES = ("/dev/null",)

@@ -16,6 +16,8 @@ class Reading(Engine):
     """Memory of the child process that reads a file."""
     load_timeout_s: float = Field(120, gt=0)
     """Seconds that reading a file may take, and seconds of processor time that cutting its text into chunks may."""
+    ocr_timeout_s: float = Field(120, gt=0)
+    """Seconds that reading a scanned page may take."""
     load_max_chars: int = Field(50_000_000, ge=1000)
     """The most characters of a document."""
     hidden_parts: Literal["skip", "mark"] = "skip"

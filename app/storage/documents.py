@@ -10,11 +10,11 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.storage import changelog, postings
+from app.storage.cancellation import cancel_items
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
-from app.storage.jobs import cancel_items
-from app.storage.notices import HAS_NOTICE, NoticeCode, PageCounts
+from app.storage.notices import HAS_NOTICE, NoticeCode, OcrMode, PageCounts
 from app.storage.page import cut, within_bytes
 from app.storage.tenancy import TenantNumber
 
@@ -37,6 +37,7 @@ class Document:
     chunks: int
     loader: int | None
     splitter: str | None
+    ocr: OcrMode
     pages: PageCounts | None
     warnings: list[dict[str, Any]]
     created_at: datetime
@@ -202,6 +203,7 @@ def _document(row: DictRow) -> Document:
         chunks=row["chunks"],
         loader=row["loader"],
         splitter=row["splitter"],
+        ocr=row["ocr"],
         pages=row["page_counts"],
         warnings=row["warnings"],
         created_at=row["created_at"],

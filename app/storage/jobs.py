@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.storage.database import Connection, Database, fetch_all, fetch_one
-from app.storage.notices import PageCounts
+from app.storage.notices import OcrMode, PageCounts
 from app.storage.tenancy import TenantNumber
 
 _Shown = Literal["tune", "evaluate"]
@@ -50,6 +50,7 @@ class Upload:
     title: str | None = None
     media_type: str | None = None
     metadata: dict[str, Any] | None = None
+    ocr: OcrMode = "auto"
 
 
 @dataclass(frozen=True)
@@ -144,34 +145,6 @@ async def list_jobs(
     query = _shown(which, "where %(status)s::text is null or counted.status = %(status)s", "limit %(limit)s")
     async with database.transaction(tenant) as connection:
         return [_job(row) for row in await fetch_all(connection, query, key)]
-
-
-async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
-    """Cancel what is queued or running; what is done stays. Raises NotFound."""
-    async with database.transaction(tenant) as connection:
-        await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
-        return await read(connection, tenant, job_id)
-
-
-async def cancel_items(connection: Connection, tenant: TenantNumber, where: str, key: dict[str, Any]) -> int:
-    """Cancel the unfinished items for which `where` holds, and return how many. A worker notices at its next write."""
-    row = await fetch_one(
-        connection,
-        f"""
-        with cancelled as (
-            update job_items set status = 'cancelled', finished_at = now(), lease_until = null
-            where tenant_id = %(tenant)s and status in ('queued', 'running') and {where}
-            returning job_id, n
-        ), unstaged as (
-            delete from staged_chunks s using cancelled c
-            where s.tenant_id = %(tenant)s and s.job_id = c.job_id and s.n = c.n
-        )
-        select count(*) from cancelled
-        """,  # noqa: S608 - `where` is a text of ours
-        {"tenant": tenant, **key},
-    )
-    assert row is not None
-    return int(row["count"])
 
 
 def _shown(which: str, counted_as: str = "", most: str = "") -> str:

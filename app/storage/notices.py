@@ -28,6 +28,10 @@ NOTICES: dict[NoticeCode, str] = {
 }
 
 
+# Which pages OCR reads: those without text of their own, none, or every one.
+OcrMode = Literal["auto", "never", "force"]
+
+
 class PageCounts(TypedDict):
     """Pages, sheets or slides, by what their text was read from."""
 

@@ -29,6 +29,11 @@ LOADERS = {
     "application/x-hwpml": 1,
     "application/x-hwp-v3": 1,
     "application/hwp+zip": 2,
+    "image/png": 1,
+    "image/jpeg": 1,
+    "image/tiff": 1,
+    "image/webp": 1,
+    "image/bmp": 1,
     "message/rfc822": 2,
 }
 # Raise the version of a splitter that cuts elsewhere than before.

@@ -27,6 +27,7 @@ class Table:
 WAITED = "blob is not null and status in ('queued', 'running')"
 TABLES = (
     Table("staged_chunks", ("job_id", "n", "ord"), 5000),
+    Table("staged_pages", ("job_id", "n", "page"), 500),
     Table(
         "job_items",
         ("job_id", "n"),
@@ -51,6 +52,7 @@ TABLES = (
     Table("lexicon", ("term",), 5000),
     Table("document_texts", ("document_id", "start"), 100),
     Table("document_pages", ("document_id", "start"), 5000),
+    Table("document_words", ("document_id", "page"), 1000),
     Table(
         "documents",
         ("id",),

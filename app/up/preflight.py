@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app import cpu
+from app import cpu, tesseract
 
 GB = 1024**3
 WITHOUT_ENGINE = "set KYUJANG_ENGINE=none (extractive answers only) or KYUJANG_LLM_URL (an engine you already run)"
@@ -79,6 +79,13 @@ def total_memory() -> int:
     except OSError:
         return total
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def ocr(*, installed: bool | None = None) -> Finding:
+    if tesseract.is_installed() if installed is None else installed:
+        return Finding("OCR", "ok", "Tesseract, Korean and English")
+    advice = f"apt-get install {tesseract.PACKAGES}; until then a PDF's scanned pages and pictures are not read"
+    return Finding("OCR", "warning", "Tesseract is not installed", advice)
 
 
 def disk(folder: Path, needed_gb: float, *, purpose: str) -> Finding:

@@ -91,6 +91,7 @@ class FurtherSteps:
         try:
             if refusal:
                 raise DocumentError(*refusal)
+            await pipeline.read_scanned_pages(self._services, document)
             for step in FURTHER:
                 await run_step(self._services, document, step)
         except Exception as error:

@@ -42,11 +42,18 @@ class Claimed:
     item_number: int
     attempt: int
     worker: str
+    progressed_in: int
+    """The last attempt that has stored something."""
 
     @property
     def key(self) -> dict[str, Any]:
         own = {"tenant": self.tenant, "job": self.job_id, "n": self.item_number}
         return {**own, "worker": self.worker, "attempt": self.attempt}
+
+    @property
+    def attempts_in_vain(self) -> int:
+        """How many attempts, this one included, there are since one stored something."""
+        return max(1, self.attempt - self.progressed_in)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -198,6 +205,7 @@ async def finish_claimed(connection: Connection, claimed: Claimed, status: ItemS
     await update_claimed(connection, claimed, change, status=status, **values)
     if status != "succeeded":
         await unstage_rows(connection, claimed)
+        await unstage_pages(connection, claimed)
 
 
 async def update_claimed(connection: Connection, claimed: Claimed, change: str, **values: Any) -> None:
@@ -211,6 +219,12 @@ async def update_claimed(connection: Connection, claimed: Claimed, change: str, 
 async def unstage_rows(connection: Connection, claimed: Claimed) -> None:
     await connection.execute(
         "delete from staged_chunks where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s", claimed.key
+    )
+
+
+async def unstage_pages(connection: Connection, claimed: Claimed) -> None:
+    await connection.execute(
+        "delete from staged_pages where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s", claimed.key
     )
 
 

@@ -41,8 +41,8 @@ async def handle_failure(
             await queue.requeue(services.database, claimed, delay_s=delay_s, count_attempt=False)
         else:
             log.error("failed", exc_info=error, extra=claimed.described)
-            if claimed.attempt < MAX_ATTEMPTS:
-                delay_s = RETRY_DELAYS_S[claimed.attempt - 1]
+            if claimed.attempts_in_vain < MAX_ATTEMPTS:
+                delay_s = RETRY_DELAYS_S[claimed.attempts_in_vain - 1]
                 await queue.requeue(services.database, claimed, delay_s=delay_s)
             else:
                 detail = (
@@ -54,7 +54,7 @@ async def handle_failure(
 
 
 def refuse_after_too_many(claimed: Claimed) -> None:
-    if claimed.attempt > MAX_ATTEMPTS:
+    if claimed.attempts_in_vain > MAX_ATTEMPTS:
         raise TaskFailed("internal", f"The worker died {MAX_ATTEMPTS} times while it worked on this.")
 
 

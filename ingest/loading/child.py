@@ -34,11 +34,14 @@ def main(channel: Channel, filename: str, media_type: str, max_chars: str, optio
 def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], Iterator[bytes]]:
     parsed = parse(path, found, options)
     texts = [page.text for page in parsed.pages]
-    refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
+    if not (options.ocr_follows and any(page.needs_ocr for page in parsed.pages)):
+        refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": parsed.title,
-        "pages": [(page.number, page.source, len(page.text), len(page.origins)) for page in parsed.pages],
+        "pages": [
+            (page.number, page.source, page.needs_ocr, len(page.text), len(page.origins)) for page in parsed.pages
+        ],
         "warnings": [as_row(notice) for notice in parsed.warnings],
     }
     return head, chain((text.encode() for text in texts), (page.origins for page in parsed.pages))

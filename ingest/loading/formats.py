@@ -34,6 +34,15 @@ TSV = "text/tab-separated-values"
 JSON = "application/json"
 JSONL = "application/jsonl"
 PLAIN = "text/plain"
+# As Pillow calls them.
+PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/tiff": "TIFF", "image/webp": "WEBP", "image/bmp": "BMP"}
+PICTURE_MARKS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"BM", "image/bmp"),
+)
 
 Kinds = tuple[tuple[str, str | DocumentError], ...]
 
@@ -113,7 +122,16 @@ def _by_mark(path: Path, head: bytes) -> str | None:
         raise save_as("a HWP 2 document", "HWP 5 (.hwp) or .hwpx")
     if head.startswith(RTF_MARK):
         raise save_as("an RTF document", ".docx")
-    return None
+    return _picture(head)
+
+
+def _picture(head: bytes) -> str | None:
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    # Text may begin with BM; in a picture four zero bytes follow the size.
+    if head.startswith(b"BM") and head[6:10] != bytes(4):
+        return None
+    return next((kind for mark, kind in PICTURE_MARKS if head.startswith(mark)), None)
 
 
 def _zip(path: Path) -> str:

@@ -112,17 +112,19 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
     return Loaded(head["media_type"], head["title"], pages, warnings)
 
 
-def _pages(described: list[tuple[int | None, PageSource, int, int]], payload: bytes | bytearray) -> list[Page] | None:
+def _pages(
+    described: list[tuple[int | None, PageSource, bool, int, int]], payload: bytes | bytearray
+) -> list[Page] | None:
     """None if the payload is not as long as described."""
     text_end = len(payload) - sum(origins for *_, origins in described)
     text = str(payload[: max(text_end, 0)], "utf-8", errors="replace")
-    if len(text) != sum(length for _, _, length, _ in described):
+    if len(text) != sum(length for *_, length, _ in described):
         return None
     pages: list[Page] = []
     start, origin = 0, text_end
-    for number, source, length, origins in described:
+    for number, source, needs_ocr, length, origins in described:
         packed = bytes(payload[origin : origin + origins])
-        pages.append(Page(number, text[start : start + length], source, packed))
+        pages.append(Page(number, text[start : start + length], source, packed, needs_ocr))
         start, origin = start + length, origin + origins
     return pages
 

@@ -15,6 +15,8 @@ class Options:
     """What an operator chooses about reading. Hidden parts are skipped, or read and marked."""
 
     hidden_parts: Literal["skip", "mark"] = "skip"
+    ocr_follows: bool = False
+    """Whether OCR reads the pages that need it: without text a document may still have some."""
 
 
 DEFAULTS = Options()
@@ -29,6 +31,7 @@ class Page:
     text: str
     source: PageSource = "text"
     origins: bytes = b""
+    needs_ocr: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
 from app.errors import KyujangError
 from app.language.unicode import clean_metadata
 from app.settings import Settings
+from app.storage.notices import OcrMode
 from app.storage.tenants import DEFAULT_TENANT
 from app.terminal import say
 from app.up.owner import with_database_url
@@ -47,6 +48,12 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--label", help="the metadata 'folder' of the documents; by default the folder's name")
     parser.add_argument("--metadata", type=_metadata, metavar="JSON", help="an object to store with each document")
+    parser.add_argument(
+        "--ocr",
+        choices=get_args(OcrMode),
+        default="auto",
+        help="read scanned pages by OCR: those without text (auto), none, or every page (force)",
+    )
     parser.add_argument("--delete", action="store_true", help="delete documents of the folder whose file is gone")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--parallel", type=_parallel, default=4, metavar="N", help="files to send at the same time (4)")
@@ -117,6 +124,7 @@ async def _add_all(
         raise KyujangError("--delete goes with folders: of a file alone, nothing can be gone.")
     how = Options(
         metadata=options.metadata,
+        ocr=options.ocr,
         present=present(options.paths, prefix=options.prefix) if options.delete else None,
         prefix=options.prefix,
         parallel=options.parallel,

@@ -15,7 +15,7 @@ from app.storage import documents, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
 from app.storage.jobs import Upload
-from app.storage.notices import codes
+from app.storage.notices import OcrMode, codes
 from app.storage.processing import processing
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
@@ -62,7 +62,11 @@ async def ingest_by_worker(
 
 
 async def accept(
-    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None
+    services: Services,
+    tenant: TenantNumber,
+    sources: Sequence[Source],
+    metadata: dict[str, Any] | None,
+    ocr: OcrMode = "auto",
 ) -> list[str]:
     """Accept files as POST /ingest does, and return the jobs' ids.
 
@@ -71,7 +75,7 @@ async def accept(
     accepted = []
     for first in range(0, len(sources), JOB_DOCUMENTS):
         some = sources[first : first + JOB_DOCUMENTS]
-        uploads = await _save(services, tenant, some, metadata)
+        uploads = await _save(services, tenant, some, metadata, ocr)
         # Even if this fails the job may exist, so the files must stay.
         job, _ = await job_creation.create_job(services.database, tenant, uploads)
         accepted.append(job.id)
@@ -79,7 +83,7 @@ async def accept(
 
 
 async def _save(
-    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None
+    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode
 ) -> list[Upload]:
     saved: list[Blob] = []
     try:
@@ -97,6 +101,7 @@ async def _save(
             sha256=blob.sha256,
             source=file_name(source),
             metadata=described(source, metadata),
+            ocr=ocr,
         )
         for source, blob in zip(sources, saved, strict=True)
     ]
@@ -119,8 +124,8 @@ class DatabaseTarget:
             async for each in self._documents_where("document_id", ids[first : first + PAGE]):
                 yield each
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
-        jobs_ = await accept(self._services, self._tenant, sources, metadata)
+    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
+        jobs_ = await accept(self._services, self._tenant, sources, metadata, ocr)
         self.accepted += jobs_
         return jobs_[0]
 
@@ -150,7 +155,7 @@ class DatabaseTarget:
             )
             for row in rows:
                 outdated = not current.made(row.media_type, row.loader, row.splitter)
-                yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated)
+                yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated, row.ocr)
             if not more:
                 return
             after = rows[-1].id

@@ -14,7 +14,7 @@ import httpx
 
 from app.cli.client import FINISHED, ServiceRefused, call_async, document_path, list_all_async, open_async_client
 from app.settings import Settings
-from app.storage.notices import codes
+from app.storage.notices import OcrMode, codes
 from ingest.sync.folder import Source, file_name
 from ingest.sync.report import Ended
 from ingest.sync.sync import FileRefused, Stored, described
@@ -59,9 +59,9 @@ class HttpTarget:
             async for each in self._documents_where({"key": "document_id", "op": "in", "value": some}):
                 yield each
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
+    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
         (source,) = sources
-        fields = {"id": source.id}
+        fields = {"id": source.id} | ({"ocr": ocr} if ocr != "auto" else {})
         if (wanted := described(source, metadata)) is not None:
             fields["metadata"] = json.dumps(wanted)
         # The limit counts the whole request, and the service breaks the connection at it.
@@ -127,7 +127,16 @@ class HttpTarget:
     async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
         filters = json.dumps(where, ensure_ascii=False)
         async for each in list_all_async(self._call, "/documents", limit=PAGE, filters=filters):
-            yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"], each.get("outdated", False))
+            yield (
+                each["id"],
+                Stored(
+                    each["bytes"],
+                    each["sha256"],
+                    each["metadata"],
+                    each.get("outdated", False),
+                    each.get("ocr", "auto"),
+                ),
+            )
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         return await _with_retries(lambda: call_async(self._client, method, path, **options))

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from tqdm import tqdm
 
 from app.errors import KyujangError
+from app.storage.notices import OcrMode
 from ingest.sync.folder import Source
 from ingest.sync.report import AddReport, Ended
 
@@ -39,6 +40,7 @@ class Stored:
     sha256: str
     metadata: dict[str, Any]
     outdated: bool
+    ocr: OcrMode = "auto"
 
 
 class FileRefused(KyujangError):
@@ -62,7 +64,7 @@ class Target(Protocol):
 
     def documents_by_id(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]: ...
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None) -> str:
+    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
         """Return the job's id. Raises OSError or FileRefused, and then nothing is accepted."""
 
     async def ended(self, jobs: Collection[str]) -> list[Ended]:
@@ -76,6 +78,7 @@ class Options:
     """How to add. `present`: the ids of all files, if documents whose file is gone are to be deleted."""
 
     metadata: dict[str, Any] | None = None
+    ocr: OcrMode = "auto"
     present: Collection[str] | None = None
     prefix: str = ""
     parallel: int = 4
@@ -159,7 +162,8 @@ class _Run:
     async def _is_to_be_sent(self, source: Source) -> bool:
         wanted = described(source, self._options.metadata)
         try:
-            state = await asyncio.to_thread(_state, source, self._stored.get(source.id), wanted)
+            there = self._stored.get(source.id)
+            state = await asyncio.to_thread(_state, source, there, wanted, self._options.ocr)
         except OSError as error:
             self._fail(source, "unreadable", error.strerror or str(error))
             return False
@@ -179,7 +183,7 @@ class _Run:
 
     async def _accept(self, sources: Sequence[Source]) -> None:
         try:
-            job = await self._target.accept(sources, self._options.metadata)
+            job = await self._target.accept(sources, self._options.metadata, self._options.ocr)
         except (FileRefused, OSError) as error:
             if len(sources) > 1:
                 for each in sources:
@@ -224,7 +228,7 @@ class _Run:
         self._bar.update()
 
 
-def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) -> FileState:
+def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None, ocr: OcrMode) -> FileState:
     """Compare a file with its document. Raises OSError."""
     with source.path.open("rb") as content:
         if there is None:
@@ -233,6 +237,7 @@ def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None) 
         same = same_size and hashlib.file_digest(content, "sha256").hexdigest() == there.sha256
     if there.metadata.get(FOLDER) != source.folder:
         return "unchanged" if same else "taken"
+    same = same and there.ocr == ocr
     return "unchanged" if same and _as_json(there.metadata) == _as_json(wanted) else "replace"
 
 

@@ -28,6 +28,7 @@ from ingest.loading.formats import (
     ODS,
     ODT,
     PDF,
+    PICTURES,
     PLAIN,
     PPTX,
     XLSX,
@@ -35,7 +36,7 @@ from ingest.loading.formats import (
 )
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers import html, mail, odp, ods, office, pdf, pptx, text, xlsx
+from ingest.loading.parsers import html, mail, odp, ods, office, pdf, picture, pptx, text, xlsx
 from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.word import document as word
@@ -70,6 +71,7 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     ODT: odt.read,
     ODP: odp.read,
     EML: mail.read,
+    **dict.fromkeys(PICTURES, picture.read),
 }
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from app.api import job_streams, sse
-from app.storage import jobs
+from app.storage import cancellation, jobs
 from ingest.jobs import queue
 from tests.conftest import ADMIN_KEY, NewTenant
 from tests.deleting import without_rows
@@ -153,5 +153,5 @@ async def test_only_documents_that_may_have_changed_are_read_again(new_tenant: N
     claimed = await queue.claim(services.database, "w", "ingest", lease_s=60)
     await queue.fail(services.database, claimed, "corrupt", "It is damaged.")
     known = await changed(known)
-    cancelled = await jobs.cancel_job(services.database, claimed.tenant, job)
+    cancelled = await cancellation.cancel_job(services.database, claimed.tenant, job)
     assert cancelled.counts["cancelled"] == 2

@@ -113,3 +113,10 @@ def test_the_readme_names_what_is_checked(page):
         assert preflight.memory(cpu_engine=cpu_engine, total=(total - 1) * GB).result == "failed"
         assert f"{total} GB" in start
     assert all(each in start for each in ("AVX2", "glibc", "1.5 GB", "KYUJANG_ENGINE=none"))
+
+
+def test_without_tesseract_the_preflight_says_what_is_lost():
+    assert preflight.ocr(installed=True).result == "ok"
+    lacking = preflight.ocr(installed=False)
+    assert lacking.result == "warning"
+    assert "scanned pages and pictures are not read" in lacking.advice

@@ -23,6 +23,11 @@ insert into staged_chunks (tenant_id, job_id, n, ord, start, stop, tokens, conte
 values (%s, %s, %s, 0, 0, 9, 2, %s, (select ('[' || repeat('0,', 383) || '1]')::halfvec), 1)
 """
 
+SCAN = """
+    with page as (insert into staged_pages (tenant_id, job_id, n, page, content) values (%s, %s, %s, 1, %s))
+    insert into document_words (tenant_id, document_id, page, words)
+    select tenant_id, id, 1, '' from documents where tenant_id = %s
+"""
 PAGE = """
     insert into document_pages (tenant_id, document_id, start, stop, page)
     select tenant_id, id, 0, 1, 1 from documents where tenant_id = %s and id = %s
@@ -86,6 +91,8 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
     assert claimed.tenant == number
     with psycopg.connect(owner_url) as owner:
         owner.execute(STAGED, [number, claimed.job_id, claimed.item_number, f"{word} is staged."])
+        staged = f"{word} is read from a scan."
+        owner.execute(SCAN, [number, claimed.job_id, claimed.item_number, staged, number])
         owner.execute(PAGE, [number, f"letter/{word}"])
         owner.execute(NOTICE, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success

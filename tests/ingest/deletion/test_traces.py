@@ -24,7 +24,8 @@ WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
 WITH_TEXTS = {
     "adapter_activations", "adapter_versions", "api_keys", "chunks", "document_texts", "document_values", "documents",
-    "job_items", "lexicon", "operator_requests", "postings", "prompt_versions", "prompts", "staged_chunks", "tenants",
+    "job_items", "lexicon", "operator_requests", "postings", "prompt_versions", "prompts", "staged_chunks",
+    "staged_pages", "tenants",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
 OUTLIVING = {"removals", "tenant_deletions"}

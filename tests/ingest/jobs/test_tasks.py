@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.errors import DatabaseUnavailable, NotFound
-from app.storage import job_creation, jobs
+from app.storage import cancellation, job_creation, jobs
 from app.storage.idempotency import Idempotency
 from ingest.jobs import queue as claims
 from ingest.jobs.queue import LeaseLost
@@ -130,12 +130,12 @@ async def test_failure_says_why(services, tenant):
 async def test_a_cancelled_task_is_its_worker_s_no_more(services, tenant):
     made = await queue(services, tenant)
     task = await claim(services)
-    assert (await jobs.cancel_job(services.database, tenant, made.id)).status == "cancelled"
+    assert (await cancellation.cancel_job(services.database, tenant, made.id)).status == "cancelled"
     with pytest.raises(LeaseLost):
         await claims.record(services.database, task, progress={"step": 4})
     done = await queue(services, tenant)
     await claims.finish(services.database, await claim(services))
-    assert (await jobs.cancel_job(services.database, tenant, done.id)).status == "succeeded"
+    assert (await cancellation.cancel_job(services.database, tenant, done.id)).status == "succeeded"
 
 
 async def test_the_same_request_again_gives_the_same_task(services, tenant):
@@ -148,7 +148,7 @@ async def test_the_same_request_again_gives_the_same_task(services, tenant):
 async def test_anothers_task_is_an_unknown_one(services, tenant, new_number):
     made = await queue(services, tenant)
     stranger = await new_number()
-    for call in (jobs.get_job, jobs.cancel_job):
+    for call in (jobs.get_job, cancellation.cancel_job):
         with pytest.raises(NotFound):
             await call(services.database, stranger, made.id)
     assert await jobs.list_jobs(services.database, stranger, limit=9) == []

@@ -13,7 +13,7 @@ import pytest
 from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
-from app.storage import job_creation, jobs
+from app.storage import cancellation, job_creation, jobs
 from app.up.gpus import Gpu, Gpus
 from ingest.jobs.queue import TaskFailed
 from ingest.tune.progress import MAX_POINTS, TrainingProgress
@@ -101,7 +101,7 @@ async def test_a_cancelled_training_ends_with_its_child_and_its_files(trainer, n
     async with Worker(trainer):
         await until(trainer, tenant, task_id, at_step(1))
         (child,) = children_at(task_id)
-        await jobs.cancel_job(trainer.database, tenant, task_id)
+        await cancellation.cancel_job(trainer.database, tenant, task_id)
         await asyncio.to_thread(child.wait, 30)
         async with asyncio.timeout(30):
             while (trainer.settings.trainings / task_id).exists():

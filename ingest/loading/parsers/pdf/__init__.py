@@ -65,21 +65,26 @@ class _Document:
 
     def read(self) -> Parsed:
         pages: list[PageText] = []
-        sources: list[PageSource] = []
-        states: set[PageState] = set()
+        states: list[PageState] = []
         for index in range(self._count):
             state, text = self._page_or_none(index)
-            states.add(state)
+            states.append(state)
             pages.append(text)
-            sources.append("unreadable" if state in WITHOUT_TEXT else "text")
-        if states == {PageState.DAMAGED}:
+        if set(states) == {PageState.DAMAGED}:
             raise CORRUPT
         texts = _without_running_heads(pages)
-        if PageState.GARBAGE in states and not any(text.text.strip() for text in texts):
+        if (
+            PageState.GARBAGE in states
+            and not self._options.ocr_follows
+            and not any(text.text.strip() for text in texts)
+        ):
             raise FONTS_WITHOUT_UNICODE
         self._tell_of_files(sum(page.files for page in pages))
-        numbered = enumerate(zip(texts, sources, strict=True), 1)
-        read = [Page(number, text.text, source, pack(text.runs)) for number, (text, source) in numbered]
+        numbered = enumerate(zip(texts, states, strict=True), 1)
+        read = [
+            Page(number, text.text, _source(state), pack(text.runs), state.needs_ocr)
+            for number, (text, state) in numbered
+        ]
         return Parsed(meant(self._title()), read, self._warnings)
 
     def _title(self) -> str:
@@ -128,6 +133,10 @@ class _Document:
             self._warnings.append(
                 Notice("attachment_skipped", FILES.format(office_notices.counted(count, "attached file")))
             )
+
+
+def _source(state: PageState) -> PageSource:
+    return "unreadable" if state in WITHOUT_TEXT else "text"
 
 
 def _without_running_heads(pages: Sequence[PageText]) -> list[Written]:

@@ -12,7 +12,7 @@ import psycopg
 from app.adapters import activation, registry
 from app.bootstrap import open_services
 from app.main import create_app
-from app.storage import job_creation, jobs
+from app.storage import cancellation, job_creation, jobs
 from app.storage.backup.reading import open_backup
 from app.storage.export.load import import_tenant
 from app.storage.export.loading import BaseModels
@@ -105,7 +105,7 @@ async def fill(services, client, slug: str, documents: int) -> None:
     await activation.rollback(services.database, number)
     task = jobs.Task("evaluate", "tone", 1, {"cases": [{"input": english}]})
     job, _ = await job_creation.create_job(services.database, number, task)
-    await jobs.cancel_job(services.database, number, job.id)
+    await cancellation.cancel_job(services.database, number, job.id)
     await create_key(services.database, slug, ["query"])
 
 

@@ -18,6 +18,7 @@ REQUIRED = {
     "chunks": {"id", "document_id", "ord", "start", "stop", "tokens", "content"},
     "document_texts": {"document_id", "start", "content"},
     "document_pages": {"document_id", "page", "start", "stop"},
+    "document_words": {"document_id", "page", "words"},
     "vectors": {"chunk_id", "document_id", "embedding"},
     "jobs": {"id"},
     "job_items": {"job_id", "n"},

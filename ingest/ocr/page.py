@@ -1,0 +1,142 @@
+"""Reads one page: its blocks and cells one by one, in Korean, and in English where nothing is Korean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from app.language.hangul import SYLLABLES
+from app.storage.words import WordBox
+from app.tesseract import ENGLISH, KOREAN
+from ingest.loading.clean_text import clean_text
+from ingest.ocr.layout import lay_out, trim
+from ingest.ocr.pictures import POINTS, Picture
+from ingest.ocr.sheet import Sheet
+from ingest.ocr.spacing import Word, words_of
+from ingest.ocr.tables import Box, Table
+from ingest.ocr.tesseract import BLOCK, LINE, Line, Tesseract
+
+# White around a block, which Tesseract wants; in inches.
+MARGIN = 0.04
+# A lower box holds one line; in inches.
+ONE_LINE = 0.24
+# Dirt is read as letters that Tesseract itself doubts.
+MIN_CONFIDENCE = 40.0
+# What is hardly Korean may be English: what the Korean model makes of it has a few syllables.
+MIN_KOREAN = 0.3
+SPACE, BETWEEN_LINES, BETWEEN_BLOCKS = " ", "\n", "\n\n"
+
+SYLLABLE = re.compile(rf"[{SYLLABLES}]")
+
+Words = list[Word]
+
+
+@dataclass(slots=True)
+class PageText:
+    sheet: Sheet
+    text: str = ""
+    words: list[WordBox] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.text += text
+
+    def add_words(self, words: Words, *, escaped: bool = False) -> None:
+        for number, word in enumerate(words):
+            text = clean_text(word.text.replace("|", r"\|") if escaped else word.text)
+            self.add(SPACE if number else "")
+            start = len(self.text)
+            self.add(text)
+            self.words.append(self._box(word, start))
+
+    def _box(self, word: Word, start: int) -> WordBox:
+        scale = POINTS / self.sheet.dpi
+        middle = self.sheet.on_page((word.left + word.right) / 2, (word.top + word.bottom) / 2)
+        width, height = (word.right - word.left) * scale, (word.bottom - word.top) * scale
+        left, top = middle[0] * scale - width / 2, middle[1] * scale - height / 2
+        return WordBox(start, len(self.text), left, top, width, height)
+
+
+class PageReader:
+    """Reads pages with Tesseract. Raises OSError where it is not installed."""
+
+    @cached_property
+    def _korean(self) -> Tesseract:
+        return Tesseract(KOREAN)
+
+    @cached_property
+    def _english(self) -> Tesseract:
+        return Tesseract(ENGLISH)
+
+    def read(self, picture: Picture) -> PageText:
+        layout = lay_out(picture.gray, picture.dpi)
+        page = PageText(layout.sheet)
+        for region in layout.regions:
+            start = len(page.text)
+            if isinstance(region, Table):
+                self._add_table(page, region)
+            else:
+                _add_lines(page, self._lines(page.sheet, region))
+            if len(page.text) > start:
+                page.add(BETWEEN_BLOCKS)
+        page.text = page.text.rstrip("\n")
+        return page
+
+    def _add_table(self, page: PageText, table: Table) -> None:
+        """Write a pipe table. A merged cell is repeated down, and across in the first row."""
+        squares: dict[tuple[int, int], Words] = {}
+        for cell in table.cells:
+            words = [word for line in self._cell(page.sheet, cell.box) for word in line]
+            across = cell.columns if cell.row == 0 else 1
+            for row in range(cell.row, cell.row + cell.rows):
+                squares |= {(row, cell.column + number): words for number in range(across)}
+        for row in range(table.rows):
+            page.add("|")
+            for column in range(table.columns):
+                page.add(SPACE)
+                page.add_words(squares.get((row, column), []), escaped=True)
+                page.add(" |")
+            page.add(BETWEEN_LINES)
+            if row == 0:
+                page.add("|" + " --- |" * table.columns + BETWEEN_LINES)
+
+    def _cell(self, sheet: Sheet, box: Box) -> list[Words]:
+        inside = max(2, sheet.dpi // 60)
+        return self._lines(sheet, Box(box.left + inside, box.top + inside, box.right - inside, box.bottom - inside))
+
+    def _lines(self, sheet: Sheet, box: Box) -> list[Words]:
+        found = trim(sheet.ink, box)
+        if found is None or max(found.right - found.left, found.bottom - found.top) < ONE_LINE / 5 * sheet.dpi:
+            return []
+        margin = round(MARGIN * sheet.dpi)
+        gray = np.pad(sheet.gray[found.top : found.bottom, found.left : found.right], margin, constant_values=255)
+        ink = np.pad(sheet.ink[found.top : found.bottom, found.left : found.right], margin)
+        segmentation = LINE if found.bottom - found.top < ONE_LINE * sheet.dpi else BLOCK
+        lines = self._korean.read(gray, segmentation, sheet.dpi)
+        if _korean_share(lines) < MIN_KOREAN:
+            lines = max(lines, self._english.read(gray, segmentation, sheet.dpi), key=_confidence)
+        kept = (line for line in lines if _confidence([line]) >= MIN_CONFIDENCE)
+        right, down = found.left - margin, found.top - margin
+        return [[_moved(word, right, down) for word in words_of(line.symbols, ink)] for line in kept]
+
+
+def _add_lines(page: PageText, lines: list[Words]) -> None:
+    for number, line in enumerate(lines):
+        page.add(BETWEEN_LINES if number else "")
+        page.add_words(line)
+
+
+def _confidence(lines: list[Line]) -> float:
+    found = [symbol.confidence for line in lines for symbol in line.symbols]
+    return float(np.mean(found)) if found else 0.0
+
+
+def _korean_share(lines: list[Line]) -> float:
+    found = [bool(SYLLABLE.match(symbol.text)) for line in lines for symbol in line.symbols]
+    return sum(found) / len(found) if found else 0.0
+
+
+def _moved(word: Word, right: int, down: int) -> Word:
+    return Word(word.text, word.left + right, word.top + down, word.right + right, word.bottom + down)

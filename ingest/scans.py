@@ -1,0 +1,86 @@
+"""Reads a document's scanned pages by OCR, one by one: each finished page is stored and never read again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from app.services import Services
+from app.storage.blobs import Blob
+from app.storage.jobs import JobKind
+from app.storage.notices import OcrMode, PageCounts
+from app.tesseract import is_installed
+from ingest.jobs import queue
+from ingest.jobs.queue import ClaimedDocument
+from ingest.loading.formats import PDF, PICTURES
+from ingest.loading.load import Loaded
+from ingest.loading.notices import bounded
+from ingest.loading.parsed import Notice, Page
+from ingest.loading.refusals import refuse_empty_or_too_long
+from ingest.ocr.reader import OcrLimits, OcrReader, PageRead
+from ingest.staged_pages import stage_page, staged_pages
+
+DRAWN = (PDF, *PICTURES)
+
+
+def can_read_scans(mode: OcrMode) -> bool:
+    return mode != "never" and is_installed()
+
+
+def pages_to_read(loaded: Loaded, mode: OcrMode) -> list[int]:
+    """Return the numbers of the pages that OCR is to read: with `force` all that can be drawn."""
+    if loaded.media_type not in DRAWN or not can_read_scans(mode):
+        return []
+    return [page.number for page in loaded.pages if page.number and (mode == "force" or page.needs_ocr)]
+
+
+async def read_scans(
+    services: Services, claim: ClaimedDocument, loaded: Loaded, *, gives_way: JobKind | None, turn_s: float
+) -> Loaded:
+    """Return the text with that of the scanned pages. Raises TurnOver between two pages, and DocumentError."""
+    wanted = pages_to_read(loaded, claim.ocr)
+    if not wanted:
+        return loaded
+    settings, database = services.settings, services.database
+    read = await staged_pages(database, claim)
+    turn_ends = time.monotonic() + turn_s
+    blob = Blob(claim.blob, claim.size, claim.sha256)
+    limits = OcrLimits(settings.load_memory_mb, settings.ocr_timeout_s)
+    async with services.blobs.local(blob) as path, OcrReader(path, loaded.media_type, limits) as reader:
+        for number in [each for each in wanted if each not in read]:
+            if gives_way and time.monotonic() > turn_ends:
+                await queue.give_way(database, claim.tenant, gives_way)
+            page = await reader.read(number)
+            read[number] = page
+            await stage_page(database, claim, number, page, _counts(loaded, read))
+    whole = _with_pages(loaded, read)
+    texts = [page.text for page in whole.pages]
+    refuse_empty_or_too_long(texts, whole.media_type, settings.load_max_chars)
+    return whole
+
+
+def _with_pages(loaded: Loaded, read: Mapping[int, PageRead]) -> Loaded:
+    pages = [_page(page, read.get(page.number or 0)) for page in loaded.pages]
+    others = [each for each in loaded.warnings if each.code != "unreadable_page" or (each.page or 0) not in {0, *read}]
+    unread = [
+        Notice("unreadable_page", page.unreadable, page=number)
+        for number, page in sorted(read.items())
+        if page.unreadable is not None
+    ]
+    return replace(loaded, pages=pages, warnings=bounded([*others, *unread]))
+
+
+def _page(page: Page, read: PageRead | None) -> Page:
+    if read is None:
+        return page
+    if read.unreadable is not None:
+        # Of a page that is mostly a picture the few words that are text stay.
+        return replace(page, source="unreadable" if not page.text else page.source)
+    return Page(page.number, read.text, "ocr")
+
+
+def _counts(loaded: Loaded, read: Mapping[int, PageRead]) -> PageCounts:
+    """Count the pages that are read so far; those still to come are unreadable ones."""
+    sources = [_page(page, read.get(page.number or 0)).source for page in loaded.pages]
+    return PageCounts(text=sources.count("text"), ocr=sources.count("ocr"), unreadable=sources.count("unreadable"))

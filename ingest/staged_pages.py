@@ -1,0 +1,59 @@
+"""Pages of scans that are read already: a restart reads none of them again."""
+
+from __future__ import annotations
+
+from app.storage.database import Connection, Database, fetch_all
+from app.storage.notices import PageCounts
+from app.storage.words import pack
+from ingest.jobs.queue import ClaimedDocument, update_claimed
+from ingest.ocr.reader import PageRead
+
+
+async def staged_pages(database: Database, work: ClaimedDocument) -> dict[int, PageRead]:
+    """Return what earlier turns and attempts have read, without the words' boxes."""
+    async with database.transaction(work.tenant) as connection:
+        rows = await fetch_all(
+            connection,
+            """
+            select page, content, unreadable from staged_pages
+            where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s
+            """,
+            work.key,
+        )
+    return {row["page"]: PageRead(row["content"], unreadable=row["unreadable"]) for row in rows}
+
+
+async def stage_page(
+    database: Database, work: ClaimedDocument, number: int, page: PageRead, counts: PageCounts
+) -> None:
+    """Stage a page and commit it, with how many pages are read so far. Raises LeaseLost."""
+    async with database.transaction(work.tenant) as connection:
+        change = "progressed_in = attempt, page_counts = %(counts)s::jsonb"
+        await update_claimed(connection, work, change, counts=dict(counts))
+        await connection.execute(
+            """
+            insert into staged_pages (tenant_id, job_id, n, page, content, words, unreadable)
+            values (%(tenant)s, %(job)s, %(n)s, %(page)s, %(content)s, %(words)s, %(unreadable)s)
+            """,
+            {
+                **work.key,
+                "page": number,
+                "content": page.text,
+                "words": pack(page.words) if page.words else None,
+                "unreadable": page.unreadable,
+            },
+        )
+
+
+async def publish_words(connection: Connection, work: ClaimedDocument) -> None:
+    """Put the words of the staged pages in place of those of the version before."""
+    key = work.key | {"id": work.document_id}
+    await connection.execute("delete from document_words where tenant_id = %(tenant)s and document_id = %(id)s", key)
+    await connection.execute(
+        """
+        insert into document_words (tenant_id, document_id, page, words)
+        select tenant_id, %(id)s, page, words from staged_pages
+        where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s and words is not null
+        """,
+        key,
+    )
