@@ -124,7 +124,7 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
             memory_mb=settings.load_memory_mb,
             timeout_s=settings.load_timeout_s,
             max_chars=settings.load_max_chars,
-            options=Options(settings.hidden_parts, ocr_follows=can_read_scans(claim.ocr)),
+            options=Options(settings.hidden_parts, ocr_follows=can_read_scans(settings, claim.ocr)),
         )
     if MARKS_CUT in loaded.warnings:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from app.services import Services
+from app.settings import Settings
 from app.storage.blobs import Blob
 from app.storage.jobs import JobKind
 from app.storage.notices import OcrMode, PageCounts
@@ -18,19 +20,27 @@ from ingest.loading.load import Loaded
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Notice, Page
 from ingest.loading.refusals import refuse_empty_or_too_long
+from ingest.ocr.endpoint import VisionModel
 from ingest.ocr.reader import OcrLimits, OcrReader, PageRead
 from ingest.staged_pages import stage_page, staged_pages
 
 DRAWN = (PDF, *PICTURES)
 
 
-def can_read_scans(mode: OcrMode) -> bool:
-    return mode != "never" and is_installed()
+def can_read_scans(settings: Settings, mode: OcrMode) -> bool:
+    return mode != "never" and (settings.ocr_url is not None or is_installed())
 
 
-def pages_to_read(loaded: Loaded, mode: OcrMode) -> list[int]:
+def vision_model(settings: Settings) -> VisionModel | None:
+    if settings.ocr_url is None:
+        return None
+    key = settings.ocr_key.get_secret_value() if settings.ocr_key else None
+    return VisionModel(settings.ocr_url, settings.ocr_model, key, settings.ocr_timeout_s)
+
+
+def pages_to_read(settings: Settings, loaded: Loaded, mode: OcrMode) -> list[int]:
     """Return the numbers of the pages that OCR is to read: with `force` all that can be drawn."""
-    if loaded.media_type not in DRAWN or not can_read_scans(mode):
+    if loaded.media_type not in DRAWN or not can_read_scans(settings, mode):
         return []
     return [page.number for page in loaded.pages if page.number and (mode == "force" or page.needs_ocr)]
 
@@ -38,16 +48,16 @@ def pages_to_read(loaded: Loaded, mode: OcrMode) -> list[int]:
 async def read_scans(
     services: Services, claim: ClaimedDocument, loaded: Loaded, *, gives_way: JobKind | None, turn_s: float
 ) -> Loaded:
-    """Return the text with that of the scanned pages. Raises TurnOver between two pages, and DocumentError."""
-    wanted = pages_to_read(loaded, claim.ocr)
+    """Return the text with that of the scanned pages. Raises TurnOver between two pages, DocumentError, and
+    Unavailable if the endpoint does not answer: the pages before stay."""
+    settings, database = services.settings, services.database
+    wanted = pages_to_read(settings, loaded, claim.ocr)
     if not wanted:
         return loaded
-    settings, database = services.settings, services.database
     read = await staged_pages(database, claim)
     turn_ends = time.monotonic() + turn_s
     blob = Blob(claim.blob, claim.size, claim.sha256)
-    limits = OcrLimits(settings.load_memory_mb, settings.ocr_timeout_s)
-    async with services.blobs.local(blob) as path, OcrReader(path, loaded.media_type, limits) as reader:
+    async with services.blobs.local(blob) as path, _open(path, loaded, settings) as reader:
         for number in [each for each in wanted if each not in read]:
             if gives_way and time.monotonic() > turn_ends:
                 await queue.give_way(database, claim.tenant, gives_way)
@@ -58,6 +68,11 @@ async def read_scans(
     texts = [page.text for page in whole.pages]
     refuse_empty_or_too_long(texts, whole.media_type, settings.load_max_chars)
     return whole
+
+
+def _open(path: Path, loaded: Loaded, settings: Settings) -> OcrReader:
+    limits = OcrLimits(settings.load_memory_mb, settings.ocr_timeout_s)
+    return OcrReader(path, loaded.media_type, limits, vision_model(settings))
 
 
 def _with_pages(loaded: Loaded, read: Mapping[int, PageRead]) -> Loaded:
@@ -77,7 +92,8 @@ def _page(page: Page, read: PageRead | None) -> Page:
     if read.unreadable is not None:
         # Of a page that is mostly a picture the few words that are text stay.
         return replace(page, source="unreadable" if not page.text else page.source)
-    return Page(page.number, read.text, "ocr")
+    # What OCR finds no words in may still have a few that are text.
+    return Page(page.number, read.text or page.text, "ocr")
 
 
 def _counts(loaded: Loaded, read: Mapping[int, PageRead]) -> PageCounts:

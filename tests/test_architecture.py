@@ -21,7 +21,7 @@ LEAVES = {
     "app.settings.home": set(),
     "app.settings.serving": {"app.settings.home"},
     "app.settings.engine": {"app.settings.serving"},
-    "app.settings.reading": {"app.settings.engine"},
+    "app.settings.reading": {"app.errors", "app.settings.engine"},
     "app.settings.engine_arguments": {"app.errors"},
     "app.settings.object_storage": {"app.errors"},
     "app.settings": {

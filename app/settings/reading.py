@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
+from app.errors import NotConfigured
 from app.settings.engine import Engine
 
 
@@ -18,7 +19,20 @@ class Reading(Engine):
     """Seconds that reading a file may take, and seconds of processor time that cutting its text into chunks may."""
     ocr_timeout_s: float = Field(120, gt=0)
     """Seconds that reading a scanned page may take."""
+    ocr_url: str | None = None
+    """An OpenAI-compatible endpoint, such as `http://…/v1`, of a vision model that reads scanned pages instead of
+    Tesseract: it is sent a picture of each."""
+    ocr_model: str = ""
+    """The model's name at `KYUJANG_OCR_URL`, which goes with it."""
+    ocr_key: SecretStr | None = None
+    """The bearer key that this endpoint expects."""
     load_max_chars: int = Field(50_000_000, ge=1000)
     """The most characters of a document."""
     hidden_parts: Literal["skip", "mark"] = "skip"
     """Hidden text, rows, sheets and slides: `skip` leaves them out, `mark` reads them and marks each as hidden."""
+
+    @model_validator(mode="after")
+    def _require_the_name_of_the_ocr_model(self) -> Self:
+        if self.ocr_url is not None and not self.ocr_model:
+            raise NotConfigured("KYUJANG_OCR_URL needs KYUJANG_OCR_MODEL, the model's name there.")
+        return self

@@ -15,6 +15,7 @@ from app.sandbox.channel import Channel
 from ingest.ocr.page import PageReader, PageText
 from ingest.ocr.pictures import Drawable, Picture, UnreadablePage, open_pages
 
+MAX_SIDE = 2400
 DAMAGED = "The page is damaged and cannot be drawn."
 
 
@@ -49,5 +50,8 @@ def _png(picture: Picture) -> str:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture.gray).save(file, "PNG")
+    image = Image.fromarray(picture.gray)
+    # A vision model makes a larger picture smaller itself.
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    image.save(file, "PNG")
     return b64encode(file.getvalue()).decode()

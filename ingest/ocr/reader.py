@@ -12,6 +12,8 @@ from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, ExitReason, OutputError
 from app.storage.words import WordBox
+from ingest.loading.clean_text import clean_text
+from ingest.ocr.endpoint import CannotRead, VisionModel
 
 CHILD = "ingest.ocr.child"
 # What a library leaks or a page leaves behind ends with the child.
@@ -45,8 +47,9 @@ class OcrLimits:
 class OcrReader:
     """Opened as a block, at whose end the child ends, too."""
 
-    def __init__(self, path: Path, media_type: str, limits: OcrLimits) -> None:
-        self._path, self._media_type, self._limits = path, media_type, limits
+    def __init__(self, path: Path, media_type: str, limits: OcrLimits, model: VisionModel | None = None) -> None:
+        """With a `model` the child only draws."""
+        self._path, self._media_type, self._limits, self._model = path, media_type, limits, model
         self._child: ChildProcess | None = None
         self._pages = 0
 
@@ -59,9 +62,15 @@ class OcrReader:
         await self._end()
 
     async def read(self, number: int) -> PageRead:
-        message = await self._ask(number, "read")
+        """Raises Unavailable if the model's endpoint does not answer."""
+        message = await self._ask(number, "draw" if self._model else "read")
         if "unreadable" in message:
             return PageRead(unreadable=message["unreadable"])
+        if self._model is not None:
+            try:
+                return PageRead(clean_text(await self._model.read(message["png"])))
+            except CannotRead as error:
+                return PageRead(unreadable=str(error))
         return PageRead(message["text"], [WordBox(*word) for word in message["words"]])
 
     async def _ask(self, number: int, task: str) -> dict[str, Any]:
