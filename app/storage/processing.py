@@ -14,7 +14,7 @@ LOADERS = {
     "text/plain": 1,
     "text/csv": 2,
     "text/markdown": 1,
-    "text/html": 1,
+    "text/html": 2,
     "application/json": 1,
     "application/jsonl": 1,
     "application/pdf": 2,

@@ -1,9 +1,11 @@
-"""Decodes bytes to text: byte order mark, UTF-8, the declared charset, CP949, and last Windows-1252."""
+"""Decodes bytes to text: byte order mark, UTF-8, the declared charset, CP949, and last those of other scripts."""
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -27,28 +29,60 @@ ALIASES = {
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff]{2,}")
 MIN_IN_SCRIPT = {"cp949": 0.6, "cp932": 0.8}
+# What texts are mostly written in; the rest of the 16-bit codes are rare ideographs and signs.
+IN_USE = re.compile(
+    r"[\t\n\r -~\u00a0-\u024f\u0370-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff60]"
+)
+CYRILLIC = re.compile("[\u0400-\u045f]")
+# Capitals after small letters, and Latin letters beside Cyrillic ones.
+ODD_PAIR = re.compile("[\u0430-\u045f][\u0400-\u042f]|[A-Za-z][\u0400-\u045f]|[\u0400-\u045f][A-Za-z]")
+SIGN_INSIDE = re.compile("[^\\W\\d_][\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]|[^\\W\\d_][\xb9\xbc-\xbf]")
 MAX_CONTROLS = 0.03
+SAMPLE_BYTES, MIN_NULS, MIN_IN_USE = 1 << 16, 0.02, 0.95
+MIN_CYRILLIC, MIN_COMMON, MAX_ODD_PAIRS = 0.9, 0.36, 0.02
+MAX_ACCENTED, MAX_SIGNS = 0.4, 0.1
 MAX_BROKEN = 0.1
 
 
-def decode(content: bytes, named: str | None = None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """`guessed`: the charset, if nothing says that it is this one. `has_gaps`: bytes that do not fit became U+FFFD."""
+
+    text: str
+    guessed: str | None = None
+    has_gaps: bool = False
+
+
+def decode(content: bytes, named: str | None = None) -> Decoded | None:
     """Return the text, or None if this is not text. `named`: the charset given with it, if any."""
     for mark, charset in MARKS:
         if content.startswith(mark):
-            return _try(content, charset)
+            marked = _try(content, charset)
+            return None if marked is None else Decoded(marked)
     declared = (_canonical(named),) if named else _declared(content)
+    for charset, has_gaps in _candidates(content, declared):
+        text = _nearly(content, charset) if has_gaps else _try(content, charset)
+        if text is not None and _reads_well(text, charset):
+            is_sure = charset == "utf-8" or charset in declared
+            return Decoded(text, None if is_sure else charset, has_gaps)
+    return None
+
+
+def decoded_text(content: bytes, named: str | None = None) -> str | None:
+    decoded = decode(content, named)
+    return decoded.text if decoded else None
+
+
+def _candidates(content: bytes, declared: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
+    """Yield charsets, and whether they may fit nearly."""
     # UTF-8 is not valid by accident and declarations are often wrong; but ISO-2022 passes for ASCII.
     first = declared if ESCAPE in content else ()
     for charset in (*_utf_16_without_mark(content), *first, "utf-8", *declared, "cp949"):
-        if (text := _try(content, charset)) is not None and _reads_well(text, charset):
-            return text
+        yield charset, False
     for charset in ("utf-8", *declared, "cp949"):
-        if (text := _nearly(content, charset)) is not None and _reads_well(text, charset):
-            return text
-    for charset in ("cp932", "cp1252"):
-        if (text := _try(content, charset)) is not None and _reads_well(text, charset):
-            return text
-    return None
+        yield charset, True
+    for charset in ("cp932", "cp1251", "koi8-u", "cp1252"):
+        yield charset, False
 
 
 def _declared(content: bytes) -> tuple[str, ...]:
@@ -79,13 +113,12 @@ def _nearly(content: bytes, charset: str) -> str | None:
 
 
 def _utf_16_without_mark(content: bytes) -> tuple[str, ...]:
-    """Recognise English in UTF-16 by a NUL in every other byte."""
-    even, odd = content[:2000:2], content[1:2000:2]
-    if odd.count(0) > 0.7 * len(odd) > 0:
-        return ("utf-16-le",)
-    if even.count(0) > 0.7 * len(even):
-        return ("utf-16-be",)
-    return ()
+    """Recognise UTF-16 by the NUL bytes of its spaces, line ends and English letters."""
+    sample = content[:SAMPLE_BYTES]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if len(content) % 2 or even + odd < MIN_NULS * len(sample) or not even + odd:
+        return ()
+    return ("utf-16-be", "utf-16-le") if even > odd else ("utf-16-le", "utf-16-be")
 
 
 def _reads_well(text: str, charset: str) -> bool:
@@ -95,7 +128,35 @@ def _reads_well(text: str, charset: str) -> bool:
     if charset in ("cp949", "cp932"):
         wide = "".join(character for character in text if ord(character) > 127)
         return _in_its_script(text, wide, charset) >= MIN_IN_SCRIPT[charset] * len(wide)
-    return True
+    if charset.startswith("utf-16-"):
+        return len(IN_USE.findall(text)) >= MIN_IN_USE * len(text)
+    if charset in ("cp1251", "koi8-u"):
+        return _is_russian(text)
+    return charset != "cp1252" or _is_western(text)
+
+
+def _is_russian(text: str) -> bool:
+    """Other one-byte charsets decode to Cyrillic too, but to other letters, or to capitals inside of words.
+
+    Those of Hebrew have none of the last letters, or capitals alone.
+    """
+    letters = CYRILLIC.findall(text)
+    common = sum(letter in "оеаинтОЕАИНТ" for letter in letters)
+    wide = sum(ord(character) > 127 for character in text)
+    return (
+        len(letters) >= MIN_CYRILLIC * wide > 0
+        and common >= MIN_COMMON * len(letters)
+        and 2 * sum(map(str.islower, letters)) > len(letters)
+        and any(letter in "ыьэюяіїєЫЬЭЮЯІЇЄ" for letter in letters)
+        and len(ODD_PAIR.findall(text)) <= MAX_ODD_PAIRS * len(letters)
+    )
+
+
+def _is_western(text: str) -> bool:
+    """Among the letters of Western languages few are accented, and none has a sign in it."""
+    letters = sum(map(str.isalpha, text))
+    accented = sum(character.isalpha() and ord(character) > 127 for character in text)
+    return accented <= MAX_ACCENTED * letters and len(SIGN_INSIDE.findall(text)) <= MAX_SIGNS * accented
 
 
 def _in_its_script(text: str, wide: str, charset: str) -> int:

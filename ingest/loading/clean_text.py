@@ -15,6 +15,11 @@ BLANK = (
 )
 LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\x85", "\u2028")
 UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+# They only say where a line may break, or are for machines: inside a word they hide it from a search.
+INVISIBLE = re.compile("[\xad\u034f\u180e\u200b\u2060-\u2064\ufff9-\ufffb\U000e0000-\U000e007f]")
+# In other scripts and among emojis joiners decide what is shown.
+WITHOUT_JOINERS = "0-9A-Za-z\u00c0-\u024f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3"
+JOINERS = re.compile(f"(?<=[{WITHOUT_JOINERS}])[\u200c\u200d]+(?=[{WITHOUT_JOINERS}])")
 # White and invisible characters make no token and no word: a run of them would make a chunk of any size.
 MAX_BLANK = 100
 MARKS_CUT = Notice("truncated", f"Runs of more than {MAX_MARKS} combining marks were cut to that many.")
@@ -22,11 +27,12 @@ LONG_BLANK = re.compile(rf"(?<![{BLANK}])[{BLANK}]{{{MAX_BLANK + 1},}}")
 
 
 def clean_text(text: str) -> str:
-    """Return NFC with line feeds alone, without control characters and what PostgreSQL or JSON cannot hold, and with
-    long runs of combining marks, white space and invisible characters cut short."""
+    """Return NFC with line feeds alone, without control and invisible characters and what PostgreSQL or JSON cannot
+    hold, and with long runs of combining marks, white space and characters without a shape cut short."""
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")
     text = LONG_BLANK.sub(_break, UNWANTED.sub("", text.replace("\u2029", "\n\n")))
+    text = JOINERS.sub("", INVISIBLE.sub("", text))
     return unicodedata.normalize("NFC", cut_runs(text))
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import DocumentError
-from ingest.loading.charset import decode
-from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNSUPPORTED, save_as
+from ingest.loading.charset import Decoded, decode
+from ingest.loading.parsed import Notice
+from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNKNOWN_CHARSET, UNSUPPORTED, save_as
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
 PDF = "application/pdf"
@@ -82,6 +83,8 @@ HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+"
 SENT = re.compile(rb"^(?:Message-ID|MIME-Version|Received|Return-Path|DKIM-Signature):", re.IGNORECASE | re.MULTILINE)
 ABOUT = re.compile(rb"^(?:From|Subject|Date):", re.IGNORECASE | re.MULTILINE)
 HEAD_BYTES = 1 << 16
+# No text has them, in any charset of bytes.
+CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Text:
 
     media_type: str
     content: str
+    warnings: tuple[Notice, ...] = ()
 
 
 def detect(path: Path, filename: str, media_type: str) -> str | Text:
@@ -100,13 +104,24 @@ def detect(path: Path, filename: str, media_type: str) -> str | Text:
         raise DocumentError("empty", "The file is empty.")
     if kind := _by_mark(path, head) or (EML if _is_mail(head, filename.lower(), media_type) else None):
         return kind
-    content = decode(path.read_bytes())
-    if content is None:
+    decoded = decode(path.read_bytes())
+    if decoded is None:
         # PDF readers accept something before the mark; but a text may mention the mark.
         if PDF_MARK in head[:1024]:
             return PDF
-        raise UNSUPPORTED
-    return Text(_kind_of_text(content, filename.lower(), media_type), content)
+        raise UNSUPPORTED if CONTROLS.search(head) else UNKNOWN_CHARSET
+    kind = _kind_of_text(decoded.text, filename.lower(), media_type)
+    return Text(kind, decoded.text, notices_of(decoded))
+
+
+def notices_of(decoded: Decoded) -> tuple[Notice, ...]:
+    """Return what is to be told of how a text was decoded."""
+    gaps = " Bytes that are none of its characters became \N{REPLACEMENT CHARACTER}." if decoded.has_gaps else ""
+    if decoded.guessed is None and not gaps:
+        return ()
+    charset = (decoded.guessed or "utf-8").upper()
+    said = f"The file was read as {charset}, which it does not say.{gaps} Save it as UTF-8 if it does not read well."
+    return (Notice("charset_guessed", said),)
 
 
 def _by_mark(path: Path, head: bytes) -> str | None:

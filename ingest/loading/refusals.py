@@ -15,6 +15,10 @@ CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it ag
 UNPACKS_TO_TOO_MUCH = DocumentError("too_large", "The document unpacks to more than this service accepts. Split it.")
 UNSUPPORTED = DocumentError("unsupported_type", f"This service does not read this type of content. {FORMATS}")
 
+UNKNOWN_CHARSET = DocumentError(
+    "unsupported_type", "The file is text in a character set that this service does not recognise. Save it as UTF-8."
+)
+
 
 def save_as(what: str, extension: str) -> DocumentError:
     return DocumentError("unsupported_type", f"This is {what}. Save it as {extension} and send that.")

@@ -22,7 +22,7 @@ from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 LOADED = {
     "txt": (1, "762f527e0810"),
     "md": (1, "36b479b7e5a2"),
-    "html": (1, "36b479b7e5a2"),
+    "html": (2, "5d52db7ff87f"),
     "csv": (2, "49e2efdee51b"),
     "json": (1, "83cb60859dd5"),
     "jsonl": (1, "db78b67bcb6a"),

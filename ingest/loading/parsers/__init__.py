@@ -36,7 +36,7 @@ from ingest.loading.formats import (
 )
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers import html, mail, odp, ods, office, pdf, picture, pptx, text, xlsx
+from ingest.loading.parsers import html, mail, markdown, odp, ods, office, pdf, picture, pptx, text, xlsx
 from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.word import document as word
@@ -52,7 +52,7 @@ DAMAGE = (
 TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
     PLAIN: text.as_it_stands,
     CSV: text.rows,
-    MARKDOWN: text.markdown,
+    MARKDOWN: markdown.read,
     HTML: html.read,
     HWPML: hwpml.read,
     JSON: text.from_json,
@@ -80,6 +80,7 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     try:
         if isinstance(found, Text):
             parsed = TEXTS[found.media_type](found.content, options)
+            parsed.warnings += found.warnings
         else:
             parsed = READERS[found](path, options)
     except DAMAGE:

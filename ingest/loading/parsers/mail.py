@@ -15,6 +15,7 @@ from typing import Self
 
 from app.errors import DocumentError
 from ingest.loading.charset import decode
+from ingest.loading.formats import notices_of
 from ingest.loading.parsed import Member, Notice, Options, Page, Parsed
 from ingest.loading.parsers import html
 from ingest.loading.parsers.mail_headers import filename, header, name_for
@@ -128,9 +129,11 @@ class Mail:
 
     def _text(self, part: Message, kind: str) -> str:
         content = part.get_payload(decode=True)
-        text = decode(content, part.get_content_charset()) if isinstance(content, bytes) else None
-        if text is None:
+        decoded = decode(content, part.get_content_charset()) if isinstance(content, bytes) else None
+        if decoded is None:
             return ""
+        self.warnings += notices_of(decoded)
+        text = decoded.text
         if kind == HTML:
             parsed = html.read(text, self.options)
             self.warnings += parsed.warnings

@@ -6,7 +6,7 @@ import re
 from binascii import Error, a2b_base64, a2b_qp
 from email.message import Message
 
-from ingest.loading.charset import ALIASES, decode
+from ingest.loading.charset import ALIASES, decoded_text
 
 WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bq])\?([^?]*)\?=", re.IGNORECASE)
 BETWEEN = re.compile(r"(\?=)[ \t\r\n]+(?==\?)")
@@ -36,7 +36,7 @@ def _sent(message: Message, name: str) -> str:
         return raw
     content = raw.encode("utf-8", "surrogateescape")
     charset = None if name.startswith("content-") else message.get_content_charset()
-    return decode(content) or decode(content, charset) or content.decode("utf-8", "replace")
+    return decoded_text(content) or decoded_text(content, charset) or content.decode("utf-8", "replace")
 
 
 def _without_words(text: str) -> str:
@@ -68,7 +68,7 @@ def _word(content: bytes, charset: str) -> str:
             return content.decode(ALIASES.get(charset, charset))
     except (UnicodeError, LookupError):
         pass
-    return decode(content, charset) or content.decode("utf-8", "replace") if content else ""
+    return decoded_text(content, charset) or content.decode("utf-8", "replace") if content else ""
 
 
 def filename(part: Message) -> str:

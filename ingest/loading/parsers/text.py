@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.loading.parsed import Options, Parsed, without_pages
-from ingest.loading.parsers.titles import heading
 
 DELIMITER = re.compile(r"\A\ufeff?sep=[^\n]\r?\n", re.IGNORECASE)
 
@@ -21,10 +20,6 @@ def rows(content: str, _: Options) -> Parsed:
     """Return CSV as it is written: its rows read well, and a Markdown table would change each value's surroundings. Of
     the line by which Excel names the delimiter nothing is read."""
     return without_pages(None, DELIMITER.sub("", content, count=1))
-
-
-def markdown(content: str, _: Options) -> Parsed:
-    return without_pages(heading(content), content)
 
 
 def from_json(content: str, _: Options) -> Parsed:

@@ -6,7 +6,8 @@ import re
 
 from ingest.loading.clean_text import clean_text
 
-HEADING = re.compile(r"^#[ \t]+(?:#[ \t]+)*([^\s#][^\n]{0,299})", re.MULTILINE)
+HEADING = re.compile(r"#[ \t]+(?:#[ \t]+)*([^\s#].{0,299})")
+FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
 # Titles that programs put into the properties by default.
 NO_TITLE = re.compile(
@@ -18,8 +19,16 @@ MIN_OWN_TITLE = 4
 
 
 def heading(text: str) -> str | None:
-    found = HEADING.search(text)
-    return HEADING_END.sub("", found.group(1)) if found else None
+    """Return the first heading of the first level; in a block of code such a line is a comment."""
+    code = ""
+    for line in text.split("\n"):
+        if code:
+            code = "" if line.strip() == code else code
+        elif fence := FENCE.match(line):
+            code = fence.group(1)
+        elif found := HEADING.match(line):
+            return HEADING_END.sub("", found.group(1))
+    return None
 
 
 def meant(title: str | None) -> str | None:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from ingest.loading.clean_text import MAX_BLANK, clean_text
+from ingest.loading.clean_text import INVISIBLE, MAX_BLANK, clean_text
 
 
 @pytest.mark.parametrize("blank", [" ", "\u3000", "\u200b", "\u2060", "\u3164", "\u200b \u00ad", "\U000e0041"])
@@ -15,7 +15,24 @@ def test_a_long_run_of_nothing_to_see_becomes_one_break(blank):
     assert clean_text(f"가{blank * (MAX_BLANK + 1)}\na") == "가\na"
     assert clean_text(f"가\r\n{blank * (MAX_BLANK + 1)}\r\n\r\na") == "가\n\na"
     short = blank * (MAX_BLANK // len(blank))
-    assert clean_text(f"가{short}a") == f"가{short}a"
+    assert clean_text(f"가{short}a") == f"가{INVISIBLE.sub('', short)}a"
+
+
+@pytest.mark.parametrize(
+    "invisible", ["\u200b", "\xad", "\u2060", "\ufeff", "\u034f", "\u200c", "\u200d", "\U000e0041"]
+)
+def test_a_word_holds_nothing_that_cannot_be_seen(invisible):
+    assert clean_text(f"도서{invisible}관의 reser{invisible}vation{invisible} 12{invisible}3") in (
+        "도서관의 reservation 123",
+        # Before a space a joiner joins nothing.
+        f"도서관의 reservation{invisible} 123",
+    )
+    assert clean_text(f"{invisible}가{invisible}") in ("가", f"{invisible}가{invisible}")
+
+
+@pytest.mark.parametrize("shown", ["👩\u200d💻", "می\u200cخواهم", "क्\u200dष", "❤\ufe0f", "葛\U000e0100城"])
+def test_what_changes_the_look_of_other_scripts_stays(shown):
+    assert clean_text(shown) == unicodedata.normalize("NFC", shown)
 
 
 def test_of_the_control_characters_tabs_and_line_feeds_alone_stay():

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.errors import DocumentError
-from ingest.loading.charset import decode
+from ingest.loading.charset import decoded_text
 from ingest.loading.formats import EML, detect
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import parse
@@ -293,4 +293,4 @@ def test_deep_nesting_is_damage(reading):
 
 
 def test_korean_bytes_are_told_from_western_ones():
-    assert decode("우물 청소 안내".encode("cp949")) == "우물 청소 안내"
+    assert decoded_text("우물 청소 안내".encode("cp949")) == "우물 청소 안내"

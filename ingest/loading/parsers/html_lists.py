@@ -1,0 +1,76 @@
+"""Collects the items of HTML's lists, a line each, those of inner lists indented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.html_tokens import Start
+
+# Deeper lists are indented no further.
+MAX_INDENT = 20
+
+
+@dataclass
+class Lists:
+    """`numbers` are those that the next items of the open lists have, None where items have none."""
+
+    numbers: list[int | None] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    marker: str = ""
+
+
+class HtmlLists:
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._lists = Lists()
+        self._around: list[Lists] = []
+
+    def open(self, tag: Start) -> None:
+        self._lists.numbers.append(_number(tag.attribute("start"), 1) if tag.name == "ol" else None)
+
+    def item(self, tag: Start) -> None:
+        """Start an item; its marker stands before the text that comes next."""
+        numbers = self._lists.numbers
+        if not numbers or numbers[-1] is None:
+            self._lists.marker = "- "
+            return
+        number = _number(tag.attribute("value"), numbers[-1])
+        numbers[-1] = number + 1
+        self._lists.marker = f"{number}. "
+
+    def add(self, text: str) -> None:
+        """Add a paragraph, as a line of the list if one is open."""
+        if not self._lists.numbers:
+            self._flow.paragraph(text)
+        elif text.strip():
+            level = min(len(self._lists.numbers), MAX_INDENT)
+            indent = "  " * (level - 1) if self._lists.marker else "  " * level
+            self._lists.lines.append(f"{indent}{self._lists.marker}{text.strip()}")
+            self._lists.marker = ""
+
+    def close(self) -> None:
+        if self._lists.numbers:
+            self._lists.numbers.pop()
+        if not self._lists.numbers:
+            self.give()
+
+    def give(self) -> None:
+        """End the lines so far, before something that is not an item."""
+        self._flow.paragraph("\n".join(self._lists.lines))
+        self._lists.lines = []
+
+    def set_aside(self) -> None:
+        """Begin without a list, in a table or another part, until it ends."""
+        self.give()
+        self._around.append(self._lists)
+        self._lists = Lists()
+
+    def take_back(self) -> None:
+        self.give()
+        self._lists = self._around.pop()
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    digits = (text or "").strip()[:9]
+    return int(digits) if digits.isascii() and digits.isdigit() else otherwise

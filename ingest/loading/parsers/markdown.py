@@ -1,0 +1,139 @@
+"""Reads Markdown as it is written, without what is not for readers: comments, and pictures as data."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.loading.parsed import Notice, Options, Parsed, without_pages
+from ingest.loading.parsers.titles import FENCE, heading
+
+MAX_FRONT_MATTER = 200
+FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
+ENTRY = re.compile(r"[\w.-]+\s*[:=]|[-#\s]|$")
+TITLE = re.compile(r"""title\s*[:=]\s*(?P<quote>["']?)(?P<title>.{1,300}?)(?P=quote)\s*$""", re.IGNORECASE)
+OPENING = re.compile(r"`+|<!--")
+COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*(?:\(.*\)|".*"|'.*')?\s*""")
+DEFINITION = re.compile(r"\s{0,3}\[([^\]\n]{1,200})\]:\s*<?data:", re.IGNORECASE)
+PICTURE = re.compile(
+    r"""
+    !\[(?P<alt>[^\[\]\n]{0,500})\]
+    (?:\(\s{0,9}<?(?P<data>data:[^\s()<>]*)>?(?:\s[^()\n]{0,300})?\)|\[(?P<label>[^\[\]\n]{1,200})\])
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+PICTURE_TAG = re.compile(r"""<img\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+>""", re.IGNORECASE)
+DATA = re.compile(r"""=\s*["']?\s*data:""", re.IGNORECASE)
+UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
+# A line of another kind is not the text of a heading.
+OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
+
+
+def read(content: str, _: Options) -> Parsed:
+    front, body = _front_matter(content)
+    cleaning = _Cleaning(body)
+    text = cleaning.text()
+    title = next((found["title"].strip() for line in front if (found := TITLE.match(line))), None)
+    kept = [line for line in front if line.strip() and not TITLE.match(line)]
+    text = "\n\n".join(["\n".join(kept), text]) if kept else text
+    return Parsed(title or heading(text), without_pages(None, text).pages, _notices(cleaning.pictures))
+
+
+def _notices(pictures: int) -> list[Notice]:
+    if not pictures:
+        return []
+    return [Notice("picture_without_text", f"Pictures that stand in the text as data, not read: {pictures:,}.")]
+
+
+def _front_matter(content: str) -> tuple[list[str], str]:
+    """Return the lines of the front matter without the marks around them, and what follows."""
+    lines = content.lstrip("\ufeff").split("\n", MAX_FRONT_MATTER)
+    ends = FRONT_MATTER.get(lines[0].rstrip())
+    for number, line in enumerate(lines[1:MAX_FRONT_MATTER], start=1):
+        if ends and line.rstrip() in ends:
+            return [each.rstrip("\r") for each in lines[1:number]], "\n".join(lines[number + 1 :])
+        if not ends or not ENTRY.match(line):
+            break
+    return [], content
+
+
+class _Cleaning:
+    """Goes through the lines once: a comment may go on over several, a block of code is left as it is."""
+
+    def __init__(self, content: str) -> None:
+        self.pictures = 0
+        self._in_lines = content.split("\n")
+        self._data = {found[1].lower() for line in self._in_lines if (found := DEFINITION.match(line))}
+        ends = (number for number, line in enumerate(reversed(self._in_lines)) if "-->" in line)
+        self._last_end = len(self._in_lines) - 1 - next(ends, len(self._in_lines))
+        self._lines: list[str] = []
+        self._code = ""
+        self._in_comment = False
+
+    def text(self) -> str:
+        for number, line in enumerate(self._in_lines):
+            if self._code:
+                self._code = "" if line.strip() == self._code else self._code
+                self._lines.append(line)
+            else:
+                self._add(line, number)
+        return "\n".join(self._lines)
+
+    def _add(self, line: str, number: int) -> None:
+        was_comment = self._in_comment
+        shown = self._without_comments(line, number)
+        if DEFINITION.match(shown):
+            self.pictures += 1
+        elif COMMENT_LINE.fullmatch(shown) or (not shown.strip() and (was_comment or line.strip())):
+            pass
+        elif fence := FENCE.match(shown):
+            self._code = fence[1]
+            self._lines.append(shown)
+        elif (mark := UNDERLINE.fullmatch(shown)) and self._underlines():
+            self._lines[-1] = f"{'#' if mark[1][0] == '=' else '##'} {self._lines[-1].strip()}"
+        else:
+            self._lines.append(self._without_pictures(shown))
+
+    def _underlines(self) -> bool:
+        """Tell whether the last line is a paragraph of one line, which a line of marks makes a heading."""
+        before, line = ["", "", *self._lines[-2:]][-2:]
+        return not OTHER.match(line) and (not before.strip() or before.startswith("#"))
+
+    def _without_comments(self, line: str, number: int) -> str:
+        at, shown = 0, ""
+        if self._in_comment:
+            if (end := line.find("-->")) < 0:
+                return ""
+            at, self._in_comment = end + 3, False
+        while found := OPENING.search(line, at):
+            mark, start = found[0], found.start()
+            end = line.find("-->" if mark == "<!--" else mark, found.end())
+            if mark == "<!--" and (end >= 0 or number < self._last_end):
+                shown += line[at:start]
+                self._in_comment = end < 0
+                at = len(line) if end < 0 else end + 3
+            elif mark == "<!--":
+                break
+            else:
+                # Code in the line, or a mark that nothing closes.
+                stop = found.end() if end < 0 else end + len(mark)
+                shown += line[at:stop]
+                at = stop
+        return shown + line[at:]
+
+    def _without_pictures(self, line: str) -> str:
+        if "!" not in line and "<" not in line:
+            return line
+        return PICTURE_TAG.sub(self._tag, PICTURE.sub(self._picture, line))
+
+    def _picture(self, found: re.Match[str]) -> str:
+        """Return what describes the picture instead of its data."""
+        if not found["data"] and (found["label"] or "").lower() not in self._data:
+            return found[0]
+        self.pictures += bool(found["data"])
+        return found["alt"]
+
+    def _tag(self, found: re.Match[str]) -> str:
+        if not DATA.search(found[0]):
+            return found[0]
+        self.pictures += 1
+        return ""

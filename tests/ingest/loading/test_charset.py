@@ -1,0 +1,72 @@
+"""A text is read in its own characters or refused; a guess is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.loading.charset import decode
+from tests.ingest.loading.reading import refusal, take
+
+KOREAN = "도서관은 아침 아홉 시에 연다. 가나다, 어린이는 무료로 들어간다."
+RUSSIAN = "Библиотека открывается в девять часов. Дети входят бесплатно."
+FRENCH = "La bibliothèque ouvre à neuf heures. Les élèves entrent sans payer."
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (KOREAN, "cp949"),
+        (KOREAN, "utf-16-le"),
+        (KOREAN, "utf-16-be"),
+        ("이름,나이\n김가람,열둘\n", "utf-16-be"),
+        ("The library opens at nine.", "utf-16-be"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        (FRENCH, "cp1252"),
+        ("Die Bücherei öffnet um neun. Größe und Maß.", "cp1252"),
+        ("¿Cuándo abre? «El niño» pagó 5 €.", "cp1252"),
+    ],
+)
+def test_a_charset_that_nothing_says_is_guessed(text, charset):
+    decoded = decode(text.encode(charset))
+    assert decoded is not None
+    assert decoded.text == text
+    assert decoded.guessed == charset.replace("koi8-r", "koi8-u")
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("Η βιβλιοθήκη ανοίγει στις εννέα το πρωί.", "cp1253"),
+        ("הספרייה נפתחת בתשע בבוקר", "cp1255"),
+        ("تفتح المكتبة في التاسعة صباحا", "cp1256"),
+        ("ห้องสมุดเปิดเวลาเก้าโมงเช้า", "cp874"),
+        ("图书馆早上九点开门，儿童免费入场。请保持安静。", "gb18030"),
+        ("圖書館早上九點開門，兒童免費入場。請保持安靜。", "big5"),
+        ("Zażółć gęślą jaźń. Biblioteka jest otwarta.", "cp1250"),
+        ("Библиотека открывается в девять часов.", "iso8859-5"),
+        ("도서관은 아침 아홉 시에 연다.", "johab"),
+    ],
+)
+async def test_what_is_not_recognised_is_refused_and_not_garbled(tmp_path, text, charset):
+    (tmp_path / "a.txt").write_bytes(text.encode(charset))
+    error = await refusal(tmp_path / "a.txt")
+    assert (error.document_code, "Save it as UTF-8" in error.detail) == ("unsupported_type", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (KOREAN.encode("cp949"), "CP949"),
+        (KOREAN.encode() + b"\xff", "became \ufffd"),
+        (KOREAN.encode(), None),
+        (KOREAN.encode("utf-16"), None),
+        (b"Plain ASCII.", None),
+        ('<meta charset="euc-kr"><p>도서관</p>'.encode("cp949"), None),
+    ],
+)
+async def test_a_guess_is_told(tmp_path, content, told):
+    (tmp_path / "a.html" if content.startswith(b"<") else tmp_path / "a.txt").write_bytes(content)
+    (path,) = tmp_path.iterdir()
+    warnings = (await take(path)).warnings
+    assert [(each.code, told in each.detail) for each in warnings] == ([("charset_guessed", True)] if told else [])

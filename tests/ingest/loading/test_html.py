@@ -1,0 +1,103 @@
+"""HTML as a browser shows it: nothing that is seen is lost, and literal text stays as it is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.loading.parsed import Options
+from ingest.loading.parsers import html
+
+
+def text_of(content: str, hidden: str = "skip") -> str:
+    return html.read(content, Options(hidden)).text
+
+
+@pytest.mark.parametrize(
+    "literal",
+    ["[별표 3](제5조/제6조)에 따른다", "cells[i](j.k/2)", "2**10 and **bold** stay", r"C:\new\# a \* b", "a_b_c ~~x~~"],
+)
+def test_literal_text_stays_as_it_is_written(literal):
+    assert text_of(f"<p>{literal}</p>") == literal
+    assert text_of(f"<table><tr><th>가</th><th>b</th></tr><tr><td>{literal}</td><td>1</td></tr></table>") == (
+        f"| 가 | b |\n| --- | --- |\n| {literal} | 1 |"
+    )
+
+
+@pytest.mark.parametrize("tag", ["form", "header", "footer", "aside", "main", "article", "section", "fieldset"])
+def test_no_element_hides_what_is_in_it(tag):
+    assert text_of(f"<body><{tag}><h2>이용 안내</h2><p>The pool opens at six.</p></{tag}><p>끝</p>") == (
+        "## 이용 안내\n\nThe pool opens at six.\n\n끝"
+    )
+
+
+def test_navigation_is_left_out_and_words_in_it_are_not():
+    links = "<nav><ul><li><a href='/'>Home</a><li><a href='/b'>도서</a></ul></nav>"
+    assert text_of(f"{links}<p>Text</p>") == "Text"
+    assert text_of("<nav><p>이 장에서는 도서관을 이용하는 방법을 설명한다. <a href='#1'>1절</a></p></nav>") != ""
+
+
+@pytest.mark.parametrize("role", ["", " role=presentation"])
+def test_tables_that_lay_out_a_page_are_text(role):
+    side = f"<table{role}><tr><td><h2>Visit</h2><p>Gate five.</p></td><td><p>세 시에 만난다.</p></td></tr></table>"
+    outer = f"<table><tr><td>{side}</td></tr><tr><td>Footer</td><td>끝</td></tr></table>"
+    assert text_of(outer) == "## Visit\n\nGate five.\n\n세 시에 만난다.\n\nFooter\n\n끝"
+
+
+def test_tables_of_data_keep_their_cells():
+    rows = "<tr><td rowspan=2>서울</td><td>한강</td><td></td></tr><tr><td>남산<br>둘레</td><td>a|b</td></tr>"
+    head = "<thead><tr><th colspan=2>곳</th><th>Note</th></tr></thead>"
+    assert text_of(f"<table><caption>표 1</caption>{head}<tbody>{rows}</tbody></table>") == (
+        "표 1\n\n| 곳 | 곳 | Note |\n| --- | --- | --- |\n| 서울 | 한강 |  |\n| 서울 | 남산 둘레 | a\\|b |"
+    )
+    assert text_of("<table><tr><td>a<td>b<tr><td>c<td>d</table>") == "| a | b |\n| --- | --- |\n| c | d |"
+
+
+def test_end_tags_may_be_missing_or_too_many():
+    assert (
+        text_of("<h1>Title <p>one<p>둘</div></td> three<ul><li>a<li>b</ul>") == "# Title\n\none\n\n둘 three\n\n- a\n- b"
+    )
+    inner = "<table><tr><td>x<td>y</tr></tr><tr><td>z<td>w</table>"
+    assert text_of(f"<table><tr><th>h<th>i<tr><td>{inner} rest</td><td>끝</table>").endswith("| x y z w rest | 끝 |")
+
+
+def test_lists_keep_their_numbers_and_levels():
+    assert text_of("<ol start=3><li>셋<ul><li>inner</ul><li value=7>seven<p>more</ol>after") == (
+        "3. 셋\n  - inner\n7. seven\n  more\n\nafter"
+    )
+
+
+def test_exponents_formulas_ruby_and_fields():
+    assert text_of("<p>10<sup>6</sup> m<sup>2</sup>, H<sub>2</sub>O, word<sup>1</sup>") == "10^6 m^2, H2O, word1"
+    tex = "<math><semantics><mi>x</mi><annotation encoding='application/x-tex'>x^2</annotation></semantics></math>"
+    assert text_of(f"<p>식 {tex} 끝") == "식 $x^2$ 끝"
+    assert text_of("<ruby>漢<rp>(</rp><rt>한</rt><rp>)</rp></ruby>") == "漢(한)"
+    assert text_of("<form>이름 <input value='김가람'><input type=hidden value=secret></form>") == "이름 김가람"
+
+
+def test_deleted_text_comments_and_programs_are_not_text():
+    assert text_of("<p>요금은 <del>오천</del> 육천 원<!-- 검토 --><script>if (a<b) '</p>'</script>") == "요금은 육천 원"
+
+
+HIDDEN = "<p>보인다</p><div hidden><p>숨은 글</p></div><p style='color:red; display : none'>unseen</p><p>seen"
+
+
+def test_hidden_text_is_left_out_and_told():
+    parsed = html.read(HIDDEN, Options())
+    assert parsed.text == "보인다\n\nseen"
+    assert [notice.code for notice in parsed.warnings] == ["hidden_part_skipped"]
+    assert html.read("<p>seen</p><p hidden> </p>", Options()).warnings == []
+
+
+def test_hidden_text_is_marked_where_it_is_asked_for():
+    parsed = html.read(HIDDEN, Options("mark"))
+    assert parsed.text == "보인다\n\n[숨김: 숨은 글]\n\n[Hidden: unseen]\n\nseen"
+    assert parsed.warnings == []
+    rows = "<table><tr><th>a<th>b<tr hidden><td>1<td>둘</table>"
+    assert text_of(rows, "mark").endswith("| [Hidden: 1] | [숨김: 둘] |")
+    assert text_of(f"{rows}<p>") == "a\n\nb" or "1" not in text_of(rows)
+
+
+def test_lines_of_code_do_not_become_headings():
+    assert text_of("<pre>a\n  b</pre>") == "a\n  b"
+    parsed = html.read("<pre># comment\n| x |</pre><h1>제목</h1>", Options())
+    assert (parsed.title, parsed.text) == ("제목", "```\n# comment\n| x |\n```\n\n# 제목")

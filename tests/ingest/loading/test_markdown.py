@@ -1,0 +1,69 @@
+"""Markdown as it is written, but for what is not for readers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.loading.parsed import Options, Parsed
+from ingest.loading.parsers import markdown
+
+DATA = "data:image/jpeg;base64," + "/9j/4AAQSkZJRg" * 50
+
+
+def read(content: str) -> Parsed:
+    return markdown.read(content, Options())
+
+
+@pytest.mark.parametrize(
+    ("content", "title"),
+    [
+        ("---\ntitle: 도서관 규정\ndate: 2031-04-05\n---\n\n# Other\n\ntext", "도서관 규정"),
+        ("---\r\ntitle: \"Rules: 'new'\"\r\n---\r\ntext", "Rules: 'new'"),
+        ('+++\ntitle = "규정"\n+++\ntext', "규정"),
+        ("Setting up\n==========\n\ntext", "Setting up"),
+        ("intro\n\n차례\n===\n\ntext", "차례"),
+        ("```\n# a comment\n```\n\n# 제목\n", "제목"),
+        ("---\n\nJust a rule.\n\n---\n", None),
+        ("Just text.\n", None),
+    ],
+)
+def test_a_title_stands_in_the_front_matter_or_in_a_heading(content, title):
+    assert read(content).title == title
+
+
+def test_underlined_headings_are_headings():
+    assert read("제목\n===\n\n둘째\n---\n\ntext\n").text == "# 제목\n\n## 둘째\n\ntext\n"
+    kept = "two\nlines\n---\n\na | b\n--- | ---\n1 | 2\n\n- item\n---\n\n***\n---\n\n```\nx\n===\n```\n"
+    assert read(kept).text == kept
+
+
+def test_front_matter_keeps_what_is_not_the_title():
+    assert (
+        read("---\ntitle: T\nauthor: 김가람\ntags:\n  - pool\n---\n\ntext").text
+        == "author: 김가람\ntags:\n  - pool\n\n\ntext"
+    )
+    assert read("---\nnot: closed\n\ntext").text == "---\nnot: closed\n\ntext"
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [f"![그림]({DATA})", f'![그림](<{DATA}> "title")', f"![그림][p]\n\n[p]: {DATA}", f"![그림][p]\n\n[p]: <{DATA}>\n"],
+)
+def test_pictures_as_data_leave_their_description(picture):
+    parsed = read(f"가마는 여섯 시간 땐다. {picture}\n\nLet it cool.")
+    assert parsed.text.split() == ["가마는", "여섯", "시간", "땐다.", "그림", "Let", "it", "cool."]
+    assert [(each.code, "1" in each.detail) for each in parsed.warnings] == [("picture_without_text", True)]
+
+
+def test_pictures_in_files_and_tags_stay():
+    kept = "![a](a.png) ![b][ref] <img src='c.png'>\n\n[ref]: https://example.org/b.png"
+    assert (read(kept).text, read(kept).warnings) == (kept, [])
+    assert read(f"a <img alt='x' src='{DATA}'> b").text == "a  b"
+
+
+def test_comments_are_not_text():
+    memo = "<!-- memo\nof two\n\nlines -->"
+    content = f"배는 가을에 딴다.{memo} Cool.\n\n[//]: # (메모)\n[comment]: <> (note)\n\n<!-- x -->\n끝<!---->."
+    assert read(content).text == "배는 가을에 딴다.\n Cool.\n\n\n끝."
+    kept = "Write `<!-- x -->` or\n\n~~~html\n<!-- y -->\n~~~\n\n`` a ` <!-- b -->`` \\[//\\]: # <!-- never closed"
+    assert read(kept).text == kept
