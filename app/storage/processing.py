@@ -21,6 +21,7 @@ LOADERS = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 2,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": 2,
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": 2,
+    "application/rtf": 1,
     "application/vnd.oasis.opendocument.text": 1,
     "application/vnd.oasis.opendocument.spreadsheet": 1,
     "application/vnd.oasis.opendocument.presentation": 1,

@@ -22,6 +22,7 @@ EPUB = "application/epub+zip"
 HWP = "application/x-hwp"
 HWPX = "application/hwp+zip"
 ODF = "application/vnd.oasis.opendocument"
+RTF = "application/rtf"
 ODT = f"{ODF}.text"
 ODS = f"{ODF}.spreadsheet"
 ODP = f"{ODF}.presentation"
@@ -136,7 +137,7 @@ def _by_mark(path: Path, head: bytes) -> str | None:
     if head.startswith(OLD_HWP_MARK):
         raise save_as("a HWP 2 document", "HWP 5 (.hwp) or .hwpx")
     if head.startswith(RTF_MARK):
-        raise save_as("an RTF document", ".docx")
+        return RTF
     return _picture(head)
 
 

@@ -31,6 +31,7 @@ from ingest.loading.formats import (
     PICTURES,
     PLAIN,
     PPTX,
+    RTF,
     XLSX,
     Text,
 )
@@ -39,6 +40,7 @@ from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers import html, mail, markdown, odp, ods, office, pdf, picture, pptx, text, xlsx
 from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
+from ingest.loading.parsers.rtf import document as rtf
 from ingest.loading.parsers.word import document as word
 from ingest.loading.refusals import CORRUPT
 
@@ -69,6 +71,7 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     HWPX: hwpx.read,
     ODS: ods.read,
     ODT: odt.read,
+    RTF: rtf.read,
     ODP: odp.read,
     EML: mail.read,
     **dict.fromkeys(PICTURES, picture.read),

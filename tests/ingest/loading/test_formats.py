@@ -27,11 +27,11 @@ TYPES = {
     "txt": formats.PLAIN, "md": formats.MARKDOWN, "html": formats.HTML, "csv": formats.CSV, "json": formats.JSON,
     "jsonl": formats.JSONL, "pdf": formats.PDF, "docx": formats.DOCX, "pptx": formats.PPTX, "xlsx": formats.XLSX,
     "epub": formats.EPUB, "eml": formats.EML, "hwp": formats.HWP, "hwpx": formats.HWPX, "hml": formats.HWPML,
-    "odt": formats.ODT, "ods": formats.ODS, "odp": formats.ODP,
+    "rtf": formats.RTF, "odt": formats.ODT, "ods": formats.ODS, "odp": formats.ODP,
 }  # fmt: skip
 BY_NAME = {"md", "csv"}
-TITLED = {"md", "html", "json", "docx", "odt", "pptx", "epub", "eml", "hwpx", "hml", "odp"}
-TABLES = {"md", "html", "docx", "odt", "pptx", "xlsx", "epub", "hwp", "hwpx", "hml", "ods", "odp"}
+TITLED = {"md", "html", "json", "docx", "rtf", "odt", "pptx", "epub", "eml", "hwpx", "hml", "odp"}
+TABLES = {"md", "html", "docx", "rtf", "odt", "pptx", "xlsx", "epub", "hwp", "hwpx", "hml", "ods", "odp"}
 PAGED = {"pdf", "pptx", "xlsx", "ods", "odp"}
 # What becomes of each file under edge/: a phrase of its text, or the error.
 EDGES = {
@@ -235,10 +235,9 @@ async def test_kinds_of_text_are_told_apart_by_what_they_hold(tmp_path, name, te
         (hwpx(KOREAN, **{"META-INF/manifest.xml": b"<m><encryption-data/></m>"}), "encrypted", "password"),
         (hwp(KOREAN, section=hwp_paragraph("")), None, KOREAN.second),
         (zipped({"content.xml": "<a/>"}), "unsupported_type", ".docx"),
-        (b"{\\rtf1 text}", "unsupported_type", ".docx"),
         (b"HWP Document File V2.10 \x1a" + bytes(500), "unsupported_type", ".hwpx"),
     ],
-    ids=["doc", "xls", "ppt", "ole", "locked", "hwp-locked", "hwpx-locked", "blank-section", "odt", "rtf", "hwp2"],
+    ids=["doc", "xls", "ppt", "ole", "locked", "hwp-locked", "hwpx-locked", "blank-section", "odt", "hwp2"],
 )
 async def test_what_is_not_taken_says_what_to_do(tmp_path, content, code, advice):
     (tmp_path / "a").write_bytes(content)

@@ -1,0 +1,1 @@
+"""Reads RTF, as older programs and web mail write it."""
