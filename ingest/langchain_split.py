@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.errors import DocumentError, MissingExtra, NotConfigured
+from ingest.blocks import Structure
 from ingest.loading.load import Loaded
-from ingest.split import Chunk, CountTokens
+from ingest.packing import CountTokens
+from ingest.split import Chunk
 
 if TYPE_CHECKING:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -27,7 +29,7 @@ def split_text(loaded: Loaded, *, count_tokens: CountTokens, max_tokens: int) ->
     not in the text at its place.
     """
     splitter = _splitter(count_tokens, max_tokens)
-    text, chunks = loaded.text, list[Chunk]()
+    text, structure, chunks = loaded.text, Structure(loaded), list[Chunk]()
     for page, at in zip(loaded.pages, loaded.page_starts(), strict=True):
         for content in splitter.split_text(page.text):
             start = _first_letter(text, at)
@@ -37,7 +39,8 @@ def split_text(loaded: Loaded, *, count_tokens: CountTokens, max_tokens: int) ->
             tokens = count_tokens([content])[0]
             if tokens > max_tokens:
                 raise NotConfigured(f"Chunks of {max_tokens} tokens leave no room for text (KYUJANG_CHUNK_TOKENS).")
-            chunks.append(Chunk(len(chunks), page.number, start, at, content, tokens))
+            headings = structure.outline.under(start, at)
+            chunks.append(Chunk(len(chunks), start, at, content, tokens, structure.pages(start, at), headings))
     return chunks
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.embedding import Encoder
 from app.language.analyzer import Analyzer
+from app.language.headings import heading_path
 from app.language.marks import MAX_MARKS
 from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
@@ -205,7 +206,7 @@ def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Ver
         if page.number is not None
     ]
     in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
-    terms = [analyzer.chunk_terms(document.title, chunk.text) for chunk in in_order]
+    terms = [analyzer.chunk_terms(heading_path(document.title, chunk.headings), chunk.text) for chunk in in_order]
     version = Version(
         document.media_type, document.title, loaded.text, pages, document.splitter, document.space,
         loaded.page_counts, [as_row(notice) for notice in loaded.warnings],

@@ -47,11 +47,13 @@ async def stage(
             await cursor.executemany(
                 """
                 insert into staged_chunks
-                    (tenant_id, job_id, n, ord, page, start, stop, tokens, content, space, embedding)
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                    (tenant_id, job_id, n, ord, page, last_page, start, stop, header_start, header_stop, headings,
+                     tokens, content, space, embedding)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 [
-                    (work.tenant, work.job_id, work.item_number, chunk.ord, chunk.page, chunk.start, chunk.stop,
+                    (work.tenant, work.job_id, work.item_number, chunk.ord, *(chunk.pages or (None, None)),
+                     chunk.start, chunk.stop, *(chunk.header or (None, None)), list(chunk.headings),
                      chunk.tokens, chunk.text, space, HalfVector(vector))
                     for chunk, vector in zip(chunks, vectors, strict=True)
                 ],
@@ -186,8 +188,10 @@ async def _publish_chunks(connection: Connection, key: dict[str, Any], space: in
     """
     await connection.execute(
         f"""
-        insert into chunks (tenant_id, id, document_id, ord, page, start, stop, tokens, content)
-        select s.tenant_id, i.id, %(id)s, s.ord, s.page, s.start, s.stop, s.tokens, s.content {numbered}
+        insert into chunks (tenant_id, id, document_id, ord, page, last_page, start, stop, header_start, header_stop,
+                            headings, tokens, content)
+        select s.tenant_id, i.id, %(id)s, s.ord, s.page, s.last_page, s.start, s.stop, s.header_start, s.header_stop,
+               s.headings, s.tokens, s.content {numbered}
         """.encode(),
         key,
     )

@@ -9,8 +9,8 @@ from typing import Literal
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
+from app.api.chunk_schemas import SpanOut
 from app.api.original_files import SAFE
-from app.api.schemas import SpanOut
 from app.storage.texts import TextPart
 
 JSON, PLAIN = "application/json", "text/plain"

@@ -9,13 +9,21 @@ from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
+from app.api.chunk_schemas import ChunkOut, SpanOut, header_out, pages_of
 from app.api.deps import IngestTenant, PageDep, ReadTenant, ServicesDep, page_with
 from app.api.document_texts import TextOut, text_answer
 from app.api.filters import Filters, filter_of, filters_in_query
 from app.api.jobs import job_out
 from app.api.original_files import original_file
 from app.api.raw_path import RawPathRoute
-from app.api.schemas import Body, ChangedDocumentOut, ChunkOut, DocumentBody, DocumentOut, JobOut, Page, SpanOut
+from app.api.schemas import (
+    Body,
+    ChangedDocumentOut,
+    DocumentBody,
+    DocumentOut,
+    JobOut,
+    Page,
+)
 from app.errors import NotFound
 from app.services import Services
 from app.storage import document_changes, documents
@@ -97,7 +105,7 @@ async def rechunk(
 
 @router.get("/{id:path}/chunks", response_model=Page[ChunkOut])
 async def list_chunks(tenant: ReadTenant, id: IdInPath, services: ServicesDep, page: PageDep) -> dict[str, Any]:
-    """List a document's chunks in its order, each with its page and its span in the text."""
+    """List a document's chunks in its order, each with its pages, its headings and its span in the text."""
     after = page.after(int)
     rows, more = await documents.list_chunks(
         services.database, tenant.number, id, limit=page.limit, after=after[0] if after else None
@@ -107,9 +115,12 @@ async def list_chunks(tenant: ReadTenant, id: IdInPath, services: ServicesDep, p
             chunk_id=row.chunk_id,
             ord=row.ord,
             page=row.page,
+            pages=pages_of(row),
+            headings=row.headings,
             text=row.text,
             tokens=row.tokens,
             span=SpanOut(start=row.start, end=row.stop),
+            header=header_out(row.header),
         )
         for row in rows
     ]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from app.api.chunk_schemas import SpanOut
 from app.api.query_schemas import CitationOut, PromptOut
-from app.api.schemas import SpanOut
 from app.grounding.guard import NoAnswerReason
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.api.chunk_schemas import ContextOut, SpanOut, header_out, pages_of
 from app.api.filters import filter_of
 from app.api.query_schemas import (
     AnswerOut,
     CitationOut,
-    ContextOut,
     DryRunOut,
     ElementsBody,
     PromptOut,
     QueryBody,
     SearchBody,
 )
-from app.api.schemas import SpanOut
 from app.generation.messages import Sampling
 from app.grounding.citations import Citation
 from app.grounding.markers import Span
@@ -117,6 +116,8 @@ def citation_out(citation: Citation) -> CitationOut:
         source=match.source,
         title=match.title,
         page=match.page,
+        pages=pages_of(match),
+        headings=match.path_at(citation.chunk_span.start),
         quote=citation.quote,
         score=match.score,
         answer_span=_span(citation.answer_span),
@@ -132,11 +133,14 @@ def contexts_out(matches: Sequence[Match]) -> list[ContextOut]:
             source=match.source,
             title=match.title,
             page=match.page,
+            pages=pages_of(match),
+            headings=match.path,
             text=match.text,
             score=match.score,
             rank=rank,
             metadata=match.metadata,
             span=SpanOut(start=match.start, end=match.stop),
+            header=header_out(match.header),
         )
         for rank, match in enumerate(matches, start=1)
     ]

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from app.api.chunk_schemas import ContextOut, Headings, Pages, SpanOut
 from app.api.filters import Filters
-from app.api.schemas import MAX_TOP_K, Body, Input, SpanOut
+from app.api.schemas import MAX_TOP_K, Body, Input
 from app.grounding.guard import NoAnswerReason
 from app.language.question_language import Language
 from app.language.unicode import CLEAN
@@ -142,19 +143,6 @@ class SearchBody(Body):
     rerank: bool = False
 
 
-class ContextOut(BaseModel):
-    chunk_id: str
-    document_id: str
-    source: str | None
-    title: str | None
-    page: int | None
-    text: str
-    score: float
-    rank: int
-    metadata: dict[str, Any]
-    span: SpanOut
-
-
 class SearchOut(BaseModel):
     """`has_more`: some contexts were left out, since those of an answer have at most 8 MB."""
 
@@ -203,6 +191,8 @@ class CitationOut(BaseModel):
     source: str | None
     title: str | None
     page: int | None
+    pages: Pages
+    headings: Headings
     quote: str
     score: float
     answer_span: SpanOut

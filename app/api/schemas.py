@@ -178,22 +178,6 @@ class ChangedDocumentOut(DocumentOut):
     job: JobOut | None
 
 
-class SpanOut(BaseModel):
-    """Unicode code points."""
-
-    start: int
-    end: int
-
-
-class ChunkOut(BaseModel):
-    chunk_id: str
-    ord: int
-    page: int | None
-    text: str
-    tokens: int
-    span: SpanOut
-
-
 class TenantBody(Body):
     id: Slug
     name: Annotated[str, StringConstraints(min_length=1, max_length=200), CLEAN_LINE]

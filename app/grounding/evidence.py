@@ -20,9 +20,9 @@ from itertools import pairwise
 from app.grounding.bare_answers import BareAnswer
 from app.grounding.links import Links, find_links
 from app.grounding.markers import MARKER, Span
+from app.grounding.passages import passages_of
 from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.marks import cut_runs
-from app.language.sentences import split_sentences
 from app.retrieval.match import Match
 
 # Measured on questions joined with their right answer, with another question's, and with one that is in no passage.
@@ -49,13 +49,14 @@ NEGATED_KOREAN = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One or two adjacent sentences of a chunk, by their terms."""
+    """One or two adjacent sentences of a chunk, by their terms; a row has those of its table's header, too."""
 
     marker: int
     span: Span
     terms: frozenset[str]
     size: int
     negated: frozenset[str]
+    header: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Sources:
     def __init__(self, matches: Sequence[Match], question: str) -> None:
         asked = terms_of(question)
         self._evidence = [piece for rank, match in enumerate(matches, start=1) for piece in _evidence(rank, match)]
-        self._known = [terms_of(f"{match.title or ''} {match.text}") | asked for match in matches]
+        self._known = [terms_of(" ".join([*match.path, match.text])) | asked for match in matches]
         self._texts = [match.text for match in matches]
         self._asked = asked
         self._question = _claim(question, frozenset())
@@ -135,13 +136,15 @@ class Sources:
 
 
 def _evidence(rank: int, match: Match) -> Iterator[Evidence]:
-    sentences = split_sentences(match.text)
-    for start, stop in [*sentences, *((one[0], other[1]) for one, other in pairwise(sentences))]:
+    passages = passages_of(match)
+    pairs = ((one.span.start, other.span.end, other.header) for one, other in pairwise(passages) if other.joins)
+    for start, stop, header in [*((each.span.start, each.span.end, each.header) for each in passages), *pairs]:
         text = _bare(match.text[start:stop])
         words = set(content_words(text))
-        terms = frozenset(term for word in words for term in word)
-        if terms:
-            yield Evidence(rank, Span(start, stop), terms, len(words), _negated(text))
+        if words:
+            named = terms_of(_bare(header)) if header else frozenset[str]()
+            terms = named.union(*words)
+            yield Evidence(rank, Span(start, stop), terms, len(words), _negated(text), named)
 
 
 def _claim(sentence: str, asked: frozenset[str]) -> Claim:
@@ -173,7 +176,9 @@ def _negated(text: str) -> frozenset[str]:
 
 
 def _agrees(claim: Claim, piece: Evidence, known: frozenset[str]) -> bool:
-    if claim.news and precision(claim.news, piece.terms) < SUPPORTED_NEWS:
+    # What names a row's values is true of every row: the rest must be this row's.
+    own = [word for word in claim.words if precision([word], piece.header) < SUPPORTED] if piece.header else []
+    if any(words and precision(words, piece.terms) < SUPPORTED_NEWS for words in (claim.news, own)):
         return False
     claimed = {term for word in claim.words for term in word}
     denied = (claim.negated - piece.negated) | (piece.negated & claimed - claim.negated)

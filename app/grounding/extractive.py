@@ -19,10 +19,10 @@ from itertools import islice
 from app.grounding.citations import Citation, Support
 from app.grounding.links import find_links
 from app.grounding.markers import Span
+from app.grounding.passages import passages_of
 from app.language.content_words import Word, content_words, precision, terms_of
 from app.language.courtesy import bare_question
 from app.language.hangul import HAS_HANGUL, SYLLABLES
-from app.language.sentences import split_sentences
 from app.retrieval.match import Match
 
 # Chosen on questions with and without an answer, in both languages.
@@ -132,12 +132,11 @@ def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], l
 
 
 def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
-    nearby = terms_of(f"{match.title or ''}\n{match.text}")
-    for start, stop in split_sentences(match.text):
-        text = match.text[start:stop]
-        terms = terms_of(text)
-        if terms and not HEADING.match(text):
-            yield Candidate(rank, match, Span(start, stop), terms, nearby)
+    nearby = terms_of("\n".join([*match.path, match.text]))
+    for passage in passages_of(match):
+        text = match.text[passage.span.start : passage.span.end]
+        if (terms := terms_of(text)) and not (passage.is_header or HEADING.match(text)):
+            yield Candidate(rank, match, passage.span, terms | terms_of(passage.header), nearby)
 
 
 def _harmless(scores: Sequence[float], candidates: Sequence[Candidate]) -> Iterator[tuple[float, Candidate]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -60,9 +60,9 @@ class Analyzer:
         """Return terms with repetitions. Blocks: 0.3 s for a thousand characters of hostile Korean, 7 ms usually."""
         return self._terms(text, with_parts=False)
 
-    def chunk_terms(self, title: str | None, text: str) -> list[str]:
-        """Return the terms of a chunk and its document's title, by which each chunk is found too, and its language."""
-        whole = f"{title}\n{text}" if title else text
+    def chunk_terms(self, headings: Sequence[str], text: str) -> list[str]:
+        """Return the terms of a chunk and of what it stands under, by which it is found too, and its language."""
+        whole = "\n".join([*headings, text])
         return self._terms(whole, with_parts=True) + language_mark(unicodedata.normalize("NFC", cut_runs(whole)))
 
     def _terms(self, text: str, *, with_parts: bool) -> list[str]:

@@ -18,6 +18,8 @@ CONTINUES_AFTER = (",", ";", "-", "–", "—", "·", "、", "(", "/")
 # bytes, since Hangul is wide.
 FULL_LINE = 0.7
 NARROWEST_PAGE = 45
+# More of a page's end, and of the next one's beginning, does not decide whether a sentence goes on.
+MAX_PARAGRAPH = 1000
 
 # The lengths are bounded so that no text makes the search slower than linear.
 STOP = re.compile(r"[.?!…。｡．？！]+[\"'”’)\]）」』】》〉»*_`]{0,8}(?:\s?\[\d{1,4}(?:, ?\d{1,4}){0,8}\]){0,8}")
@@ -67,6 +69,13 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
         for start, stop, whole in _blocks(text)
         for sentence in ([(start, stop)] if whole else _sentences(text, start, stop))
     ]
+
+
+def goes_on(page: str, following: str) -> bool:
+    """Tell whether the last sentence of a page goes on at the top of the following one."""
+    last = page[-MAX_PARAGRAPH:].rpartition("\n\n")[2]
+    first = following[:MAX_PARAGRAPH].partition("\n\n")[0]
+    return any(start < len(last) < stop for start, stop in split_sentences(f"{last}\n{first}"))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:

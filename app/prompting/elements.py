@@ -194,6 +194,7 @@ def sources_label(elements: PromptElements, fence: Fence) -> str:
 
 
 def source_block(source: Source, number: int, fence: Fence) -> str:
-    """The title comes from the document, so it stands inside the fence as well, and on one line."""
-    name = f" {fence.neutralise(' '.join(source.title.split()))}" if source.title else ""
+    """Title and headings come from the document, so they stand inside the fence as well, and on one line."""
+    path = " › ".join(" ".join(each.split()) for each in source.path)
+    name = f" {fence.neutralise(path)}" if path else ""
     return f"[{number}] <{fence.tag}>{name}\n{fence.neutralise(source.text)}\n</{fence.tag}>"

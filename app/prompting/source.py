@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
 class Source(Protocol):
     @property
-    def title(self) -> str | None: ...
+    def path(self) -> Sequence[str]:
+        """What it stands under: the document's title and headings."""
+        ...
 
     @property
     def text(self) -> str: ...
@@ -19,4 +22,4 @@ class Passage:
     """A source that was not retrieved."""
 
     text: str
-    title: str | None = None
+    path: Sequence[str] = ()

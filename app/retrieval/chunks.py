@@ -12,7 +12,7 @@ from psycopg.rows import DictRow
 from app.retrieval.match import Hit, Match
 from app.storage import page
 from app.storage.database import Connection, connection_of, fetch_all, fetch_one
-from app.storage.documents import public_chunk_id
+from app.storage.documents import header_of, public_chunk_id
 from app.storage.filter_sql import Condition
 from app.storage.page import within_bytes
 from app.storage.snapshot import Snapshot
@@ -72,7 +72,8 @@ async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[
         connection_of(snapshot),
         within_bytes(
             """
-            select c.id, c.document_id, c.page, c.content, c.start, c.stop, d.source, d.metadata,
+            select c.id, c.document_id, c.page, coalesce(c.last_page, c.page) as last_page, c.content, c.start, c.stop,
+                c.header_start, c.header_stop, c.headings, d.source, d.metadata, d.media_type,
                 coalesce(d.new_title, d.title) as title, array_position(%(ids)s::bigint[], c.id) as place
             from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
             where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
@@ -104,4 +105,8 @@ def _match(row: DictRow, score: float) -> Match:
         metadata=row["metadata"],
         start=row["start"],
         stop=row["stop"],
+        last_page=row["last_page"],
+        header=header_of(row),
+        headings=tuple(row["headings"] or ()),
+        media_type=row["media_type"],
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.language.headings import Outline, Path, heading_path
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -23,7 +25,8 @@ class TermHit(Hit):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A retrieved chunk. `start` and `stop` count code points in the document's text."""
+    """A retrieved chunk. `start`, `stop` and `header` count code points in the document's text; `text` is what it has
+    from `start` to `stop`, below the header of its table if it begins among the rows."""
 
     chunk_id: str
     document_id: str
@@ -35,3 +38,22 @@ class Match:
     metadata: dict[str, Any]
     start: int
     stop: int
+    last_page: int | None = None
+    header: tuple[int, int] | None = None
+    headings: Path = ()
+    """As lines of the text."""
+    media_type: str = ""
+
+    @property
+    def header_length(self) -> int:
+        """How much of `text` is a repeated header."""
+        return self.header[1] - self.header[0] if self.header else 0
+
+    @property
+    def path(self) -> list[str]:
+        """What it stands under: the title and the headings."""
+        return heading_path(self.title, self.headings)
+
+    def path_at(self, place: int) -> list[str]:
+        """Return what a place in `text` stands under: other headings may come before it."""
+        return heading_path(self.title, Outline(self.text, self.headings).at(place))

@@ -200,7 +200,7 @@ async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:
 async def _reranked(reranker: Reranker, tenant: TenantNumber, text: str, matches: Sequence[Match]) -> list[Match]:
     if not matches:
         return []
-    texts = [f"{match.title}\n{match.text}" if match.title else match.text for match in matches]
+    texts = ["\n".join([*match.path, match.text]) for match in matches]
     scores = await reranker.scores(text, texts, tenant)
     scored = [replace(match, score=score) for match, score in zip(matches, scores, strict=True)]
     return sorted(scored, key=lambda match: (-match.score, match.chunk_id))

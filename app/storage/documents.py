@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from app.errors import NotFound
+from app.language.headings import heading_path
 from app.storage import changelog, postings
 from app.storage.cancellation import cancel_items
 from app.storage.database import Database, fetch_all, fetch_one
@@ -57,15 +58,23 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`start` and `stop` count code points in the document's text."""
+    """`start`, `stop` and `header` count code points in the document's text; `headings` begin with its title."""
 
     chunk_id: str
     ord: int
     page: int | None
+    last_page: int | None
     text: str
     tokens: int
     start: int
     stop: int
+    header: tuple[int, int] | None
+    headings: list[str]
+
+
+def header_of(chunk: DictRow) -> tuple[int, int] | None:
+    """Return the place of what a chunk repeats of its table; None if it repeats nothing."""
+    return None if chunk["header_start"] is None else (chunk["header_start"], chunk["header_stop"])
 
 
 def public_chunk_id(number: int) -> str:
@@ -141,13 +150,14 @@ async def list_chunks(
     database: Database, tenant: TenantNumber, document_id: str, *, limit: int, after: int | None
 ) -> tuple[list[Chunk], bool]:
     """Return a page, and whether there is more."""
-    await get_document(database, tenant, document_id)
+    document = await get_document(database, tenant, document_id)
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
             connection,
             within_bytes(
                 """
-                select id, ord, page, content, tokens, start, stop from chunks
+                select id, ord, page, coalesce(last_page, page) as last_page, content, tokens, start, stop,
+                    header_start, header_stop, headings from chunks
                 where tenant_id = %(tenant)s and document_id = %(id)s and ord > %(after)s order by ord limit %(limit)s
                 """,
                 size="octet_length(content)",
@@ -161,10 +171,13 @@ async def list_chunks(
             public_chunk_id(row["id"]),
             row["ord"],
             row["page"],
+            row["last_page"],
             row["content"],
             row["tokens"],
             row["start"],
             row["stop"],
+            header_of(row),
+            heading_path(document.title, row["headings"] or ()),
         )
         for row in rows
     ]

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from app.language.analyzer import Analyzer
+from app.language.headings import heading_path
 from app.storage import postings
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
@@ -60,7 +61,7 @@ async def analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyz
             rows = await fetch_all(
                 connection,
                 """
-                select c.id, c.content, d.title
+                select c.id, c.content, c.headings, d.title
                 from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
                 where c.tenant_id = %(tenant)s and c.id > %(after)s order by c.id limit %(batch)s
                 """,
@@ -74,4 +75,7 @@ async def analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyz
 
 
 def _terms(analyzer: Analyzer, rows: Sequence[DictRow]) -> list[tuple[int, list[str]]]:
-    return [(row["id"], analyzer.chunk_terms(row["title"], row["content"])) for row in rows]
+    return [
+        (row["id"], analyzer.chunk_terms(heading_path(row["title"], row["headings"] or ()), row["content"]))
+        for row in rows
+    ]

@@ -118,7 +118,7 @@ PIECES = """
     order by start
 """
 CHUNKS = """
-    select start, content from chunks
+    select start, substr(content, 1 + coalesce(header_stop - header_start, 0)) as content from chunks
     where tenant_id = %(tenant)s and document_id = %(id)s and start < %(stop)s and stop > %(start)s order by start
 """
 STORED_PAGES = """

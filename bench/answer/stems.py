@@ -39,7 +39,7 @@ class Passages:
         self._matches = [_match(row) for row in rows]
         self._postings: dict[str, dict[int, float]] = defaultdict(dict)
         for number, row in enumerate(rows):
-            for term, impact in impacts(self._analyzer.chunk_terms(row["title"], row["text"])).items():
+            for term, impact in impacts(self._analyzer.chunk_terms([row["title"]], row["text"])).items():
                 self._postings[term][number] = impact / IMPACT_SCALE
 
     def best(self, question: str) -> list[Match]:

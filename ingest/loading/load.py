@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate
+from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from app.errors import DocumentError
+from app.language.sentences import goes_on
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
@@ -23,6 +26,10 @@ from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 log = logging.getLogger("kyujang.load")
 
 PAGE_BREAK = "\n\n"
+# Between two pages over which a sentence goes on: it is one, and can be quoted whole.
+LINE_BREAK = "\n"
+# Formats whose pages are slides and sheets.
+SLIDES_OR_SHEETS = re.compile("presentation|spreadsheet|ms-powerpoint|ms-excel")
 MAX_HEAD_BYTES = 16 << 20
 MAX_BYTES_PER_CHARACTER = 4
 
@@ -35,8 +42,14 @@ class Loaded:
     warnings: list[Notice] = field(default_factory=list)
 
     @property
+    def flows(self) -> bool:
+        """Whether one page goes on where the one before ends."""
+        return SLIDES_OR_SHEETS.search(self.media_type) is None
+
+    @cached_property
     def text(self) -> str:
-        return PAGE_BREAK.join(page.text for page in self.pages)
+        texts = [page.text for page in self.pages]
+        return "".join(part for both in zip(texts, [*self._breaks, ""], strict=True) for part in both)
 
     @property
     def page_counts(self) -> PageCounts | None:
@@ -46,8 +59,17 @@ class Loaded:
 
     def page_starts(self) -> list[int]:
         """Return where each page begins in `text`, in code points."""
-        lengths = (len(page.text) + len(PAGE_BREAK) for page in self.pages[:-1])
-        return list(accumulate(lengths, initial=0))
+        pages = zip(self.pages, self._breaks, strict=False)
+        return list(accumulate((len(page.text) + len(end) for page, end in pages), initial=0))
+
+    @cached_property
+    def _breaks(self) -> list[str]:
+        """What stands between the pages."""
+        return [
+            LINE_BREAK if self.flows and None not in (one.number, two.number) and goes_on(one.text, two.text)
+            else PAGE_BREAK
+            for one, two in pairwise(self.pages)
+        ]  # fmt: skip
 
 
 async def load(

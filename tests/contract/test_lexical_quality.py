@@ -57,7 +57,9 @@ async def test_bm25_finds_the_passage(services, pytestconfig, name, scheme, floo
         others = [each for each in corpus if each["doc_id"] not in wanted]
         corpus = [each for each in corpus if each["doc_id"] in wanted] + others[:1000]
         floors = {"": 0.78}
-    await load_terms(services.database, tenant, [analyzer.chunk_terms(each["title"], each["text"]) for each in corpus])
+    await load_terms(
+        services.database, tenant, [analyzer.chunk_terms([each["title"]], each["text"]) for each in corpus]
+    )
     scores = defaultdict(list)
     async with services.database.snapshot(tenant) as snapshot:
         for query in queries:

@@ -34,7 +34,7 @@ def test_chunks_are_literal_in_order_whole_and_small_enough(encoder, text):
     loaded = Loaded("text/plain", None, [Page(1, text), Page(2, text)])
     chunks = split_text(loaded, count_tokens=encoder.count_tokens, max_tokens=60)
     check(loaded, chunks, 60, encoder.count_tokens)
-    assert {chunk.page for chunk in chunks} == {1, 2}
+    assert {chunk.pages for chunk in chunks} == {(1, 1), (2, 2)}
 
 
 def test_sentences_stay_whole_where_they_fit(encoder):

@@ -30,7 +30,7 @@ TEXTS = {
     "en": "\n\n".join(f"Shelf {n} of the reading room holds the annals of {1392 + n}." for n in range(12)),
     "ko": "\n\n".join(f"열람실의 서가 {n}에는 {1392 + n}년의 실록이 있다." for n in range(12)),
 }
-SMALL = "sentences 1, 24/3"
+SMALL = "sentences 2, 24/3"
 
 
 def small(services, encoder=None):
@@ -75,7 +75,7 @@ async def rechunk(client, filters=None, **options):
 async def test_the_same_bytes_are_ingested_again_by_another_splitter(services, new_tenant, owner_url, language):
     client = await filled(services, new_tenant, book=TEXTS[language])
     before, large = await shown(client, "book")
-    assert (before["loader"], before["splitter"], before["outdated"]) == (1, "sentences 1, 400/60", True)
+    assert (before["loader"], before["splitter"], before["outdated"]) == (1, "sentences 2, 400/60", True)
     async with Worker(small(services)):
         statuses = [(await ingest_text(client, TEXTS[language], id="book"))["documents"][0]["status"] for _ in range(2)]
     assert statuses == ["succeeded", "unchanged"]
@@ -87,13 +87,13 @@ async def test_the_same_bytes_are_ingested_again_by_another_splitter(services, n
 
 async def test_another_version_of_the_loader_is_another_document(services, new_tenant, monkeypatch):
     client = await filled(services, new_tenant)
-    monkeypatch.setitem(processing.SPLITTERS, "sentences", 2)
+    monkeypatch.setitem(processing.SPLITTERS, "sentences", 3)
     monkeypatch.setitem(processing.LOADERS, "text/plain", 2)
     async with Worker(small(services)):
         job = await rechunk(client, params={"wait": 60})
     assert (job["kind"], job["status"], job["counts"]["succeeded"], job["documents"]) == ("rechunk", "succeeded", 2, [])
     document, _ = await shown(client, "ko")
-    assert (document["loader"], document["splitter"], document["outdated"]) == (2, "sentences 2, 24/3", False)
+    assert (document["loader"], document["splitter"], document["outdated"]) == (2, "sentences 3, 24/3", False)
 
 
 @pytest.mark.parametrize("index", ["pgvector", "faiss"])

@@ -12,7 +12,8 @@ from app.embedding.packaged.folder import packaged_folder
 from app.errors import DocumentError, NotConfigured
 from ingest.loading.load import Loaded
 from ingest.loading.parsed import Page
-from ingest.split import MAX_CHARACTERS_A_TOKEN, Chunk, split_text, within
+from ingest.packing import MAX_CHARACTERS_A_TOKEN
+from ingest.split import Chunk, split_text, within
 
 ENGLISH = "The annals of King Sejong fill 163 volumes. They were kept in four archives, far apart from each other. "
 KOREAN = "세종실록은 163권으로 이루어져 있다. 사고 네 곳에 나누어 보관하였다. "
@@ -37,7 +38,8 @@ def check(loaded: Loaded, chunks: list[Chunk], max_tokens: int, count_tokens) ->
     covered = set()
     for number, chunk in enumerate(chunks):
         assert chunk.ord == number
-        assert text[chunk.start : chunk.stop] == chunk.text
+        repeated = text[slice(*chunk.header)] if chunk.header else ""
+        assert repeated + text[chunk.start : chunk.stop] == chunk.text
         assert chunk.text == chunk.text.strip() != ""
         assert count_tokens([chunk.text]) == [chunk.tokens]
         assert chunk.tokens <= max_tokens
@@ -89,7 +91,7 @@ def test_chunks_overlap_by_whole_sentences():
 def test_no_chunk_crosses_a_page():
     loaded = Loaded("application/pdf", None, [Page(1, "One. Two."), Page(2, ""), Page(3, "Three.")])
     chunks = split_text(loaded, count_tokens=words, max_tokens=50, overlap_tokens=5)
-    assert [(chunk.page, chunk.text) for chunk in chunks] == [(1, "One. Two."), (3, "Three.")]
+    assert [(chunk.pages, chunk.text) for chunk in chunks] == [((1, 1), "One. Two."), ((3, 3), "Three.")]
     assert all(loaded.text[chunk.start : chunk.stop] == chunk.text for chunk in chunks)
 
 

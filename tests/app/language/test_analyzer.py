@@ -61,8 +61,8 @@ def test_inflected_words_meet_only_with_kiwi():
 
 
 def test_a_title_counts_in_each_chunk():
-    assert BIGRAMS.chunk_terms("Returns", "Thirty days.") == ["return", "30", "day", "=en"]
-    assert BIGRAMS.chunk_terms(None, "Thirty days.") == ["30", "day", "=en"]
+    assert BIGRAMS.chunk_terms(["Returns"], "Thirty days.") == ["return", "30", "day", "=en"]
+    assert BIGRAMS.chunk_terms([], "Thirty days.") == ["30", "day", "=en"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_title_counts_in_each_chunk():
     ],
 )
 def test_a_chunk_is_marked_with_its_language(text: str, mark: list[str]):
-    assert [term for term in BIGRAMS.chunk_terms(None, text) if term.startswith("=")] == mark
+    assert [term for term in BIGRAMS.chunk_terms([], text) if term.startswith("=")] == mark
     assert not [term for term in BIGRAMS.terms(f"=ko =en {text}") if term.startswith("=")]
 
 

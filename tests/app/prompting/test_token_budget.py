@@ -13,7 +13,7 @@ from app.prompting.source import Passage
 from app.prompting.token_budget import Dialogue, assemble, assemble_without_engine, count_tokens, counting_tokens
 
 QUESTION = "How long does it take?"
-SOURCES = [Passage("word " * 100, title=f"Note {number}") for number in range(1, 5)]
+SOURCES = [Passage("word " * 100, [f"Note {number}"]) for number in range(1, 5)]
 TURNS = [{"role": "user", "content": f"turn {number} " + "turn " * 40} for number in range(1, 5)]
 
 

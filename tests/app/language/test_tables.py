@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from app.language.sentences import split_sentences
+from app.language.tables import header_record, headers_of, records
+
+TABLE = "Before.\n\n| 품목 | 값 |\n| --- | ---: |\n| 꿀 | 5 |\n| 밀랍 | 7 |\n\nAfter | all.\n| a |\n| b |\n"
+
+
+def test_a_row_has_its_tables_header():
+    sentences = split_sentences(TABLE)
+    headers = dict(zip((TABLE[slice(*each)] for each in sentences), headers_of(TABLE, sentences), strict=True))
+    header = (TABLE.index("| 품목"), TABLE.index("| 꿀"))
+    assert {each for each, found in headers.items() if found} == {"| 꿀 | 5 |", "| 밀랍 | 7 |"}
+    assert set(headers.values()) == {header, None}
+
+
+def test_two_tables_have_two_headers():
+    text = "| a |\n| - |\n| 1 |\n\n| b |\n| - |\n| 2 |"
+    headers = headers_of(text, split_sentences(text))
+    assert [text[slice(*each)] if each else None for each in headers] == [
+        None, None, "| a |\n| - |\n", None, None, "| b |\n| - |\n",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a,b\n1,2\n", ["a,b", "1,2"]),
+        ('이름,주소\n"김, 철수","서울\n종로"\n이,부산', ["이름,주소", '"김, 철수","서울\n종로"', "이,부산"]),
+        ('a;b\n"one\ntwo";3\n', ["a;b", '"one\ntwo";3']),
+        ('a,b\n5" nail,2\n6" nail,3', ["a,b", '5" nail,2', '6" nail,3']),
+        ("\n\na,b\n\n1,2\n", ["a,b", "1,2"]),
+        ("", []),
+        (f'a,b\n"{"x" * 200_000}\nc,d', ["a,b", f'"{"x" * 200_000}', "c,d"]),
+    ],
+)
+def test_records_are_whole(text, rows):
+    assert [text[slice(*row)] for row in records(text)] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("plot,2021\nP1,5\n", "plot,2021\n"),
+        ("연도,값\n2021,5", "연도,값\n"),
+        ("2021,5\n2022,6\n", None),
+        ("a,b\n", None),
+    ],
+)
+def test_the_first_record_is_the_header_unless_it_begins_with_a_number(text, header):
+    found = header_record(text, records(text))
+    assert (text[slice(*found)] if found else None) == header
