@@ -17,7 +17,7 @@ CIRCLES = (1, 2)
 def write_control(body: Body, control: bytes, content: bytes) -> None:
     match control:
         case b"secd":
-            body.set_outline(struct.unpack_from("<H", content, OUTLINE_AT)[0])
+            body.set_outline(int.from_bytes(content[OUTLINE_AT : OUTLINE_AT + 2], "little"))
         case b"atno":
             bits, number, _, before, after = struct.unpack_from("<I4H", content, 4)
             body.number(_counted(bits), number, coded(bits >> 4 & 0xFF), _character(before), _character(after))
