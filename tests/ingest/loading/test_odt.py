@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import DocumentError
-from ingest.loading.formats import ODT
+from ingest.loading.formats import ODT, detect
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import parse
 from tests.ingest.made.content import DECLARATION
@@ -177,3 +177,13 @@ def test_a_locked_text_says_so(tmp_path):
     with pytest.raises(DocumentError) as caught:
         read(tmp_path, p("x"), **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
     assert caught.value.document_code == "encrypted"
+
+
+def test_a_package_whose_type_cannot_be_unpacked_is_damaged(tmp_path):
+    package = bytearray(document("text", p("x")))
+    # The type is said to be deflated, in both of the places where the package says how.
+    package[8] = package[package.index(b"PK\x01\x02") + 10] = 8
+    (tmp_path / "a.odt").write_bytes(package)
+    with pytest.raises(DocumentError) as caught:
+        detect(tmp_path / "a.odt", "a.odt", "")
+    assert caught.value.document_code == "corrupt"
