@@ -24,6 +24,7 @@ from app.prompting.schema_limits import (
 )
 from app.storage.page import MAX_PAGE_BYTES
 from app.storage.texts import MAX_TEXT_CHARACTERS, MAX_TEXT_PAGES
+from app.tesseract import USUAL_PAGE_S
 
 router = APIRouter(route_class=KeyFirst, tags=["Operations"])
 
@@ -88,6 +89,8 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_metadata_bytes": MAX_METADATA_BYTES,
         "max_page_bytes": MAX_PAGE_BYTES,
         "max_document_characters": settings.load_max_chars,
+        "usual_ocr_page_seconds": USUAL_PAGE_S,
+        "max_ocr_page_seconds": settings.ocr_timeout_s,
         "max_text_characters": MAX_TEXT_CHARACTERS,
         "max_text_pages": MAX_TEXT_PAGES,
         "max_input_characters": MAX_INPUT_CHARACTERS,

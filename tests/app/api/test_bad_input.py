@@ -118,7 +118,7 @@ BAD_FILES = [
     ("blank.md", b" \n\t\n", "empty"),
     ("broken.pdf", b"%PDF-1.7\nthis is no PDF", "corrupt"),
     ("garbage.bin", os.urandom(10 << 20), "unsupported_type"),
-    ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(100), "unsupported_type"),
+    ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(100), "corrupt"),
     ("garbage.docx", b"PK\x03\x04" + os.urandom(5000), "corrupt"),
 ]
 

@@ -59,6 +59,7 @@ async def test_a_tenant_s_unfinished_documents_are_limited(new_tenant: NewTenant
     assert (await send(client, "넷")).status_code == 202
     published = (await client.get("/limits")).json()
     assert (published["max_unfinished_documents"], published["max_unfinished_tasks"]) == (MOST, 1)
+    assert 0 < published["usual_ocr_page_seconds"] < published["max_ocr_page_seconds"]
 
 
 async def test_a_tenant_s_unfinished_tasks_are_limited(services, new_tenant: NewTenant):

@@ -137,7 +137,7 @@ def office(**parts: bytes) -> bytes:
         (b"", "empty"),
         (b" \n\t \n", "empty"),
         (os.urandom(10 << 20), "unsupported_type"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(500), "unsupported_type"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(500), "corrupt"),
         (b"MZ\x90\x00" + bytes(500), "unsupported_type"),
         (b"%PDF-1.7\nno PDF at all", "corrupt"),
         (b"PK\x03\x04" + os.urandom(3000), "corrupt"),
