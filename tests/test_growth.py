@@ -121,6 +121,8 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.ooxml.numbered": "names in an archive",
     "ingest.loading.parsers.parse": "the readers, one by one, and clean_text",
     "ingest.loading.parsers.flow.Flow.paragraph": "strips",
+    "ingest.loading.parsers.chart.read_chart": "names of parts in an archive",
+    "ingest.loading.parsers.hancom.hwpml.read": "see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.elements.feed": "see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.latex.delimiter": "a word",
     "ingest.loading.parsers.hancom.body.Body.parsed": "titles.own",
