@@ -79,7 +79,7 @@ ONLY_IN = {
     "datasets": r"ingest\.tune\.trainer",
     "vllm": r"never",
     "ray": r"ingest\.cluster\.driver",
-    "xberg": r"ingest\.loading\.parsers\.office",
+    "xberg": r"never",
     "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.ocr\.pictures|bench\.ocr",
     "PIL": r"ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet))|bench\.ocr",
     "olefile": r"ingest\.loading\.(formats|parsers\.hancom\.hwp5)",

@@ -117,7 +117,6 @@ OTHER_FUNCTIONS = {
     "app.questions.Draft.rest_of": "compares",
     "ingest.loading.child.main": "the readers, one by one, and clean_text",
     "ingest.loading.formats.detect": "the head of a file, and charset.decode",
-    "ingest.loading.parsers.office.convert": "another program's work, in a child with a limit of time",
     "ingest.loading.parsers.ooxml.numbered": "names in an archive",
     "ingest.loading.parsers.parse": "the readers, one by one, and clean_text",
     "ingest.loading.parsers.flow.Flow.paragraph": "strips",

@@ -83,7 +83,7 @@ def _library(kind: str, files: Sequence[Path]) -> Way | None:
     """None where we use none, or where it cannot read these files."""
     if kind not in {"pdf", *XBERG}:
         return None
-    library: Way = _pdfium if kind == "pdf" else lambda file: _xberg(file, XBERG[kind])
+    library: Way = _pdfium if kind == "pdf" else lambda file: read_with_xberg(file, XBERG[kind])
     try:
         for file in files:
             library(file)
@@ -99,7 +99,7 @@ def _pdfium(file: Path) -> object:
     return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(file)]
 
 
-def _xberg(file: Path, media_type: str) -> object:
+def read_with_xberg(file: Path, media_type: str) -> object:
     import xberg
 
     config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown")

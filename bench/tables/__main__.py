@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from app.terminal import say
+from bench.ingest.loaders import read_with_xberg
 from bench.service import ROOT
 from bench.tables.grid import Counts, cells, from_markdown, words
 from bench.tables.made import Made, made
 from bench.tables.twins import twins
 from ingest.loading.formats import PDF
 from ingest.loading.parsed import Options
-from ingest.loading.parsers import office, parse
+from ingest.loading.parsers import parse
 
 REQUIREMENTS = Path(__file__).parent / "peers.txt"
 # The reader was made with the even ones in view.
@@ -60,7 +61,7 @@ def measure(home: Path, half: str, real: Path | None) -> None:
     for document in documents:
         path = folder / f"{document.name}.pdf"
         found["Kyujang"][document.name] = _timed(lambda path=path: parse(path, PDF, Options()).text)
-        found["xberg"][document.name] = _timed(lambda path=path: office.convert(path.read_bytes(), PDF)[0])
+        found["xberg"][document.name] = _timed(lambda path=path: read_with_xberg(path, PDF))
     _report(documents, found)
 
 

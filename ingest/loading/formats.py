@@ -37,6 +37,8 @@ TSV = "text/tab-separated-values"
 JSON = "application/json"
 JSONL = "application/jsonl"
 PLAIN = "text/plain"
+NOTEBOOK = "application/x-ipynb+json"
+XML = "application/xml"
 # As Pillow calls them.
 PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/tiff": "TIFF", "image/webp": "WEBP", "image/bmp": "BMP"}
 PICTURE_MARKS = (
@@ -84,6 +86,8 @@ HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+"
 # A letter that merely quotes mail has none of these.
 SENT = re.compile(rb"^(?:Message-ID|MIME-Version|Received|Return-Path|DKIM-Signature):", re.IGNORECASE | re.MULTILINE)
 ABOUT = re.compile(rb"^(?:From|Subject|Date):", re.IGNORECASE | re.MULTILINE)
+XML_START = re.compile(r"\s*<\?xml\s")
+CELLS = {"cells", "worksheets"}
 HEAD_BYTES = 1 << 16
 # No text has them, in any charset of bytes.
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -211,17 +215,17 @@ def _kind_of_text(content: str, filename: str, media_type: str) -> str:
         return HTML
     if filename.endswith((".csv", ".tsv", ".tab")) or media_type in (CSV, TSV):
         return CSV
-    return PLAIN
+    return XML if XML_START.match(head) else PLAIN
 
 
 def _kind_of_json(content: str) -> str | None:
     """Return JSON or JSONL, or None for what only begins like JSON: as text, nothing of it is lost."""
     try:
-        json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError):
         lines = [line for line in content.splitlines() if line.strip()]
         return JSONL if len(lines) > 1 and all(map(_is_record, lines)) else None
-    return JSON
+    return NOTEBOOK if isinstance(value, dict) and "nbformat" in value and CELLS & value.keys() else JSON
 
 
 def _is_record(line: str) -> bool:

@@ -30,7 +30,7 @@ LOADED = {
     "docx": (2, "5d52db7ff87f"),
     "pptx": (2, "1b2c3ee4277e"),
     "xlsx": (2, "4d6fa16b1dbd"),
-    "epub": (1, "c869c31cdafb"),
+    "epub": (2, "078a04cd31ce"),
     "eml": (2, "7b29cdaa06a0"),
     "hwp": (2, "64f9177a14c8"),
     "hwpx": (2, "a99f94667df7"),

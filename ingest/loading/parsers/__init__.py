@@ -24,6 +24,7 @@ from ingest.loading.formats import (
     JSON,
     JSONL,
     MARKDOWN,
+    NOTEBOOK,
     ODP,
     ODS,
     ODT,
@@ -33,11 +34,26 @@ from ingest.loading.formats import (
     PPTX,
     RTF,
     XLSX,
+    XML,
     Text,
 )
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Options, Page, Parsed
-from ingest.loading.parsers import html, mail, markdown, odp, ods, office, pdf, picture, pptx, text, xlsx
+from ingest.loading.parsers import (
+    epub,
+    html,
+    mail,
+    markdown,
+    notebook,
+    odp,
+    ods,
+    pdf,
+    picture,
+    pptx,
+    text,
+    xlsx,
+    xml_text,
+)
 from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.rtf import document as rtf
@@ -59,12 +75,14 @@ TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
     HWPML: hwpml.read,
     JSON: text.from_json,
     JSONL: text.from_jsonl,
+    NOTEBOOK: notebook.read,
+    XML: xml_text.read,
 }
 READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     PDF: pdf.read,
     DOCX: word.read,
     XLSX: xlsx.read,
-    EPUB: office.epub,
+    EPUB: epub.read,
     PPTX: pptx.read,
     HWP: hwp5.read,
     HWP3: hwp3.read,
