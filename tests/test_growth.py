@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Annotated, Any
+from xml.parsers.expat import ExpatError
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -40,6 +41,7 @@ from app.retrieval.copies import Seen
 from app.retrieval.match import Match
 from ingest.loading.load import Loaded
 from ingest.loading.parsed import Options, Page
+from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.heads import HeadReader
 from ingest.loading.parsers.hancom.hwpml import HwpmlReader
@@ -78,6 +80,16 @@ OTHER_ROOMS = {
     "ingest.loading.parsers.hancom.hwp5_controls": "records: see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.hwp5_head": "the same",
     "ingest.loading.parsers.hancom.hwp5_text": "the same",
+    "ingest.loading.parsers.word": "elements: see tests/ingest/loading/word/test_hostile.py",
+    "ingest.loading.parsers.odf_shapes": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.odt": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.omml": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.pptx": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.rtf.story": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.shapes": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xlsx_cells": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xlsx_comments": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xml_tree": "elements, in a child with limits of time and memory",
     "ingest.jobs": "ids",
     "ingest.reindexing": "names of models",
     "ingest.sync": "the operator's own folders",
@@ -110,11 +122,28 @@ OTHER_FUNCTIONS = {
     "app.api.openai_chunks.TextCompletion.text_chunk": "copies",
     "app.api.problems.problem": "copies",
     "app.grounding.markers.with_markers": "a sentence, whose markers have been found",
+    "app.language.tables.header_record": "split_text",
+    "app.language.tables.headers_of": "split_text",
     "app.language.content_words.precision": "terms, of which there are as many as words",
     "app.prompting.elements.elements_for": "default_elements",
     "app.prompting.token_budget.assemble_without_engine": "build_messages, with contexts that the search bounds",
     "app.prompting.token_budget.counting_tokens": "the engine counts",
     "app.questions.Draft.rest_of": "compares",
+    "ingest.blocks.blocks_of": "split_text",
+    "ingest.loading.parsers.drawing_text.Numbering.of": "a style's name",
+    "ingest.loading.parsers.mail.Mail.add": "see tests/ingest/loading/test_mail.py",
+    "ingest.loading.parsers.mail_headers.filename": "another library's",
+    "ingest.loading.parsers.mail_headers.header": "a header's name",
+    "ingest.loading.parsers.mail_headers.name_for": "a media type",
+    "ingest.loading.parsers.number_format.Section.has": "kinds of tokens",
+    "ingest.loading.parsers.number_words.in_words": "a number format's own word",
+    "ingest.loading.parsers.odf_text.paragraphs": "names of elements",
+    "ingest.loading.parsers.slide_places.Places.of": "a shape's name",
+    "ingest.loading.parsers.smart_art.read_smart_art": "names in an archive",
+    "ingest.loading.parsers.xlsx_book.read_book": "names in an archive",
+    "ingest.loading.parsers.ooxml.feed_xml": "expat's own",
+    "ingest.ocr.child.main": "pages, in a child with limits",
+    "ingest.scans.pages_to_read": "counts pages",
     "ingest.loading.child.main": "the readers, one by one, and clean_text",
     "ingest.loading.formats.detect": "the head of a file, and charset.decode",
     "ingest.loading.parsers.ooxml.numbered": "names in an archive",
@@ -122,6 +151,12 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.flow.Flow.paragraph": "strips",
     "ingest.loading.parsers.chart.read_chart": "names of parts in an archive",
     "ingest.loading.parsers.hancom.hwpml.read": "see tests/ingest/loading/test_hancom.py",
+    "ingest.loading.parsers.marks.mark_of": "a language",
+    "ingest.loading.parsers.marks.marked": "a language",
+    "ingest.loading.parsers.number_format.NumberFormat.text": "a cell",
+    "ingest.ocr.page.PageText.add": "collects",
+    "ingest.packing.Fit.count": "split_text",
+    "ingest.packing.Fit.room_below": "split_text",
     "ingest.loading.parsers.hancom.elements.feed": "see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.latex.delimiter": "a word",
     "ingest.loading.parsers.hancom.body.Body.parsed": "titles.own",
@@ -129,9 +164,6 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.html_lists.HtmlLists.add": "strips",
     "ingest.loading.parsers.html_text.HtmlText.field": "collects",
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
-    "ingest.loading.parsers.pptx.Relations.text": "collects",
-    "ingest.loading.parsers.pptx.SlideOrder.text": "collects",
-    "ingest.loading.parsers.pptx.SlideReader.text": "collects",
     "ingest.pipeline.heading": "count_tokens",
 }  # fmt: skip
 
@@ -163,6 +195,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "HeadReader": lambda: HeadReader(Styles()),
     "HwpmlReader": lambda: HwpmlReader(HeadReader(Styles()), SectionReader(Body(Styles(), Options()))),
     "SectionReader": lambda: SectionReader(Body(Styles(), Options())),
+    "Flow": Flow,
     "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
     "Links": partial(find_links, "https://a.example"),
     "CitationChecker": partial(CitationChecker, []),
@@ -215,7 +248,7 @@ def cost(call: Call, text: str) -> float:
     content_words.korean_terms.cache_clear()
     gc.disable()
     started = time.thread_time()
-    with suppress(KyujangError, ValueError, RecursionError):
+    with suppress(KyujangError, ValueError, RecursionError, ExpatError):
         result = call(text)
         if isinstance(result, Iterator):
             deque(result, maxlen=0)

@@ -10,7 +10,7 @@ from itertools import accumulate
 Span = tuple[int, int]
 
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
-PARAGRAPH = re.compile(r"(?:[^\n]|\n(?!\n))+")
+BLANK_LINES = re.compile(r"\n{2,}")
 SEPARATOR = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+")
 NUMBER = re.compile(r"\s*[\"']?[+-]?\d[\d.,]*%?[\"']?\s*(?:[,;\t]|$)")
 DELIMITERS = ",;\t"
@@ -58,7 +58,9 @@ def _last_lines(lines: Sequence[str]) -> Iterator[int]:
 
 def paragraphs(text: str) -> list[Span]:
     """Return the span of each part between blank lines."""
-    return [span for found in PARAGRAPH.finditer(text) if (span := _trimmed(text, *found.span()))]
+    between = [found.span() for found in BLANK_LINES.finditer(text)]
+    begins, ends = [0, *(stop for _, stop in between)], [*(start for start, _ in between), len(text)]
+    return [span for start, stop in zip(begins, ends, strict=True) if (span := _trimmed(text, start, stop))]
 
 
 def _trimmed(text: str, start: int, stop: int) -> Span | None:
