@@ -80,14 +80,15 @@ def test_what_a_child_imports_only_once_it_is_confined_is_compiled(tmp_path):
     for extension, content in files.items():
         (tmp_path / f"a.{extension}").write_bytes(content)
     program = (
-        "import sys; from pathlib import Path; from ingest.loading import child; before = set(sys.modules)\n"
-        "for file in Path(sys.argv[1]).iterdir(): child._read(file, file.name, '', 10_000)\n"
+        "import sys; from pathlib import Path; from ingest.loading import child, parsed; before = set(sys.modules)\n"
+        "for file in Path(sys.argv[1]).iterdir():\n"
+        "    child._read(file, child.detect(file, file.name, ''), 10_000, parsed.DEFAULTS)\n"
         "print(*(getattr(sys.modules[name], '__file__', None) for name in set(sys.modules) - before), sep='\\n')"
     )
     told = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     sources = [line for line in told.stdout.splitlines() if "site-packages" in line and line.endswith(".py")]
     imported = {Path(line.rpartition("site-packages/")[2]).parts[0] for line in sources}
-    assert "xberg" in imported
+    assert "pypdfium2" in imported
     compiled = app_environment(test=False).compiled
     assert [name for name in imported if not any(fnmatch(name, pattern) for pattern in compiled)] == []
 
