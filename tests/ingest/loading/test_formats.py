@@ -91,7 +91,10 @@ async def test_a_made_file_says_what_was_put_in(tmp_path, kind, content):
     assert loaded.text.index(content.sentence) < loaded.text.index(content.second)
     assert content.second in loaded.pages[-1].text
     chunks = split_text(loaded, count_tokens=words, max_tokens=8, overlap_tokens=2)
-    assert [loaded.text[each.start : each.stop] for each in chunks] == [each.text for each in chunks]
+    headers = [slice(*each.header) if each.header else slice(0) for each in chunks]
+    spans = [slice(each.start, each.stop) for each in chunks]
+    texts = [loaded.text[header] + loaded.text[span] for header, span in zip(headers, spans, strict=True)]
+    assert texts == [each.text for each in chunks]
     assert {page for each in chunks for page in each.pages or [None]} <= {page.number for page in loaded.pages}
     if kind in TABLES:
         head, row = content.rows
