@@ -17,6 +17,7 @@ from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.refusals import CORRUPT
 
 MAX_COLUMN = 1 << 14
+MAX_LETTERS = 3
 REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 SHORT = re.compile(r"-?[0-9]{1,8}(?:\.[0-9]{1,2})?")
 DIGITS = "0123456789"
@@ -72,9 +73,9 @@ def one_line(text: str) -> str:
 
 def column_of(letters: str) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters[:MAX_LETTERS]:
         number = number * 26 + ord(letter) - 64
-    if not 0 < number <= MAX_COLUMN:
+    if not 0 < number <= MAX_COLUMN or len(letters) > MAX_LETTERS:
         raise CORRUPT
     return number
 

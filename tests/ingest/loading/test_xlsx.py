@@ -22,6 +22,8 @@ from tests.ingest.made.workbook import (
     workbook,
 )
 
+LONG = "A" * 200_000
+
 
 def only_page(folder, content, **options) -> str:
     (page,) = parsed(folder, content, **options).pages
@@ -252,6 +254,7 @@ def test_huge_ranges_cost_nothing(tmp_path, sheet):
     [
         ("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c r="ZZZ1"/></row>'),
         ("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c t="s"><v>7</v></c></row>'),
+        ("xl/worksheets/sheet1.xml", f'<worksheet><sheetData><row><c r="{LONG}1"/></row></sheetData></worksheet>'),
         ("xl/workbook.xml", "<a>" * 100_000),
         ("xl/styles.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>"),
     ],
