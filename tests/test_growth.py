@@ -62,7 +62,8 @@ UNITS = {
 SAMPLE = ("marks", "tag", "heading", "quoted")
 FIRST, LAST = 1_000, 64_000
 MEASURABLE_S = 0.002
-MOST_TWICE = 2.5
+# Two at most, were it not that a longer text's memory has to be asked of the system.
+MOST_TWICE = 2.75
 
 OTHER_ROOMS = {
     "app.adapters": "names, which the API has checked, and paths of our own",
