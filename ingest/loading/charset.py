@@ -18,6 +18,8 @@ DECLARED = re.compile(
     rb"""<(?:meta|\?xml)\b[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([a-z0-9_\-]{2,20})""", re.IGNORECASE
 )
 ESCAPE = b"\x1b"
+# By these sequences alone ISO-2022 goes over to the characters of a language.
+ISO_2022 = ((b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"))
 # The web's euc-kr and ks_c_5601 mean Microsoft's larger set (WHATWG Encoding Standard).
 ALIASES = {
     "euc-kr": "cp949",
@@ -36,6 +38,13 @@ IN_USE = re.compile(
 CYRILLIC = re.compile("[\u0400-\u045f]")
 # Capitals after small letters, and Latin letters beside Cyrillic ones.
 ODD_PAIR = re.compile("[\u0430-\u045f][\u0400-\u042f]|[A-Za-z][\u0400-\u045f]|[\u0400-\u045f][A-Za-z]")
+# The accented letters of languages with a set of their own, which others do not write with: some of each group but the
+# last are there, and no others.
+OWN_SETS = {
+    "cp1254": ("ğışĞİŞ", "çöüâîûÇÖÜÂÎÛ"), "cp1250": ("őűŐŰ", "öüÖÜ", "áéíóúÁÉÍÓÚ"),
+    "cp1257": ("šžŠŽ", "ąčęėįųūĄČĘĖĮŲŪ"),
+}  # fmt: skip
+CAPITAL_INSIDE = re.compile("[a-z\xdf-\xf6\xf8-\xff][\xc0-\xd6\xd8-\xde]")
 SIGN_INSIDE = re.compile("[^\\W\\d_][\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]|[^\\W\\d_][\xb9\xbc-\xbf]")
 MAX_CONTROLS = 0.03
 SAMPLE_BYTES, MIN_NULS, MIN_IN_USE = 1 << 16, 0.02, 0.95
@@ -76,12 +85,12 @@ def decoded_text(content: bytes, named: str | None = None) -> str | None:
 def _candidates(content: bytes, declared: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     """Yield charsets, and whether they may fit nearly."""
     # UTF-8 is not valid by accident and declarations are often wrong; but ISO-2022 passes for ASCII.
-    first = declared if ESCAPE in content else ()
+    first = (*declared, *(name for mark, name in ISO_2022 if mark in content)) if ESCAPE in content else ()
     for charset in (*_utf_16_without_mark(content), *first, "utf-8", *declared, "cp949"):
         yield charset, False
     for charset in ("utf-8", *declared, "cp949"):
         yield charset, True
-    for charset in ("cp932", "cp1251", "koi8-u", "cp1252"):
+    for charset in ("cp932", "cp1251", "koi8-u", *OWN_SETS, "cp1252"):
         yield charset, False
 
 
@@ -132,6 +141,10 @@ def _reads_well(text: str, charset: str) -> bool:
         return len(IN_USE.findall(text)) >= MIN_IN_USE * len(text)
     if charset in ("cp1251", "koi8-u"):
         return _is_russian(text)
+    if charset in OWN_SETS:
+        accented = {letter for letter in text if letter.isalpha() and ord(letter) > 127}
+        *needed, _ = groups = OWN_SETS[charset]
+        return accented <= {*"".join(groups)} and all(not accented.isdisjoint(group) for group in needed)
     return charset != "cp1252" or _is_western(text)
 
 
@@ -153,10 +166,11 @@ def _is_russian(text: str) -> bool:
 
 
 def _is_western(text: str) -> bool:
-    """Among the letters of Western languages few are accented, and none has a sign in it."""
+    """Among the letters of Western languages few are accented, and words have neither signs nor capitals inside."""
     letters = sum(map(str.isalpha, text))
     accented = sum(character.isalpha() and ord(character) > 127 for character in text)
-    return accented <= MAX_ACCENTED * letters and len(SIGN_INSIDE.findall(text)) <= MAX_SIGNS * accented
+    odd = len(SIGN_INSIDE.findall(text)) + len(CAPITAL_INSIDE.findall(text))
+    return accented <= MAX_ACCENTED * letters and odd <= MAX_SIGNS * accented
 
 
 def _in_its_script(text: str, wide: str, charset: str) -> int:

@@ -19,7 +19,12 @@ UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uff
 INVISIBLE = re.compile("[\xad\u034f\u180e\u200b\u2060-\u2064\ufff9-\ufffb\U000e0000-\U000e007f]")
 # In other scripts and among emojis joiners decide what is shown.
 WITHOUT_JOINERS = "0-9A-Za-z\u00c0-\u024f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3"
-JOINERS = re.compile(f"(?<=[{WITHOUT_JOINERS}])[\u200c\u200d]+(?=[{WITHOUT_JOINERS}])")
+JOINERS = re.compile(f"(?<=[{WITHOUT_JOINERS}])[\u200c\u200d\ufe00-\ufe0f]+(?=[{WITHOUT_JOINERS}])")
+# Without letters that go from right to left there is nothing to turn round.
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f]")
+RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 # White and invisible characters make no token and no word: a run of them would make a chunk of any size.
 MAX_BLANK = 100
 MARKS_CUT = Notice("truncated", f"Runs of more than {MAX_MARKS} combining marks were cut to that many.")
@@ -32,6 +37,8 @@ def clean_text(text: str) -> str:
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")
     text = LONG_BLANK.sub(_break, UNWANTED.sub("", text.replace("\u2029", "\n\n")))
+    if not RIGHT_TO_LEFT.search(text):
+        text = DIRECTIONS.sub("", text)
     text = JOINERS.sub("", INVISIBLE.sub("", text))
     return unicodedata.normalize("NFC", cut_runs(text))
 

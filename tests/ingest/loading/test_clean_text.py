@@ -19,7 +19,7 @@ def test_a_long_run_of_nothing_to_see_becomes_one_break(blank):
 
 
 @pytest.mark.parametrize(
-    "invisible", ["\u200b", "\xad", "\u2060", "\ufeff", "\u034f", "\u200c", "\u200d", "\U000e0041"]
+    "invisible", ["\u200b", "\xad", "\u2060", "\ufeff", "\u034f", "\u200c", "\u200d", "\ufe0f", "\U000e0041"]
 )
 def test_a_word_holds_nothing_that_cannot_be_seen(invisible):
     assert clean_text(f"도서{invisible}관의 reser{invisible}vation{invisible} 12{invisible}3") in (
@@ -28,6 +28,12 @@ def test_a_word_holds_nothing_that_cannot_be_seen(invisible):
         f"도서관의 reservation{invisible} 123",
     )
     assert clean_text(f"{invisible}가{invisible}") in ("가", f"{invisible}가{invisible}")
+
+
+@pytest.mark.parametrize("mark", ["\u200e", "\u200f", "\u061c", "\u202a", "\u202c", "\u2068", "\u2069"])
+def test_directions_stay_only_beside_text_from_right_to_left(mark):
+    assert clean_text(f"도서{mark}관의 {mark}2031-04-05{mark}, read{mark}ing") == "도서관의 2031-04-05, reading"
+    assert clean_text(f"שלום{mark} 도서관") == f"שלום{mark} 도서관"
 
 
 @pytest.mark.parametrize("shown", ["👩\u200d💻", "می\u200cخواهم", "क्\u200dष", "❤\ufe0f", "葛\U000e0100城"])
