@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import re
+from itertools import islice, takewhile
 
 from ingest.loading.parsed import Notice, Options, Parsed, without_pages
 from ingest.loading.parsers.titles import FENCE, heading
 
 MAX_FRONT_MATTER = 200
+MAX_HEADING_LINES = 3
 FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
 ENTRY = re.compile(r"[\w.-]+\s*[:=]|[-#\s]|$")
 TITLE = re.compile(r"""title\s*[:=]\s*(?P<quote>["']?)(?P<title>.{1,300}?)(?P=quote)\s*$""", re.IGNORECASE)
 OPENING = re.compile(r"`+|<!--")
-COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*(?:\(.*\)|".*"|'.*')?\s*""")
-DEFINITION = re.compile(r"\s{0,3}\[([^\]\n]{1,200})\]:\s*<?data:", re.IGNORECASE)
+COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*(?:\(.*\)|".*"|'.*')?\s*""", re.DOTALL)
+DEFINITION = re.compile(r"^ {0,3}\[([^\]\n]{1,200})\]:\s*<?data:", re.IGNORECASE | re.MULTILINE)
 PICTURE = re.compile(
     r"""
-    !\[(?P<alt>[^\[\]\n]{0,500})\]
-    (?:\(\s{0,9}<?(?P<data>data:[^\s()<>]*)>?(?:\s[^()\n]{0,300})?\)|\[(?P<label>[^\[\]\n]{1,200})\])
+    !?\[(?P<alt>[^\[\]\n]{0,500})\]
+    (?:\(\s{0,9}<?(?P<data>data:[^()<>]*+)(?:>[^()\n]{0,300})?\)|\[(?P<label>[^\[\]\n]{1,200})\])
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-PICTURE_TAG = re.compile(r"""<img\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+>""", re.IGNORECASE)
-DATA = re.compile(r"""=\s*["']?\s*data:""", re.IGNORECASE)
-UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
+DATA_TAG = re.compile(r"""<[a-z][a-z0-9]*\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+>""", re.IGNORECASE)
+DATA = re.compile(r"""(?:=\s*["']?|\burl\(["']?)\s*data:""", re.IGNORECASE)
+# Data, tags, definitions and headings that may be written over several lines, and are then taken together.
+BASE64 = "[a-z0-9+/=]"
+WRAPPED = re.compile(
+    rf"""
+    <h[1-6]\b[^<>]*+>(?:[^<]|<(?!/?h[1-6]\b))*+</h[1-6]>
+    | <[a-z][a-z0-9]*\b[^<>]*+>
+    | ;base64,{BASE64}*+(?:\s*+{BASE64}{{16,}}+)*+(?:\s*+{BASE64}*+)(?=[)>"'])
+    | ^\ {{0,3}}\[[^\]\n]{{1,200}}\]:[ \t]*\r?\n[ \t]*<?data:
+    | ^\ {{0,3}}\[[^\]\n]{{1,50}}\]:[ \t]*(?:\#|<>)[ \t]*\([^()]*\)
+    """,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+HEADING_TAG = re.compile(r"\s*<h([1-6])\b[^<>]*>(.*)</h\1>\s*", re.IGNORECASE | re.DOTALL)
+INDENTED_HEADING = re.compile(r"\A {1,3}(?=#{1,6}[ \t])")
+FOLDED_TITLE = re.compile(r"^(title[ \t]*:)[ \t]*[>|][-+]?[ \t]*((?:\n[ \t]+.*)+)", re.IGNORECASE | re.MULTILINE)
+# Marks around words, in a title.
+LINK, TAG = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)"), re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+EMPHASIS, ESCAPED = re.compile(r"(\*{1,3}|__|~~|`+)(?=\S)(.+?)(?<=\S)\1"), re.compile(r"\\([!-/:-@\[-`{-~])")
+UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
 # A line of another kind is not the text of a heading.
 OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 
@@ -35,7 +55,13 @@ def read(content: str, _: Options) -> Parsed:
     title = next((found["title"].strip() for line in front if (found := TITLE.match(line))), None)
     kept = [line for line in front if line.strip() and not TITLE.match(line)]
     text = "\n\n".join(["\n".join(kept), text]) if kept else text
-    return Parsed(title or heading(text), without_pages(None, text).pages, _notices(cleaning.pictures))
+    return Parsed(title or _shown(heading(text)), without_pages(None, text).pages, _notices(cleaning.pictures))
+
+
+def _shown(title: str | None) -> str | None:
+    """Return a title without the marks of links, emphasis and code."""
+    plain = EMPHASIS.sub(r"\2", TAG.sub("", LINK.sub(r"\1", title or "")))
+    return ESCAPED.sub(r"\1", plain) or None
 
 
 def _notices(pictures: int) -> list[Notice]:
@@ -50,10 +76,24 @@ def _front_matter(content: str) -> tuple[list[str], str]:
     ends = FRONT_MATTER.get(lines[0].rstrip())
     for number, line in enumerate(lines[1:MAX_FRONT_MATTER], start=1):
         if ends and line.rstrip() in ends:
-            return [each.rstrip("\r") for each in lines[1:number]], "\n".join(lines[number + 1 :])
+            front = "\n".join(each.rstrip("\r") for each in lines[1:number])
+            unfolded = FOLDED_TITLE.sub(lambda found: f"{found[1]} {' '.join(found[2].split())}", front)
+            return unfolded.split("\n"), "\n".join(lines[number + 1 :])
         if not ends or not ENTRY.match(line):
             break
     return [], content
+
+
+def _wrapped_lines(content: str) -> set[int]:
+    """Return the lines that end inside of something that goes on in the next."""
+    found: set[int] = set()
+    line = at = 0
+    for each in WRAPPED.finditer(content):
+        line += content.count("\n", at, each.start())
+        lines = each[0].count("\n")
+        found.update(range(line, line + lines))
+        line, at = line + lines, each.end()
+    return found
 
 
 class _Cleaning:
@@ -62,7 +102,8 @@ class _Cleaning:
     def __init__(self, content: str) -> None:
         self.pictures = 0
         self._in_lines = content.split("\n")
-        self._data = {found[1].lower() for line in self._in_lines if (found := DEFINITION.match(line))}
+        self._data = {found[1].lower() for found in DEFINITION.finditer(content)}
+        self._goes_on = _wrapped_lines(content)
         ends = (number for number, line in enumerate(reversed(self._in_lines)) if "-->" in line)
         self._last_end = len(self._in_lines) - 1 - next(ends, len(self._in_lines))
         self._lines: list[str] = []
@@ -70,12 +111,16 @@ class _Cleaning:
         self._in_comment = False
 
     def text(self) -> str:
+        parts: list[str] = []
         for number, line in enumerate(self._in_lines):
             if self._code:
                 self._code = "" if line.strip() == self._code else self._code
                 self._lines.append(line)
-            else:
-                self._add(line, number)
+                continue
+            parts.append(line)
+            if number not in self._goes_on:
+                self._add("\n".join(parts), number)
+                parts.clear()
         return "\n".join(self._lines)
 
     def _add(self, line: str, number: int) -> None:
@@ -88,15 +133,19 @@ class _Cleaning:
         elif fence := FENCE.match(shown):
             self._code = fence[1]
             self._lines.append(shown)
-        elif (mark := UNDERLINE.fullmatch(shown)) and self._underlines():
-            self._lines[-1] = f"{'#' if mark[1][0] == '=' else '##'} {self._lines[-1].strip()}"
+        elif (mark := UNDERLINE.fullmatch(shown)) and (length := self._underlined(mark[1])):
+            joined = " ".join(line.strip() for line in self._lines[-length:])
+            self._lines[-length:] = [f"{'#' if mark[1][0] == '=' else '##'} {joined}"]
+        elif (tag := HEADING_TAG.fullmatch(shown)) and (words := TAG.sub("", self._without_pictures(tag[2])).split()):
+            self._lines.append(f"{'#' * int(tag[1])} {' '.join(words)}")
         else:
-            self._lines.append(self._without_pictures(shown))
+            self._lines.append(INDENTED_HEADING.sub("", self._without_pictures(shown), count=1))
 
-    def _underlines(self) -> bool:
-        """Tell whether the last line is a paragraph of one line, which a line of marks makes a heading."""
-        before, line = ["", "", *self._lines[-2:]][-2:]
-        return not OTHER.match(line) and (not before.strip() or before.startswith("#"))
+    def _underlined(self, mark: str) -> int:
+        """Return how many lines the paragraph above has, which a line of marks makes a heading: a rule follows two."""
+        lines = takewhile(lambda line: not OTHER.match(line), reversed(self._lines))
+        length = sum(1 for _ in islice(lines, MAX_HEADING_LINES + 1))
+        return length if length <= (MAX_HEADING_LINES if mark[0] == "=" else 1) else 0
 
     def _without_comments(self, line: str, number: int) -> str:
         at, shown = 0, ""
@@ -121,13 +170,13 @@ class _Cleaning:
         return shown + line[at:]
 
     def _without_pictures(self, line: str) -> str:
-        if "!" not in line and "<" not in line:
+        if "[" not in line and "<" not in line:
             return line
-        return PICTURE_TAG.sub(self._tag, PICTURE.sub(self._picture, line))
+        return DATA_TAG.sub(self._tag, PICTURE.sub(self._picture, line))
 
     def _picture(self, found: re.Match[str]) -> str:
         """Return what describes the picture instead of its data."""
-        if not found["data"] and (found["label"] or "").lower() not in self._data:
+        if not found["data"] and (found[0][0] != "!" or (found["label"] or "").lower() not in self._data):
             return found[0]
         self.pictures += bool(found["data"])
         return found["alt"]

@@ -25,6 +25,12 @@ def read(content: str) -> Parsed:
         ("```\n# a comment\n```\n\n# 제목\n", "제목"),
         ("---\n\nJust a rule.\n\n---\n", None),
         ("Just text.\n", None),
+        ("<!-- licence -->\r\n\r\n도서관 규정\r\n=====\r\n\r\ntext", "도서관 규정"),
+        ("도서관\n이용 규정\n===\n\ntext", "도서관 이용 규정"),
+        ("   # 도서관 규정 {#rules}\n", "도서관 규정"),
+        ("# **Rules** of [the *pool*](https://example.org) `v2` \\*\n", "Rules of the pool v2 *"),
+        ('intro\n\n<h1 align="center">\n  <img src="logo.png"> 도서관 <em>규정</em>\n</h1>\n', "도서관 규정"),
+        ("---\ntitle: >-\n  Rules\n  of the pool\n---\ntext", "Rules of the pool"),
     ],
 )
 def test_a_title_stands_in_the_front_matter_or_in_a_heading(content, title):
@@ -47,7 +53,17 @@ def test_front_matter_keeps_what_is_not_the_title():
 
 @pytest.mark.parametrize(
     "picture",
-    [f"![그림]({DATA})", f'![그림](<{DATA}> "title")', f"![그림][p]\n\n[p]: {DATA}", f"![그림][p]\n\n[p]: <{DATA}>\n"],
+    [
+        f"![그림]({chr(10).join(DATA[at : at + 76] for at in range(0, len(DATA), 76))})",
+        f"![그림][p]\n\n[p]:\n  <{DATA}>",
+        f"[그림]({DATA})",
+        f"그림 <img\n  src='{DATA}'\n  alt='x'>",
+        f"<p style='background: url({DATA})'>그림",
+        f"![그림]({DATA})",
+        f'![그림](<{DATA}> "title")',
+        f"![그림][p]\n\n[p]: {DATA}",
+        f"![그림][p]\n\n[p]: <{DATA}>\n",
+    ],
 )
 def test_pictures_as_data_leave_their_description(picture):
     parsed = read(f"가마는 여섯 시간 땐다. {picture}\n\nLet it cool.")
@@ -59,11 +75,16 @@ def test_pictures_in_files_and_tags_stay():
     kept = "![a](a.png) ![b][ref] <img src='c.png'>\n\n[ref]: https://example.org/b.png"
     assert (read(kept).text, read(kept).warnings) == (kept, [])
     assert read(f"a <img alt='x' src='{DATA}'> b").text == "a  b"
+    kept = "[a][b], [c](d) and <img\nsrc='e.png'>\n\n```html\n<img\n  src='data:image/png;base64,AAAA'>\n```\n"
+    assert (read(kept).text, read(kept).warnings) == (kept, [])
+    assert "next words" in read(f"[p]: {DATA}\n\nnext words").text
 
 
 def test_comments_are_not_text():
     memo = "<!-- memo\nof two\n\nlines -->"
-    content = f"배는 가을에 딴다.{memo} Cool.\n\n[//]: # (메모)\n[comment]: <> (note)\n\n<!-- x -->\n끝<!---->."
+    content = (
+        f"배는 가을에 딴다.{memo} Cool.\n\n[//]: # (메모)\n[comment]: <> (note\nof two lines)\n\n<!-- x -->\n끝<!---->."
+    )
     assert read(content).text == "배는 가을에 딴다.\n Cool.\n\n\n끝."
     kept = "Write `<!-- x -->` or\n\n~~~html\n<!-- y -->\n~~~\n\n`` a ` <!-- b -->`` \\[//\\]: # <!-- never closed"
     assert read(kept).text == kept
