@@ -30,6 +30,11 @@ ENDED_BY = {
 }  # fmt: skip
 FIELDS = {"", "text", "search", "tel", "url", "email", "number", "date", "month", "week", "time", "datetime-local"}
 INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
+RAISED = re.compile(r"\bvertical-align\s*:\s*(?:super\b|[1-9])", re.IGNORECASE)
+
+
+def is_raised(tag: Start) -> bool:
+    return tag.name == "sup" or RAISED.search(tag.attributes) is not None
 
 
 def is_hidden(tag: Start) -> bool:

@@ -19,6 +19,7 @@ from ingest.loading.parsers.html_elements import (
     UNSEEN,
     VOID,
     is_hidden,
+    is_raised,
 )
 from ingest.loading.parsers.html_lists import HtmlLists
 from ingest.loading.parsers.html_tables import HtmlTables
@@ -48,9 +49,8 @@ class HtmlText:
         self._runs: list[Run] = []
         self._has_text = False
         # Where the element began whose content is not seen, is hidden, or a row of it.
-        self._unseen_from = self._hidden_from = self._hidden_row = -1
-        self._skips_hidden = False
-        self._math_at = 0
+        self._unseen_from = self._hidden_from = self._hidden_row = self._raised_from = -1
+        self._skips_hidden, self._math_at = False, 0
         self._nav_from, self._nav_words, self._nav_links = -1, 0, 0
 
     def text(self, text: str) -> None:
@@ -123,6 +123,8 @@ class HtmlText:
             self._add("$")
         elif name == "rt":
             self._add("(")
+        elif self._raised_from < 0 and is_raised(tag):
+            self._raised_from = place
         elif name == "nav" and self._nav_from < 0:
             self._start_nav(place)
         if hidden:
@@ -186,6 +188,8 @@ class HtmlText:
             self._end_hidden()
         if place == self._hidden_row:
             self._hidden_row = -1
+        if place == self._raised_from:
+            self._raised_from = -1
         if place == self._nav_from:
             self._end_nav()
         self._end_structure(name)
@@ -218,7 +222,7 @@ class HtmlText:
         if self._nav_from >= 0:
             self._nav_words += len(text.strip())
             self._nav_links += len(text.strip()) if self._places["a"] else 0
-        self._runs.append((text, bool(self._places["sup"])))
+        self._runs.append((text, self._raised_from >= 0))
 
     def _end_block(self) -> None:
         if not self._has_text:

@@ -68,6 +68,8 @@ def test_lists_keep_their_numbers_and_levels():
 
 def test_exponents_formulas_ruby_and_fields():
     assert text_of("<p>10<sup>6</sup> m<sup>2</sup>, H<sub>2</sub>O, word<sup>1</sup>") == "10^6 m^2, H2O, word1"
+    # As Google Docs and word processors write it.
+    assert text_of('<p>10<span style="font-size:7pt; vertical-align:super">4</span> A, 5<b>6</b>') == "10^4 A, 56"
     tex = "<math><semantics><mi>x</mi><annotation encoding='application/x-tex'>x^2</annotation></semantics></math>"
     assert text_of(f"<p>식 {tex} 끝") == "식 $x^2$ 끝"
     assert text_of("<ruby>漢<rp>(</rp><rt>한</rt><rp>)</rp></ruby>") == "漢(한)"

@@ -22,3 +22,12 @@ def number(attributes: Attributes, name: str = "val", default: int = 0) -> int:
 def is_on(attributes: Attributes) -> bool:
     """Tell whether a property without a value, or with a true one, is set."""
     return value(attributes) not in ("0", "false", "off", "none")
+
+
+def is_superscript(attributes: Attributes) -> bool:
+    return value(attributes) == "superscript"
+
+
+def is_lifted(attributes: Attributes) -> bool:
+    """Tell whether a run stands higher than the line, by a number of half points."""
+    return value(attributes)[:1] not in ("", "-", "0")

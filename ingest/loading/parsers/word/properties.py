@@ -10,7 +10,7 @@ from ingest.loading.parsers.exponents import Run as Part
 from ingest.loading.parsers.exponents import joined
 from ingest.loading.parsers.flow import Block
 from ingest.loading.parsers.ooxml import Attributes
-from ingest.loading.parsers.word.attributes import is_on, number, value
+from ingest.loading.parsers.word.attributes import is_lifted, is_on, is_superscript, number, value
 from ingest.loading.parsers.word.tables import Cell, Row
 
 
@@ -18,7 +18,7 @@ from ingest.loading.parsers.word.tables import Cell, Row
 class Run:
     style: str | None = None
     font: str = ""
-    raised: bool = False
+    raised: bool | None = None
     hidden: bool | None = None
 
 
@@ -73,10 +73,6 @@ def _font(attributes: Attributes) -> str:
     return value(attributes, "ascii")
 
 
-def _raised(attributes: Attributes) -> bool:
-    return value(attributes) == "superscript"
-
-
 def _drop_cap(paragraph: Paragraph, attributes: Attributes) -> None:
     """Join a large first letter, which is a paragraph of its own, to the word that it begins."""
     paragraph.joined |= value(attributes, "dropCap") in ("drop", "margin")
@@ -128,7 +124,8 @@ SETTERS: dict[str, dict[str, Setter]] = {
         "rStyle": _set("style"),
         "rFonts": _set("font", _font),
         "vanish": _set("hidden", is_on),
-        "vertAlign": _set("raised", _raised),
+        "vertAlign": _set("raised", is_superscript),
+        "position": _set("raised", is_lifted),
     },
     "trPr": {
         "tblHeader": _set("is_header", is_on),

@@ -85,7 +85,14 @@ class Story:
             return
         if self._state.run.font:
             text = readable(text, self._state.run.font)
-        paragraph.parts.append((text, self._state.run.raised))
+        paragraph.parts.append((text, self._raised))
+
+    @property
+    def _raised(self) -> bool:
+        run = self._state.run
+        if run.raised is None and run.style is not None:
+            return bool(self.context.styles.of(run.style).raised)
+        return bool(run.raised)
 
     def _add_hidden(self, paragraph: Paragraph, text: str) -> None:
         """Mark hidden text, once for runs that follow each other."""

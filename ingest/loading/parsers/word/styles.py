@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ingest.loading.parsers.ooxml import Attributes
-from ingest.loading.parsers.word.attributes import is_on, number, value
+from ingest.loading.parsers.word.attributes import is_lifted, is_on, is_superscript, number, value
 
 HEADING = re.compile(r"(?:heading|제목) ?([1-9])", re.IGNORECASE)
 BODY_TEXT = 9
@@ -29,6 +29,7 @@ class Style:
     list_style: str = ""
     list_level: int | None = None
     hidden: bool | None = None
+    raised: bool | None = None
 
 
 class Styles:
@@ -67,6 +68,10 @@ class Styles:
                 style.list_level = number(attributes)
             case "vanish":
                 style.hidden = is_on(attributes)
+            case "vertAlign":
+                style.raised = is_superscript(attributes)
+            case "position":
+                style.raised = is_lifted(attributes)
 
     def text(self, text: str) -> None:
         pass
@@ -97,6 +102,7 @@ class Styles:
             if resolved.list_id is None:
                 resolved.list_id, resolved.list_style = parent.list_id, parent.list_style
             resolved.hidden = _first(resolved.hidden, parent.hidden)
+            resolved.raised = _first(resolved.raised, parent.raised)
             parent = self._styles.get(parent.based_on)
         return resolved
 

@@ -106,6 +106,18 @@ def test_signs_breaks_controls_and_ruby(tmp_path):
     assert blocks(tmp_path, word(body)) == ["✓≥α→한-글\tx\ny", "10^-6 m^2 word3", "말: 讀音(독음)이다", "담당자 김"]
 
 
+def test_what_a_style_or_a_position_raises_is_an_exponent(tmp_path):
+    styles = style("Up", '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr>', "character")
+    styles += style("UpToo", '<w:basedOn w:val="Up"/>', "character")
+    body = p(r("10") + r("4", '<w:rStyle w:val="UpToo"/>') + r(" A, 10") + r("5", '<w:position w:val="8"/>'))
+    body += p(
+        r("10")
+        + r("4", '<w:rStyle w:val="UpToo"/><w:vertAlign w:val="baseline"/>')
+        + r("5", '<w:position w:val="-8"/>')
+    )
+    assert blocks(tmp_path, word(body, styles=styles)) == ["10^4 A, 10^5", "1045"]
+
+
 def test_merged_cells_headers_and_tables_in_tables(tmp_path):
     merge = '<w:vMerge w:val="restart"/>'
     inner = table(row(cell("안"), cell("쪽")))
