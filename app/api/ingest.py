@@ -100,7 +100,9 @@ async def _accept(
 
 def _parts(uploads: list[Upload]) -> list[Any]:
     return [
-        [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata, each.ocr]
+        [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata]
+        # A request that was sent before there was OCR comes again as the same.
+        + ([each.ocr] if each.ocr != "auto" else [])
         for each in uploads
     ]
 
