@@ -67,7 +67,8 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
-    with open_backup(_place(options.source), options.name, settings.home) as backup:
+    place = _place(options.source)
+    with open_backup(place, options.name, settings.home, only_check=options.check) as backup:
         if options.check:
             backup.check(Line())
             _report("whole", backup.manifest, as_json=options.json)

@@ -27,7 +27,7 @@ from app.storage.backup.manifest import (
 )
 from app.storage.backup.places import BACKUPS, Place
 from app.storage.backup.scratch import scratch_folder
-from app.storage.backup.tar import unpack
+from app.storage.backup.tar import TarFiles, unpack
 from app.storage.blobs import is_full
 
 
@@ -95,7 +95,7 @@ class Backup:
             raise BackupDamaged(f"The {self.manifest.kind} {self.manifest.name} is damaged: {shown}.")
 
     def _changed(self, tell: Tell) -> Iterator[str]:
-        if not is_file(self.database, self.manifest.database):
+        if not self._has_database():
             yield self.database.name
         if not is_file(self.own / FILES, self.manifest.files):
             yield FILES
@@ -107,12 +107,18 @@ class Backup:
             done += file.size
             tell("check", done, total)
 
+    def _has_database(self) -> bool:
+        if self.database.exists():
+            return is_file(self.database, self.manifest.database)
+        # A .tar that is only checked keeps its dump.
+        return self._shared.measure(self.database.name) == self.manifest.database
+
 
 @contextmanager
-def open_backup(place: Place, name: str | None, home: Path) -> Iterator[Backup]:
+def open_backup(place: Place, name: str | None, home: Path, *, only_check: bool = False) -> Iterator[Backup]:
     """Open the backup `name` of a folder or of object storage, the newest without a name, or a .tar.
 
-    What has to be on this machine for that is in `home` meanwhile.
+    What has to be on this machine for that is in `home` meanwhile: all of a .tar, or its lists if it is only checked.
     """
     if isinstance(place, Path) and place.is_dir():
         chosen = _choose(place, list_backups(place), name)
@@ -122,8 +128,7 @@ def open_backup(place: Place, name: str | None, home: Path) -> Iterator[Backup]:
         try:
             if isinstance(place, Path):
                 own = held.enter_context(scratch_folder(home))
-                unpack(place, own)
-                backup = Backup(own, FolderFiles(own), place)
+                backup = Backup(own, _tar_files(place, own, only_check=only_check), place)
             else:
                 bucket = held.enter_context(Bucket(place))
                 chosen = _choose(place, list_bucket(bucket), name)
@@ -133,6 +138,16 @@ def open_backup(place: Place, name: str | None, home: Path) -> Iterator[Backup]:
             reason = f"There is no room left in {home} for it." if is_full(error) else f"{error}."
             raise BackupFailed(f"{place} cannot be read: {reason}") from error
         yield backup
+
+
+def _tar_files(place: Path, own: Path, *, only_check: bool) -> SharedFiles:
+    if not only_check:
+        unpack(place, own)
+        return FolderFiles(own)
+    files = TarFiles(place)
+    for name in (MANIFEST, FILES):
+        files.fetch(name, own / name)
+    return files
 
 
 def _choose(place: Place, names: list[str], name: str | None) -> str:

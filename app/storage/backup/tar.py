@@ -6,10 +6,11 @@ import io
 import os
 import shutil
 import tarfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 from app.storage.backup.errors import BackupDamaged, BackupFailed
 from app.storage.backup.lock import open_locked
@@ -75,6 +76,46 @@ class TarDestination:
         sync(self._part)
         self._part.rename(self._path)
         sync(self._path.parent)
+
+
+class TarFiles:
+    """The files of a .tar, read where they are. Raises BackupDamaged if it is cut off, or is no backup, and OSError."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        with self._whole():
+            self._tar = tarfile.open(place)  # noqa: SIM115
+            self._members = {member.name: member for member in self._tar if member.isfile()}
+
+    def measure(self, path: str) -> File | None:
+        if path not in self._members:
+            return None
+        with self._whole(), self._open(path) as content:
+            reading = Reading(content)
+            while reading.read():
+                pass
+            return reading.file(path)
+
+    def fetch(self, path: str, target: Path) -> File:
+        if path not in self._members:
+            raise BackupDamaged(NOT_WHOLE.format(self._place))
+        with self._whole(), self._open(path) as content, target.open("wb") as written:
+            reading = Reading(content)
+            while part := reading.read():
+                written.write(part)
+            return reading.file(path)
+
+    def _open(self, path: str) -> BinaryIO:
+        content = self._tar.extractfile(self._members[path])
+        assert content is not None
+        return cast(BinaryIO, content)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except (tarfile.TarError, EOFError) as error:
+            raise BackupDamaged(NOT_WHOLE.format(self._place)) from error
 
 
 def unpack(place: Path, folder: Path) -> None:

@@ -35,7 +35,7 @@ def check(place, name=None) -> None:
 
 
 def _check(place, name) -> None:
-    with tempfile.TemporaryDirectory() as home, open_backup(place, name, Path(home)) as backup:
+    with tempfile.TemporaryDirectory() as home, open_backup(place, name, Path(home), only_check=True) as backup:
         backup.check(silent)
 
 

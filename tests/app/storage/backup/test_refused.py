@@ -283,3 +283,11 @@ def test_older_backups_on_a_disk_that_became_read_only(settings, small_disk):
     with pytest.raises(BackupFailed, match=r"older ones cannot be removed from .*kept: Read-only"):
         keep_newest(disk / "kept", 1, settings.home)
     assert len(list_backups(disk / "kept")) == 2
+
+
+def test_a_tar_is_checked_where_it_is(backups, settings, small_disk, monkeypatch, capsys):
+    """There is room for its lists, not for its files."""
+    whole = sum(path.stat().st_size for path in (backups / "folder").rglob("*")) // 1024
+    monkeypatch.setenv("KYUJANG_HOME", str(small_disk(whole // 4)))
+    assert main(["restore", "--check", str(backups / "b.tar")]) == 0
+    assert "whole" in capsys.readouterr().out
