@@ -202,7 +202,9 @@ def _is_body(part: Message, kind: str, *, first: bool) -> bool:
         return False
     # A part that is declared to be divided and is not is read as text.
     named = bool(filename(part)) and disposition != "inline" and not first
-    return kind.startswith("multipart/") or (kind in BODIES and not named)
+    # A mail that is a text of a kind that nobody knows is shown as plain text.
+    is_text = kind in BODIES or (first and kind.startswith("text/") and not filename(part))
+    return kind.startswith("multipart/") or (is_text and not named)
 
 
 def _forwarded(part: Message) -> list[Message]:

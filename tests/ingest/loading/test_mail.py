@@ -106,6 +106,13 @@ def test_a_part_that_only_claims_to_be_divided_is_read_as_text(reading, kind):
     assert "Tea at six." in reading(mail(f"Content-Type: multipart/{kind}\r\n\r\nTea at six.")).text
 
 
+@pytest.mark.parametrize("kind", ["text/markdown", "text/x-unknown"])
+def test_a_mail_of_another_kind_of_text_is_read_as_it_is(reading, attached, kind):
+    assert "# Tea at *six*." in reading(mail(part(kind, "# Tea at *six*."))).text
+    inner = parts("mixed", part("text/plain", "Tea."), part(kind, "# six", "Content-Disposition: attachment"))
+    assert [content for _, content, _ in attached(mail(inner))] == [b"# six"]
+
+
 @pytest.mark.parametrize(
     ("subject", "title"),
     [
