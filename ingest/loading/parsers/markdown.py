@@ -14,7 +14,7 @@ FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
 ENTRY = re.compile(r"[\w.-]+\s*[:=]|[-#\s]|$")
 TITLE = re.compile(r"""title\s*[:=]\s*(?P<quote>["']?)(?P<title>.{1,300}?)(?P=quote)\s*$""", re.IGNORECASE)
 OPENING = re.compile(r"`+|<!--")
-COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*(?:\(.*\)|".*"|'.*')?\s*""", re.DOTALL)
+COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*+(?:\(.*\)|".*"|'.*')?\s*+""", re.DOTALL)
 DEFINITION = re.compile(r"^ {0,3}\[([^\]\n]{1,200})\]:\s*<?data:", re.IGNORECASE | re.MULTILINE)
 PICTURE = re.compile(
     r"""
@@ -44,6 +44,9 @@ FOLDED_TITLE = re.compile(r"^(title[ \t]*:)[ \t]*[>|][-+]?[ \t]*((?:\n[ \t]+.*)+
 LINK, TAG = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)"), re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 EMPHASIS, ESCAPED = re.compile(r"(\*{1,3}|__|~~|`+)(?=\S)(.+?)(?<=\S)\1"), re.compile(r"\\([!-/:-@\[-`{-~])")
 UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
+# The line below the header of a table, whose rows may do without pipes at their ends; and what ends it.
+RULE = re.compile(r"\s*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)++\|?\s*")
+NO_ROW = re.compile(r"[^|]*$|\s*(?:#{1,6}|>|[-*+]|\d+[.)])\s")
 # A line of another kind is not the text of a heading.
 OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 
@@ -84,6 +87,12 @@ def _front_matter(content: str) -> tuple[list[str], str]:
     return [], content
 
 
+def _row(line: str) -> str:
+    """Return the row of a table with the pipes at its ends."""
+    row = line.strip()
+    return line if row.startswith("|") and row.endswith("|") else f"| {row.strip('|').strip()} |"
+
+
 def _wrapped_lines(content: str) -> set[int]:
     """Return the lines that end inside of something that goes on in the next."""
     found: set[int] = set()
@@ -108,7 +117,7 @@ class _Cleaning:
         self._last_end = len(self._in_lines) - 1 - next(ends, len(self._in_lines))
         self._lines: list[str] = []
         self._code = ""
-        self._in_comment = False
+        self._in_comment = self._in_table = False
 
     def text(self) -> str:
         parts: list[str] = []
@@ -131,15 +140,20 @@ class _Cleaning:
         elif COMMENT_LINE.fullmatch(shown) or (not shown.strip() and (was_comment or line.strip())):
             pass
         elif fence := FENCE.match(shown):
-            self._code = fence[1]
+            self._code, self._in_table = fence[1], False
             self._lines.append(shown)
         elif (mark := UNDERLINE.fullmatch(shown)) and (length := self._underlined(mark[1])):
             joined = " ".join(line.strip() for line in self._lines[-length:])
             self._lines[-length:] = [f"{'#' if mark[1][0] == '=' else '##'} {joined}"]
         elif (tag := HEADING_TAG.fullmatch(shown)) and (words := TAG.sub("", self._without_pictures(tag[2])).split()):
             self._lines.append(f"{'#' * int(tag[1])} {' '.join(words)}")
+        elif RULE.fullmatch(shown) and self._lines and not NO_ROW.match(self._lines[-1]):
+            self._lines[-1:] = [_row(self._lines[-1]), _row(shown)]
+            self._in_table = True
         else:
-            self._lines.append(INDENTED_HEADING.sub("", self._without_pictures(shown), count=1))
+            shown = INDENTED_HEADING.sub("", self._without_pictures(shown), count=1)
+            self._in_table = self._in_table and not NO_ROW.match(shown)
+            self._lines.append(_row(shown) if self._in_table else shown)
 
     def _underlined(self, mark: str) -> int:
         """Return how many lines the paragraph above has, which a line of marks makes a heading: a rule follows two."""

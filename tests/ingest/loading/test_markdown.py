@@ -39,8 +39,14 @@ def test_a_title_stands_in_the_front_matter_or_in_a_heading(content, title):
 
 def test_underlined_headings_are_headings():
     assert read("제목\n===\n\n둘째\n---\n\ntext\n").text == "# 제목\n\n## 둘째\n\ntext\n"
-    kept = "two\nlines\n---\n\na | b\n--- | ---\n1 | 2\n\n- item\n---\n\n***\n---\n\n```\nx\n===\n```\n"
+    kept = "two\nlines\n---\n\n- item\n---\n\n***\n---\n\n```\nx\n===\n```\n"
     assert read(kept).text == kept
+
+
+def test_rows_of_tables_have_pipes_at_their_ends():
+    table = "| 밭 | 물 |\n| --- | :-: |\n| a | 1 |\n| b | 2 |"
+    assert read("x | y\n\n밭 | 물\n--- | :-:\na | 1\n| b | 2\n\nc | d\n").text == f"x | y\n\n{table}\n\nc | d\n"
+    assert read(f"{table}\n# e | f\ng | h\n").text == f"{table}\n# e | f\ng | h\n"
 
 
 def test_front_matter_keeps_what_is_not_the_title():
