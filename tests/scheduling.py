@@ -14,6 +14,8 @@ STARTS_ITS_OWN = ("tests/e2e/", "tests/outbound/", "tests/upgrade/", "tests/app/
 WITHOUT_STACK = {f"tests/e2e/test_{name}.py" for name in ("crash", "up", "upload")}
 # One after the other, for their memory.
 MANY_PROCESSES = {"tests/e2e/test_crash.py", "tests/ingest/cluster/test_cluster.py"}
+# Trains, which competes with everything else for the processor: when the other processes have ended.
+LAST_WITH_STACK = "tests/e2e/test_house_style.py"
 # What takes minutes or most of one, the longest first.
 LONG = (
     "tests/e2e/",
@@ -37,7 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if STARTS_POSTGRES & set(getattr(item, "fixturenames", ())) or item.nodeid.startswith(STARTS_ITS_OWN):
             item.add_marker("postgres")
-    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    kind = next((n for n, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG))
+    return kind, item.nodeid.startswith(LAST_WITH_STACK)
 
 
 class OneProcess(LoadFileScheduling):

@@ -155,7 +155,9 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
         job = await until(client, job_id, "succeeded")
     assert job["documents"][0]["chunks"] == 1
     with pytest.raises(LeaseLost):
-        await staging.publish(services.database, dead, Analysis("", []), Version("text/plain", None, "", [], "", 1))
+        await staging.publish(
+            services.database, dead, Analysis("", []), Version("text/plain", None, "", [], "", 1, None, [])
+        )
 
 
 async def test_a_document_that_kills_its_worker_again_and_again_fails(services, new_tenant):
