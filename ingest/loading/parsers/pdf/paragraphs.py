@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -22,6 +23,7 @@ MANY = 0.3
 FEW = 4
 SAME_SIZE = 0.87
 
+NUMBERS = re.compile(r"\d+")
 ITEM_STARTS = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳※•▪●■◆○□")
 
 
@@ -86,4 +88,13 @@ def _ends(before: Line, after: Line, right: float) -> bool:
         or MARKER.fullmatch(first.text) is not None
         or first.text[0] in ITEM_STARTS
         or has_leader(before.words)
+        or _is_alike(before, after)
+    )
+
+
+def _is_alike(before: Line, after: Line) -> bool:
+    """Whether the lines differ in nothing but numbers, as those of a list do."""
+    return len(before.words) == len(after.words) and all(
+        NUMBERS.sub("0", one.text) == NUMBERS.sub("0", other.text)
+        for one, other in zip(before.words, after.words, strict=True)
     )

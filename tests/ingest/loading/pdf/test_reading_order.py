@@ -111,6 +111,15 @@ def test_exponents_are_written_as_such(tmp_path):
     assert text_of(tmp_path, sheet) == "About 10^6 lamps on 5 m^2\n\nCH4 is a gas"
 
 
+@pytest.mark.parametrize("matrix", ["1 0 0 1", "0 -1 1 0"])
+def test_lines_that_differ_in_numbers_alone_stay_lines(tmp_path, matrix):
+    lines = [f"Gull {number} sleeps on post {9 - number}" for number in range(1, 7)]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(*((50, 700 - 16 * number) if matrix[0] == "1" else (500 - 16 * number, 700)), line, matrix=matrix)
+    assert text_of(tmp_path, sheet) == "\n".join(lines)
+
+
 def test_lines_of_a_table_of_contents_stay_lines(tmp_path):
     lines = [
         "1   Lamps . . . . . . . . . . . . . . . . 4",
