@@ -123,7 +123,10 @@ class Reader:
 
 
 def turned(angle: int, box: Box) -> Box:
-    """Return (x0, top, x1, bottom) of a box of the page, as it lies where text of this angle reads from the left."""
+    """Return (x0, top, x1, bottom) of a box of the page, as it lies where text of this angle reads from the left.
+
+    Turned twice it lies as before.
+    """
     x0, y0, x1, y1 = box
     match angle:
         case 90:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from app.storage.origins import MADE
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.lines import Line, line_of, lines_of, pieces_of
-from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.words import Word
 
 # Of the height of a line: further apart are two texts.
@@ -47,18 +46,5 @@ def _as_word(line: Line, own: int, angle: int) -> Word:
     for piece in pieces_of(line):
         text.append(piece if isinstance(piece, str) else piece.text)
         sources.extend([MADE] * len(piece) if isinstance(piece, str) else piece.sources)
-    box = turned(angle, turned_back(own, (line.x0, line.top, line.x1, line.bottom)))
+    box = turned(angle, turned(own, (line.x0, line.top, line.x1, line.bottom)))
     return Word("".join(text), sources, *box, line.words[0].style)
-
-
-def turned_back(angle: int, box: Box) -> Box:
-    x0, top, x1, bottom = box
-    match angle:
-        case 90:
-            return top, x0, bottom, x1
-        case 180:
-            return -x1, top, -x0, bottom
-        case 270:
-            return -bottom, -x1, -top, -x0
-        case _:
-            return x0, -bottom, x1, -top

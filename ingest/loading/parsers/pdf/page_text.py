@@ -11,7 +11,7 @@ from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables
-from ingest.loading.parsers.pdf.directions import direction, in_one_direction, turned_back
+from ingest.loading.parsers.pdf.directions import direction, in_one_direction
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.habits import Habits, habits_of
 from ingest.loading.parsers.pdf.hidden import parted
@@ -54,7 +54,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
         return turned(angle, box)
 
     def is_plain(word: Word) -> bool:
-        return rendered.is_plain(turned_back(angle, (word.x0, word.top, word.x1, word.bottom)))
+        return rendered.is_plain(turned(angle, (word.x0, word.top, word.x1, word.bottom)))
 
     rendered = Seen(page)
     drawn = read_rulings(page, turn)
