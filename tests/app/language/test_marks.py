@@ -17,6 +17,7 @@ from app.language.marks import MAX_MARKS, cut_runs, has_long_run
 from app.language.unicode import clean
 from ingest.loading.clean_text import clean_text
 
+TELLS_NOTHING_S = 0.005
 GRAVE_BELOW = "\u0301\u0316"
 SHAPES = {
     "marks alone": GRAVE_BELOW,
@@ -66,15 +67,16 @@ def test_the_cost_grows_with_the_text_and_no_faster(place, shape):
     text = SHAPES[shape] * (100_000 // len(SHAPES[shape]))
 
     def seconds(content: str) -> float:
-        started = time.process_time()
+        started = time.thread_time()
         with suppress(ValueError):
             NORMALISING[place](content)
-        return time.process_time() - started
+        return time.thread_time() - started
 
     once, twice = seconds(text), seconds(text * 2)
     # Other processes disturb a measurement; the least of several is that of the text.
+    # What is refused at once takes less than a millisecond, which tells nothing.
     for _ in range(20):
-        if twice <= 2.5 * once or twice > 5:
+        if twice <= 2.5 * once + TELLS_NOTHING_S or twice > 5:
             break
         once, twice = min(once, seconds(text)), min(twice, seconds(text * 2))
-    assert twice <= 2.5 * once, (once, twice)
+    assert twice <= 2.5 * once + TELLS_NOTHING_S, (once, twice)

@@ -287,7 +287,8 @@ def test_the_cost_of_many_headers_and_parts_grows_with_them(reading):
         return time.thread_time() - started
 
     cost(50)
-    assert cost(800) < 10 * cost(200)
+    once, longer = (min(cost(count) for _ in range(3)) for count in (200, 800))
+    assert longer < 10 * once + 0.005
 
 
 def test_deep_nesting_is_damage(reading):
