@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
+    parser.addoption("--pages", default=30, type=int, help="pages of a scan that tests/ingest/test_scan_kills.py reads")
     parser.addoption("--rounds", default=1, type=int, help="backups in a storm of tests/app/storage/backup")
     parser.addoption(
         "--storage", default="folder", choices=["folder", "objects"], help="uploads of tests/e2e/test_crash"

@@ -30,8 +30,12 @@ def tiff(*names: str) -> bytes:
 
 
 def scanned_pdf(*names: str) -> bytes:
+    return as_pdf([sample(name) for name in names])
+
+
+def as_pdf(pages: list[Image.Image]) -> bytes:
     file = io.BytesIO()
-    first, *others = map(sample, names)
+    first, *others = pages
     first.save(file, "PDF", save_all=True, append_images=others, resolution=300)
     return file.getvalue()
 
