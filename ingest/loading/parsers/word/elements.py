@@ -47,7 +47,7 @@ class PartReader:
         return characters | {
             "p": story.start_paragraph, "pPr": story.start_paragraph_properties, "r": story.start_run,
             "rPr": story.start_run_properties, "t": self._start_text, "instrText": self._start_instruction,
-            "tbl": story.start_table, "tblPr": partial(self._properties, "tblPr"), "tr": story.start_row,
+            "tbl": story.start_table, "tblPr": story.start_table_properties, "tr": story.start_row,
             "trPr": story.start_row_properties, "tc": self._start_cell, "tcPr": story.start_cell_properties,
             "sectPr": partial(self._properties, "sectPr"), "txbxContent": story.start_box,
             "lastRenderedPageBreak": story.page_break, "fldChar": self._field, "fldSimple": self._simple_field,

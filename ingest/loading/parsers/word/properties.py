@@ -34,7 +34,7 @@ class Paragraph:
     list_id: str | None = None
     list_level: int | None = None
     outline: int | None = None
-    hidden: bool = False
+    hidden: bool | None = None
     holds_hidden: bool = False
     ends_hidden: bool = False
     joined: bool = False
@@ -145,5 +145,5 @@ SETTERS: dict[str, dict[str, Setter]] = {
         "titlePg": _set("has_first", is_on),
     },
     "ffData": {name: _form(name) for name in ("checkBox", "default", "checked", "result", "listEntry")},
-    "tblPr": {},
+    "tblPr": {"tblStyle": _set("style")},
 }

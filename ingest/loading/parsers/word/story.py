@@ -13,7 +13,7 @@ from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.fields import Fields, FormField
 from ingest.loading.parsers.word.paragraphs import ParagraphWriter
 from ingest.loading.parsers.word.properties import SETTERS, Paragraph, Run, Section, Setter
-from ingest.loading.parsers.word.tables import Cell, Row, Tables
+from ingest.loading.parsers.word.tables import Cell, Open, Row, Tables
 
 Handlers = dict[str, Callable[[Attributes], None]]
 
@@ -53,7 +53,6 @@ class Story:
         self.writer = ParagraphWriter(context, flow)
         self.awaited: Callable[[str], str] | None = None
         """Makes a note's mark of the text that follows its reference."""
-        self._hides_by_default = bool(context.styles.of(None).hidden)
         self._state = State()
         self._interrupted: list[State] = []
 
@@ -109,7 +108,7 @@ class Story:
 
     def start_paragraph(self, _: Attributes) -> None:
         self._end_loose_text()
-        self._state.paragraph = Paragraph(hidden=self._hides_by_default)
+        self._state.paragraph = Paragraph(hidden=self.context.styles.of(None).hidden)
         self.start_run({})
 
     def start_paragraph_properties(self, _: Attributes) -> None:
@@ -141,21 +140,22 @@ class Story:
                     self._hide()
             case Paragraph() as paragraph:
                 if paragraph.style is not None:
-                    paragraph.hidden = bool(self.context.styles.of(paragraph.style).hidden)
+                    paragraph.hidden = self.context.styles.of(paragraph.style).hidden
             case Section() as section:
                 self.sections.append(section)
             case FormField() as form:
                 self.add(form.text())
 
     def _hide(self) -> None:
-        """Find out whether the run is hidden: by itself, or by one of its two styles, which undo each other."""
+        """Find out whether the run is hidden: by itself, or by its styles."""
         run, paragraph = self._state.run, self._state.paragraph
         if run.hidden is not None:
             hidden = run.hidden
         else:
-            hidden = paragraph.hidden if paragraph else self._hides_by_default
-            if run.style is not None:
-                hidden ^= bool(self.context.styles.of(run.style).hidden)
+            styles, table = self.context.styles, self.tables.table
+            named = (run.style, table.style if table else None)
+            said = [styles.of(each).hidden for each in named if each is not None]
+            hidden = styles.hide((paragraph.hidden if paragraph else styles.of(None).hidden), *said)
         self._state.hidden = hidden or (bool(self.tables) and self.tables.hides)
 
     def end_paragraph(self) -> None:
@@ -196,6 +196,9 @@ class Story:
             self.tables.close_table()
         if not self.tables and not self._interrupted:
             self.writer.write_notes()
+
+    def start_table_properties(self, _: Attributes) -> None:
+        self.open_container("tblPr", self.tables.table or Open(Row(0)))
 
     def start_row(self, _: Attributes) -> None:
         self.tables.open_row()

@@ -39,13 +39,18 @@ class Styles:
         self._styles: dict[str, Style] = {}
         self._resolved: dict[str, Style] = {}
         self._default = ""
+        self._hides = self._in_defaults = False
         self._style: Style | None = None
-        self._old = 0
+        self._passed = 0
 
     def start(self, name: str, attributes: Attributes) -> None:
-        if name.endswith("Change") or self._old:
-            # What a style was before a tracked change.
-            self._old += 1
+        if self._passed or name.endswith("Change") or name == "tblStylePr":
+            # What a style was before a tracked change, or is in some rows and columns of a table.
+            self._passed += 1
+        elif name == "docDefaults":
+            self._in_defaults = True
+        elif name == "vanish" and self._in_defaults:
+            self._hides = is_on(attributes)
         elif name == "style":
             self._style = Style(value(attributes, "styleId"))
             self._styles.setdefault(self._style.id, self._style)
@@ -77,10 +82,16 @@ class Styles:
         pass
 
     def end(self, name: str) -> None:
-        if self._old:
-            self._old -= 1
+        if self._passed:
+            self._passed -= 1
         elif name == "style":
             self._style = None
+        elif name == "docDefaults":
+            self._in_defaults = False
+
+    def hide(self, *said: bool | None) -> bool:
+        """Tell whether text is hidden whose styles say this: two that hide undo each other."""
+        return self._hides if all(each is None for each in said) else sum(filter(None, said)) % 2 == 1
 
     def of(self, style_id: str | None) -> Style:
         """Return what a style sets with all that it is based on, or the default paragraph's for None."""

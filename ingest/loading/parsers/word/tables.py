@@ -30,6 +30,7 @@ class Open:
     """A table that is being read; `merged` has for each column the cell that covers those below it."""
 
     row: Row
+    style: str | None = None
     headers: int = 0
     last: Place | None = None
     merged: dict[int, Place] = field(default_factory=dict)
@@ -46,6 +47,10 @@ class Tables:
     @property
     def row(self) -> Row | None:
         return self._open[-1].row if self._open else None
+
+    @property
+    def table(self) -> Open | None:
+        return self._open[-1] if self._open else None
 
     @property
     def hides(self) -> bool:

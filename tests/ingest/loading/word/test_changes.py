@@ -55,6 +55,23 @@ def test_hidden_text_is_left_out_and_told(tmp_path):
     assert codes(parsed) == ["hidden_part_skipped"]
 
 
+def test_defaults_and_styles_of_tables_hide_text(tmp_path):
+    defaults = f"<w:docDefaults><w:rPrDefault><w:rPr>{VANISH}</w:rPr></w:rPrDefault></w:docDefaults>"
+    shown = style("Shown", '<w:rPr><w:vanish w:val="0"/></w:rPr>', "character")
+    body = p("SECRET1") + p(r("open ", '<w:rStyle w:val="Shown"/>') + r("door", '<w:vanish w:val="0"/>'))
+    assert blocks(tmp_path, word(body, styles=defaults + shown)) == ["open door"]
+    first_row = f'<w:tblStylePr w:type="firstRow"><w:rPr>{VANISH}</w:rPr></w:tblStylePr>'
+    styles = style("Off", f"<w:rPr>{VANISH}</w:rPr>", "table") + style("OffToo", '<w:basedOn w:val="Off"/>', "table")
+    styles += style("Bold", first_row, "table")
+    body = p("앞") + "".join(
+        f'<w:tbl><w:tblPr><w:tblStyle w:val="{name}"/></w:tblPr>{row(cell(text), cell("나"))}</w:tbl>'
+        for name, text in (("OffToo", "감춘 표"), ("Bold", "보이는 표"))
+    )
+    parsed = read(tmp_path, word(body + p("뒤"), styles=styles))
+    assert parsed.text == "앞\n\n| 보이는 표 | 나 |\n| --- | --- |\n\n뒤"
+    assert codes(parsed) == ["hidden_part_skipped"]
+
+
 def test_hidden_text_is_marked_if_asked_for(tmp_path):
     body = p(r("문은 ") + r("비밀 ", VANISH) + r("번호 7", VANISH) + r(" 아홉 시에 열린다."))
     parsed = read(tmp_path, word(body), Options(hidden_parts="mark"))
