@@ -70,7 +70,7 @@ def _of_csv(text: str, _: Outline) -> list[Block]:
     header = header_record(text, rows)
     if header is None:
         return [Block(*row) for row in rows]
-    return [Block(*rows[0], leads=True), *(Block(*row, header=header) for row in rows[1:])]
+    return [Block(*row, leads=True) if row[0] <= header[0] else Block(*row, header=header) for row in rows]
 
 
 def _of_jsonl(text: str, _: Outline) -> list[Block]:

@@ -51,5 +51,9 @@ def _sentences(match: Match) -> tuple[list[tables.Span], Sequence[tables.Span | 
 
 def _rows(match: Match) -> tuple[list[tables.Span], Sequence[tables.Span | None]]:
     rows = tables.records(match.text)
-    header = tables.header_record(match.text, rows) if match.header or match.start == 0 else None
-    return rows, [None, *[header] * (len(rows) - 1)][: len(rows)]
+    header: tables.Span | None = None
+    if match.header:
+        header = 0, match.header_length
+    elif match.start == 0:
+        header = tables.header_record(match.text, rows)
+    return rows, [header if header and row[0] >= header[1] else None for row in rows]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import accumulate
 
 Span = tuple[int, int]
@@ -14,6 +15,10 @@ BLANK_LINES = re.compile(r"\n{2,}")
 SEPARATOR = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+")
 NUMBER = re.compile(r"\s*[\"']?[+-]?\d[\d.,]*%?[\"']?\s*(?:[,;\t]|$)")
 DELIMITERS = ",;\t"
+# Lines of one record, and how many of them it is seen whether it ends there.
+MAX_LINES, MAX_TRIED = 200, 4
+# Records by which a CSV's header is found.
+SAMPLE = 50
 
 
 def headers_of(text: str, sentences: Sequence[Span]) -> list[Span | None]:
@@ -39,21 +44,43 @@ def _is_next_row(text: str, sentences: Sequence[Span], at: int) -> bool:
 def records(text: str) -> list[Span]:
     """Return the span of each record of a CSV: a quoted value may hold line breaks. A blank line is none."""
     lines = LINE.findall(text)
-    try:
-        last_lines = list(_last_lines(lines))
-    except csv.Error:
-        last_lines = list(range(1, len(lines) + 1))
+    delimiter, quotes = _delimiter(lines), [line.count('"') for line in lines]
     ends = [0, *accumulate(map(len, lines))]
-    begins = [0, *last_lines]
-    spans = ((ends[one], ends[other]) for one, other in zip(begins, last_lines, strict=False))
-    return [span for start, stop in spans if (span := _trimmed(text, start, stop))]
+    spans, first = list[Span](), 0
+    while first < len(lines):
+        last = _last_line(lines, quotes, first, delimiter)
+        if span := _trimmed(text, ends[first], ends[last + 1]):
+            spans.append(span)
+        first = last + 1
+    return spans
 
 
-def _last_lines(lines: Sequence[str]) -> Iterator[int]:
-    first = lines[0] if lines else ""
-    reader = csv.reader(lines, delimiter=max(DELIMITERS, key=first.count))
-    for _ in reader:
-        yield reader.line_num
+def _last_line(lines: Sequence[str], quotes: Sequence[int], first: int, delimiter: str) -> int:
+    """Return the line on which a record ends: its first if a quote in it is never closed."""
+    if not quotes[first] % 2 or _values(lines[first], delimiter):
+        return first
+    odd = [at for at in range(first + 1, min(first + MAX_LINES, len(lines))) if quotes[at] % 2]
+    tried = (at for at in odd[::2][:MAX_TRIED] if _values("".join(lines[first : at + 1]), delimiter))
+    return next(tried, first)
+
+
+def _values(record: str, delimiter: str) -> list[str]:
+    """Return a record's values, none if it is not a whole record."""
+    try:
+        read = list(csv.reader(record.splitlines(keepends=True), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return []
+    return read[0] if len(read) == 1 else []
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """Return what parts the most lines into as many values; a title may stand above them."""
+
+    def alike(delimiter: str) -> tuple[int, int]:
+        counts = Counter(count for line in lines[:SAMPLE] if (count := line.count(delimiter)))
+        return max(counts.values(), default=0), lines[0].count(delimiter)
+
+    return max(DELIMITERS, key=alike) if lines else DELIMITERS[0]
 
 
 def paragraphs(text: str) -> list[Span]:
@@ -70,7 +97,17 @@ def _trimmed(text: str, start: int, stop: int) -> Span | None:
 
 
 def header_record(text: str, rows: Sequence[Span]) -> Span | None:
-    """Return the span of a CSV's header, up to the first row: its first record, unless that begins with a number."""
-    if len(rows) < 2 or NUMBER.match(text, *rows[0]):
+    """Return the span of a CSV's header, up to the first row: the first record that names most of the columns, unless
+    it begins with a number. A title and notes may stand above it."""
+    sample = rows[:SAMPLE]
+    delimiter = _delimiter([text[slice(*row)] for row in sample])
+    named = [[at for at, value in enumerate(_values(text[slice(*row)], delimiter), 1) if value.strip()] for row in sample]
+    widths = Counter(each[-1] for each in named if len(each) > 1)
+    width = max(widths, key=lambda each: (widths[each], each), default=1)
+    found = [at for at, each in enumerate(named) if each and each[-1] >= width and 2 * len(each) > width]
+    gaps = [not named[at] or text.count("\n", sample[at - 1][1], sample[at][0]) > 1 for at in range(1, len(sample))]
+    # What a blank line parts from rows that follow each other is a note.
+    at = next((at for at in found if gaps[at : at + 2] != [True, False]), 0)
+    if at + 1 >= len(rows) or NUMBER.match(text, *rows[at]):
         return None
-    return rows[0][0], rows[1][0]
+    return rows[at][0], rows[at + 1][0]

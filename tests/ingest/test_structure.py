@@ -60,6 +60,14 @@ def test_a_csv_is_cut_between_records_below_its_header(language):
     assert [chunk.header for chunk in chunks] == [None, *[(0, len(header) + 1)] * (len(chunks) - 1)]
 
 
+def test_a_title_above_a_csv_is_no_header():
+    header, rows = "plot,crop,litres\n", "".join(f"P{n},crop {n},{3 * n}\n" for n in range(1, 90))
+    chunks = cut("Harvest report\n\n" + header + rows, CSV)
+    assert len(chunks) > 5
+    assert chunks[0].text.startswith(f"Harvest report\n\n{header}P1,")
+    assert all(chunk.text.startswith(header) for chunk in chunks[1:])
+
+
 def test_a_row_longer_than_a_chunk_is_cut_below_its_header():
     text = "| name | note |\n| --- | --- |\n| a | short |\n" + f"| b | {'word ' * 90}|\n| c | short |\n"
     chunks = cut(text)

@@ -33,6 +33,8 @@ def test_two_tables_have_two_headers():
         ('a,b\n5" nail,2\n6" nail,3', ["a,b", '5" nail,2', '6" nail,3']),
         ("\n\na,b\n\n1,2\n", ["a,b", "1,2"]),
         ("", []),
+        ('a,b\n1,"open\n2,c\n3,"x ""y""\nz"\n4,d', ["a,b", '1,"open', "2,c", '3,"x ""y""\nz"', "4,d"]),
+        ('매출, 6월\na;b\n"one\ntwo";3\n', ["매출, 6월", "a;b", '"one\ntwo";3']),
         (f'a,b\n"{"x" * 200_000}\nc,d', ["a,b", f'"{"x" * 200_000}', "c,d"]),
     ],
 )
@@ -47,8 +49,13 @@ def test_records_are_whole(text, rows):
         ("연도,값\n2021,5", "연도,값\n"),
         ("2021,5\n2022,6\n", None),
         ("a,b\n", None),
+        ("2031년 월별 현황\n(단위: 원)\n\n월,수입,지출\n1월,5,3\n2월,6,4\n", "월,수입,지출\n"),
+        ("Report; June, all sites;\n;;\nsite;litres;\nA;1,5;\nB;2,5;\n", "site;litres;\n"),
+        ("보고서,,\n작성,김가람,\n\n,2030,2031\n서울,5,6\n부산,7,8\n", ",2030,2031\n"),
+        ("note,value,remark\na,1,\nb,2,\nc,3,late\n", "note,value,remark\n"),
+        ("names\nKim\nLee\n", "names\n"),
     ],
 )
-def test_the_first_record_is_the_header_unless_it_begins_with_a_number(text, header):
+def test_the_first_record_that_names_the_columns_is_the_header_unless_it_begins_with_a_number(text, header):
     found = header_record(text, records(text))
     assert (text[slice(*found)] if found else None) == header
