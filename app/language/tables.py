@@ -101,7 +101,9 @@ def header_record(text: str, rows: Sequence[Span]) -> Span | None:
     it begins with a number. A title and notes may stand above it."""
     sample = rows[:SAMPLE]
     delimiter = _delimiter([text[slice(*row)] for row in sample])
-    named = [[at for at, value in enumerate(_values(text[slice(*row)], delimiter), 1) if value.strip()] for row in sample]
+    named = [
+        [at for at, value in enumerate(_values(text[slice(*row)], delimiter), 1) if value.strip()] for row in sample
+    ]
     widths = Counter(each[-1] for each in named if len(each) > 1)
     width = max(widths, key=lambda each: (widths[each], each), default=1)
     found = [at for at, each in enumerate(named) if each and each[-1] >= width and 2 * len(each) > width]

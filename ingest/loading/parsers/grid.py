@@ -56,6 +56,7 @@ class Grid:
         self._merges = sorted(merges, key=lambda merge: merge.top, reverse=True)
         self._open: dict[int, tuple[Merge, str]] = {}
         self._shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._carried: dict[Merge, str] = {}
         self._blocks: list[str] = []
         self._table: _Table | None = None
         self._characters = 0
@@ -63,6 +64,10 @@ class Grid:
     def merge(self, merge: Merge) -> None:
         """Merge cells from the row that is added next."""
         self._merges.append(merge)
+
+    def carry(self, merge: Merge, text: str) -> None:
+        """Take the text of merged cells whose first is hidden, for the first that is visible."""
+        self._carried[merge] = text.replace("|", "\\|")
 
     def add(self, number: int, cells: Cells, numbers: bool) -> None:
         """Add a row's cells that hold text, as one line each; `numbers` says whether one of them is a number."""
@@ -105,7 +110,8 @@ class Grid:
         while self._merges and self._merges[-1].top <= number:
             merge = self._merges.pop()
             if merge.bottom >= number:
-                self._open[merge.left] = (merge, own.get(merge.left, "") if merge.top == number else "")
+                text = own.get(merge.left, "") if merge.top == number else ""
+                self._open[merge.left] = (merge, self._carried.pop(merge, text))
         wide: dict[Merge, str] = {}
         down: Cells = {}
         for left, (merge, text) in list(self._open.items()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+# What is left of a line where a page number stood.
+PAGE_WORDS = re.compile(r"(?:page|pages|p|of|쪽|페이지|면|전체|총|중|[\W_])*", re.IGNORECASE)
 HANGUL = re.compile("[\uac00-\ud7a3]")
 KOREAN = {
     "Comment": "메모",

@@ -7,7 +7,7 @@ time and memory.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from ingest.loading.parsers.titles import meant
 from ingest.loading.parsers.xlsx_book import read_book
 from ingest.loading.parsers.xlsx_cells import Book, CellReader
 from ingest.loading.parsers.xlsx_comments import read_comments
-from ingest.loading.parsers.xlsx_outline import read_outline
+from ingest.loading.parsers.xlsx_controls import captions
+from ingest.loading.parsers.xlsx_outline import Outline, read_outline
 from ingest.loading.parsers.xml_tree import Node, read_tree
 from ingest.loading.refusals import CORRUPT
 
@@ -94,13 +95,25 @@ class SheetReader:
         self._beside = relations(archive, sheet.part)
 
     def text(self) -> str:
+        outline = read_outline(self._archive, self._sheet.part)
         comments = self._comments()
-        cells = self._cells(comments) if self._sheet.kind in WITH_CELLS else ""
+        cells = self._cells(outline, comments) if self._sheet.kind in WITH_CELLS else ""
         if objects := sum(kind in ("oleObject", "package") for _, kind, _ in self._beside):
             self._warnings.append(notices.embedded(objects, part=self._sheet.name))
         drawings = [self._drawing(part) for part in self._parts("drawing")]
+        controls = [each for each in self._controls() if each not in "\n".join(drawings)]
         # On cells that the file does not list, or that are hidden.
-        return "\n\n".join(filter(None, [cells, *comments.values(), *drawings]))
+        content = [each for each in (cells, *comments.values(), *drawings, *controls) if each]
+        if not content:
+            return ""
+        heads, feet = (self._once(each) for each in (outline.margins.heads(), outline.margins.feet()))
+        return "\n\n".join([*heads, *content, *feet])
+
+    def _once(self, margins: Iterable[str]) -> list[str]:
+        """Return the heads or feet that no sheet above has."""
+        new = [each for each in margins if each not in self._book.margins]
+        self._book.margins.update(new)
+        return new
 
     def _parts(self, kind: str) -> list[str]:
         return [part for _, each, part in self._beside if each == kind]
@@ -112,10 +125,17 @@ class SheetReader:
             self._warnings.append(notices.unreadable("Comments", part=self._sheet.name))
             return {}
 
-    def _cells(self, comments: dict[str, str]) -> str:
-        outline = read_outline(self._archive, self._sheet.part)
-        grid = Grid(outline.merges)
-        cells = CellReader(self._book, grid, outline.hidden_columns, comments)
+    def _controls(self) -> list[str]:
+        try:
+            return [text for part in self._parts("vmlDrawing") for text in captions(self._archive, part)]
+        except (DocumentError, *DAMAGED):
+            # Old programs write such drawings carelessly, most of them for comments alone.
+            return []
+
+    def _cells(self, outline: Outline, comments: dict[str, str]) -> str:
+        merges = outline.shown_merges()
+        grid = Grid(merges.values())
+        cells = CellReader(self._book, grid, outline.hidden_columns, merges, comments)
         read_xml(self._archive, self._sheet.part, cells)
         self._warnings.extend(notices.missing(cells.missing, self._sheet.name))
         return grid.text()

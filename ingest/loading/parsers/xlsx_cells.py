@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -22,6 +22,8 @@ REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 SHORT = re.compile(r"-?[0-9]{1,8}(?:\.[0-9]{1,2})?")
 DIGITS = "0123456789"
 
+Merges = Mapping[tuple[int, int], Merge]
+
 
 @dataclass(slots=True)
 class Book:
@@ -32,6 +34,7 @@ class Book:
     """By a cell's style; None displays as General."""
     epoch_1904: bool = False
     mark_hidden: bool = False
+    margins: set[str] = field(default_factory=set)
 
 
 class RichText:
@@ -97,10 +100,13 @@ def merge_of(reference: str) -> Merge:
 class CellReader:
     """Feeds the visible cells of `sheetData` to a grid, and remembers what could not be shown."""
 
-    def __init__(self, book: Book, grid: Grid, hidden_columns: Container[int], comments: dict[str, str]) -> None:
+    def __init__(
+        self, book: Book, grid: Grid, hidden_columns: Container[int], merges: Merges, comments: dict[str, str]
+    ) -> None:
         self._book = book
         self._grid = grid
         self._hidden_columns = hidden_columns
+        self._merges = merges
         self._comments = comments
         self._columns: dict[str, int] = {}
         self._rich = RichText()
@@ -123,7 +129,7 @@ class CellReader:
         elif name == "row":
             self._row = max(self._row + 1, int(attributes.get("r", 0)))
             self._column = 0
-            self._row_hidden = attributes.get("hidden") in ("1", "true")
+            self._row_hidden = attributes.get("hidden") in ("1", "true") or attributes.get("ht") == "0"
         elif name == "is":
             self._in_string = True
         elif self._in_string:
@@ -176,6 +182,10 @@ class CellReader:
     def _hidden(self, text: str) -> str:
         if self._book.mark_hidden:
             return marked("Hidden", text)
+        merge = self._merges.get((self._row, self._column))
+        if merge and (merge.bottom > self._row or not self._row_hidden):
+            self._grid.carry(merge, text)
+            return ""
         if self._row_hidden:
             self.missing.hidden_rows.add(self._row)
         else:

@@ -1,4 +1,4 @@
-"""Reads what stands around a worksheet's cells: hidden columns, merged cells and links to other parts.
+"""Reads what stands around a worksheet's cells: hidden columns, merged cells, heads and feet.
 
 Merged cells are listed below the cells that they concern, so this comes first, without the cells.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ingest.loading.parsers.grid import Merge
 from ingest.loading.parsers.ooxml import READ_BYTES, Attributes, feed_xml
 from ingest.loading.parsers.xlsx_cells import MAX_COLUMN, merge_of
+from ingest.loading.parsers.xlsx_margins import Margins
 
 CELLS = re.compile(rb"<(?:[\w.-]+:)?sheetData(?=[\s/>])[^>]*>")
 CELLS_END = re.compile(rb"</(?:[\w.-]+:)?sheetData\s*>")
@@ -25,19 +26,33 @@ class Outline:
 
     merges: list[Merge] = field(default_factory=list)
     hidden_columns: set[int] = field(default_factory=set)
+    margins: Margins = field(default_factory=Margins)
 
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "mergeCell":
             self.merges.append(merge_of(attributes.get("ref", "")))
-        elif name == "col" and attributes.get("hidden") in ("1", "true"):
+        elif name == "col" and (attributes.get("hidden") in ("1", "true") or attributes.get("width") == "0"):
             first, last = int(attributes.get("min", 1)), int(attributes.get("max", 1))
             self.hidden_columns.update(range(first, min(last, MAX_COLUMN) + 1))
+        else:
+            self.margins.start(name, attributes)
 
     def text(self, text: str) -> None:
-        pass
+        self.margins.text(text)
 
     def end(self, name: str) -> None:
-        pass
+        self.margins.end(name)
+
+    def shown_merges(self) -> dict[tuple[int, int], Merge]:
+        """Return by their first cell the merged cells that begin in a visible column, or go on in one."""
+        visible: dict[int, int] = {}
+        for column in sorted(self.hidden_columns, reverse=True):
+            visible[column] = visible.get(column + 1, column + 1)
+        return {
+            (each.top, each.left): replace(each, left=left)
+            for each in self.merges
+            if (left := visible.get(each.left, each.left)) <= each.right
+        }
 
 
 def read_outline(archive: zipfile.ZipFile, name: str) -> Outline:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers.flow import Flow, one_line
-from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.marks import PAGE_WORDS, marked
 from ingest.loading.parsers.ooxml import XmlReader, open_package, read_xml, relations
 from ingest.loading.parsers.titles import heading, meant
 from ingest.loading.parsers.word.context import Context
@@ -17,8 +16,6 @@ from ingest.loading.parsers.word.settings import Properties, Settings
 
 MAIN = "word/document.xml"
 NOTES = ("comments", "footnotes", "endnotes")
-# What is left of a line where a page number stood.
-PAGE_WORDS = re.compile(r"(?:page|pages|p|of|쪽|페이지|면|전체|총|중|[\W_])*", re.IGNORECASE)
 
 
 def read(path: Path, options: Options) -> Parsed:
