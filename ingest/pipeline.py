@@ -33,6 +33,7 @@ from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
+from ingest.members import holding
 from ingest.scans import can_read_scans, read_scans
 from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis, Version
@@ -103,7 +104,7 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
     if found is None or not found.same(claim):
         return claim
     if not found.made_by(current):
-        return replace(claim, title=claim.title or found.given_title)
+        return replace(claim, title=claim.title or found.given_title, kept_notices=found.kept_notices)
     await stored.finish_unchanged(services.database, claim, found)
     return None
 
@@ -192,9 +193,10 @@ async def _not_staged(database: Database, document: DocumentState) -> list[Chunk
 
 
 async def store(services: Services, document: DocumentState) -> None:
-    """Publish the text and the staged chunks in place of the stored version, whose file goes."""
-    analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document)
-    await staging.publish(services.database, document.claim, analysis, version)
+    """Publish text and chunks in place of the stored version, whose file goes, and accept what the new one holds."""
+    async with holding(services, document.claim, document.loaded) as held:
+        analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document)
+        await staging.publish(services.database, document.claim, analysis, version, held)
 
 
 def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Version]:

@@ -11,8 +11,9 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, postings, spaces, texts
+from app.storage import changelog, members, postings, spaces, texts
 from app.storage.database import Connection, Database, fetch_all, fetch_one
+from app.storage.members import Held
 from app.storage.notices import PageCounts
 from app.storage.processing import LOADERS
 from app.storage.texts import PageSpan
@@ -108,16 +109,26 @@ class Version:
     warnings: list[dict[str, Any]]
 
 
-async def publish(database: Database, work: ClaimedDocument, analysis: Analysis, version: Version) -> None:
-    """Replace the old version by the new one in one transaction.
+async def publish(
+    database: Database,
+    work: ClaimedDocument,
+    analysis: Analysis,
+    version: Version,
+    held: Held | None = None,
+) -> None:
+    """Replace the old version by the new one in one transaction, and what that held by what this one holds.
 
-    Raises LeaseLost, OtherScheme if the stored texts are analysed in another way, or OtherSpace if searches use another
-    model's vectors by now.
+    Raises DocumentError if that is too much, LeaseLost, OtherScheme if the stored texts are analysed in another way,
+    or OtherSpace if searches use another model's vectors by now.
     """
     async with database.transaction(work.tenant) as connection:
         await spaces.lock_active_space(connection, version.space)
         await finish_claimed(connection, work, "succeeded", **notice_columns(version))
         removed, added = await _replace(connection, work, version)
+        if held is not None:
+            kept = [each.document_id for each in held.uploads]
+            removed += await members.remove_members(connection, work.tenant, work.document_id, keep=kept)
+            await members.accept_members(connection, work.key, work, held)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
         await postings.remove(connection, work.tenant, removed)
@@ -135,11 +146,11 @@ NEW_TITLE = f"""
 SENT_TITLE = f"case when {TITLED_SINCE} then documents.sent_title else excluded.sent_title end"
 DOCUMENT = f"""
     insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
-                           loader, splitter, sent_title, sent_type, ocr, page_counts, warnings)
+                           loader, splitter, sent_title, sent_type, ocr, page_counts, warnings, parent)
     values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
             coalesce(%(metadata)s::jsonb, '{{}}'), %(chunks)s, %(blob)s,
             %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text, %(ocr)s, %(page_counts)s::jsonb,
-            %(warnings)s::jsonb)
+            %(warnings)s::jsonb, %(parent)s::text)
     on conflict (tenant_id, id) do update set
         source = coalesce(excluded.source, documents.source),
         title = excluded.title, new_title = {NEW_TITLE}, sent_title = {SENT_TITLE},
@@ -147,7 +158,7 @@ DOCUMENT = f"""
         metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
         blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
         sent_type = excluded.sent_type, ocr = excluded.ocr, page_counts = excluded.page_counts,
-        warnings = excluded.warnings, updated_at = now()
+        warnings = excluded.warnings, parent = excluded.parent, updated_at = now()
 """  # noqa: S608 - constants
 
 

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from psycopg.types.json import Jsonb
 
+from app.storage import members
 from app.storage.database import Database, fetch_one
 from app.storage.notices import OcrMode, PageCounts
-from app.storage.processing import Processing
+from app.storage.processing import LOADERS, Processing
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
 from ingest.loading.formats import PLAIN
 
@@ -33,6 +34,7 @@ class StoredVersion:
     ocr: OcrMode
     page_counts: PageCounts | None
     warnings: list[dict[str, Any]]
+    parent: str | None
 
     def same(self, work: ClaimedDocument) -> bool:
         """Tell whether these bytes are stored, read in the same way, under the same title: that is embedded with every
@@ -48,6 +50,13 @@ class StoredVersion:
         """The title that it was given. Before 0.2 that was not recorded: the title stays."""
         return self.title if self.loader is None and self.sent_title is None else self.sent_title
 
+    @property
+    def kept_notices(self) -> list[dict[str, Any]] | None:
+        """What is told of the files that it holds; None if today's reader has not taken them out."""
+        if self.loader != LOADERS.get(self.media_type):
+            return None
+        return [notice for notice in self.warnings if notice["code"] == "attachment_skipped"]
+
     def again(self, work: ClaimedRechunk) -> ClaimedDocument:
         """Return what ingests it again from its file."""
         sent_type = self.sent_type
@@ -56,7 +65,8 @@ class StoredVersion:
             sent_type = PLAIN
         return ClaimedDocument(
             **vars(work), blob=self.blob, size=self.size, sha256=self.sha256, source=self.source,
-            title=self.given_title, media_type=sent_type, ocr=self.ocr, is_stored=True,
+            title=self.given_title, media_type=sent_type, ocr=self.ocr, is_stored=True, parent=self.parent,
+            kept_notices=self.kept_notices,
         )  # fmt: skip
 
 
@@ -66,7 +76,7 @@ async def read(database: Database, work: ClaimedDocument | ClaimedRechunk) -> St
             connection,
             """
             select blob, bytes as size, sha256, source, title, new_title, media_type, loader, splitter,
-                sent_title, sent_type, ocr, page_counts, warnings
+                sent_title, sent_type, ocr, page_counts, warnings, parent
             from documents where tenant_id = %(tenant)s and id = %(id)s
             """,
             {"tenant": work.tenant, "id": work.document_id},
@@ -94,6 +104,8 @@ async def finish_unchanged(
             """,
             upload_columns(work),
         )
+        if work.metadata is not None:
+            await members.set_metadata(connection, work.tenant, work.document_id, work.metadata)
 
 
 class WithNotices(Protocol):
@@ -120,6 +132,7 @@ def upload_columns(work: ClaimedDocument) -> dict[str, Any]:
         "bytes": work.size,
         "sha256": work.sha256,
         "blob": work.blob,
+        "parent": work.parent,
         "metadata": None if work.metadata is None else Jsonb(work.metadata),
         "ocr": work.ocr,
     }

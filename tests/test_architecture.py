@@ -82,13 +82,13 @@ ONLY_IN = {
     "xberg": r"never",
     "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.ocr\.pictures|bench\.ocr",
     "PIL": r"ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet))|bench\.ocr",
-    "olefile": r"ingest\.loading\.(formats|parsers\.hancom\.hwp5)",
+    "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|outlook))",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive)",
     "tarfile": r"ingest\.adapters\.archive|app\.storage\.peft_folder|app\.storage\.backup\.tar",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.loading\.parsers(\.ooxml|\.hancom\.elements)?",
-    "email": r"ingest\.loading\.parsers\.mail(_headers)?",
+    "email": r"ingest\.loading\.parsers\.mail(box|_headers)?",
     "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.adapters\.loss_plot",
     "kiwipiepy": r"app\.language\.analyzer",
     "Stemmer": r"app\.language\.analyzer",
@@ -161,7 +161,7 @@ def test_only_main_imports_the_routes():
 def test_only_the_child_process_reaches_for_the_parsers():
     outside = [m for m in MODULES if not m.name.startswith("ingest.loading.parsers")]
     users = [m.name for m in outside if any(name.startswith("ingest.loading.parsers") for name in m.imports)]
-    assert users == ["ingest.loading.child"]
+    assert users == ["ingest.loading.child", "ingest.loading.members_child"]
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

@@ -147,6 +147,8 @@ OTHER_FUNCTIONS = {
     "ingest.scans.pages_to_read": "counts pages",
     "ingest.loading.child.main": "the readers, one by one, and clean_text",
     "ingest.loading.formats.detect": "the head of a file, and charset.decode",
+    "ingest.loading.formats.detect_in": "the head of a file, and charset.decode",
+    "ingest.loading.members_child.main": "the readers, one by one",
     "ingest.loading.parsers.ooxml.numbered": "names in an archive",
     "ingest.loading.parsers.parse": "the readers, one by one, and clean_text",
     "ingest.loading.parsers.flow.Flow.paragraph": "strips",
@@ -166,6 +168,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.html_text.HtmlText.field": "collects",
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
     "ingest.pipeline.heading": "count_tokens",
+    "ingest.members.holding": "stores what a child in limits of time and memory took out",
 }  # fmt: skip
 
 

@@ -57,9 +57,14 @@ IdInPath = Annotated[
 
 @router.get("", response_model=Page[DocumentOut])
 async def list_documents(
-    tenant: ReadTenant, services: ServicesDep, page: PageDep, where: FiltersInQuery, warning: WarningInQuery = None
+    tenant: ReadTenant,
+    services: ServicesDep,
+    page: PageDep,
+    where: FiltersInQuery,
+    warning: WarningInQuery = None,
+    parent: Annotated[DocumentId | None, Query(description="Only what this document holds, at the first level")] = None,
 ) -> dict[str, Any]:
-    """List documents, or those that `?filters=` lets through, or that have a `?warning=`."""
+    """List documents, or those that `?filters=` lets through, that have a `?warning=`, or that a `?parent=` holds."""
     after = page.after(str)
     rows, more = await documents.list_documents(
         services.database,
@@ -68,6 +73,7 @@ async def list_documents(
         after=after[0] if after else None,
         where=where,
         warning=warning,
+        parent=parent,
     )
     current = _processing(services)
     return page_with([_shown(row, current) for row in rows], more, lambda row: [row.id])
@@ -183,7 +189,7 @@ async def change_document(
 
 @router.delete("/{id:path}", status_code=204)
 async def delete_document(tenant: IngestTenant, id: IdInPath, services: ServicesDep) -> None:
-    """Delete a document. It is gone from the very next query."""
+    """Delete a document with what it holds. They are gone from the very next query."""
     await documents.delete_document(services.database, tenant.number, id)
 
 

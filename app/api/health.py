@@ -91,6 +91,8 @@ async def limits(services: ServicesDep) -> dict[str, int | float]:
         "max_document_characters": settings.load_max_chars,
         "usual_ocr_page_seconds": USUAL_PAGE_S,
         "max_ocr_page_seconds": settings.ocr_timeout_s,
+        "max_members": settings.max_members,
+        "max_unpacked_bytes": settings.max_unpacked_mb << 20,
         "max_text_characters": MAX_TEXT_CHARACTERS,
         "max_text_pages": MAX_TEXT_PAGES,
         "max_input_characters": MAX_INPUT_CHARACTERS,

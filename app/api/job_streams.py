@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from itertools import zip_longest
 from time import monotonic
 from typing import Any
 from weakref import WeakValueDictionary
@@ -65,7 +66,9 @@ class JobStreams:
                 if known is None:
                     yield "progress", body(job)
                 elif job != known:
-                    changed = [item for item, old in zip(job.documents, known.documents, strict=True) if item != old]
+                    # It may have grown by what its documents hold.
+                    pairs = zip_longest(job.documents, known.documents)
+                    changed = [item for item, old in pairs if item is not None and item != old]
                     yield "progress", body(replace(job, documents=changed))
                 known = job
                 await asyncio.sleep(EVERY_S)

@@ -121,6 +121,7 @@ class ItemOut(BaseModel):
     error: ItemErrorOut | None
     pages: PageCountsOut | None
     warnings: list[WarningOut]
+    parent: str | None = Field(None, description="The document that holds it, as mail does an attachment")
 
 
 class AdapterReferenceOut(BaseModel):
@@ -170,6 +171,7 @@ class DocumentOut(BaseModel):
     outdated: bool = Field(description="Whether another loader, splitter or title would make its chunks now")
     created_at: datetime
     updated_at: datetime
+    parent: str | None = Field(None, description="The document that holds it, as mail does an attachment")
 
 
 class ChangedDocumentOut(DocumentOut):

@@ -119,6 +119,15 @@ class ChildProcess:
         while (message := await self.message()) is not None:
             yield message
 
+    async def read(self, size: int) -> AsyncIterator[bytes]:
+        """Yield so many bytes that follow a message. Raises OutputError if there are fewer."""
+        while size:
+            part = await self._messages.read(min(size, READ_BYTES))
+            if not part:
+                raise OutputError
+            size -= len(part)
+            yield part
+
     async def payload(self, max_bytes: int) -> bytearray:
         """Return the bytes after the last message. Raises OutputTooLarge."""
         payload = bytearray()

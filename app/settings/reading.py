@@ -28,6 +28,10 @@ class Reading(Engine):
     """The bearer key that this endpoint expects."""
     load_max_chars: int = Field(50_000_000, ge=1000)
     """The most characters of a document."""
+    max_members: int = Field(10_000, ge=1)
+    """The most documents that a mail or an archive may hold, what they hold themselves included."""
+    max_unpacked_mb: int = Field(1024, ge=1)
+    """The most that they may unpack to. None may be larger than an upload."""
     hidden_parts: Literal["skip", "mark"] = "skip"
     """Hidden text, rows, sheets and slides: `skip` leaves them out, `mark` reads them and marks each as hidden."""
 

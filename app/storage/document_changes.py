@@ -8,6 +8,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from app.errors import NotFound
+from app.storage import members
 from app.storage.database import Connection, Database, fetch_one
 from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
@@ -36,6 +37,8 @@ async def change_document(
         new_title = _new_title(before, title)
         stored = None if metadata is None else Jsonb(metadata)
         await connection.execute(CHANGE, {**key, "title": title, "new_title": new_title, "metadata": stored})
+        if metadata is not None:
+            await members.set_metadata(connection, tenant, document_id, metadata)
         if title is None:
             return None
         changed = title != (before["new_title"] or before["title"])

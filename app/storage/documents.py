@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.language.headings import heading_path
-from app.storage import changelog, postings
+from app.storage import changelog, members, postings
 from app.storage.cancellation import cancel_items
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
@@ -43,6 +43,7 @@ class Document:
     warnings: list[dict[str, Any]]
     created_at: datetime
     updated_at: datetime
+    parent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ async def list_documents(
     after: str | None,
     where: Filter | None = None,
     warning: NoticeCode | None = None,
+    parent: str | None = None,
 ) -> tuple[list[Document], bool]:
     """Return a page, and whether there is more; with `warning` documents with such a notice alone."""
     condition = compile_filter(where) if where else None
@@ -100,12 +102,13 @@ async def list_documents(
                 select * from documents d
                 where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
                   and {HAS_NOTICE if warning else "true"}
+                  and {"d.parent = %(parent)s" if parent is not None else "true"}
                 order by d.id limit %(limit)s
                 """,  # noqa: S608 - a condition holds its values as parameters
                 size="octet_length(metadata::text) + octet_length(warnings::text)",
                 order="id",
             ),
-            {"tenant": tenant, "after": after or "", "limit": limit + 1, "warning": warning}
+            {"tenant": tenant, "after": after or "", "limit": limit + 1, "warning": warning, "parent": parent}
             | (condition.parameters if condition else {}),
         )
     rows, more = cut(rows, limit)
@@ -185,10 +188,14 @@ async def list_chunks(
 
 
 async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> None:
-    """Delete a document and cancel its accepted uploads; the very next query no longer finds it. Raises NotFound."""
+    """Delete a document with what it holds, and cancel what is accepted of them; the very next query finds none of
+    them. Raises NotFound."""
     key = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
         cancelled = await cancel_items(connection, tenant, "document_id = %(id)s", {"id": document_id})
+        # Locked before what it holds, as a writer of it does.
+        await connection.execute("select from documents where tenant_id = %(tenant)s and id = %(id)s for update", key)
+        removed = await members.remove_members(connection, tenant, document_id)
         chunks = await fetch_all(
             connection, "delete from chunks where tenant_id = %(tenant)s and document_id = %(id)s returning id", key
         )
@@ -198,7 +205,7 @@ async def delete_document(database: Database, tenant: TenantNumber, document_id:
         if row is None and not cancelled:
             raise NotFound
         if row is not None:
-            removed = [chunk["id"] for chunk in chunks]
+            removed += [chunk["id"] for chunk in chunks]
             await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
             await postings.remove(connection, tenant, removed)
 
@@ -221,4 +228,5 @@ def _document(row: DictRow) -> Document:
         warnings=row["warnings"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        parent=row["parent"],
     )

@@ -40,7 +40,7 @@ STATUS = """
 
 @dataclass(frozen=True)
 class Upload:
-    """A document on disk that is to be ingested. `blob` is its path under the blob folder."""
+    """A document that is to be ingested. `blob` is its path under the blob folder, `parent` the document it lies in."""
 
     document_id: str
     blob: str
@@ -51,6 +51,7 @@ class Upload:
     media_type: str | None = None
     metadata: dict[str, Any] | None = None
     ocr: OcrMode = "auto"
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Item:
     error: ItemError | None
     pages: PageCounts | None
     warnings: list[dict[str, Any]]
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,15 @@ class Job:
 
 async def get_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
     """Raises NotFound."""
-    async with database.transaction(tenant) as connection:
-        return await read(connection, tenant, job_id)
+    # Counts and documents are two statements: they tell of the same moment.
+    async with database.snapshot(tenant) as snapshot:
+        return await read(snapshot.connection, tenant, job_id)
 
 
 async def read_again(database: Database, tenant: TenantNumber, known: Job) -> Job:
     """Read the job's counts, and of its documents those alone that may have changed. Raises NotFound."""
-    async with database.transaction(tenant) as connection:
-        return await read(connection, tenant, known.id, known.documents)
+    async with database.snapshot(tenant) as snapshot:
+        return await read(snapshot.connection, tenant, known.id, known.documents)
 
 
 async def list_jobs(
@@ -168,10 +171,10 @@ def _shown(which: str, counted_as: str = "", most: str = "") -> str:
 
 
 async def read(connection: Connection, tenant: TenantNumber, job_id: str, known: Sequence[Item] = ()) -> Job:
-    """Of `known` documents those are read again that were at work or are not queued any more."""
+    """Of `known` documents those are read again that may have changed; what they turned out to hold is added."""
     open_ = [number for number, item in enumerate(known) if item.status in ("queued", "running")]
     running = [number for number in open_ if known[number].status == "running"]
-    key = {"tenant": tenant, "job": job_id, "known": bool(known), "open": open_, "running": running}
+    key = {"tenant": tenant, "job": job_id, "known": len(known), "open": open_, "running": running}
     row = await fetch_one(connection, _shown("and id = %(job)s"), key)
     if row is None:
         raise NotFound
@@ -181,7 +184,7 @@ async def read(connection: Connection, tenant: TenantNumber, job_id: str, known:
         connection,
         """
         select * from job_items where tenant_id = %(tenant)s and job_id = %(job)s and kind = 'ingest'
-          and (not %(known)s or n = any(%(running)s) or (n = any(%(open)s) and status <> 'queued')) order by n
+          and (n >= %(known)s or n = any(%(running)s) or (n = any(%(open)s) and status <> 'queued')) order by n
         """,
         key,
     )
@@ -214,7 +217,7 @@ def _job(row: DictRow, documents: Sequence[Item] = ()) -> Job:
 def _item(row: DictRow) -> Item:
     return Item(
         row["document_id"], row["source"], row["status"], row["stage"], row["chunks"], row["chunks_done"], _error(row),
-        row["page_counts"], row["warnings"],
+        row["page_counts"], row["warnings"], row["parent"],
     )  # fmt: skip
 
 

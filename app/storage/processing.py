@@ -38,6 +38,9 @@ LOADERS = {
     "image/webp": 1,
     "image/bmp": 1,
     "message/rfc822": 2,
+    "application/mbox": 1,
+    "application/vnd.ms-outlook": 1,
+    "application/zip": 1,
 }
 # Raise the version of a splitter that cuts elsewhere than before.
 SPLITTERS = {"sentences": 2, "langchain": 2}

@@ -54,8 +54,9 @@ async def insert_rechunk_job(
     await connection.execute("insert into jobs (tenant_id, id, kind) values (%(tenant)s, %(job)s, 'rechunk')", key)
     await connection.execute(
         f"""
-        insert into job_items (tenant_id, job_id, n, kind, document_id, source, size)
-        select d.tenant_id, %(job)s, row_number() over (order by d.id) - 1, 'rechunk', d.id, d.source, d.bytes
+        insert into job_items (tenant_id, job_id, n, kind, document_id, source, size, parent)
+        select d.tenant_id, %(job)s, row_number() over (order by d.id) - 1, 'rechunk', d.id, d.source, d.bytes,
+               d.parent
         from documents d where d.tenant_id = %(tenant)s and {where} order by d.id
         """.encode(),  # noqa: S608 - a condition holds its values as parameters
         key,

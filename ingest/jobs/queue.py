@@ -65,6 +65,8 @@ class Claimed:
 class ClaimedDocument(Upload, Claimed):
     is_stored: bool = False
     """Whether `blob` is the file of a stored document, which is ingested again: it stays whatever happens."""
+    kept_notices: Sequence[dict[str, Any]] | None = None
+    """What is told of the files that it holds, if they were accepted before, from the same bytes by the same reader."""
 
     @property
     def is_small(self) -> bool:

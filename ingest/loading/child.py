@@ -43,5 +43,6 @@ def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tu
             (page.number, page.source, page.needs_ocr, len(page.text), len(page.origins)) for page in parsed.pages
         ],
         "warnings": [as_row(notice) for notice in parsed.warnings],
+        "has_members": parsed.has_members,
     }
     return head, chain((text.encode() for text in texts), (page.origins for page in parsed.pages))

@@ -8,9 +8,13 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from app.errors import DocumentError
 from ingest.loading.charset import Decoded, decode
+from ingest.loading.mail_formats import EML as EML
+from ingest.loading.mail_formats import MBOX as MBOX
+from ingest.loading.mail_formats import kind_of_mail
 from ingest.loading.parsed import Notice
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNKNOWN_CHARSET, UNSUPPORTED, save_as
 
@@ -29,7 +33,8 @@ ODS = f"{ODF}.spreadsheet"
 ODP = f"{ODF}.presentation"
 HWPML = "application/x-hwpml"
 HWP3 = "application/x-hwp-v3"
-EML = "message/rfc822"
+MSG = "application/vnd.ms-outlook"
+ZIP = "application/zip"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 CSV = "text/csv"
@@ -60,6 +65,9 @@ ZIPS: Kinds = (
     (r"xl/workbook\.bin", save_as("a binary Excel workbook (.xlsb)", ".xlsx")),
     (r"META-INF/container\.xml", EPUB),
     (r"content\.xml", save_as("an OpenDocument file other than .odt, .ods and .odp", ".docx or .pdf")),
+    # Packages of other kinds, whose parts are no documents.
+    (r"\[Content_Types\]\.xml|mimetype|META-INF/MANIFEST\.MF|AndroidManifest\.xml", UNSUPPORTED),
+    (r".*", ZIP),
 )
 COMPOUNDS: Kinds = (
     ("EncryptedPackage", ENCRYPTED),
@@ -68,7 +76,7 @@ COMPOUNDS: Kinds = (
     ("Workbook", save_as("an old Excel workbook (.xls)", ".xlsx")),
     ("Book", save_as("an old Excel workbook (.xls)", ".xlsx")),
     ("PowerPoint Document", save_as("an old PowerPoint presentation (.ppt)", ".pptx")),
-    (r"__properties_version1\.0", save_as("an Outlook message (.msg)", ".eml")),
+    (r"__properties_version1\.0", MSG),
 )
 PDF_MARK = b"%PDF-"
 OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -82,10 +90,6 @@ HTML_START = re.compile(
 )
 HWPML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!DOCTYPE\s+HWPML\b(?:[^>\[]|\[[^\]]*\])*>\s*)?<HWPML\b")
 HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
-HEADER = re.compile(rb"(?:[!-9;-~]{1,80}:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+")
-# A letter that merely quotes mail has none of these.
-SENT = re.compile(rb"^(?:Message-ID|MIME-Version|Received|Return-Path|DKIM-Signature):", re.IGNORECASE | re.MULTILINE)
-ABOUT = re.compile(rb"^(?:From|Subject|Date):", re.IGNORECASE | re.MULTILINE)
 XML_START = re.compile(r"\s*<\?xml\s")
 CELLS = {"cells", "worksheets"}
 HEAD_BYTES = 1 << 16
@@ -105,12 +109,18 @@ class Text:
 def detect(path: Path, filename: str, media_type: str) -> str | Text:
     """Return a media type, or the text itself. Raises DocumentError: unsupported_type, encrypted, corrupt, empty."""
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        return detect_in(file, filename, media_type)
+
+
+def detect_in(file: BinaryIO, filename: str, media_type: str) -> str | Text:
+    """As detect(), for an open file."""
+    head = file.read(HEAD_BYTES)
     if not head:
         raise DocumentError("empty", "The file is empty.")
-    if kind := _by_mark(path, head) or (EML if _is_mail(head, filename.lower(), media_type) else None):
+    if kind := _by_mark(file, head) or kind_of_mail(head, filename.lower(), media_type):
         return kind
-    decoded = decode(path.read_bytes())
+    file.seek(0)
+    decoded = decode(file.read())
     if decoded is None:
         # PDF readers accept something before the mark; but a text may mention the mark.
         if PDF_MARK in head[:1024]:
@@ -130,13 +140,13 @@ def notices_of(decoded: Decoded) -> tuple[Notice, ...]:
     return (Notice("charset_guessed", said),)
 
 
-def _by_mark(path: Path, head: bytes) -> str | None:
+def _by_mark(file: BinaryIO, head: bytes) -> str | None:
     if head[:1024].lstrip().startswith(PDF_MARK):
         return PDF
     if head.startswith(b"PK\x03\x04"):
-        return _zip(path)
+        return _zip(file)
     if head.startswith(OLE_MARK):
-        return _compound(path)
+        return _compound(file)
     if head.startswith(HWP3_MARK):
         return HWP3
     if head.startswith(OLD_HWP_MARK):
@@ -155,13 +165,14 @@ def _picture(head: bytes) -> str | None:
     return next((kind for mark, kind in PICTURE_MARKS if head.startswith(mark)), None)
 
 
-def _zip(path: Path) -> str:
+def _zip(file: BinaryIO) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
             kind = _said(archive) if "mimetype" in names else ""
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError):
-        raise DocumentError("corrupt", "The file begins as an Office document and is damaged or cut off.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
+        why = "The file begins as an archive or an Office document and is damaged or cut off."
+        raise DocumentError("corrupt", why) from None
     return kind if kind in (ODT, ODS, ODP) else _decided(ZIPS, names)
 
 
@@ -171,14 +182,14 @@ def _said(archive: zipfile.ZipFile) -> str:
         return member.read(100).decode("ascii", "replace").strip().removesuffix("-template")
 
 
-def _compound(path: Path) -> str:
+def _compound(file: BinaryIO) -> str:
     import olefile
 
     try:
-        with olefile.OleFileIO(path) as ole:
+        with olefile.OleFileIO(file) as ole:
             names = {entry[0] for entry in ole.listdir()}
             kind = _decided(COMPOUNDS, names)
-            if not ole.openstream("FileHeader").read().startswith(HWP_SIGNATURE):
+            if kind == HWP and not ole.openstream("FileHeader").read().startswith(HWP_SIGNATURE):
                 raise UNSUPPORTED
             return kind
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -187,18 +198,11 @@ def _compound(path: Path) -> str:
 
 def _decided(kinds: Kinds, names: set[str]) -> str:
     for pattern, kind in kinds:
-        if any(re.fullmatch(pattern, name) for name in names):
+        if any(re.fullmatch(pattern, name, re.DOTALL) for name in names):
             if isinstance(kind, DocumentError):
                 raise kind
             return kind
     raise UNSUPPORTED
-
-
-def _is_mail(head: bytes, filename: str, media_type: str) -> bool:
-    header = HEADER.match(head)
-    if header is None or not ABOUT.search(header.group()):
-        return False
-    return filename.endswith(".eml") or media_type == EML or SENT.search(header.group()) is not None
 
 
 def _kind_of_text(content: str, filename: str, media_type: str) -> str:

@@ -40,6 +40,7 @@ class Loaded:
     title: str | None
     pages: list[Page] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
+    has_members: bool = False
 
     @property
     def flows(self) -> bool:
@@ -104,7 +105,7 @@ async def load(
     except OutputTooLarge:
         raise too_long(None, max_chars) from None
     except OutputError:
-        raise _crashed() from None
+        raise crashed() from None
 
 
 def _sent_as_text(path: Path, max_chars: int) -> Loaded | None:
@@ -127,11 +128,11 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
     if head is not None and "error" in head:
         raise DocumentError(head["error"]["code"], head["error"]["detail"])
     if head is None or await child.wait() != 0:
-        raise await _explain(child, memory_mb)
+        raise await explain(child, memory_mb)
     if (pages := _pages(head["pages"], payload)) is None:
-        raise await _explain(child, memory_mb)
+        raise await explain(child, memory_mb)
     warnings = [Notice(**notice) for notice in head["warnings"]]
-    return Loaded(head["media_type"], head["title"], pages, warnings)
+    return Loaded(head["media_type"], head["title"], pages, warnings, head["has_members"])
 
 
 def _pages(
@@ -151,7 +152,8 @@ def _pages(
     return pages
 
 
-async def _explain(child: ChildProcess, memory_mb: int) -> DocumentError:
+async def explain(child: ChildProcess, memory_mb: int) -> DocumentError:
+    """Return what is said of a document whose reader ended before it was done."""
     match await child.exit_reason():
         case "out of memory" | "killed":
             why = f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
@@ -160,11 +162,11 @@ async def _explain(child: ChildProcess, memory_mb: int) -> DocumentError:
             why = "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S)."
             return DocumentError("timeout", why)
         case "crashed":
-            return _crashed()
+            return crashed()
         case "failed":
             log.error("the reader failed", extra=await child.exit_report())
             return DocumentError("internal", "Kyujang failed to read this document; the log says why.")
 
 
-def _crashed() -> DocumentError:
+def crashed() -> DocumentError:
     return DocumentError("corrupt", "The file is damaged: its reader crashed. Open it, save it again and send that.")

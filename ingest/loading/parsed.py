@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,11 +48,23 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file inside another: an attachment, or a member of an archive. `media_type` is what it was declared to be."""
+    """A file inside another: an attachment, or a member of an archive, of `size` bytes; `media_type` is declared."""
 
     path: str
-    content: bytes
+    size: int
+    read: Callable[[], bytes]
     media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may still be taken out: files, bytes of all together and of each."""
+
+    members: int
+    total: int
+    each: int
+    most_members: int
+    most_mb: int
 
 
 @dataclass(slots=True)

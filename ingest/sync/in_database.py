@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.storage import documents, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.filters import Column, Is, Metadata
-from app.storage.jobs import Upload
+from app.storage.jobs import Item, Upload
 from app.storage.notices import OcrMode, codes
 from app.storage.processing import processing
 from app.storage.tenancy import TenantNumber
@@ -107,6 +107,28 @@ async def _save(
     ]
 
 
+def _ended(documents: Sequence[Item]) -> list[Ended]:
+    """Return the files' documents that are done with all that they hold."""
+    parents = {each.id: each.parent for each in documents}
+    held: dict[str, list[Item]] = {each.id: [each] for each in documents if each.parent is None}
+    for item in documents:
+        root, above = item.id, item.parent
+        while above is not None:
+            root, above = above, parents.get(above)
+        if item.parent is not None and root in held:
+            held[root].append(item)
+    return [
+        _as_ended(first, [_as_ended(each) for each in others if each.status == "failed"])
+        for first, *others in held.values()
+        if not any(each.status in WORKING for each in (first, *others))
+    ]
+
+
+def _as_ended(item: Item, failed_members: Sequence[Ended] = ()) -> Ended:
+    code, detail = (item.error.code, item.error.detail) if item.error else ("", "")
+    return Ended(item.id, item.status, code, detail, codes(item.warnings), failed_members)
+
+
 class DatabaseTarget:
     def __init__(self, services: Services, tenant: TenantNumber, batch: int, window: int) -> None:
         self._services = services
@@ -133,10 +155,7 @@ class DatabaseTarget:
         done = []
         for each in jobs_:
             job = await jobs.get_job(self._services.database, self._tenant, each)
-            for item in job.documents:
-                if item.status not in WORKING:
-                    code, detail = (item.error.code, item.error.detail) if item.error else ("", "")
-                    done.append(Ended(item.id, item.status, code, detail, codes(item.warnings)))
+            done += _ended(job.documents)
         return done
 
     async def delete(self, document_id: str) -> None:
@@ -153,7 +172,7 @@ class DatabaseTarget:
             rows, more = await documents.list_documents(
                 self._services.database, self._tenant, limit=PAGE, after=after, where=where
             )
-            for row in rows:
+            for row in (each for each in rows if each.parent is None):
                 outdated = not current.made(row.media_type, row.loader, row.splitter)
                 yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated, row.ocr)
             if not more:

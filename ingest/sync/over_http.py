@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -119,27 +120,26 @@ class HttpTarget:
             return Ended(document_id, "succeeded")
         if "documents" not in job:
             job = await self._call("GET", f"/jobs/{job['id']}")
-        document = job["documents"][0]
-        error = document["error"] or {"code": "", "detail": ""}
-        found = codes(document.get("warnings", []))
-        return Ended(document_id, document["status"], error["code"], error["detail"], found)
+        first, *held = map(_as_ended, job["documents"])
+        failed = [each for each in held if each.status == "failed"]
+        return replace(first, id=document_id, failed_members=failed)
 
     async def _documents_where(self, where: dict[str, Any]) -> AsyncIterator[tuple[str, Stored]]:
         filters = json.dumps(where, ensure_ascii=False)
         async for each in list_all_async(self._call, "/documents", limit=PAGE, filters=filters):
-            yield (
-                each["id"],
-                Stored(
-                    each["bytes"],
-                    each["sha256"],
-                    each["metadata"],
-                    each.get("outdated", False),
-                    each.get("ocr", "auto"),
-                ),
-            )
+            # What a mail or an archive holds is no file of the folder.
+            if each.get("parent") is None:
+                outdated, ocr = each.get("outdated", False), each.get("ocr", "auto")
+                yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"], outdated, ocr)
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         return await _with_retries(lambda: call_async(self._client, method, path, **options))
+
+
+def _as_ended(document: dict[str, Any]) -> Ended:
+    error = document["error"] or {"code": "", "detail": ""}
+    found = codes(document.get("warnings", []))
+    return Ended(document["id"], document["status"], error["code"], error["detail"], found)
 
 
 def _portions(ids: Sequence[str]) -> Iterator[list[str]]:

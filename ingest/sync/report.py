@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +20,8 @@ class Ended:
     detail: str = ""
     warnings: frozenset[str] = frozenset()
     """The codes of what its text lacks."""
+    failed_members: Sequence[Ended] = ()
+    """Of what it holds, such as attachments, what has failed."""
 
 
 @dataclass

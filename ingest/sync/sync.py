@@ -68,7 +68,7 @@ class Target(Protocol):
         """Return the job's id. Raises OSError or FileRefused, and then nothing is accepted."""
 
     async def ended(self, jobs: Collection[str]) -> list[Ended]:
-        """Return the documents of these jobs that are done, each at least once."""
+        """Return the documents of these jobs that are done with all that they hold, each at least once."""
 
     async def delete(self, document_id: str) -> None: ...
 
@@ -220,6 +220,8 @@ class _Run:
             return self._fail(source, ended.code or ended.status, ended.detail or "It was cancelled.")
         self._report.counts["replaced" if source.id in self._stored else "added"] += 1
         self._report.warn(ended.warnings)
+        for each in ended.failed_members:
+            self._report.fail(f"{source.path}{each.id.removeprefix(source.id)}", each.code, each.detail)
         self._bar.update()
 
     def _fail(self, source: Source, code: str, detail: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.parsers.expat import ExpatError
@@ -24,6 +24,8 @@ from ingest.loading.formats import (
     JSON,
     JSONL,
     MARKDOWN,
+    MBOX,
+    MSG,
     NOTEBOOK,
     ODP,
     ODS,
@@ -35,18 +37,22 @@ from ingest.loading.formats import (
     RTF,
     XLSX,
     XML,
+    ZIP,
     Text,
 )
 from ingest.loading.notices import bounded
-from ingest.loading.parsed import Options, Page, Parsed
+from ingest.loading.parsed import Member, Notice, Options, Page, Parsed
 from ingest.loading.parsers import (
+    archive,
     epub,
     html,
     mail,
+    mailbox,
     markdown,
     notebook,
     odp,
     ods,
+    outlook,
     pdf,
     picture,
     pptx,
@@ -92,7 +98,16 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     RTF: rtf.read,
     ODP: odp.read,
     EML: mail.read,
+    MBOX: mailbox.read,
+    MSG: outlook.read,
+    ZIP: archive.read,
     **dict.fromkeys(PICTURES, picture.read),
+}
+MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
+    EML: mail.members,
+    MBOX: mailbox.members,
+    MSG: outlook.members,
+    ZIP: archive.members,
 }
 
 

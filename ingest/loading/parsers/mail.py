@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -160,7 +161,8 @@ def members(path: Path, options: Options) -> Iterator[Member]:
     mail, _ = _opened(path, options)
     for name, part in mail.attachments:
         content = part.get_payload(decode=True)
-        yield Member(name, content if isinstance(content, bytes) else b"", part.get_content_type())
+        sent = content if isinstance(content, bytes) else b""
+        yield Member(name, len(sent), partial(bytes, sent), part.get_content_type())
 
 
 def _opened(path: Path, options: Options) -> tuple[Mail, str]:

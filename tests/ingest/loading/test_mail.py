@@ -48,7 +48,7 @@ def reading(tmp_path):
 def attached(tmp_path, reading):
     def read(content: bytes) -> list[tuple[str, bytes, str | None]]:
         assert reading(content).has_members
-        return [(each.path, each.content, each.media_type) for each in members(tmp_path / "a.eml", Options())]
+        return [(each.path, each.read(), each.media_type) for each in members(tmp_path / "a.eml", Options())]
 
     return read
 

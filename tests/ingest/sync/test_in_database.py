@@ -11,6 +11,7 @@ from app.storage.tenants import tenant_by_slug
 from ingest.__main__ import main
 from ingest.sync import in_database
 from ingest.sync.folder import Source, find
+from tests.ingest.made.holding import mail, packed
 from tests.ingest.sync.adding import FILES, interrupted, stored, worker, write
 
 
@@ -45,6 +46,19 @@ async def test_in_place_it_goes_the_same_way(here, shelf):
     assert (status, printed) == (0, "0 added, 1 replaced, 1 unchanged, 0 failed, 1 deleted.\n")
     assert len(await stored(client)) == 2
     assert (await add_(shelf, "--tenant", "nobody"))[0] == 1
+
+
+async def test_in_place_what_mail_holds_is_no_file_of_the_folder(here, shelf):
+    client, _, add_ = here
+    (shelf / "mail.eml").write_bytes(mail(("a.txt", b"Alpha."), ("b.docx", packed({"word/document.xml": b"<w:doc"}))))
+    status, printed, complaints = await add_(shelf)
+    assert (status, printed.splitlines()[0]) == (1, "4 added, 0 replaced, 0 unchanged, 1 failed, 0 deleted.")
+    assert "mail.eml/b.docx" in complaints
+    there = await stored(client)
+    assert "mail.eml/a.txt" in there
+    status, printed, _ = await add_(shelf, "--delete")
+    assert (status, printed) == (0, "0 added, 0 replaced, 4 unchanged, 0 failed, 0 deleted.\n")
+    assert await stored(client) == there
 
 
 async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):

@@ -10,6 +10,7 @@ import pytest
 from ingest.__main__ import main
 from ingest.sync import over_http
 from tests.conftest import ingest_text
+from tests.ingest.made.holding import packed
 from tests.ingest.sync.adding import FILES, busy, interrupted, stored, worker, write
 
 IDS = ["returns.md", "규정/연차 휴가.txt"]
@@ -61,6 +62,23 @@ async def test_the_summary_counts_what_texts_lack(command, tmp_path):
         "3 added, 0 replaced, 0 unchanged, 0 failed, 0 deleted.",
         "With warnings: 2 (truncated 2); GET /documents?warning=CODE lists them.",
     ]
+
+
+@pytest.mark.usefixtures("working")
+async def test_what_an_archive_holds_is_no_file_of_the_folder(command, shelf):
+    client, _, add_ = await command()
+    (shelf / "papers.zip").write_bytes(
+        packed({"가.txt": "하나.".encode(), "b.docx": packed({"word/document.xml": b"<"})})
+    )
+    status, printed, complaints = await add_(shelf)
+    assert (status, printed) == (1, "4 added, 0 replaced, 0 unchanged, 1 failed, 0 deleted.\n")
+    assert "papers.zip/b.docx" in complaints
+    there = await stored(client)
+    assert (await add_(shelf, "--delete"))[1] == "0 added, 0 replaced, 4 unchanged, 0 failed, 0 deleted.\n"
+    assert await stored(client) == there
+    (shelf / "papers.zip").unlink()
+    assert (await add_(shelf, "--delete"))[1] == "0 added, 0 replaced, 3 unchanged, 0 failed, 1 deleted.\n"
+    assert not any("/" in each and each.startswith("papers.zip") for each in await stored(client))
 
 
 @pytest.mark.usefixtures("working")
