@@ -13,6 +13,7 @@ from app import __version__
 from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
+    document_pages,
     documents,
     health,
     ingest,
@@ -38,14 +39,19 @@ from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.metrics import Metrics
+from app.pages.drawing import PageDrawer
 from app.sandbox.protections import log_protections
 from app.services import Services
 from app.settings import Settings
 from app.storage.key_lookups import KeyLookups
 
+# The pages of documents come before them: an id may hold slashes.
 ROUTERS = tuple(
     each.router
-    for each in (query, openai, openai_responses, prompts, adapters, ingest, documents, jobs, tune, tenants, health)
+    for each in (
+        *(query, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
+        *(jobs, tune, tenants, health),
+    )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
 # FastAPI's own pages load scripts from other hosts; its redirects lead to the host that the caller names.
@@ -87,6 +93,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.job_streams = JobStreams()
     app.state.refusals = Refusals()
     app.state.readiness = ReadinessCheck()
+    app.state.page_drawer = PageDrawer(settings)
     problems.install(app)
     reference_pages.install(app)
     _wrap(app, settings, metrics)

@@ -10,18 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from app.pages.picture_page import MAX_PICTURE_PIXELS, dots_an_inch
 from ingest.loading.formats import PDF, PICTURES
 from ingest.ocr.tesseract import Gray
 
 DPI = 300
 # A page of A4 at 300 dpi has 8.7 million; a larger one is drawn coarser.
 MAX_PIXELS = 20_000_000
-# What a picture may unpack to.
-MAX_PICTURE_PIXELS = 150_000_000
 POINTS = 72
-# Of a picture that does not say how many dots an inch has: as wide as a sheet of A4.
-WIDTH_INCHES = 8.27
-LIKELY_DPI = range(100, 1201)
 MAX_ENLARGED = 3.0
 
 
@@ -80,22 +76,13 @@ class PicturePages:
         if image.width * image.height > MAX_PICTURE_PIXELS:
             most = MAX_PICTURE_PIXELS // 1_000_000
             raise UnreadablePage(f"The picture has more than {most} million pixels. Make it smaller and send that.")
-        dpi = _dots_an_inch(image)
+        dpi = dots_an_inch(image)
         points = (image.width / dpi * POINTS, image.height / dpi * POINTS)
         scale = min(max(1.0, min(DPI / dpi, MAX_ENLARGED)), math.sqrt(MAX_PIXELS / (image.width * image.height)))
         gray = _on_white(image)
         if scale != 1:
             gray = gray.resize((max(1, round(gray.width * scale)), max(1, round(gray.height * scale))))
         return Picture(np.asarray(gray, np.uint8), round(dpi * scale), points)
-
-
-def _dots_an_inch(image: Any) -> float:
-    said = image.info.get("dpi") or (0, 0)
-    try:
-        dpi = float(said[0])
-    except (TypeError, ValueError, ZeroDivisionError, IndexError):
-        dpi = 0.0
-    return dpi if round(dpi) in LIKELY_DPI else max(1.0, image.width / WIDTH_INCHES)
 
 
 def _on_white(image: Any) -> Any:

@@ -26,6 +26,8 @@ BY_ID = {
     ("GET", "/documents/{id}/chunks"): "/documents/{document}/chunks",
     ("GET", "/documents/{id}/content"): "/documents/{document}/content",
     ("GET", "/documents/{id}/text"): "/documents/{document}/text",
+    ("GET", "/documents/{id}/pages/{n}.png"): "/documents/{document}/pages/1.png",
+    ("GET", "/documents/{id}/pages/{n}/boxes"): "/documents/{document}/pages/1/boxes?start=0&end=9",
     ("PATCH", "/documents/{id}"): "/documents/{document}",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",

@@ -31,6 +31,8 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/documents/{id}/chunks"): [{"read"}],
     ("GET", "/documents/{id}/content"): [{"read"}],
     ("GET", "/documents/{id}/text"): [{"read"}],
+    ("GET", "/documents/{id}/pages/{n}.png"): [{"read"}],
+    ("GET", "/documents/{id}/pages/{n}/boxes"): [{"read"}],
     ("POST", "/ingest"): [{"ingest"}],
     ("POST", "/documents/rechunk"): [{"ingest"}],
     ("PATCH", "/documents/{id}"): [{"ingest"}],
