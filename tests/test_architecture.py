@@ -79,7 +79,6 @@ ONLY_IN = {
     "datasets": r"ingest\.tune\.trainer",
     "vllm": r"never",
     "ray": r"ingest\.cluster\.driver",
-    "xberg": r"never",
     "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.ocr\.pictures|app\.pages\.pdf_page|bench\.ocr",
     "PIL": r"app\.pages\.picture_page|ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet))|bench\.ocr",
     "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|outlook))",
@@ -234,7 +233,7 @@ def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
         "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'openvino', 'onnx', 'tokenizers', 'vllm',"
-        " 'xberg', 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
+        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
         " 'alembic', 'sqlalchemy'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"

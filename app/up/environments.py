@@ -25,7 +25,7 @@ WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
 CUDA = "cuda"
 EXTRAS = WITH_TORCH | {"langchain", "plots", "ray"}
 # What a child imports only once it may write no file.
-LIMITED = ("pypdfium2*", "xberg*", "olefile*", "cryptography*")
+LIMITED = ("pypdfium2*", "olefile*", "cryptography*")
 TRAINING = "ingest.tune.train"
 
 

@@ -1,4 +1,4 @@
-"""MB/s of each format: read as a worker reads it (a child process each), by the reader alone, by the bare library."""
+"""MB/s of each format: read as a worker reads it (a child process each), by the reader alone, PDFs by PDFium alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.settings import Settings
 from bench.ingest.home import Home
 from bench.ingest.made import make
 from bench.retrieval.progress import say
-from ingest.loading.formats import DOCX, EML, EPUB, HTML, HWP, HWPX, PPTX, XLSX, detect
+from ingest.loading.formats import detect
 from ingest.loading.load import load
 from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
@@ -23,7 +23,6 @@ FORMATS = ("pdf", "docx", "pptx", "xlsx", "html", "md", "txt", "csv", "eml", "ep
 Way = Callable[[Path], object]
 
 MIN_S, MIN_TIMES = 0.5, 2
-XBERG = {"docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "html": HTML, "eml": EML, "epub": EPUB, "hwp": HWP, "hwpx": HWPX}
 
 
 def loaders(home: Home, *, documents: Path | None) -> dict[str, Any]:
@@ -45,8 +44,8 @@ def _measured(files: Sequence[Path], kind: str, settings: Settings) -> dict[str,
     size = sum(file.stat().st_size for file in files) / 1e6
     characters = sum(len(_load(file, settings)) for file in files) / 1e6
     ways: dict[str, Way] = {"load": lambda file: _load(file, settings), "reader": _read}
-    if (library := _library(kind, files)) is not None:
-        ways["library"] = library
+    if kind == "pdf":
+        ways["library"] = _pdfium
     _read(files[0])  # which loads what the reader needs
     speeds = {name: round(size / sum(_seconds(partial(way, file)) for file in files), 3) for name, way in ways.items()}
     say(f"{kind}: {speeds} MB/s")
@@ -79,32 +78,7 @@ def _read(file: Path) -> object:
     return parse(file, detect(file, file.name, ""), Options())
 
 
-def _library(kind: str, files: Sequence[Path]) -> Way | None:
-    """None where we use none, or where it cannot read these files."""
-    if kind not in {"pdf", *XBERG}:
-        return None
-    library: Way = _pdfium if kind == "pdf" else lambda file: read_with_xberg(file, XBERG[kind])
-    try:
-        for file in files:
-            library(file)
-    except (RuntimeError, ValueError) as error:
-        say(f"{kind}: the bare library fails: {error}")
-        return None
-    return library
-
-
 def _pdfium(file: Path) -> object:
     import pypdfium2
 
     return [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(file)]
-
-
-def read_with_xberg(file: Path, media_type: str) -> object:
-    import xberg
-
-    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown")
-    source = xberg.ExtractInput(kind="bytes", bytes=file.read_bytes(), mime_type=media_type)
-    result = asyncio.run(xberg.extract(source, config))
-    if not result.results:
-        raise ValueError(result.errors)
-    return result.results[0].content

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from app.terminal import say
-from bench.ingest.loaders import read_with_xberg
 from bench.service import ROOT
 from bench.tables.grid import Counts, cells, from_markdown, words
 from bench.tables.made import Made, made
@@ -57,11 +56,10 @@ def measure(home: Path, half: str, real: Path | None) -> None:
         (folder / f"{document.name}.html").write_text(document.html)
     for action in ("print", "read"):
         subprocess.run([_python(home), "-m", "bench.tables.peers", action, folder], cwd=ROOT, check=True)
-    found: dict[str, dict[str, Any]] = {"Kyujang": {}, "xberg": {}} | json.loads((folder / "peers.json").read_text())
+    found: dict[str, dict[str, Any]] = {"Kyujang": {}} | json.loads((folder / "peers.json").read_text())
     for document in documents:
         path = folder / f"{document.name}.pdf"
         found["Kyujang"][document.name] = _timed(lambda path=path: parse(path, PDF, Options()).text)
-        found["xberg"][document.name] = _timed(lambda path=path: read_with_xberg(path, PDF))
     _report(documents, found)
 
 

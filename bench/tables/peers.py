@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.tables.grid import from_markdown
 
 Read = tuple[list[list[list[str]]], str]
 
@@ -46,10 +49,22 @@ def by_camelot(path: Path) -> Read:
     return [[[str(cell) for cell in row] for row in table.df.values.tolist()] for table in found], ""
 
 
+def by_xberg(path: Path) -> Read:
+    import xberg
+
+    config = xberg.ExtractionConfig(use_cache=False, disable_ocr=True, output_format="markdown")
+    source = xberg.ExtractInput(kind="bytes", bytes=path.read_bytes(), mime_type="application/pdf")
+    result = asyncio.run(xberg.extract(source, config))
+    if not result.results:
+        raise ValueError(result.errors)
+    return from_markdown(result.results[0].content)
+
+
 READERS: dict[str, Callable[[Path], Read]] = {
     "pdfplumber": by_pdfplumber,
     "pdfplumber, by text": by_pdfplumber_text,
     "camelot": by_camelot,
+    "xberg": by_xberg,
 }
 
 

@@ -25,8 +25,6 @@ EXCEPTIONS = {
         "psycopg": ("LGPL-3.0-only", REPLACEABLE),
         "psycopg-binary": ("LGPL-3.0-only", REPLACEABLE),
         "psycopg-pool": ("LGPL-3.0-only", REPLACEABLE),
-        "xberg: model2vec-rs": ("Unknown", "MIT, says the file LICENSE of its source"),
-        "xberg: nom-exif": ("Unknown", "MIT, says the file LICENSE of its source"),
     },
     ENGINE: {
         "intel-cmplr-lib-ur": ("LicenseRef-Proprietary", REDISTRIBUTABLE),

@@ -1,8 +1,4 @@
-"""Reads presentations in the order in which people read a slide, each slide with its comments and notes.
-
-xberg is not used for them: it puts a space wherever an editor has cut a word into runs, and orders slides by the names
-of their parts.
-"""
+"""Reads presentations in the order in which people read a slide, each slide with its comments and notes."""
 
 from __future__ import annotations
 

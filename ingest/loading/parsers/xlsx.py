@@ -1,8 +1,4 @@
-"""Reads workbooks, a page for each sheet: its cells as displayed, their comments, and what lies on them.
-
-xberg is not used for them: it gives stored values (73 for 000073), neither comments nor text boxes, and needs far more
-time and memory.
-"""
+"""Reads workbooks, a page for each sheet: its cells as displayed, their comments, and what lies on them."""
 
 from __future__ import annotations
 
