@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 
-def convert(target: Path) -> None:
+def convert(target: Path, gguf: Path) -> None:
     """Write beside the target and rename, so that an interrupted run leaves nothing half done."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    gguf = packaged_gguf()
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -33,4 +32,4 @@ def packaged_gguf() -> Path:
 
 
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]))
+    convert(Path(sys.argv[1]), packaged_gguf())
