@@ -16,8 +16,9 @@ from app.errors import InvalidInput, Unavailable
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
-from app.generation.messages import Sampling
+from app.generation.messages import Message, Sampling
 from app.grounding.guard import GroundedAnswer, NoAnswerReason, about_the_shelf, check, extractive_answer, no_answer
+from app.grounding.judge import EngineJudge, review
 from app.language.shelf_questions import is_about_the_shelf
 from app.prompting import stored_prompts
 from app.prompting.elements import elements_for
@@ -75,6 +76,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
             if draft.shown or services.settings.fallback == "none" or question.schema is not None:
                 raise
             draft = Draft(plan, query, found, no_prompt(question.dialogue), fallback=error.code)
+    await _review(services, tenant.number, draft, timer)
     for event in await asyncio.to_thread(_check, draft, timer):
         yield event
 
@@ -156,6 +158,21 @@ async def _generate(engine: Engine, tenant: TenantNumber, draft: Draft, timer: S
     timer.ms["first_token"] = milliseconds(draft.generation.first_token_s)
 
 
+async def _review(services: Services, tenant: TenantNumber, draft: Draft, timer: StepTimer) -> None:
+    """Have the engine look at what the words of the sources leave open, where that is asked for."""
+    question, settings = draft.plan.question, services.settings
+    how = question.check or settings.grounding_check
+    is_text = draft.generation is not None and draft.text and question.schema is None
+    if services.engine is None or how == "lexical" or draft.grounding == "off" or not is_text:
+        return
+    with timer.step("check"):
+        support = await asyncio.to_thread(draft.finish)
+        answered: list[Message] = [*draft.prompt.messages, {"role": "assistant", "content": draft.text}]
+        judge = EngineJudge(services.engine, tenant, answered)
+        timeout_s = settings.grounding_check_timeout_s
+        draft.review = await review(judge, support, draft.contexts, how, timeout_s=timeout_s)
+
+
 def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
     """Check what the draft says. Return what of its text has not been shown, the citations, and the answer."""
     plan, grounded = draft.plan, _grounded(draft)
@@ -172,6 +189,7 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
         model=draft.served.model if draft.served else None,
         adapter=plan.adapter.reference if draft.served and plan.adapter else None,
         fallback=draft.fallback,
+        review=draft.review,
     )
     return [*map(Delta, draft.rest_of(grounded.text)), *grounded.citations, answer]
 
@@ -187,4 +205,5 @@ def _grounded(draft: Draft) -> GroundedAnswer:
         return extractive_answer(draft.contexts, questions, no_answer_text=refusal)
     if not draft.text:
         return no_answer("model_declined", refusal, mode="generated")
-    return check(draft.finish(), draft.contexts, questions, draft.grounding, no_answer_text=refusal)
+    support = draft.review.support if draft.review else draft.finish()
+    return check(support, draft.contexts, questions, draft.grounding, no_answer_text=refusal)

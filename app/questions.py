@@ -15,6 +15,7 @@ from app.generation.messages import Message
 from app.generation.replica import Served
 from app.grounding.citations import Citation, CitationChecker, Support
 from app.grounding.guard import GroundedAnswer
+from app.grounding.judge import GroundingCheck, Review
 from app.language.question_language import Language
 from app.prompting.elements import Grounding, Overrides, PromptElements
 from app.prompting.reply import Reply
@@ -38,6 +39,8 @@ class Question:
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
     language: Language | None = None
+    check: GroundingCheck | None = None
+    """How sentences are checked; by default as the settings say."""
     dropped_turns: int = 0
     cut_texts: int = 0
     """What the client sent and is not among `turns`, or not whole."""
@@ -79,6 +82,8 @@ class Draft:
     reply: Reply = field(default_factory=Reply)
     checker: CitationChecker | None = None
     generation: Generation | None = None
+    review: Review | None = None
+    """What a judge made of the check by words."""
     shown: str = ""
     """What the caller has of the text."""
     fallback: str | None = None
@@ -144,6 +149,7 @@ class Answer:
     model: str | None = None
     adapter: str | None = None
     fallback: str | None = None
+    review: Review | None = None
 
     @property
     def finish_reason(self) -> Literal["stop", "length", "no_answer"]:

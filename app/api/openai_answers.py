@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from app.api.chunk_schemas import SpanOut
-from app.api.query_schemas import CitationOut, PromptOut
+from app.api.query_schemas import CitationOut, PromptOut, UnsupportedOut
 from app.grounding.guard import NoAnswerReason
 
 
@@ -31,7 +31,8 @@ class GroundsOut(BaseModel):
     answer_mode: Literal["generated", "extracted"]
     no_answer_reason: NoAnswerReason | None
     citations: list[CitationOut]
-    unsupported: list[SpanOut]
+    unsupported: list[UnsupportedOut]
+    unchecked: list[SpanOut]
     contexts: list[SourceOut]
     prompt: PromptOut
     timings_ms: dict[str, float]

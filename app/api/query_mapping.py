@@ -15,6 +15,7 @@ from app.api.query_schemas import (
     PromptOut,
     QueryBody,
     SearchBody,
+    UnsupportedOut,
 )
 from app.generation.messages import Sampling
 from app.grounding.citations import Citation
@@ -42,6 +43,7 @@ def question_of(body: QueryBody) -> Question:
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
         adapter=body.adapter,
         language=body.language,
+        check=body.grounding_check,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
     )
 
@@ -66,7 +68,11 @@ def answer_out(answer: Answer) -> AnswerOut:
         no_answer_reason=grounded.no_answer_reason,
         titles=list(grounded.titles),
         citations=[citation_out(citation) for citation in grounded.citations],
-        unsupported=[_span(span) for span in grounded.unsupported],
+        unsupported=[
+            UnsupportedOut(start=span.start, end=span.end, reason=grounded.reasons[span])
+            for span in grounded.unsupported
+        ],
+        unchecked=[_span(span) for span in grounded.unchecked],
         contexts=contexts_out(answer.contexts),
         prompt=prompt_out(answer.prompt, answer.stored),
         usage=usage_out(answer),
@@ -80,11 +86,15 @@ def answer_out(answer: Answer) -> AnswerOut:
 
 
 def usage_out(answer: Answer) -> dict[str, int]:
-    generation = answer.generation
-    return {
-        "prompt_tokens": generation.prompt_tokens if generation else 0,
-        "completion_tokens": generation.completion_tokens if generation else 0,
+    """Count what the check by the engine took among both, and once more by itself."""
+    counted = [each for each in (answer.generation, answer.review) if each is not None]
+    usage = {
+        "prompt_tokens": sum(each.prompt_tokens for each in counted),
+        "completion_tokens": sum(each.completion_tokens for each in counted),
     }
+    if answer.review is not None:
+        usage["check_tokens"] = answer.review.prompt_tokens + answer.review.completion_tokens
+    return usage
 
 
 def dry_run_out(preview: Preview) -> DryRunOut:
@@ -120,6 +130,8 @@ def citation_out(citation: Citation) -> CitationOut:
         headings=match.path_at(citation.chunk_span.start),
         quote=citation.quote,
         score=match.score,
+        support=round(citation.support, 4),
+        reason=citation.reason,
         answer_span=_span(citation.answer_span),
         chunk_span=_span(citation.chunk_span),
     )

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.api.chunk_schemas import ContextOut, Headings, Pages, SpanOut
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, Input
+from app.grounding.evidence import Reason
 from app.grounding.guard import NoAnswerReason
+from app.grounding.judge import GroundingCheck
 from app.language.question_language import Language
 from app.language.unicode import CLEAN
 from app.prompting.elements import Grounding
@@ -167,6 +169,7 @@ class QueryBody(ElementsBody):
     filters: Filters | None = None
     min_score: MinScore | None = None
     rerank: bool = False
+    grounding_check: GroundingCheck | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k_sampling: TopK | None = None
@@ -185,6 +188,8 @@ class QueryBody(ElementsBody):
 
 
 class CitationOut(BaseModel):
+    """`score` is the search's; `support` is how far the quote supports the sentence, by its words or to a judge."""
+
     marker: int
     chunk_id: str
     document_id: str
@@ -195,8 +200,16 @@ class CitationOut(BaseModel):
     headings: Headings
     quote: str
     score: float
+    support: float
+    reason: Literal["words", "judged"]
     answer_span: SpanOut
     chunk_span: SpanOut
+
+
+class UnsupportedOut(SpanOut):
+    """A sentence that no source supports, and why."""
+
+    reason: Reason
 
 
 class PromptOut(BaseModel):
@@ -216,7 +229,8 @@ class AnswerOut(BaseModel):
     no_answer_reason: NoAnswerReason | None = None
     titles: list[str] = []
     citations: list[CitationOut]
-    unsupported: list[SpanOut]
+    unsupported: list[UnsupportedOut]
+    unchecked: list[SpanOut] = []
     contexts: list[ContextOut]
     prompt: PromptOut
     usage: dict[str, int]

@@ -21,6 +21,8 @@ class ChatRequest:
     tenant: int
     schema: dict[str, Any] | None = None
     adapter: Adapter | None = None
+    likely: bool = False
+    """Whether the log-probabilities of what the first token may be are asked for."""
 
     @property
     def pointer(self) -> str:
@@ -37,6 +39,8 @@ class ChatRequest:
             # Without it a tenant could tell from the latency what another tenant has asked.
             "cache_salt": hmac.new(salt, str(self.tenant).encode(), hashlib.sha256).hexdigest(),
         }
+        if self.likely:
+            body |= {"logprobs": True, "top_logprobs": 20}
         if self.schema is not None:
             answer = {"name": "answer", "schema": self.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": answer}

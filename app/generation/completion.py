@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ class Generation:
     completion_tokens: int
     first_token_s: float
     reasoning: str = ""
+    likely: Mapping[str, float] = field(default_factory=dict)
+    """What the first token may be, with log-probabilities, if they were asked for."""
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class CompletionBuilder:
     first_token_s: float = 0.0
     finish_reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
+    likely: dict[str, float] = field(default_factory=dict)
 
     def add(self, event: Any) -> str:
         """Return the text that is new. Raises EngineUnavailable if the event is not one of a completion."""
@@ -40,6 +44,7 @@ class CompletionBuilder:
             for choice in event["choices"]:
                 self.finish_reason = choice.get("finish_reason") or self.finish_reason
                 delta = choice["delta"]
+                self.likely = self.likely or _likely(choice)
                 text, thought = delta.get("content"), delta.get("reasoning") or delta.get("reasoning_content")
                 if text or thought:
                     self.first_token_s = self.first_token_s or time.perf_counter() - self.started
@@ -60,4 +65,10 @@ class CompletionBuilder:
                 completion_tokens=int(self.usage.get("completion_tokens", 0)),
                 first_token_s=self.first_token_s,
                 reasoning="".join(self.thoughts).strip(),
+                likely=self.likely,
             )
+
+
+def _likely(choice: Any) -> dict[str, float]:
+    places = (choice.get("logprobs") or {}).get("content") or []
+    return {each["token"]: float(each["logprob"]) for place in places[:1] for each in place["top_logprobs"]}

@@ -8,11 +8,12 @@ the same in one piece and in many. In JSON the text stays as it is, and each val
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from app.grounding.bare_answers import BareAnswer, bare_answer
-from app.grounding.evidence import Evidence, Sources
+from app.grounding.evidence import Evidence, Reason, Sources, Verdict
 from app.grounding.json_values import Value, is_json, may_be_json, values
 from app.grounding.markers import MARKER, Marker, Span, markers_in, with_markers
 from app.language.sentences import STOP, split_sentences
@@ -27,13 +28,27 @@ BEFORE_END, AFTER_END = 1000, 48
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """`marker` is the rank of `match` among the matches, from 1; `quote` is `match.text[chunk_span]`, literally."""
+    """`marker` is the rank of `match` among the matches, from 1; `quote` is `match.text[chunk_span]`, literally.
+
+    `support` is how much of the sentence the quote supports by its words, or a judge's probability that it does.
+    """
 
     marker: int
     match: Match
     quote: str
     answer_span: Span
     chunk_span: Span
+    support: float = 1
+    reason: Literal["words", "judged"] = "words"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSentence:
+    """A sentence of an answer, as it was written, and what the words of the sources say of it."""
+
+    span: Span
+    text: str
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,12 @@ class Support:
     answer: str
     citations: list[Citation]
     unsupported: list[Span]
+    unchecked: list[Span] = field(default_factory=list)
+    """What a judge was to check, and did not."""
+    reasons: Mapping[Span, Reason] = field(default_factory=dict, compare=False)
+    """Of the unsupported spans."""
+    sentences: Sequence[CheckedSentence] = field(default=(), compare=False)
+    """What a judge may check. None of an answer in JSON."""
 
 
 def cite(answer: str, matches: Sequence[Match], question: str = "") -> Support:
@@ -67,6 +88,8 @@ class CitationChecker:
         self._citations: list[Citation] = []
         self._unsupported: list[Span] = []
         self._bare: list[Span] = []
+        self._reasons: dict[Span, Reason] = {}
+        self._sentences: list[CheckedSentence] = []
         self._claimed = False
         """Whether a sentence has said something of its own: "It is." after it does not answer the question."""
         self._sources: Sources | None = None
@@ -109,7 +132,8 @@ class CitationChecker:
                 self._check_to(end)
         # A bare yes that no source bears on stands for what the next sentence says, if there is one.
         unsupported = self._unsupported or ([] if self._citations else self._bare)
-        return Support(self._clean, self._citations, unsupported)
+        reasons = {span: self._reasons.get(span, "no_source") for span in unsupported}
+        return Support(self._clean, self._citations, unsupported, reasons=reasons, sentences=self._sentences)
 
     def _find_ends(self, *, final: bool) -> None:
         base = self._ends[-1] if self._ends else self._checked
@@ -158,49 +182,52 @@ class CitationChecker:
         bare = bare_answer(MARKER.sub("", sentence))
         if bare and self._claimed and not bare.whole:
             bare = None
-        pieces = self._evidence(sentence, hints, "", bare)
-        self._claimed |= bare is None and pieces is not None
-        supporting = {piece.marker for piece in pieces or ()}
+        verdict = self._verdict(sentence, hints, "", bare)
+        self._claimed |= bare is None and verdict is not None
+        supporting = {piece.marker for piece in verdict.pieces} if verdict else set()
         cited = {citation.marker for citation in self._citations}
-        corrected = with_markers(self._raw, Span(start, stop), markers, supporting, cited if pieces is None else ())
+        corrected = with_markers(self._raw, Span(start, stop), markers, supporting, () if verdict else cited)
         span = Span(len(self._clean), len(self._clean) + len(corrected))
         self._clean += corrected
-        self._record(span, pieces)
-        if pieces is None and bare and bare.whole:
+        self._record(span, verdict)
+        if verdict is not None and verdict.nearest is not None:
+            self._sentences.append(CheckedSentence(span, MARKER.sub("", sentence).strip(), verdict))
+        if verdict is None and bare and bare.whole:
             self._bare.append(span)
 
     def _check_json(self) -> None:
         self._clean = self._raw
         checked = [(value, self._of_value(value)) for value in values(self._raw)]
-        cited = {piece.marker for _, pieces in checked for piece in pieces or ()}
-        for value, pieces in checked:
-            right = {piece.marker for piece in pieces} if pieces else cited
+        cited = {piece.marker for _, verdict in checked if verdict for piece in verdict.pieces}
+        for value, verdict in checked:
+            right = {piece.marker for piece in verdict.pieces} if verdict and verdict.pieces else cited
             ranks = [marker.ranks for marker in markers_in(self._raw, value.start, value.end, len(self._matches))]
             # A marker cannot be corrected here, since the caller's schema may not allow it.
             wrong = any(not named or not named <= right for named in ranks)
-            self._record(Span(value.start, value.end), [] if wrong else pieces)
+            self._record(Span(value.start, value.end), Verdict([], 0, "no_source") if wrong else verdict)
 
-    def _of_value(self, value: Value) -> Sequence[Evidence] | None:
+    def _of_value(self, value: Value) -> Verdict | None:
         if value.is_literal and value.text == "null":
-            return [] if self._opened().mention(value.key) else None
+            return Verdict([], 0, "negated") if self._opened().mention(value.key) else None
         bare = (
             BareAnswer(value.text == "true", by_verb=False, whole=True) if value.is_literal else bare_answer(value.text)
         )
         hints = (marker.ranks for marker in markers_in(value.text, 0, len(value.text), len(self._matches)))
-        pieces = self._evidence(value.text, frozenset[int]().union(*hints), value.key, bare)
-        return [] if pieces is None and bare and bare.whole else pieces
+        verdict = self._verdict(value.text, frozenset[int]().union(*hints), value.key, bare)
+        return Verdict([], 0, "no_source") if verdict is None and bare and bare.whole else verdict
 
-    def _record(self, span: Span, pieces: Sequence[Evidence] | None) -> None:
-        self._citations.extend(_citation(piece, self._matches, span) for piece in pieces or ())
-        if pieces is not None and not pieces:
+    def _record(self, span: Span, verdict: Verdict | None) -> None:
+        if verdict is None:
+            return
+        self._citations.extend(citation_of(piece, self._matches, span, verdict.score) for piece in verdict.pieces)
+        if verdict.reason is not None:
             self._unsupported.append(span)
+            self._reasons[span] = verdict.reason
 
-    def _evidence(
-        self, text: str, hints: frozenset[int], statement: str, bare: BareAnswer | None
-    ) -> Sequence[Evidence] | None:
-        """Return what supports the text, or for a bare one what says so of the statement."""
-        pieces = self._opened().affirming(statement, bare) if bare else None
-        return self._opened().supporting(text, hints) if pieces is None and not (bare and bare.whole) else pieces
+    def _verdict(self, text: str, hints: frozenset[int], statement: str, bare: BareAnswer | None) -> Verdict | None:
+        """Find what supports the text, or for a bare one what says so of the statement."""
+        verdict = self._opened().affirming(statement, bare) if bare else None
+        return self._opened().supporting(text, hints) if verdict is None and not (bare and bare.whole) else verdict
 
     def _opened(self) -> Sources:
         # Late, since it costs milliseconds, and the first text can be shown without.
@@ -209,6 +236,9 @@ class CitationChecker:
         return self._sources
 
 
-def _citation(piece: Evidence, matches: Sequence[Match], answer_span: Span) -> Citation:
+def citation_of(
+    piece: Evidence, matches: Sequence[Match], span: Span, support: float, reason: Literal["words", "judged"] = "words"
+) -> Citation:
     match = matches[piece.marker - 1]
-    return Citation(piece.marker, match, match.text[piece.span.start : piece.span.end], answer_span, piece.span)
+    quote = match.text[piece.span.start : piece.span.end]
+    return Citation(piece.marker, match, quote, span, piece.span, support, reason)

@@ -16,12 +16,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from app.grounding.bare_answers import BareAnswer
 from app.grounding.links import Links, find_links
 from app.grounding.markers import MARKER, Span
 from app.grounding.passages import passages_of
 from app.language.content_words import Word, content_words, precision, terms_of
+from app.language.hangul import HAS_HANGUL
 from app.language.marks import cut_runs
 from app.retrieval.match import Match
 
@@ -59,6 +61,21 @@ class Evidence:
     header: frozenset[str]
 
 
+Reason = Literal["no_source", "number_differs", "negated", "name_unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the words of the sources say of a sentence: `pieces` support it, or `reason` says why none does."""
+
+    pieces: Sequence[Evidence]
+    score: float
+    """The share of the sentence's words that the best piece holds."""
+    reason: Reason | None = None
+    nearest: Evidence | None = None
+    """What would be quoted if a judge found support; None where none may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What an answer sentence says. `news` are the words that it adds to the question."""
@@ -81,27 +98,28 @@ class Sources:
         self._asked = asked
         self._question = _claim(question, frozenset())
 
-    def supporting(self, sentence: str, hints: frozenset[int]) -> list[Evidence] | None:
-        """Return the best piece of each supporting chunk in `hints`, else the best of all; None for no claim at all."""
+    def supporting(self, sentence: str, hints: frozenset[int]) -> Verdict | None:
+        """Find the best piece of each supporting chunk in `hints`, else the best of all; None for no claim at all."""
         claim = _claim(sentence, self._asked)
         if not claim.words:
             return None
         links = find_links(claim.text)
+        shares = [(precision(claim.words, piece.terms), piece) for piece in self._evidence]
         best: dict[int, tuple[float, Evidence]] = {}
-        for piece in self._evidence:
-            share = precision(claim.words, piece.terms)
+        for share, piece in shares:
             if share < SUPPORTED or not self._supports(claim, piece, links):
                 continue
             score = share + PREFER_SHORT * min(1.0, share * len(claim.words) / piece.size)
             if piece.marker not in best or score > best[piece.marker][0]:
                 best[piece.marker] = (score, piece)
+        if not best:
+            return self._unsupported(claim, shares, hints, links)
         named = [piece for rank, (_, piece) in sorted(best.items()) if rank in hints]
-        if named or not best:
-            return named
-        return [max(best.values(), key=lambda scored: (scored[0], -scored[1].marker))[1]]
+        pieces = named or [max(best.values(), key=lambda scored: (scored[0], -scored[1].marker))[1]]
+        return Verdict(pieces, max(precision(claim.words, piece.terms) for piece in pieces), nearest=pieces[0])
 
-    def affirming(self, statement: str, answer: BareAnswer) -> list[Evidence] | None:
-        """Return what says so of `statement`; none if the sources say the contrary, None if nothing.
+    def affirming(self, statement: str, answer: BareAnswer) -> Verdict | None:
+        """Find what says so of `statement`: no piece if the sources say the contrary, None if nothing does.
 
         Without content words of its own the statement is the question.
         """
@@ -114,9 +132,9 @@ class Sources:
         if nearest is None:
             return None
         if not _numbers_held(claim, nearest) or not claim.names <= self._known[nearest.marker - 1]:
-            return [] if affirmed else None
+            return Verdict([], 0, "no_source") if affirmed else None
         said = bool(nearest.negated) == bool(claim.negated)
-        return [nearest] if said == affirmed else []
+        return Verdict([nearest], 1) if said == affirmed else Verdict([], 0, "negated")
 
     def mention(self, statement: str) -> bool:
         """Tell whether a sentence holds every content word of the statement."""
@@ -129,6 +147,35 @@ class Sources:
         shares = [(precision(claim.words, piece.terms), -piece.size, piece) for piece in self._evidence]
         share, _, nearest = max(shares, key=lambda scored: scored[:2], default=(0.0, 0, None))
         return nearest if share >= SUPPORTED_NEWS else None
+
+    def _unsupported(
+        self, claim: Claim, shares: Sequence[tuple[float, Evidence]], hints: frozenset[int], links: Links
+    ) -> Verdict:
+        quotable = [
+            (piece.marker in hints, share, piece)
+            for share, piece in shares
+            if (share or piece.marker in hints) and not links.lead_beyond(self._texts[piece.marker - 1])
+        ]
+        if not quotable:
+            return Verdict([], 0, "no_source")
+        _, _, nearest = max(quotable, key=lambda each: each[:2])
+        share, alike = max(((share, piece) for _, share, piece in quotable), key=lambda each: each[0])
+        reason = self._objection(claim, alike if share >= SUPPORTED else nearest, share)
+        return Verdict([], share, reason, nearest)
+
+    def _objection(self, claim: Claim, piece: Evidence, share: float) -> Reason:
+        """Say what differs; of a piece that is hardly alike, only what its whole chunk does not have."""
+        rank = piece.marker - 1
+        alike = share >= SUPPORTED
+        numbers = piece.terms if alike else self._known[rank]
+        if not all(word[0] in numbers for word in claim.words if word[0].startswith("#")):
+            return "number_differs"
+        if alike and _denied(claim, piece):
+            return "negated"
+        # In a chunk in Korean an English name is written otherwise.
+        if not claim.names <= self._known[rank] and (alike or not HAS_HANGUL.search(self._texts[rank])):
+            return "name_unknown"
+        return "no_source"
 
     def _supports(self, claim: Claim, piece: Evidence, links: Links) -> bool:
         rank = piece.marker - 1
@@ -180,9 +227,13 @@ def _agrees(claim: Claim, piece: Evidence, known: frozenset[str]) -> bool:
     own = [word for word in claim.words if precision([word], piece.header) < SUPPORTED] if piece.header else []
     if any(words and precision(words, piece.terms) < SUPPORTED_NEWS for words in (claim.news, own)):
         return False
+    return _numbers_held(claim, piece) and claim.names <= known and not _denied(claim, piece)
+
+
+def _denied(claim: Claim, piece: Evidence) -> frozenset[str]:
+    """Return what is negated on one side alone."""
     claimed = {term for word in claim.words for term in word}
-    denied = (claim.negated - piece.negated) | (piece.negated & claimed - claim.negated)
-    return _numbers_held(claim, piece) and claim.names <= known and not denied & piece.terms
+    return ((claim.negated - piece.negated) | (piece.negated & claimed - claim.negated)) & piece.terms
 
 
 def _numbers_held(claim: Claim, piece: Evidence) -> bool:

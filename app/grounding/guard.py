@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.grounding.citations import Citation, Support
-from app.grounding.evidence import SUPPORTED
+from app.grounding.evidence import SUPPORTED, Reason
 from app.grounding.extractive import extract
 from app.grounding.markers import MARKER, Span
 from app.language.content_words import content_words, precision, terms_of
@@ -29,6 +29,9 @@ class GroundedAnswer:
     no_answer_reason: NoAnswerReason | None = None
     titles: Sequence[str] = ()
     """Of documents, in the reply to a question about the shelf."""
+    reasons: Mapping[Span, Reason] = field(default_factory=dict)
+    """Of the unsupported spans."""
+    unchecked: Sequence[Span] = ()
 
 
 def check(
@@ -41,7 +44,7 @@ def check(
     if grounding == "off":
         return GroundedAnswer(support.answer, support.citations, [], "generated")
     generated = _grounded(support, "generated")
-    supported = bool(support.citations) and not support.unsupported
+    supported = bool(support.citations) and not support.unsupported and not support.unchecked
     if grounding == "mark" or (grounding == "refuse" and supported):
         return generated
     if grounding == "refuse":
@@ -68,7 +71,14 @@ def about_the_shelf(elements: PromptElements, titles: Sequence[str]) -> Grounded
 
 
 def _grounded(support: Support, mode: Mode) -> GroundedAnswer:
-    return GroundedAnswer(support.answer, support.citations, support.unsupported, mode)
+    return GroundedAnswer(
+        support.answer,
+        support.citations,
+        support.unsupported,
+        mode,
+        reasons=support.reasons,
+        unchecked=support.unchecked,
+    )
 
 
 def _adds_to(questions: Sequence[str], answer: GroundedAnswer) -> bool:

@@ -59,6 +59,11 @@ class Settings(Reading):
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
     """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
     `extract` with the packaged model."""
+    grounding_check: Literal["auto", "lexical", "engine"] = "lexical"
+    """How sentences are checked: `lexical` compares words, `auto` has the engine judge what words leave open, and
+    `engine` has it judge every sentence."""
+    grounding_check_timeout_s: float = Field(10, gt=0)
+    """The most seconds that the engine has for judging an answer; what is late is `unchecked`."""
     fallback: Literal["extract", "none"] = "none"
     """While the engine is starting or down: `extract` (set by `make up`) answers with the documents' sentences, `none`
     is 503."""

@@ -215,8 +215,8 @@ def _error(message: str) -> str:
 
 def _probabilities(next_token: dict[str, float]) -> str:
     top = [{"token": token, "logprob": math.log(chance)} for token, chance in next_token.items()]
-    event = {"choices": [{"delta": {}, "logprobs": {"content": [{"top_logprobs": top}]}}]}
-    return f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    choice = {"delta": {}, "finish_reason": "length", "logprobs": {"content": [{"top_logprobs": top}]}}
+    return f"data: {json.dumps({'choices': [choice]})}\n\n{USAGE}"
 
 
 @asynccontextmanager

@@ -166,3 +166,38 @@ async def test_a_question_that_cannot_fit_says_by_how_much(start):
     assert refused.status_code == 422
     assert "tokens too long" in refused.json()["detail"]
     assert refused.json()["errors"][0]["pointer"] == "/input"
+
+
+PARAPHRASE = "People may come in from nine in the morning. [1]"
+
+
+@pytest.mark.parametrize(("chance", "supported"), [(0.9, True), (0.1, False)])
+async def test_the_engine_judges_what_words_leave_open(start, chance, supported):
+    client, script = await start(PARAPHRASE)
+    script.said = {script.model: {"Yes": chance, "No": 1 - chance}}
+    plain = await ask(client)
+    assert [each["reason"] for each in plain["unsupported"]] == ["no_source"]
+    assert "check_tokens" not in plain["usage"]
+    answer = await ask(client, grounding_check="auto")
+    assert [(each["reason"], each["support"]) for each in answer["citations"]] == [("judged", 0.9)] * supported
+    assert len(answer["unsupported"]) == (not supported)
+    assert answer["usage"] == {"prompt_tokens": 18, "completion_tokens": 4, "check_tokens": 11}
+    assert answer["timings_ms"]["check"] > 0
+
+
+async def test_a_judge_that_says_neither_leaves_the_sentence_unchecked(start):
+    client, _ = await start(PARAPHRASE, grounding_check="auto")
+    answer = await ask(client)
+    assert (answer["citations"], answer["unsupported"], len(answer["unchecked"])) == ([], [], 1)
+    assert (await ask(client, grounding="refuse"))["finish_reason"] == "no_answer"
+    assert (await ask(client, grounding_check="lexical"))["unchecked"] == []
+
+
+async def test_a_judged_answer_is_streamed_at_once(start):
+    client, script = await start(PARAPHRASE)
+    script.said = {script.model: {"Yes": 1.0}}
+    response = await client.post("/query", json={**QUESTION, "stream": True, "grounding_check": "engine"})
+    events = parsed(response.text)
+    assert [name for name, _, _ in events if name != "delta"] == ["retrieval", "citation", "done"]
+    assert events[1][0] == "delta"
+    assert "".join(data["text"] for name, _, data in events if name == "delta") == events[-1][2]["answer"]

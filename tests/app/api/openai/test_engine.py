@@ -57,7 +57,8 @@ async def test_text_and_usage_come_as_the_engine_sends_them(with_engine):
     said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
     assert said == ["Thirty", " days."]
     assert chunks[-2].kyujang["answer_mode"] == "generated"
-    assert chunks[-2].kyujang["unsupported"] == [{"start": 0, "end": len("Thirty days.")}]
+    marked = {"start": 0, "end": len("Thirty days."), "reason": "no_source"}
+    assert chunks[-2].kyujang["unsupported"] == [marked]
     assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (9, 2)
     assert chunks[-1].usage.total_tokens == 11
     whole = await client.chat.completions.create(**asking(ENGLISH), extra_body={"grounding": "mark"})
