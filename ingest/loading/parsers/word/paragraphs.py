@@ -47,7 +47,8 @@ class ParagraphWriter:
         numbering = self._context.numbering
         level = paragraph.list_level
         if paragraph.list_id is None and style.list_id is not None and level is None:
-            level = numbering.level_of_style(style.list_id, style.list_style)
+            level = numbering.level_of_style(style.list_id, style.id)
             level = style.list_level if level is None else level
+            level = numbering.level_of_style(style.list_id, style.list_style) if level is None else level
         list_id = style.list_id if paragraph.list_id is None else paragraph.list_id
         return "" if list_id in (None, NO_LIST) else numbering.count(list_id or "", level or 0)

@@ -108,3 +108,14 @@ def test_links_and_styles_in_a_circle_end(tmp_path):
     styles = "".join(style(f"S{n}", f'<w:basedOn w:val="S{3 - n}"/>') for n in (1, 2))
     body = p("a", f'<w:pStyle w:val="S1"/>{item(1)}') + p("b", item(7)) + p("c", item(1, 999))
     assert read(tmp_path, word(body, numbering=circle, styles=styles)).text == "a\n\nb\n\nc"
+
+
+def test_a_style_that_takes_over_a_list_has_its_own_level(tmp_path):
+    styles = style("Heading1", '<w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>')
+    second = '<w:basedOn w:val="Heading1"/><w:pPr><w:numPr><w:ilvl w:val="1"/></w:numPr></w:pPr>'
+    styles += style("Heading2", second) + style("Third", second.replace("<w:pPr>", "<w:pPr><w:keepNext/>"))
+    levels = level(0, "decimal", "제%1장", '<w:pStyle w:val="Heading1"/>')
+    levels += level(1, "decimal", "제%2절", '<w:pStyle w:val="Heading2"/>')
+    body = "".join(p(name, f'<w:pStyle w:val="{name}"/>') for name in ("Heading1", "Heading2", "Third", "Heading1"))
+    found = blocks(tmp_path, word(body, styles=styles, numbering=lists(levels)))
+    assert [each.lstrip("# ").split()[0] for each in found] == ["제1장", "제1절", "제2절", "제2장"]
