@@ -87,7 +87,7 @@ ONLY_IN = {
     "tarfile": r"ingest\.adapters\.archive|app\.storage\.peft_folder|app\.storage\.backup\.tar",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.loading\.parsers(\.ooxml|\.hancom\.elements)?",
-    "email": r"ingest\.loading\.parsers\.mail(box|_headers)?",
+    "email": r"ingest\.loading\.parsers\.mail(box|_headers|_markup)?",
     "matplotlib": r"app\.evaluation\.(plot|calibration_plot)|app\.adapters\.loss_plot",
     "kiwipiepy": r"app\.language\.analyzer",
     "Stemmer": r"app\.language\.analyzer",

@@ -20,13 +20,16 @@ from ingest.loading.formats import notices_of
 from ingest.loading.parsed import Member, Notice, Options, Page, Parsed
 from ingest.loading.parsers import html
 from ingest.loading.parsers.mail_headers import filename, header, name_for
+from ingest.loading.parsers.mail_markup import ENRICHED, RICH, content_of, enriched, rich
 from ingest.loading.parsers.mail_texts import better, calendar, same, unflowed
 from ingest.loading.parsers.member_paths import Paths
 
 SHOWN = ("From", "To", "Cc", "Date", "Subject")
 PLAIN, HTML = "text/plain", "text/html"
 CALENDARS = ("text/calendar", "application/ics")
-BODIES = (PLAIN, HTML, "text/enriched", "text/richtext", "text/rfc822-headers")
+MARKED_UP = (HTML, "application/xhtml+xml", "text/x-amp-html")
+BODIES = (PLAIN, *MARKED_UP, ENRICHED, RICH, "text/rfc822-headers")
+OWN_DOCUMENTS = ("text/rtf", "text/xml")
 SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 SEALED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -87,6 +90,7 @@ class Mail:
         kinds = [_leading(each) for each in _parts(part)]
         alternative = part.get_content_subtype() == "alternative"
         skipped: set[int] = set()
+        told: list[str] = []
         for number, version in enumerate(versions):
             text = version.text
             other = _partner(kinds, number, everywhere=alternative)
@@ -96,8 +100,9 @@ class Mail:
                 if alternative or same(text, marked_up):
                     text = better(text, marked_up) if kinds[number] == PLAIN else better(marked_up, text)
                     skipped.add(other)
-            if number not in skipped:
+            if number not in skipped and not (alternative and any(same(text, each) for each in told)):
                 self._add_text(text)
+                told.append(text)
             self._absorb(version)
 
     def _version(self, part: Message, *, first: bool) -> Self:
@@ -129,18 +134,19 @@ class Mail:
             self._add_text(text)
 
     def _text(self, part: Message, kind: str) -> str:
-        content = part.get_payload(decode=True)
-        decoded = decode(content, part.get_content_charset()) if isinstance(content, bytes) else None
+        decoded = decode(content_of(part), part.get_content_charset())
         if decoded is None:
             return ""
         self.warnings += notices_of(decoded)
         text = decoded.text
-        if kind == HTML:
+        if kind in MARKED_UP:
             parsed = html.read(text, self.options)
             self.warnings += parsed.warnings
             return parsed.text
         if kind in CALENDARS:
             return calendar(text)
+        if kind in (ENRICHED, RICH):
+            return enriched(text) if kind == ENRICHED else rich(text)
         if _parameter(part, "format") == "flowed":
             return unflowed(text, delsp=_parameter(part, "delsp") == "yes")
         return text
@@ -205,7 +211,8 @@ def _is_body(part: Message, kind: str, *, first: bool) -> bool:
     # A part that is declared to be divided and is not is read as text.
     named = bool(filename(part)) and disposition != "inline" and not first
     # A mail that is a text of a kind that nobody knows is shown as plain text.
-    is_text = kind in BODIES or (first and kind.startswith("text/") and not filename(part))
+    unknown = kind.startswith("text/") and kind not in OWN_DOCUMENTS
+    is_text = kind in BODIES or (first and unknown and not filename(part))
     return kind.startswith("multipart/") or (is_text and not named)
 
 
