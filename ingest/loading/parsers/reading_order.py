@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeVar
 INSET_X, INSET_Y = 91_440, 45_720
 # More shapes are a drawing: its words stand from the top.
 MOST = 300
+# Of the smallest card of a grid: how far others may be out of line, and how high they may be.
+ALIGNED, SAME_SIZE = 0.5, 1.25
 
 
 class Box(NamedTuple):
@@ -32,12 +34,34 @@ def in_reading_order(placed: Sequence[tuple[Box, Placed]]) -> list[Placed]:
 def _ordered(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
     if len(boxed) < 2:
         return boxed
+    if grid := _grid(boxed):
+        return grid
     row_gap, rows = _widest(boxed, 1)
     column_gap, columns = _widest(boxed, 0)
     gap, cut, ordered = (column_gap, *columns) if column_gap > row_gap else (row_gap, *rows)
     if gap < 0:
         return _overlapping(boxed)
     return _ordered(ordered[:cut]) + _ordered(ordered[cut:])
+
+
+def _grid(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
+    """Return the rows of cards of one size, one after the other, whatever lies between them; nothing if they are no
+    such grid."""
+    low, high = (limit(box.bottom - box.top for box, _ in boxed) for limit in (min, max))
+    rows: list[list[tuple[Box, Placed]]] = []
+    for each in sorted(boxed, key=_from_the_top):
+        if rows and each[0].top - rows[-1][0][0].top <= low * ALIGNED:
+            rows[-1].append(each)
+        else:
+            rows.append([each])
+    for row in rows:
+        row.sort(key=lambda each: each[0].left)
+    columns = list(zip(*rows, strict=False))
+    if len(rows) < 2 or len(columns) < 2 or len(rows) * len(columns) != len(boxed) or high > low * SAME_SIZE:
+        return []
+    narrow = min(box.right - box.left for box, _ in boxed)
+    aligned = all(abs(box.left - column[0][0].left) <= narrow * ALIGNED for column in columns for box, _ in column)
+    return [each for row in rows for each in row] if aligned else []
 
 
 def _overlapping(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:

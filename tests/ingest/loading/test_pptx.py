@@ -40,6 +40,8 @@ def blocks(folder, *shapes: str, beside=None, **more) -> list[str]:
         [(1 + 4 * n, 5, 3, 2) for n in range(6)],
         # Rows of two with wide gaps between the rows.
         [(1 + 8 * (n % 2), 1 + 5 * (n // 2), 7, 2) for n in range(6)],
+        # Cards of one size, closer to those below than to those beside, and a little out of line.
+        [(1 + 14 * (n % 2) + n / 9, 1 + 5 * (n // 2) + n % 2, 7, 4) for n in range(6)],
         # Two columns, each of a heading that touches its text.
         [(1 + 11 * (n // 3), (1, 3, 10)[n % 3], 9, (2, 7, 3)[n % 3]) for n in range(6)],
         # A wide box, two columns of different lengths, a wide box.
