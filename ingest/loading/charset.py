@@ -30,10 +30,15 @@ ALIASES = {
 }
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff]{2,}")
+IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
+# Of text in Korean, every fourth syllable or more.
+FREQUENT = re.compile("[이다의는에을를은가고하지로기사도서한인]")
+MIN_FREQUENT, MAX_IDEOGRAPHS = 0.1, 0.15
 MIN_IN_SCRIPT = {"cp949": 0.6, "cp932": 0.8}
 # What texts are mostly written in; the rest of the 16-bit codes are rare ideographs and signs.
 IN_USE = re.compile(
-    r"[\t\n\r -~\u00a0-\u024f\u0370-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff60]"
+    r"[\t\n\r -~\u00a0-\u024f\u0300-\u06ff\u0900-\u097f\u0e00-\u0e7f\u1e00-\u1eff\u2010-\u2027\u20a0-\u20bf"
+    r"\u2460-\u24ff\u25a0-\u25ff\u3000-\u30ff\u3200-\u32ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff60]"
 )
 CYRILLIC = re.compile("[\u0400-\u045f]")
 # Capitals after small letters, and Latin letters beside Cyrillic ones.
@@ -45,7 +50,9 @@ OWN_SETS = {
     "cp1257": ("šžŠŽ", "ąčęėįųūĄČĘĖĮŲŪ"),
 }  # fmt: skip
 CAPITAL_INSIDE = re.compile("[a-z\xdf-\xf6\xf8-\xff][\xc0-\xd6\xd8-\xde]")
-SIGN_INSIDE = re.compile("[^\\W\\d_][\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]|[^\\W\\d_][\xb9\xbc-\xbf]")
+SIGN_INSIDE = re.compile(
+    "[^\\W\\d_][‚„†‡ˆ‰‹\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]|[^\\W\\d_][\xb9\xbc-\xbf]"
+)
 MAX_CONTROLS = 0.03
 SAMPLE_BYTES, MIN_NULS, MIN_IN_USE = 1 << 16, 0.02, 0.95
 MIN_CYRILLIC, MIN_COMMON, MAX_ODD_PAIRS = 0.9, 0.36, 0.02
@@ -178,9 +185,13 @@ def _in_its_script(text: str, wide: str, charset: str) -> int:
     if charset == "cp932":
         # Accents of Western text become single ideographs; those of Japanese stand together.
         return sum(map(len, JAPANESE.findall(text)))
+    ideographs = len(IDEOGRAPH.findall(wide))
+    if ideographs > MAX_IDEOGRAPHS * len(wide) and len(FREQUENT.findall(wide)) < MIN_FREQUENT * len(wide):
+        # Chinese becomes ideographs and any syllables.
+        return 0
     # Western and Japanese text becomes rare Hangul; Korean is mostly the common syllables of KS X 1001, and its signs.
     pairs = wide.encode("cp949", "ignore")
-    return sum(
+    return ideographs + sum(
         (0xB0 <= lead <= 0xC8 or lead == 0xA1) and trail >= 0xA1
         for lead, trail in zip(pairs[::2], pairs[1::2], strict=False)
     )
