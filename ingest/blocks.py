@@ -10,7 +10,7 @@ from itertools import groupby
 from app.language.headings import Outline
 from app.language.sentences import split_sentences
 from app.language.tables import Span, header_record, headers_of, paragraphs, records
-from ingest.loading.formats import CSV, JSONL
+from ingest.loading.formats import CSV, JSON, JSONL
 from ingest.loading.load import Loaded
 
 PageNumbers = tuple[int, int] | None
@@ -73,8 +73,8 @@ def _of_csv(text: str, _: Outline) -> list[Block]:
     return [Block(*row, leads=True) if row[0] <= header[0] else Block(*row, header=header) for row in rows]
 
 
-def _of_jsonl(text: str, _: Outline) -> list[Block]:
+def _of_json(text: str, _: Outline) -> list[Block]:
     return [Block(*record) for record in paragraphs(text)]
 
 
-BY_FORMAT = {CSV: _of_csv, JSONL: _of_jsonl}
+BY_FORMAT = {CSV: _of_csv, JSON: _of_json, JSONL: _of_json}

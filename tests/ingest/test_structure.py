@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.language.headings import heading_path
-from ingest.loading.formats import CSV, JSONL, MARKDOWN, PDF, PPTX, XLSX
+from ingest.loading.formats import CSV, JSON, JSONL, MARKDOWN, PDF, PPTX, XLSX
 from ingest.loading.load import Loaded
 from ingest.loading.parsed import Page
 from ingest.split import Chunk, split_text
@@ -82,9 +82,10 @@ def test_a_header_that_leaves_no_room_is_not_repeated():
     assert all(chunk.header is None for chunk in chunks)
 
 
-def test_a_record_of_jsonl_is_whole():
+@pytest.mark.parametrize("media_type", [JSON, JSONL])
+def test_a_record_of_json_is_whole(media_type):
     records = [f"name: gardener {n}\nplot: P{n}\nnote: waters in the evening" for n in range(30)]
-    chunks = cut("\n\n".join(records), JSONL)
+    chunks = cut("\n\n".join(records), media_type)
     assert len(chunks) > 5
     assert "\n\n".join(chunk.text for chunk in chunks) == "\n\n".join(records)
 

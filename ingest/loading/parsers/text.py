@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.loading.parsed import Options, Parsed, without_pages
 
+BLANK_LINES = re.compile(r"\n\s*\n")
 DELIMITER = re.compile(r"\A\ufeff?sep=[^\n]\r?\n", re.IGNORECASE)
 
 
@@ -34,7 +35,9 @@ def from_jsonl(content: str, _: Options) -> Parsed:
 
 
 def _paragraphs(records: list[Any]) -> str:
-    return "\n\n".join("\n".join(_lines(record, "")) for record in records)
+    """Return a paragraph for each record; of several none holds blank lines, at which they would be cut."""
+    texts = ["\n".join(_lines(record, "")) for record in records]
+    return "\n\n".join(texts if len(texts) == 1 else (BLANK_LINES.sub("\n", text) for text in texts))
 
 
 def _lines(value: Any, name: str) -> Iterator[str]:
