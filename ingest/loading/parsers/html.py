@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import unescape
 
 from ingest.loading.parsed import Notice, Options, Page, Parsed
+from ingest.loading.parsers.html_math import with_formulas
 from ingest.loading.parsers.html_text import HtmlText
 from ingest.loading.parsers.html_tokens import End, Raw, Start, tokens
 from ingest.loading.parsers.titles import heading
@@ -24,7 +25,7 @@ def rendered(content: str, options: Options) -> tuple[str | None, str, bool]:
     """Return the title in the head, the text, and whether hidden text was left out."""
     title: str | None = None
     page = HtmlText(marks_hidden=options.hidden_parts == "mark")
-    for token in tokens(content):
+    for token in with_formulas(tokens(content)):
         match token:
             case str():
                 page.text(token)

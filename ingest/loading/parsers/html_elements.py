@@ -11,10 +11,10 @@ VOID = {
     "source", "track", "wbr",
 }  # fmt: skip
 # `del` is text that was deleted and is still shown.
-UNSEEN = {"template", "noscript", "svg", "canvas", "audio", "video", "del", "datalist", "rp", "annotation-xml"}
+UNSEEN = {"template", "noscript", "svg", "canvas", "audio", "video", "del", "datalist", "rp"}
 INLINE = {
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "dfn", "em", "font", "i", "img", "input",
-    "ins", "kbd", "label", "mark", "math", "meter", "nobr", "output", "progress", "q", "rb", "rp", "rt", "ruby", "s",
+    "ins", "kbd", "label", "mark", "meter", "nobr", "output", "progress", "q", "rb", "rp", "rt", "ruby", "s",
     "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "br", "del",
 }  # fmt: skip
 HEADINGS = {f"h{level}": level for level in range(1, 7)}

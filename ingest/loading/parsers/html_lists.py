@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 
 from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.html_tokens import Start
+from ingest.loading.parsers.list_numbers import formatted
 
 # Deeper lists are indented no further.
 MAX_INDENT = 20
+KINDS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 
 
 @dataclass
 class Lists:
-    """`numbers` are those that the next items of the open lists have, None where items have none."""
+    """`numbers` are those that the next items of the open lists have, None where items have none, and `kinds` how they
+    are written."""
 
     numbers: list[int | None] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     marker: str = ""
 
@@ -28,6 +32,7 @@ class HtmlLists:
 
     def open(self, tag: Start) -> None:
         self._lists.numbers.append(_number(tag.attribute("start"), 1) if tag.name == "ol" else None)
+        self._lists.kinds.append(KINDS.get(tag.attribute("type") or "", "decimal"))
 
     def item(self, tag: Start) -> None:
         """Start an item; its marker stands before the text that comes next."""
@@ -37,7 +42,7 @@ class HtmlLists:
             return
         number = _number(tag.attribute("value"), numbers[-1])
         numbers[-1] = number + 1
-        self._lists.marker = f"{number}. "
+        self._lists.marker = f"{formatted(number, self._lists.kinds[-1])}. "
 
     def add(self, text: str) -> None:
         """Add a paragraph, as a line of the list if one is open."""
@@ -52,6 +57,7 @@ class HtmlLists:
     def close(self) -> None:
         if self._lists.numbers:
             self._lists.numbers.pop()
+            self._lists.kinds.pop()
         if not self._lists.numbers:
             self.give()
 

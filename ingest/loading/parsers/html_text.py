@@ -29,8 +29,6 @@ from ingest.loading.parsers.marks import marked
 SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 AROUND_BREAK = re.compile(r" *\n *")
 SPACES = re.compile(r" {2,}")
-# Of ruby, and of a formula.
-ENDINGS = {"rt": ")", "annotation": "$"}
 # Lines of preformatted text that would read as a heading or a table.
 STRUCTURAL = re.compile(r"^(?:#{1,6}\s|\|)", re.MULTILINE)
 
@@ -50,7 +48,7 @@ class HtmlText:
         self._has_text = False
         # Where the element began whose content is not seen, is hidden, or a row of it.
         self._unseen_from = self._hidden_from = self._hidden_row = self._raised_from = -1
-        self._skips_hidden, self._math_at = False, 0
+        self._skips_hidden = False
         self._nav_from, self._nav_words, self._nav_links = -1, 0, 0
 
     def text(self, text: str) -> None:
@@ -67,7 +65,7 @@ class HtmlText:
 
     def start(self, tag: Start) -> None:
         name = tag.name
-        is_inline = name in INLINE or ":" in name or bool(self._places["math"])
+        is_inline = name in INLINE or ":" in name
         if not is_inline:
             self._end_implied(name)
             self._end_block()
@@ -109,19 +107,12 @@ class HtmlText:
 
     def _start_seen(self, tag: Start) -> None:
         name, place = tag.name, len(self._open) - 1
-        is_tex = name == "annotation" and tag.attribute("encoding") == "application/x-tex"
         hidden = is_hidden(tag) or (name in CELLS and self._hidden_row >= 0)
-        if name in UNSEEN or (name == "annotation" and not is_tex) or (hidden and not self._marks_hidden):
+        if name in UNSEEN or (hidden and not self._marks_hidden):
             self._unseen_from, self._skips_hidden = place, hidden
             return
         self._start_structure(tag)
-        if name == "math":
-            self._math_at = len(self._runs)
-        elif is_tex:
-            # The same formula as elements, which came before.
-            del self._runs[self._math_at :]
-            self._add("$")
-        elif name == "rt":
+        if name == "rt":
             self._add("(")
         elif self._raised_from < 0 and is_raised(tag):
             self._raised_from = place
@@ -179,11 +170,11 @@ class HtmlText:
     def _end_seen(self, name: str, place: int) -> None:
         if name in HEADINGS:
             self._end_heading(HEADINGS[name])
-        elif name not in INLINE and name != "annotation" and not self._places["math"]:
+        elif name not in INLINE:
             # A table inside a list item is one of its paragraphs.
             self._end_block()
-        if name in ENDINGS:
-            self._add(ENDINGS[name])
+        if name == "rt":
+            self._add(")")
         if place == self._hidden_from:
             self._end_hidden()
         if place == self._hidden_row:

@@ -103,3 +103,25 @@ def test_lines_of_code_do_not_become_headings():
     assert text_of("<pre>a\n  b</pre>") == "a\n  b"
     parsed = html.read("<pre># comment\n| x |</pre><h1>제목</h1>", Options())
     assert (parsed.title, parsed.text) == ("제목", "```\n# comment\n| x |\n```\n\n# 제목")
+
+
+def test_lists_are_numbered_as_they_say():
+    shown = text_of("<ol type=a><li>가<ol type=I start=4><li>x<li>y</ol><li>b</ol><ol type=A><li value=3>c</ol>")
+    assert shown == "a. 가\n  IV. x\n  V. y\nb. b\n\nC. c"
+
+
+@pytest.mark.parametrize(
+    ("formula", "latex"),
+    [
+        ("<msup><mn>10</mn><mn>6</mn></msup>", "10^6"),
+        ("<mml:mfrac><mml:mi>a</mml:mi><mml:mrow><mml:mi>b</mml:mi><mml:mo>+</mml:mo></mml:mrow></mml:mfrac>",
+         "\\frac{a}{b+}"),
+        ("<semantics><msub><mi>x</mi><mn>1</mn></msub><annotation encoding='application/x-tex'> x_1 </annotation>"
+         "<annotation encoding='text/plain'>no</annotation></semantics>", "x_1"),
+        ("<mrow>" * 300 + "<mi>z</mi>", "z"),
+    ],
+)  # fmt: skip
+def test_formulas_are_written_in_their_place(formula, latex):
+    assert text_of(f"<p>면적은 <math>{formula}</math> m이다.</p>") == f"면적은 ${latex}$ m이다."
+    assert text_of(f"<div>A <math>{formula}<p>next</p>") == f"A ${latex}$\n\nnext"
+    assert text_of(f"<p hidden>A <math>{formula}</math></p>끝") == "끝"
