@@ -25,6 +25,7 @@ PICTURE = re.compile(
 )
 DATA_TAG = re.compile(r"""<[a-z][a-z0-9]*\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+>""", re.IGNORECASE)
 DATA = re.compile(r"""(?:=\s*["']?|\burl\(["']?)\s*data:""", re.IGNORECASE)
+BARE_DATA = re.compile(r"(?<![`\w])<?data:[a-z]{1,20}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=]{16,}>?", re.IGNORECASE)
 # Data, tags, definitions and headings that may be written over several lines, and are then taken together.
 BASE64 = "[a-z0-9+/=]"
 WRAPPED = re.compile(
@@ -184,9 +185,11 @@ class _Cleaning:
         return shown + line[at:]
 
     def _without_pictures(self, line: str) -> str:
-        if "[" not in line and "<" not in line:
-            return line
-        return DATA_TAG.sub(self._tag, PICTURE.sub(self._picture, line))
+        if "[" in line or "<" in line:
+            line = DATA_TAG.sub(self._tag, PICTURE.sub(self._picture, line))
+        line, bare = BARE_DATA.subn("", line) if "base64" in line else (line, 0)
+        self.pictures += bare
+        return line
 
     def _picture(self, found: re.Match[str]) -> str:
         """Return what describes the picture instead of its data."""

@@ -12,6 +12,7 @@ HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
 # Titles that programs put into the properties by default.
 NO_TITLE = re.compile(
     r"(?:untitled|제목 ?없음|powerpoint presentation|powerpoint 프레젠테이션|microsoft \w+ - .*"
+    r"|\(?(?:anonymous|unspecified)\)?|(?:word |new )?(?:document|presentation|book|문서|프레젠테이션|통합 문서) ?\d*"
     r"|.*\.(?:pdf|docx?|pptx?|xlsx?|hwpx?|od[tsp]|html?|txt|indd))",
     re.IGNORECASE,
 )

@@ -94,3 +94,10 @@ def test_comments_are_not_text():
     assert read(content).text == "배는 가을에 딴다.\n Cool.\n\n\n끝."
     kept = "Write `<!-- x -->` or\n\n~~~html\n<!-- y -->\n~~~\n\n`` a ` <!-- b -->`` \\[//\\]: # <!-- never closed"
     assert read(kept).text == kept
+
+
+def test_data_that_stands_bare_in_a_text_is_left_out():
+    data = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB"
+    found = markdown.read(f"그림 {data} 끝\n\n<{data}>\n\n`{data}`\n", Options())
+    assert found.text == f"그림  끝\n\n\n\n`{data}`\n"
+    assert [each.code for each in found.warnings] == ["picture_without_text"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ingest.loading.parsers.pdf.words import Word
 
 HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
-HYPHENATED = re.compile(r".*[a-zà-ÿ][-\u00ad]")
+# Programs that break words by themselves write the last two.
+HYPHENATED = re.compile(r".*[a-zà-ÿ][-\u00ad\u2010]")
 AROUND = re.compile(r"^\W+|\W+$")
 # A hyphen or two at the ends of lines are those of words like `well-known`.
 MIN_HYPHENS = 3
@@ -31,7 +32,7 @@ class Habits:
         """Whether the hyphen that ends the first word is there only because the line ends."""
         if not HYPHENATED.fullmatch(before.text) or not after.text[:1].islower():
             return False
-        if before.text.endswith("\u00ad") or _plain(before.text[:-1] + after.text) in self.words:
+        if before.text.endswith(("\u00ad", "\u2010")) or _plain(before.text[:-1] + after.text) in self.words:
             return True
         rest = _plain(after.text)
         return self.hyphenates and not (len(rest) >= MIN_LETTERS and rest in self.words)
@@ -44,7 +45,8 @@ def habits_of(words: Sequence[Word]) -> Habits:
     # After a hyphen PDFium ends no line. What follows one may be no word of its own.
     hyphens = [HYPHENATED.fullmatch(word.text) is not None for word in words]
     whole = (word for word, broken in zip(words, [False, *hyphens], strict=False) if not broken)
-    return Habits(spaced, sum(hyphens) >= MIN_HYPHENS, frozenset(_plain(word.text) for word in whole))
+    usual = sum(broken and word.text[-1] == "-" for word, broken in zip(words, hyphens, strict=True))
+    return Habits(spaced, usual >= MIN_HYPHENS, frozenset(_plain(word.text) for word in whole))
 
 
 def _plain(text: str) -> str:

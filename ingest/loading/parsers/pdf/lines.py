@@ -112,5 +112,5 @@ def _one_word(before: Word, after: Word, habits: Habits) -> bool:
     last, first = before.text[-1], after.text[0]
     if habits.spaced and (HANGUL.match(last) or HANGUL.match(first)) and (last.isalnum() and first.isalnum()):
         return True
-    parted = len(before.text) > 1 and last in "-/" and first.isalnum()
+    parted = len(before.text) > 1 and last in "-\u2010/" and first.isalnum()
     return parted or (IDEOGRAPH.match(last) is not None and IDEOGRAPH.match(first) is not None)

@@ -90,6 +90,20 @@ def test_the_hyphen_of_a_word_that_has_one_stays(tmp_path):
     assert "are sailed by crews" in text_of(tmp_path, sheet)
 
 
+def test_the_hyphen_with_which_a_program_breaks_a_word_goes(tmp_path):
+    lines = [
+        "The well-",
+        "kept council hears commu\u2010",
+        "nications of wards and exam\u2010",
+        "ines com\u2010",
+        "plaints.",
+    ]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(50, 700 - 16 * number, line)
+    assert text_of(tmp_path, sheet) == "The well-kept council hears communications of wards and examines complaints."
+
+
 def test_a_korean_word_broken_between_lines_is_whole_where_the_file_marks_the_ends_of_words(tmp_path):
     lines = [
         "등불은 배를 내리기 훨씬 전에 먼저 밝혀 ",
