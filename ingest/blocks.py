@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -57,8 +57,9 @@ def blocks_of(loaded: Loaded, structure: Structure) -> Iterator[list[Block]]:
 def _of_prose(text: str, outline: Outline) -> list[Block]:
     sentences = split_sentences(text)
     headers = headers_of(text, sentences)
-    first_rows = (at for at, header in enumerate(headers) if header and headers[at - 1] is None)
-    leading = {each for at in first_rows for each in (at - 2, at - 1)}
+    first_rows = ((at, header) for at, header in enumerate(headers) if header and headers[at - 1] is None)
+    starts = [start for start, _ in sentences]
+    leading = {each for at, header in first_rows for each in range(bisect_left(starts, header[0]), at)}
     return [
         Block(start, stop, at in leading or outline.is_heading(start, stop), header)
         for at, ((start, stop), header) in enumerate(zip(sentences, headers, strict=True))

@@ -13,6 +13,8 @@ Span = tuple[int, int]
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 BLANK_LINES = re.compile(r"\n{2,}")
 SEPARATOR = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+")
+CELL_END = re.compile(r"(?<!\\)\|")
+NUMERIC = re.compile(r"\s*[-+(₩$€]*\d[\d.,]*[%)]*\s*")
 NUMBER = re.compile(r"\s*[\"']?[+-]?\d[\d.,]*%?[\"']?\s*(?:[,;\t]|$)")
 DELIMITERS = ",;\t"
 # Lines of one record, and how many of them it is seen whether it ends there.
@@ -25,18 +27,33 @@ def headers_of(text: str, sentences: Sequence[Span]) -> list[Span | None]:
     """Return for each sentence the header of the table that it is a row of: the span of its header row and of the line
     below that, up to the first row."""
     headers: list[Span | None] = []
-    header = None
+    header: Span | None = None
+    top = last = -1
     for at, (start, _) in enumerate(sentences):
         if not _is_next_row(text, sentences, at):
-            header = None
-        elif SEPARATOR.fullmatch(text, *sentences[at - 1]) and _is_next_row(text, sentences, at - 1):
-            header = header or (sentences[at - 2][0], start)
+            header, top = None, -1
+        elif header is None and top < 0 and SEPARATOR.fullmatch(text, *sentences[at - 1]):
+            top = last = at - 2 if _is_next_row(text, sentences, at - 1) else -1
+        if top >= 0 and header is None:
+            if _is_next_row(text, sentences, at + 1) and _goes_on(text, sentences[last], sentences[at]):
+                last = at
+            else:
+                header = sentences[top][0], start
         headers.append(header)
     return headers
 
 
+def _goes_on(text: str, header: Span, row: Span) -> bool:
+    """Tell whether a row is of the header: below names that stand over several columns it has those of each."""
+    one, two = (CELL_END.split(text[slice(*each)]) for each in (header, row))
+    wide = [at for at in range(1, len(one)) if one[at].strip() and one[at] == one[at - 1]]
+    if len(one) != len(two) or any(map(NUMERIC.fullmatch, two)):
+        return False
+    return any(two[at] != two[at - 1] for at in wide)
+
+
 def _is_next_row(text: str, sentences: Sequence[Span], at: int) -> bool:
-    if at < 1 or text[sentences[at][0]] != "|" or text[sentences[at - 1][0]] != "|":
+    if not 0 < at < len(sentences) or text[sentences[at][0]] != "|" or text[sentences[at - 1][0]] != "|":
         return False
     return text.count("\n", sentences[at - 1][1], sentences[at][0]) == 1
 

@@ -60,6 +60,13 @@ def test_a_csv_is_cut_between_records_below_its_header(language):
     assert [chunk.header for chunk in chunks] == [None, *[(0, len(header) + 1)] * (len(chunks) - 1)]
 
 
+def test_a_header_of_two_rows_is_repeated_whole():
+    header = "| region | people | people |\n| --- | --- | --- |\n| region | men | women |\n"
+    chunks = cut(header + "".join(f"| R{n} | {n} | {2 * n} |\n" for n in range(1, 60)))
+    assert len(chunks) > 5
+    assert all(chunk.text.startswith(header) for chunk in chunks)
+
+
 def test_a_title_above_a_csv_is_no_header():
     header, rows = "plot,crop,litres\n", "".join(f"P{n},crop {n},{3 * n}\n" for n in range(1, 90))
     chunks = cut("Harvest report\n\n" + header + rows, CSV)

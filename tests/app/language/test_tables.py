@@ -16,6 +16,23 @@ def test_a_row_has_its_tables_header():
     assert set(headers.values()) == {header, None}
 
 
+@pytest.mark.parametrize(
+    ("second", "of_header"),
+    [
+        ("| 지역 | 남 | 여 |", True),
+        ("| Region | men | women |", True),
+        ("| 정선 | 12 | 13 |", False),
+        ("| 정선 | 없음 | 없음 |", False),
+    ],
+)
+def test_a_header_may_have_two_rows(second, of_header):
+    text = f"| 지역 | 인구 | 인구 |\n| --- | --- | --- |\n{second}\n| 영월 | 가 | 나 |\n| 평창 | 다 | 라 |\n"
+    headers = headers_of(text, split_sentences(text))
+    header = text[: text.index("| 영월") if of_header else text.index(second)]
+    assert {text[slice(*each)] for each in headers if each} == {header}
+    assert [each is not None for each in headers] == [False, False, not of_header, True, True]
+
+
 def test_two_tables_have_two_headers():
     text = "| a |\n| - |\n| 1 |\n\n| b |\n| - |\n| 2 |"
     headers = headers_of(text, split_sentences(text))
