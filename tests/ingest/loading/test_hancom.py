@@ -25,6 +25,7 @@ from tests.ingest.made.hancom_documents import (
     Grid,
     Head,
     Par,
+    Raised,
     Restart,
     Spot,
 )
@@ -118,6 +119,14 @@ def test_text_in_attributes_and_fields(read):
     assert parsed.text.split("\n\n") == [
         "⑭ 번째 다리, ㉮ 안, ㉾, 橋(교)", "동의 ☑ 예 ○ 아니요 보내기", "성명 나한별 서울", "글맵시", "봄 맞이\n잔치",
     ]  # fmt: skip
+
+
+def test_exponents_stay_apart(read):
+    parsed = read(
+        par("전류는 10", Raised("3"), " 암페어, 10", Raised("−"), Raised("6"), " m"),
+        par("각주처럼", Raised("1)"), " x", Deleted("y"), Raised("2"), "이다"),
+    )
+    assert parsed.text == "전류는 10^3 암페어, 10^−6 m\n\n각주처럼1) x^2이다"
 
 
 NUMBERED = Head(

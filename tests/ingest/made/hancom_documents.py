@@ -21,6 +21,13 @@ class Deleted:
 
 
 @dataclass(frozen=True)
+class Raised:
+    """Text above the line, such as an exponent."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Aside:
     """A footNote, endNote, header, footer, hiddenComment, memo or drawText."""
 

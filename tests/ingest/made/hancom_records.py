@@ -20,6 +20,7 @@ from tests.ingest.made.hancom_documents import (
     Head,
     Item,
     Par,
+    Raised,
     Restart,
     Spot,
 )
@@ -55,7 +56,8 @@ def counted(text: str) -> bytes:
 
 def _head(head: Head) -> bytes:
     shapes = [head.shapes.get(i, ("none", 0, 0)) for i in range(max(head.shapes, default=0) + 1)]
-    body = b"".join(
+    body = record(21, 0, bytes(72)) + record(21, 0, bytes(46) + struct.pack("<I", 1 << 15) + bytes(22))
+    body += b"".join(
         record(25, 0, struct.pack("<I24xHH20x", HEADS.index(kind) << 23 | level << 25, 0, reference))
         for kind, reference, level in shapes
     )
@@ -85,11 +87,15 @@ class Section:
         return body
 
     def paragraph(self, paragraph: Par, level: int) -> bytes:
-        units, inner, ranges = b"", b"", b""
+        units, inner, ranges, characters = b"", b"", b"", struct.pack("<II", 0, 0)
         for item in paragraph.items:
             match item:
                 case str():
                     units += item.replace("\t", "\t" + 6 * "\1" + "\t").encode("utf-16-le")
+                case Raised(text):
+                    start = len(units) // 2
+                    units += text.encode("utf-16-le")
+                    characters += struct.pack("<4I", start, 1, len(units) // 2, 0)
                 case Deleted(text, with_end):
                     start = len(units) // 2
                     units += text.encode("utf-16-le")
@@ -100,6 +106,7 @@ class Section:
                     inner += records
         shape = struct.pack("<IIHBBHHHI", len(units) // 2 + 1, 0, paragraph.shape, 0, 0, 0, 0, 0, 0)
         own = record(66, level, shape) + record(67, level + 1, units + b"\r\0")
+        own += record(68, level + 1, characters)
         return own + (record(70, level + 1, ranges) if ranges else b"") + inner
 
     def list(self, paragraphs: list[Par], level: int, more: bytes = b"") -> bytes:

@@ -21,17 +21,27 @@ from tests.ingest.made.hancom_documents import (
     Head,
     Item,
     Par,
+    Raised,
     Restart,
     Spot,
 )
 
+# The shape of raised characters.
+RAISED = 1
 Tag = Callable[..., str]
 # HWPML's names where they are not HWPX's in capitals.
 HWPML = {
     "p": "P", "run": "TEXT", "t": "CHAR", "tbl": "TABLE", "tr": "ROW", "tc": "CELL", "subList": "PARALIST",
-    "pic": "PICTURE", "secPr": "SECDEF", "paraPr": "PARASHAPE", "text": "EDITTEXT",
+    "pic": "PICTURE", "secPr": "SECDEF", "paraPr": "PARASHAPE", "text": "EDITTEXT", "charPr": "CHARSHAPE",
+    "supscript": "SUPERSCRIPT",
 }  # fmt: skip
-ATTRIBUTES = {"paraPrIDRef": "ParaShape", "outlineShapeIDRef": "OutlineShape", "num": "Number", "paraend": "ParaEnd"}
+ATTRIBUTES = {
+    "charPrIDRef": "CharShape",
+    "paraPrIDRef": "ParaShape",
+    "outlineShapeIDRef": "OutlineShape",
+    "num": "Number",
+    "paraend": "ParaEnd",
+}
 
 
 def hwpx_document(paragraphs: list[Par], head: Head | None = None) -> bytes:
@@ -77,7 +87,7 @@ class Writer:
 
     def head(self, head: Head) -> str:
         tag = self.tag
-        shapes = ""
+        shapes = tag("charPr", id=0) + tag("charPr", tag("supscript"), id=RAISED)
         for i, (kind, reference, level) in head.shapes.items():
             if self.flat:
                 shapes += tag("paraPr", id=i, HeadingType=kind.capitalize(), Heading=reference, level=level)
@@ -97,7 +107,10 @@ class Writer:
         return self.tag("p", self.tag("run", section)) + "".join(map(self.paragraph, paragraphs))
 
     def paragraph(self, paragraph: Par) -> str:
-        runs = (self.tag("run", self.item(item)) for item in paragraph.items)
+        runs = (
+            self.tag("run", self.item(item), charPrIDRef=RAISED if isinstance(item, Raised) else 0)
+            for item in paragraph.items
+        )
         return self.tag("p", "".join(runs), paraPrIDRef=paragraph.shape)
 
     def list(self, paragraphs: list[Par]) -> str:
@@ -108,6 +121,8 @@ class Writer:
         match item:
             case str():
                 return tag("t", escape(item).replace("\n", tag("lineBreak")).replace("\t", tag("tab")))
+            case Raised(text):
+                return tag("t", escape(text))
             case Deleted(text, with_end):
                 end = tag("deleteEnd", Id=7, TcId=3, paraend=int(with_end))
                 return tag("t", f"{tag('deleteBegin', Id=7, TcId=3)}{escape(text)}{end}")

@@ -102,9 +102,16 @@ class Body:
         elif not story.joined:
             story.end_paragraph(self._styles)
 
-    def text(self, text: str) -> None:
+    def raises(self, characters: int) -> bool:
+        """Tell whether characters of this shape stand above the line."""
+        return characters in self._styles.raised
+
+    def text(self, text: str, *, raised: bool = False) -> None:
         if text and not self._story.deleted:
-            self._story.opened().pieces.append(text)
+            paragraph = self._story.opened()
+            if raised:
+                paragraph.raised.add(len(paragraph.pieces))
+            paragraph.pieces.append(text)
 
     def word(self, text: str) -> None:
         """Write what a form's field shows, apart from the text before it."""

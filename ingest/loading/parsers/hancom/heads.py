@@ -13,11 +13,13 @@ HEADS = (OUTLINE, NUMBER, BULLET)
 class HeadReader:
     def __init__(self, styles: Styles) -> None:
         self._styles = styles
-        self._shape = 0
+        self._shape = self._characters = 0
         self._levels: dict[int, Level] | None = None
         self._level: Attributes = {}
         self._pattern: list[str] | None = None
         self.starts = {
+            "charPr": self._open_characters,
+            "supscript": lambda _: self._styles.raised.add(self._characters),
             "paraPr": self._open_shape,
             "heading": self._set_heading,
             "numbering": self._open_numbering,
@@ -29,6 +31,9 @@ class HeadReader:
     def text(self, text: str) -> None:
         if self._pattern is not None:
             self._pattern.append(text)
+
+    def _open_characters(self, attributes: Attributes) -> None:
+        self._characters = number(attributes, "id")
 
     def _open_shape(self, attributes: Attributes) -> None:
         self._shape = number(attributes, "id")

@@ -9,19 +9,24 @@ from ingest.loading.parsers.hancom.hwp5_streams import records
 from ingest.loading.parsers.hancom.numbers import coded
 from ingest.loading.parsers.hancom.styles import BULLET, NUMBER, OUTLINE, Level, Shape, Styles
 
-NUMBERING, BULLETS, PARAGRAPH_SHAPE = 23, 24, 25
+CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE = 21, 23, 24, 25
 HEADS = ("", OUTLINE, NUMBER, BULLET)
 # The first levels' starts follow their patterns; newer files hold three more levels.
 LEVELS, MORE_LEVELS = range(7), range(7, 10)
 LEVEL_BYTES, BULLET_AT, REFERENCE_AT = 12, 12, 30
+ATTRIBUTES_AT, RAISED = 46, 1 << 15
 
 
 def read_head(content: bytes) -> Styles:
     styles = Styles()
-    shapes, numberings, bullets = count(), count(1), count(1)
-    for tag, _, body in records(content, (NUMBERING, BULLETS, PARAGRAPH_SHAPE)):
+    shapes, characters, numberings, bullets = count(), count(), count(1), count(1)
+    for tag, _, body in records(content, (CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE)):
         if tag == PARAGRAPH_SHAPE:
             _read_shape(styles, next(shapes), body)
+        elif tag == CHARACTERS:
+            number = next(characters)
+            if int.from_bytes(body[ATTRIBUTES_AT : ATTRIBUTES_AT + 4], "little") & RAISED:
+                styles.raised.add(number)
         elif tag == NUMBERING:
             styles.numberings[next(numberings)] = _levels(body)
         elif tag == BULLETS:

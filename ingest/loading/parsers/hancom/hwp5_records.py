@@ -16,11 +16,11 @@ from ingest.loading.parsers.hancom.hwp5_text import Text, form_text
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN
 from ingest.loading.parsers.hancom.styles import Styles
 
-PARAGRAPH, PARAGRAPH_TEXT, RANGES, CONTROL, LIST, SHAPE, TABLE = 66, 67, 70, 71, 72, 76, 77
+PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, RANGES, CONTROL, LIST, SHAPE, TABLE = 66, 67, 68, 70, 71, 72, 76, 77
 OLE, PICTURE, FORMULA, DRAWN_TEXT, FORM, MEMO_LIST, VIDEO = 84, 85, 88, 90, 91, 93, 98
 WANTED = frozenset(
-    (PARAGRAPH, PARAGRAPH_TEXT, RANGES, CONTROL, LIST, SHAPE, TABLE, OLE, PICTURE, FORMULA, DRAWN_TEXT, FORM, MEMO_LIST,
-     VIDEO)
+    (PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, RANGES, CONTROL, LIST, SHAPE, TABLE, OLE, PICTURE, FORMULA, DRAWN_TEXT,
+     FORM, MEMO_LIST, VIDEO)
 )  # fmt: skip
 STORIES = {b"fn  ": FOOTNOTE, b"en  ": ENDNOTE, b"head": HEADER, b"foot": FOOTER, b"tcmt": HIDDEN, b"secd": FOOTER}
 FORMULA_AT, DRAWN_TEXT_AT, CAPTION_AT, DESCRIPTION_AT = 4, 32, 8, 44
@@ -51,6 +51,7 @@ class RecordReader:
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             PARAGRAPH: self._open_paragraph,
             PARAGRAPH_TEXT: self._take_text,
+            CHARACTERS: self._take_characters,
             RANGES: self._take_ranges,
             CONTROL: self._open_control,
             LIST: self._open_list,
@@ -96,6 +97,11 @@ class RecordReader:
         if self._paragraphs:
             self._paragraphs[-1] = Text(body)
 
+    def _take_characters(self, _: int, body: bytes) -> None:
+        text = self._paragraphs[-1] if self._paragraphs else None
+        if text is not None and self._styles.raised:
+            text.raise_(body, self._styles.raised)
+
     def _take_ranges(self, _: int, body: bytes) -> None:
         if self._paragraphs and (text := self._paragraphs[-1]) is not None:
             text.mark(body)
@@ -103,11 +109,11 @@ class RecordReader:
     def _write_to_control(self) -> bool:
         """Write the text up to the next control, and return whether that was deleted."""
         text = self._paragraphs[-1] if self._paragraphs else None
-        for piece, deleted in text.rest() if text else ():
+        for piece, deleted, raised in text.rest() if text else ():
             if piece is None:
                 return deleted
             if not deleted:
-                self._body.text(piece)
+                self._body.text(piece, raised=raised)
         return False
 
     def _open_control(self, level: int, content: bytes) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import pairwise
 
 # These take eight code units, most of which are not text.
 CONTROL = re.compile("[\x01-\x09\x0b\x0c\x0e-\x17].{7}", re.DOTALL)
@@ -19,8 +20,8 @@ FIELD = re.compile(
 )
 FIELDS_AT = 14
 
-Piece = tuple[str | None, bool]
-"""A text, or None for a control; and whether it was deleted."""
+Piece = tuple[str | None, bool, bool]
+"""A text, or None for a control; whether it was deleted, and whether it stands above the line."""
 
 
 class Text:
@@ -32,6 +33,7 @@ class Text:
             units = "".join(map(chr, struct.unpack(f"<{len(whole) // 2}H", whole)))
         self._units = units
         self._deletions: list[tuple[int, int]] = []
+        self._raised: list[tuple[int, int]] = []
         self._pieces: Iterator[Piece] | None = None
 
     def mark(self, body: bytes) -> None:
@@ -41,6 +43,13 @@ class Text:
                 self._deletions.append((start, end))
         self._deletions.sort()
 
+    def raise_(self, body: bytes, shapes: Container[int]) -> None:
+        """Take from a record the ranges whose shape is one of these."""
+        places = [*struct.iter_unpack("<2I", body[: len(body) // 8 * 8]), (len(self._units), 0)]
+        self._raised = [
+            (start, end) for (start, shape), (end, _) in pairwise(places) if shape in shapes and start < end
+        ]
+
     @property
     def ends_deleted(self) -> bool:
         return any(end >= len(self._units) for _, end in self._deletions)
@@ -48,34 +57,34 @@ class Text:
     def rest(self) -> Iterator[Piece]:
         """Return the pieces that are not yet read. All deletions must be marked by now."""
         if self._pieces is None:
-            if not self._deletions and CONTROL.search(self._units) is None:
-                self._pieces = iter(((_characters(self._units), False),))
+            if not self._deletions and not self._raised and CONTROL.search(self._units) is None:
+                self._pieces = iter(((_characters(self._units), False, False),))
             else:
                 self._pieces = self._cut()
         return self._pieces
 
     def _cut(self) -> Iterator[Piece]:
         at = 0
-        deletions = _Cursor(self._deletions)
+        deletions, raised = _Cursor(self._deletions), _Cursor(self._raised)
         for control in CONTROL.finditer(self._units):
-            yield from self._plain(at, control.start(), deletions)
+            yield from self._plain(at, control.start(), deletions, raised)
             at = control.end()
             if control[0][0] == "\t":
-                yield "\t", deletions.covers(control.start())
+                yield "\t", deletions.covers(control.start()), False
             elif control[0][0] in DESCRIBED:
-                yield None, deletions.covers(control.start())
-        yield from self._plain(at, len(self._units), deletions)
+                yield None, deletions.covers(control.start()), False
+        yield from self._plain(at, len(self._units), deletions, raised)
 
-    def _plain(self, at: int, end: int, deletions: _Cursor) -> Iterator[Piece]:
+    def _plain(self, at: int, end: int, deletions: _Cursor, raised: _Cursor) -> Iterator[Piece]:
         while at < end:
-            deleted = deletions.covers(at)
-            stop = min(end, deletions.change)
-            yield _characters(self._units[at:stop]), deleted
+            covered = deletions.covers(at), raised.covers(at)
+            stop = min(end, deletions.change, raised.change)
+            yield _characters(self._units[at:stop]), *covered
             at = stop
 
 
 class _Cursor:
-    """Tells whether a place was deleted; places come in order."""
+    """Tells whether a place lies in one of the ranges; both come in order."""
 
     def __init__(self, ranges: list[tuple[int, int]]) -> None:
         self._ranges = ranges

@@ -18,7 +18,8 @@ from ingest.loading.parsers.ooxml import Attributes
 
 ELEMENTS = {
     "P": "p", "TEXT": "run", "CHAR": "t", "TABLE": "tbl", "CELL": "tc", "PARALIST": "subList", "SECDEF": "secPr",
-    "PICTURE": "pic", "HYPEN": "hyphen", "EDITTEXT": "text",
+    "PICTURE": "pic", "HYPEN": "hyphen", "EDITTEXT": "text", "CHARSHAPE": "charPr",
+    "SUPERSCRIPT": "supscript",
 }  # fmt: skip
 SAME_NAMES = (
     "footNote endNote header footer hiddenComment drawText caption masterPage fieldBegin autoNum autoNumFormat newNum "
@@ -28,7 +29,10 @@ SAME_NAMES = (
 ELEMENTS |= {name.upper(): name for name in SAME_NAMES.split()}
 # The element within says what the button shows.
 BUTTONS = {"BUTTON": "btn", "CHECKBUTTON": "checkBtn", "RADIOBUTTON": "radioBtn"}
-ATTRIBUTES = {"ParaShape": "paraPrIDRef", "OutlineShape": "outlineShapeIDRef", "Number": "num", "ParaEnd": "paraend"}
+ATTRIBUTES = {
+    "ParaShape": "paraPrIDRef", "CharShape": "charPrIDRef", "OutlineShape": "outlineShapeIDRef", "Number": "num",
+    "ParaEnd": "paraend",
+}  # fmt: skip
 PIECE = 1 << 20
 # One that declares nothing is harmless; what it names is not read.
 DOCTYPE = re.compile(r"<!DOCTYPE\s+HWPML\b[^<>\[]*>")

@@ -33,6 +33,7 @@ class SectionReader:
         self._body = body
         self._read_chart = chart
         self._in_text = 0
+        self._raised = False
         self._captured: list[str] | None = None
         self._words: dict[str, str] = {}
         self._next_story: tuple[str, str] | None = None
@@ -49,6 +50,7 @@ class SectionReader:
     def _start_handlers(self) -> dict[str, Callable[[Attributes], None]]:
         handlers: dict[str, Callable[[Attributes], None]] = {
             "p": lambda attributes: self._body.open_paragraph(number(attributes, "paraPrIDRef")),
+            "run": self._open_run,
             "t": self._open_text,
             "tbl": self._open_table,
             "tc": self._open_cell,
@@ -104,9 +106,12 @@ class SectionReader:
 
     def text(self, text: str) -> None:
         if self._in_text:
-            self._body.text(text)
+            self._body.text(text, raised=self._raised)
         elif self._captured is not None:
             self._captured.append(text)
+
+    def _open_run(self, attributes: Attributes) -> None:
+        self._raised = self._body.raises(number(attributes, "charPrIDRef"))
 
     def _open_text(self, _: Attributes) -> None:
         self._in_text += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ingest.loading.parsers.exponents import joined
 from ingest.loading.parsers.flow import Block, Heading
 from ingest.loading.parsers.hancom.styles import OUTLINE, Shape, Styles
 
@@ -17,6 +18,8 @@ MAX_HEADING, DEEPEST = 150, 6
 class Paragraph:
     shape: Shape | None
     pieces: list[str] = field(default_factory=list)
+    raised: set[int] = field(default_factory=set)
+    """The numbers of the pieces that stand above the line."""
     blocks: list[Block] = field(default_factory=list)
     held: list[Block] = field(default_factory=list)
     """What is to follow the text."""
@@ -35,7 +38,7 @@ class Paragraph:
 
     def flush(self, *, headings: bool) -> None:
         """End the text so far, and let what was held follow it."""
-        text = "".join(self.pieces).strip()
+        text = joined((piece, at in self.raised) for at, piece in enumerate(self.pieces)).strip()
         if text or (self.held and self.label):
             numbered = f"{self.label or ''} {text}".strip()
             level = self.shape.level if self.shape and self.shape.head == OUTLINE else DEEPEST
@@ -44,6 +47,7 @@ class Paragraph:
             self.label, self.shape = "", None
         self.blocks += self.held
         self.pieces.clear()
+        self.raised.clear()
         self.held.clear()
 
 

@@ -37,6 +37,8 @@ class Styles:
     shapes: dict[int, Shape] = field(default_factory=dict)
     numberings: dict[int, dict[int, Level]] = field(default_factory=dict)
     bullets: dict[int, str] = field(default_factory=dict)
+    raised: set[int] = field(default_factory=set)
+    """The shapes of characters that stand above the line."""
     outline: int = 0
     """The numbering of the outline in the section at hand."""
 
