@@ -15,8 +15,8 @@ BLANK_LINES = re.compile(r"\n{2,}")
 SEPARATOR = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+")
 CELL_END = re.compile(r"(?<!\\)\|")
 NUMERIC = re.compile(r"\s*[-+(₩$€]*\d[\d.,]*[%)]*\s*")
-NUMBER = re.compile(r"\s*[\"']?[+-]?\d[\d.,]*%?[\"']?\s*(?:[,;\t]|$)")
-DELIMITERS = ",;\t"
+NUMBER = re.compile(r"\s*[\"']?[+-]?\d[\d.,]*%?[\"']?\s*(?:[,;\t|]|$)")
+DELIMITERS = ",;\t|"
 # Lines of one record, and how many of them it is seen whether it ends there.
 MAX_LINES, MAX_TRIED = 200, 4
 # Records by which a CSV's header is found.
@@ -115,7 +115,7 @@ def _trimmed(text: str, start: int, stop: int) -> Span | None:
 
 def header_record(text: str, rows: Sequence[Span]) -> Span | None:
     """Return the span of a CSV's header, up to the first row: the first record that names most of the columns, unless
-    it begins with a number. A title and notes may stand above it."""
+    it begins with a number and so does the next. A title and notes may stand above it."""
     sample = rows[:SAMPLE]
     delimiter = _delimiter([text[slice(*row)] for row in sample])
     named = [
@@ -127,6 +127,6 @@ def header_record(text: str, rows: Sequence[Span]) -> Span | None:
     gaps = [not named[at] or text.count("\n", sample[at - 1][1], sample[at][0]) > 1 for at in range(1, len(sample))]
     # What a blank line parts from rows that follow each other is a note.
     at = next((at for at in found if gaps[at : at + 2] != [True, False]), 0)
-    if at + 1 >= len(rows) or NUMBER.match(text, *rows[at]):
+    if at + 1 >= len(rows) or all(NUMBER.match(text, *row) for row in rows[at : at + 2]):
         return None
     return rows[at][0], rows[at + 1][0]

@@ -25,6 +25,12 @@ ALIASES = {
     "euc-kr": "cp949",
     "ks_c_5601-1987": "cp949",
     "ksc5601": "cp949",
+    "windows-949": "cp949",
+    "x-windows-949": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-sjis": "cp932",
+    "iso-8859-8-i": "cp1255",
     "iso-8859-1": "cp1252",
     "shift_jis": "cp932",
 }

@@ -66,6 +66,8 @@ def test_records_are_whole(text, rows):
         ("연도,값\n2021,5", "연도,값\n"),
         ("2021,5\n2022,6\n", None),
         ("a,b\n", None),
+        ("2029,2030\n서울,5\n부산,6\n", "2029,2030\n"),
+        ("report\nsite|litres\nA|1\n", "site|litres\n"),
         ("2031년 월별 현황\n(단위: 원)\n\n월,수입,지출\n1월,5,3\n2월,6,4\n", "월,수입,지출\n"),
         ("Report; June, all sites;\n;;\nsite;litres;\nA;1,5;\nB;2,5;\n", "site;litres;\n"),
         ("보고서,,\n작성,김가람,\n\n,2030,2031\n서울,5,6\n부산,7,8\n", ",2030,2031\n"),

@@ -72,6 +72,20 @@ async def test_what_is_not_recognised_is_refused_and_not_garbled(tmp_path, text,
 
 
 @pytest.mark.parametrize(
+    ("name", "charset", "text"),
+    [
+        ("gb2312", "gb18030", "游泳池规则，镕基開門"),
+        ("X-SJIS", "cp932", "プール①の規則"),
+        ("windows-949", "cp949", "똠방각하"),
+    ],
+)
+def test_a_declared_charset_means_what_programs_write_in_its_name(name, charset, text):
+    decoded = decode(text.encode(charset), name)
+    assert decoded is not None
+    assert (decoded.text, decoded.guessed) == (text, None)
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
         (KOREAN.encode("cp949"), "CP949"),
