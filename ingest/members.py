@@ -102,6 +102,7 @@ class _Taken:
                     *arguments,
                     limits=limits,
                     profile=Profile(read={"document": path}),
+                    forked=True,
                 ) as child,
             ):
                 return await self._receive(child, timeout_s, memory_mb)

@@ -18,6 +18,7 @@ SWITCHES = {"ORT_DISABLE_TELEMETRY": "onnxruntime", "HF_HUB_DISABLE_TELEMETRY": 
 STARTED = (
     "app.__main__",
     "app.sandbox.__main__",
+    "app.sandbox.warm_parent",
     "app.up.install",
     "app.up.run",
     "ingest.__main__",

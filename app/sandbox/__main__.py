@@ -12,7 +12,8 @@ from app.sandbox.limits import OUT_OF_MEMORY, Limits, lacks_memory
 from app.sandbox.profile import Profile
 
 
-def main(limits: str, profile: str, module: str, *arguments: str) -> int:
+def main(limits: str, profile: str, module: str, *arguments: str, parent: int | None = None) -> int:
+    """Return the exit status. A child that was forked is confined, and ends with its parent."""
     channel = Channel.open()
     bounds, confines = Limits.from_json(limits), Profile.from_json(profile) if profile else None
     if confines is None or not confines.before_imports:
@@ -20,7 +21,7 @@ def main(limits: str, profile: str, module: str, *arguments: str) -> int:
     if confines is None:
         bounds.apply()
     else:
-        confined = confine(confines, bounds)
+        confined = confine(confines, bounds, parent)
         channel.paths, channel.protections = confined.paths, confined.protections
         for name in confines.scratch:
             # Libraries write there or nowhere.

@@ -28,15 +28,23 @@ class Confined:
     protections: dict[str, str]
 
 
-def confine(profile: Profile, limits: Limits) -> Confined:
-    """Give everything up. Raises OSError if a file of the profile is missing, RuntimeError beside other threads."""
-    if len(os.listdir("/proc/self/task")) > 1:
+def count_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def confine(profile: Profile, limits: Limits, parent: int | None = None) -> Confined:
+    """Give everything up, and end with `parent`. Raises OSError if a file of the profile is missing, RuntimeError
+    beside other threads."""
+    if count_threads() > 1:
         # Landlock binds the thread that calls it and those that it starts.
         raise RuntimeError("an import has started a thread; the sandbox would not hold it")
     handed = Handed.open(profile)
     rules = [*_library_rules(gpu=profile.gpu), *_link_rules(handed)]
     network = _state(lambda: kernel.unshare(kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC))
     protections = {"user": switch_user(handed, python_folders())}
+    if parent is not None:
+        # Not before: to become another user would undo it.
+        kernel.end_with(parent)
     if network != ON:
         everyone_s = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
         network = _state(lambda: kernel.unshare(everyone_s))

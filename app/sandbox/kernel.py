@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import struct
 
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
 CAPSET = {"x86_64": 126, "aarch64": 91}
 CAPABILITY_VERSION = 0x20080522
@@ -29,6 +30,13 @@ def unshare(flags: int) -> None:
 def hide_process() -> None:
     """Close this process's memory and environment to others of the same user, and switch its core dumps off."""
     prctl(PR_SET_DUMPABLE, 0)
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel end this process as soon as its parent, which has this number, has ended."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def drop_capabilities() -> None:

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self
 
+from app.sandbox.forked import Forked
 from app.sandbox.libraries import ROOT
 from app.sandbox.limits import OUT_OF_MEMORY, UNLIMITED, Limits
 from app.sandbox.profile import Profile
@@ -64,7 +65,7 @@ def exit_reason(code: int, stderr: bytes) -> ExitReason:
 
 
 class ChildProcess:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process | Forked) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
@@ -81,12 +82,15 @@ class ChildProcess:
         environment: Mapping[str, str] = ENVIRONMENT,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         show_stderr: bool = False,
+        forked: bool = False,
     ) -> Self:
         """Start `module.main(channel, *arguments)` in a session of its own, so that Ctrl+C reaches the parent alone.
 
-        Without a profile it is limited, and not confined.
+        Without a profile it is limited, and not confined. With `forked` its imports are done already: see forked.py.
         """
         given = (limits.to_json(), profile.to_json() if profile else "", module, *arguments)
+        if forked:
+            return cls(await Forked.start(module, given, environment, max_message_bytes))
         process = await asyncio.create_subprocess_exec(
             # -P: nothing is imported from the folder in which the parent was started.
             *(sys.executable, "-P", "-m", "app.sandbox", *given),
@@ -157,9 +161,12 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """End the child and what it has started, as far as that is still running."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        if isinstance(self._process, Forked):
+            await self._process.end()
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
         self._stderr.cancel()
 
 
@@ -172,6 +179,7 @@ async def open_child(
     profile: Profile | None = None,
     environment: Mapping[str, str] = ENVIRONMENT,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
+    forked: bool = False,
 ) -> AsyncGenerator[ChildProcess]:
     """Run a child for as long as the block does, at most `timeout_s`. Raises TimeoutError."""
     child = await ChildProcess.start(
@@ -181,6 +189,7 @@ async def open_child(
         profile=profile,
         environment=environment,
         max_message_bytes=max_message_bytes,
+        forked=forked,
     )
     try:
         async with asyncio.timeout(timeout_s):

@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from app.errors import DocumentError
 from app.sandbox.channel import Channel
+from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import Text, detect
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
 from ingest.loading.refusals import refuse_empty_or_too_long
+
+# What readers import when they need it.
+USED_LATER = ("olefile", "pypdfium2.raw", "PIL.Image", "encodings.cp437", "encodings.cp949", "encodings.utf_16_le")
+
+
+def warm_up() -> None:
+    """Do before the fork what takes long the first time, and has nothing to do with a document."""
+    for name in USED_LATER:
+        import_module(name)
+    clean_text("가")
 
 
 def main(channel: Channel, filename: str, media_type: str, max_chars: str, options: str) -> None:

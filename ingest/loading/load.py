@@ -7,13 +7,16 @@ import json
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 from app.errors import DocumentError
 from app.language.sentences import goes_on
+from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
@@ -88,16 +91,11 @@ async def load(
         return text
     arguments = (filename or "", media_type or "", str(max_chars), json.dumps(asdict(options)))
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
+    read = partial(_in_child, path, arguments, limits, timeout_s, max_chars)
     try:
-        async with open_child(
-            "ingest.loading.child",
-            *arguments,
-            limits=limits,
-            profile=Profile(read={"document": path}),
-            timeout_s=timeout_s,
-            max_message_bytes=MAX_HEAD_BYTES,
-        ) as child:
-            return await _read(child, memory_mb, max_chars)
+        with suppress(ParentDied):
+            return await read()
+        return await read()
     except TimeoutError:
         raise DocumentError(
             "timeout", f"Reading the document took more than {timeout_s:g} s (KYUJANG_LOAD_TIMEOUT_S). Split it."
@@ -109,7 +107,7 @@ async def load(
 
 
 def _sent_as_text(path: Path, max_chars: int) -> Loaded | None:
-    """Take a string of JSON as text, whatever it looks like, and save the 0.1 s that a child takes to start.
+    """Take a string of JSON as text, whatever it looks like: that needs no child.
 
     None if it is not UTF-8: before 0.2 it was not recorded which plain texts came as files.
     """
@@ -120,6 +118,20 @@ def _sent_as_text(path: Path, max_chars: int) -> Loaded | None:
     text = clean_text(sent)
     refuse_empty_or_too_long([text], PLAIN, max_chars)
     return Loaded(PLAIN, None, [Page(None, text)], notice_of_cut_marks([sent]))
+
+
+async def _in_child(path: Path, arguments: Sequence[str], limits: Limits, timeout_s: float, max_chars: int) -> Loaded:
+    assert limits.address_space is not None
+    async with open_child(
+        "ingest.loading.child",
+        *arguments,
+        limits=limits,
+        profile=Profile(read={"document": path}),
+        timeout_s=timeout_s,
+        max_message_bytes=MAX_HEAD_BYTES,
+        forked=True,
+    ) as child:
+        return await _read(child, limits.address_space >> 20, max_chars)
 
 
 async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:

@@ -105,6 +105,7 @@ class OcrReader:
                 ),
                 profile=Profile(read={"document": self._path}),
                 max_message_bytes=MAX_MESSAGE_BYTES,
+                forked=True,
             )
             self._pages = 0
         self._pages += 1

@@ -42,10 +42,14 @@ def send_to(address):
 def main(channel, order):
     given = json.loads(order)
     document = channel.paths.get("document", Path(given["mine"]))
-    parent, tcp, unix, abstract = given["parent"], given["tcp"], given["unix"], given["abstract"]
+    # Of a child that was forked the warm parent is nearer than the one that asked for it.
+    parent, nearer, tcp, unix, abstract = given["parent"], os.getppid(), given["tcp"], given["unix"], given["abstract"]
     attempts = {
         **{path: lambda path=path: Path(path).read_bytes() for path in given["files"]},
         **{f"list {path}": lambda path=path: os.listdir(path) for path in given["folders"]},
+        **{name: Path("/proc", str(nearer), name).read_bytes for name in ("environ", "mem", "maps")},
+        "signal to the nearer parent": lambda: os.kill(nearer, 0),
+        "ptrace of the nearer parent": lambda: system_call(given["ptrace"], 16, nearer, 0, 0),
         "tcp": connect(socket.AF_INET, ("127.0.0.1", tcp)),
         "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", tcp)),
         "ipv6": connect(socket.AF_INET6, ("::1", tcp)),

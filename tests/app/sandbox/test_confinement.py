@@ -67,7 +67,8 @@ def listening(folder: Path):
         yield {"tcp": tcp.getsockname()[1], "unix": str(folder / "socket"), "abstract": f"\0kyujang-{os.getpid()}"}
 
 
-async def test_own_code_in_the_parser_s_place_reaches_nothing(tmp_path):
+@pytest.mark.parametrize("forked", [False, True], ids=["started", "forked"])
+async def test_own_code_in_the_parser_s_place_reaches_nothing(tmp_path, forked):
     mine, others, password = tmp_path / "1" / "mine", tmp_path / "2" / "other", tmp_path / "postgres" / "password"
     for path in (mine, others, password):
         path.parent.mkdir()
@@ -77,7 +78,7 @@ async def test_own_code_in_the_parser_s_place_reaches_nothing(tmp_path):
     with listening(tmp_path) as doors:
         folders = [str(tmp_path), str(ROOT), "/", "/proc", "/root", "/tmp"]
         order = {**doors, **given(mine), "files": list(map(str, files)), "folders": folders}
-        said = await said_by(Profile(read={"document": mine}), {}, json.dumps(order), module=ATTEMPTS)
+        said = await said_by(Profile(read={"document": mine}), {"forked": forked}, json.dumps(order), module=ATTEMPTS)
     assert len(said["outcomes"]) > 45
     assert {name: what for name, what in said["outcomes"].items() if what.startswith("reached")} == {}
     assert (mine.read_text(), sorted(os.listdir(mine.parent))) == ("secret", ["mine"])

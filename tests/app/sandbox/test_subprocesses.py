@@ -22,8 +22,8 @@ from app.sandbox.subprocesses import (
 from tests.conftest import ROOT
 
 
-@pytest.fixture
-def child(tmp_path):
+@pytest.fixture(params=[False, True], ids=["started", "forked"])
+def child(tmp_path, request):
     """The options of a child whose `main(channel, *words)` has this body."""
 
     def make(body: str, *words: str, **options) -> tuple[tuple[str, ...], dict]:
@@ -31,7 +31,9 @@ def child(tmp_path):
             f"import os, sys, time\ndef main(channel, *words):\n{indent(body, ' ')}"
         )
         path = f"{tmp_path}{os.pathsep}{ROOT}"
-        return ("playing_child", *words), {"environment": {**ENVIRONMENT, "PYTHONPATH": path}, **options}
+        return ("playing_child", *words), {
+            "environment": {**ENVIRONMENT, "PYTHONPATH": path}, "forked": request.param, **options
+        }  # fmt: skip
 
     return make
 

@@ -8,6 +8,7 @@ import os
 import unicodedata
 import zipfile
 import zlib
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -161,7 +162,13 @@ SLEEP = "import time\ntime.sleep(60)"
 
 
 def readers() -> list[int]:
-    return [each.pid for each in psutil.Process().children() if "ingest.loading.child" in each.cmdline()]
+    """Return those that have been forked; their parent has the same command line."""
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "ingest.loading.child" in each.cmdline() and each.ppid() != os.getpid():
+                found.append(each.pid)
+    return found
 
 
 async def test_a_reader_that_hangs_is_killed(tmp_path, reader):
@@ -179,6 +186,19 @@ async def test_a_reader_ends_with_the_work_it_was_for(tmp_path, reader):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not psutil.pid_exists(pids[0])
+
+
+async def test_a_document_is_read_again_when_the_warm_parent_died(tmp_path, reader):
+    page = '[None, "text", False, 4, 0]'
+    answer = f'{{"media_type": "text/plain", "title": None, "pages": [{page}], "warnings": [], "has_members": False}}'
+    waits = "import time\nif not channel.paths['document'].read_bytes(): time.sleep(60)"
+    reader(f"{waits}\nchannel.send({answer}, [b'text'])")
+    task = asyncio.create_task(take(tmp_path / "a"))
+    while not (pids := readers()):
+        await asyncio.sleep(0.02)
+    (tmp_path / "a").write_text("again")
+    psutil.Process(pids[0]).parent().kill()
+    assert (await task).text == "text"
 
 
 @pytest.mark.parametrize(
