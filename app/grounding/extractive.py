@@ -3,8 +3,9 @@
 A sentence's score is the share of the question's content words that it holds, rare words counting more (idf over the
 retrieved sentences); what stands near it in its chunk counts half. That share alone decides whether anything bears on
 the question at all, unless a name is asked about that is nowhere in the chunks: what they say is then of something
-else. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for. A question
-in another language than the document's shares no word with it: then there is no answer.
+else. Among the sentences, the rank of the chunk counts too, and a number or name where one is asked for. The best one
+stands first, the others follow in the order of the sources; titles are left out, and a row of a table comes with
+its header. A question in another language than the document's shares no word with it: then there is no answer.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from app.retrieval.match import Match
 # Chosen on questions with and without an answer, in both languages.
 BEARS_ON = 0.42
 NEARLY_AS_GOOD = 0.7
+# Rows of a table share its header and the words around it.
+NEARLY_AS_GOOD_A_ROW = 0.95
 MAX_SENTENCES = 3
 NEARBY = 0.5
 RANK = 0.05
@@ -63,6 +66,8 @@ class Candidate:
     span: Span
     terms: frozenset[str]
     nearby: frozenset[str]
+    header: str = ""
+    """That of the table that it is a row of."""
 
     @property
     def text(self) -> str:
@@ -86,7 +91,7 @@ def extract(
     expected = _expected(question)
     scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
     best = list(islice(_harmless(scores, candidates), MAX_SENTENCES))
-    quoted = _quoted([candidate for score, candidate in best if score >= NEARLY_AS_GOOD * best[0][0]])
+    quoted = _quoted(_needed(best))
     # Sentences that are harmless one by one may make an image together.
     return _quoted([best[0][1]]) if find_links(quoted.answer).fetches else quoted
 
@@ -131,12 +136,22 @@ def _shares(question: str, matches: Sequence[Match]) -> tuple[list[Candidate], l
     return candidates, [_share(weights, candidate) for candidate in candidates]
 
 
-def _candidates(rank: int, match: Match) -> Iterator[Candidate]:
+def _candidates(rank: int, match: Match) -> list[Candidate]:
+    """Return what of the chunk can be quoted, titles only where there is nothing else. What stands below one has its
+    words."""
     nearby = terms_of("\n".join([*match.path, match.text]))
+    found, titles, title = list[Candidate](), list[Candidate](), frozenset[str]()
     for passage in passages_of(match):
         text = match.text[passage.span.start : passage.span.end]
-        if (terms := terms_of(text)) and not (passage.is_header or HEADING.match(text)):
-            yield Candidate(rank, match, passage.span, terms | terms_of(passage.header), nearby)
+        if not (terms := terms_of(text)) or passage.is_header or HEADING.match(text):
+            continue
+        below = frozenset[str]() if passage.is_title else title
+        named = terms | terms_of(passage.header) | below
+        candidate = Candidate(rank, match, passage.span, named, nearby, passage.header)
+        if passage.is_title:
+            title = terms
+        (titles if passage.is_title else found).append(candidate)
+    return found or titles
 
 
 def _harmless(scores: Sequence[float], candidates: Sequence[Candidate]) -> Iterator[tuple[float, Candidate]]:
@@ -202,11 +217,27 @@ def _bonus(expected: list[re.Pattern[str]], candidate: Candidate) -> float:
     return EXPECTED * any(sign.search(candidate.text) for sign in expected) - RANK * (candidate.marker - 1)
 
 
+def _needed(best: Sequence[tuple[float, Candidate]]) -> list[Candidate]:
+    """Return the best, and what is nearly as good in the order of the sources, those of its own source first.
+
+    Beside a row of a table only rows of the same are needed.
+    """
+    (most, first), *others = best
+    least = most * (NEARLY_AS_GOOD_A_ROW if first.header else NEARLY_AS_GOOD)
+    needed = [each for score, each in others if score >= least and (not first.header or each.header == first.header)]
+    return [first, *sorted(needed, key=lambda each: (each.marker != first.marker, each.marker, each.span.start))]
+
+
 def _quoted(chosen: list[Candidate]) -> Support:
-    answer = ""
+    """Write a row below its header, which is written once for several rows."""
+    answer = header = ""
     citations: list[Citation] = []
     for candidate in chosen:
-        answer += " " if answer else ""
+        if answer:
+            answer += "\n" if candidate.header == header != "" else "\n\n" if candidate.header or header else " "
+        if candidate.header and candidate.header != header:
+            answer += candidate.header.rstrip("\n") + "\n"
+        header = candidate.header
         span = Span(len(answer), len(answer) + len(candidate.text))
         answer += f"{candidate.text} [{candidate.marker}]"
         citations.append(Citation(candidate.marker, candidate.match, candidate.text, span, candidate.span))

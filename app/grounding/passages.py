@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,19 @@ from app.language.sentences import split_sentences
 from app.retrieval.match import Match
 
 CSV = "text/csv"
+TITLE_WORDS = 5
+ENDS_A_SENTENCE = re.compile(
+    r"[.?!…。｡．？！][\"'”’)\]）」』】》〉»*_`]{0,8}\Z|(?:[다죠까함됨임것]|(?<!개)요|(?<!다)음|불가|가능|금지)\Z"
+)
+# A digit, a name with its value, an item of a list or a verb says something.
+SAYS_SOMETHING = re.compile(
+    r"(?<![A-Za-z])[0-9]|[:：]\s*\S|\A(?:[|·•‣◦–*-]|\(?[가-힣a-zA-Z][.)]\s)|\b(?:is|are|was|were|be|has|have|had|can|cannot|must|will"
+    r"|may|should|shall|do|does|did|not|no|never)\b",
+    re.IGNORECASE,
+)
+BLANK_LINE = re.compile(r"\n[ \t]*\n")
+# So much around a line shows whether it stands alone.
+AROUND = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,7 @@ class Passage:
     joins: bool
     """Whether it can be quoted together with the one before: a row says nothing of the next one's values, and a
     repeated header stands elsewhere in the document."""
+    is_title: bool
 
 
 def passages_of(match: Match) -> list[Passage]:
@@ -34,9 +49,21 @@ def passages_of(match: Match) -> list[Passage]:
             match.text[slice(*header)] if header else "",
             is_header=any(start <= span[0] < stop for start, stop in named),
             joins=number > 0 and header is None and not spans[number - 1][0] < match.header_length <= span[0],
+            is_title=_is_title(match.text, *span),
         )
         for number, (span, header) in enumerate(zip(spans, headers, strict=True))
     ]
+
+
+def _is_title(text: str, start: int, stop: int) -> bool:
+    """Tell whether it is a few words between blank lines that make no sentence."""
+    line = text[start:stop]
+    if len(line.split()) > TITLE_WORDS or ENDS_A_SENTENCE.search(line) or SAYS_SOMETHING.search(line):
+        return False
+    before, after = text[max(0, start - AROUND) : start], text[stop : stop + AROUND]
+    begins = start == 0 or BLANK_LINE.search(before) is not None
+    ends = not after.strip() or BLANK_LINE.match(after.lstrip(" \t")) or (line[-1] in ":：" and after.startswith("\n"))
+    return begins and bool(ends)
 
 
 def _sentences(match: Match) -> tuple[list[tables.Span], Sequence[tables.Span | None]]:

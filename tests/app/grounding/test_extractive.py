@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -259,3 +260,80 @@ def test_neither_is_one_that_runs_or_fetches(hostile):
     support = extract("When does the reading room open?", [match(text)])
     assert support is not None
     assert support.answer == "The reading room has 84 seats. [1]"
+
+
+RING = match(
+    "Aurora Ring User Guide\n\nCharging\n\nThe ring charges in its case. Charging from empty takes 80 minutes.\n\n"
+    "Charging in the rain\n\nDo not charge the ring while it is wet.\n\nSizes and prices\n\n"
+    "| Size | Price |\n| --- | --- |\n| 7 | 199 USD |\n| 8 | 209 USD |\n\n"
+    "Warranty: 24 months from the day of purchase\n"
+)
+OFFICE = match(
+    "운영 시간\n\n사무실은 평일 9시부터 18시까지 운영합니다.\n\n주차 요금 안내\n\n| 차종 | 요금 |\n| --- | --- |\n"
+    "| 승용차 | 500원 |\n| 경차 | 250원 |\n\n회의실 예약 방법\n\n"
+    "회의실은 총무팀에 전화로 예약합니다. 회의실 예약 취소 불가"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "question", "answer"),
+    [
+        (
+            RING,
+            "How do I charge the ring?",
+            "The ring charges in its case. [1] Charging from empty takes 80 minutes. [1] "
+            "Do not charge the ring while it is wet. [1]",
+        ),
+        (RING, "How much are sizes?", "| Size | Price |\n| --- | --- |\n| 7 | 199 USD | [1]\n| 8 | 209 USD | [1]"),
+        (RING, "How long is the warranty from purchase?", "Warranty: 24 months from the day of purchase [1]"),
+        (
+            RING,
+            "What does a ring of size 8 cost?",
+            "| Size | Price |\n| --- | --- |\n| 8 | 209 USD | [1]",
+        ),
+        (OFFICE, "사무실 운영 시간은 언제인가요?", "사무실은 평일 9시부터 18시까지 운영합니다. [1]"),
+        (OFFICE, "경차 주차 요금은 얼마인가요?", "| 차종 | 요금 |\n| --- | --- |\n| 경차 | 250원 | [1]"),
+        (
+            OFFICE,
+            "회의실 예약은 어떻게 하나요?",
+            "회의실은 총무팀에 전화로 예약합니다. [1] 회의실 예약 취소 불가 [1]",
+        ),
+    ],
+)
+def test_an_extract_reads_like_an_answer(source: Match, question: str, answer: str):
+    support = extract(question, [source])
+    assert support is not None
+    assert support.answer == answer
+    for citation in support.citations:
+        assert support.answer[citation.answer_span.start : citation.answer_span.end] == citation.quote
+    assert cite(support.answer, [source], question).unsupported == []
+
+
+def test_what_stands_below_a_title_has_its_words():
+    source = match("이용 안내\n\n준비물\n\n운동화와 수건을 가져오세요.\n\n주차\n\n두 시간까지 무료입니다.")
+    support = extract("준비물은 무엇인가요?", [source])
+    assert support is not None
+    assert support.answer == "운동화와 수건을 가져오세요. [1]"
+
+
+def test_rows_of_one_table_have_their_header_once():
+    table = match("name,price\nred tea,5\nred wine,5\n")
+    table = dataclasses.replace(table, media_type="text/csv")
+    support = extract("What does red cost, its name and price?", [table])
+    assert support is not None
+    assert support.answer == "name,price\nred tea,5 [1]\nred wine,5 [1]"
+
+
+def test_the_best_sentence_is_followed_by_the_others_in_their_order():
+    source = match("Red tea needs two minutes. The tea is sold in tins. Green tea needs five minutes of boiling water.")
+    support = extract("How long does green tea need boiling water?", [source])
+    assert support is not None
+    starts = [citation.chunk_span.start for citation in support.citations]
+    assert starts[0] == source.text.index("Green")
+    assert starts[1:] == sorted(starts[1:])
+
+
+def test_a_chunk_of_titles_alone_can_be_quoted():
+    support = extract("What about red tea?", [match("Red tea\n\nGreen tea")])
+    assert support is not None
+    assert support.answer.startswith("Red tea [1]")
