@@ -34,9 +34,11 @@ from ingest.loading.load import load as load_file
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
 from ingest.members import holding
+from ingest.pictures.describe import describe_pictures, describes
 from ingest.scans import can_read_scans, read_scans
 from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis, Version
+from ingest.turn import Turn
 
 log = logging.getLogger("kyujang.ingest")
 
@@ -110,8 +112,7 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
 
 
 async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
-    chunks = len(document.chunks) or None
-    await queue.record(services.database, document.claim, stage=stage, chunks=chunks)
+    await queue.record(services.database, document.claim, stage=stage, chunks=len(document.chunks) or None)
     await STEPS[stage](services, document)
 
 
@@ -126,12 +127,11 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
             memory_mb=settings.load_memory_mb,
             timeout_s=settings.load_timeout_s,
             max_chars=settings.load_max_chars,
-            options=Options(settings.hidden_parts, ocr_follows=can_read_scans(settings, claim.ocr)),
+            options=Options(settings.hidden_parts, can_read_scans(settings, claim.ocr), describes(settings)),
         )
     if MARKS_CUT in loaded.warnings:
         log.warning("runs of combining marks were cut", extra={"document": claim.document_id, "kept": MAX_MARKS})
-    document.loaded, document.media_type = loaded, loaded.media_type
-    document.title = claim.title or loaded.title
+    document.loaded, document.media_type, document.title = loaded, loaded.media_type, claim.title or loaded.title
 
 
 async def split(services: Services, document: DocumentState) -> None:
@@ -222,11 +222,11 @@ async def load_whole(services: Services, document: DocumentState) -> None:
 
 
 async def read_scanned_pages(services: Services, document: DocumentState) -> None:
-    """Read by OCR the pages that have no text of their own."""
+    """Read by OCR the pages that have no text of their own, and have pictures described."""
     assert document.loaded is not None
-    document.loaded = await read_scans(
-        services, document.claim, document.loaded, gives_way=document.gives_way, turn_s=TURN_S
-    )
+    turn = Turn(document.gives_way, time.monotonic() + TURN_S)
+    read = await read_scans(services, document.claim, document.loaded, turn)
+    document.loaded = await describe_pictures(services, document.claim, read, turn)
 
 
 Step = Callable[[Services, DocumentState], Awaitable[None]]

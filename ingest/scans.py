@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,32 +9,24 @@ from pathlib import Path
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blob
-from app.storage.jobs import JobKind
 from app.storage.notices import OcrMode, PageCounts
 from app.tesseract import is_installed
-from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument
 from ingest.loading.formats import PDF, PICTURES
 from ingest.loading.load import Loaded
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Notice, Page
 from ingest.loading.refusals import refuse_empty_or_too_long
-from ingest.ocr.endpoint import VisionModel
+from ingest.ocr.endpoint import vision_model
 from ingest.ocr.reader import OcrLimits, OcrReader, PageRead
 from ingest.staged_pages import stage_page, staged_pages
+from ingest.turn import Turn
 
 DRAWN = (PDF, *PICTURES)
 
 
 def can_read_scans(settings: Settings, mode: OcrMode) -> bool:
     return mode != "never" and (settings.ocr_url is not None or is_installed())
-
-
-def vision_model(settings: Settings) -> VisionModel | None:
-    if settings.ocr_url is None:
-        return None
-    key = settings.ocr_key.get_secret_value() if settings.ocr_key else None
-    return VisionModel(settings.ocr_url, settings.ocr_model, key, settings.ocr_timeout_s)
 
 
 def pages_to_read(settings: Settings, loaded: Loaded, mode: OcrMode) -> list[int]:
@@ -45,9 +36,7 @@ def pages_to_read(settings: Settings, loaded: Loaded, mode: OcrMode) -> list[int
     return [page.number for page in loaded.pages if page.number and (mode == "force" or page.needs_ocr)]
 
 
-async def read_scans(
-    services: Services, claim: ClaimedDocument, loaded: Loaded, *, gives_way: JobKind | None, turn_s: float
-) -> Loaded:
+async def read_scans(services: Services, claim: ClaimedDocument, loaded: Loaded, turn: Turn) -> Loaded:
     """Return the text with that of the scanned pages. Raises TurnOver between two pages, DocumentError, and
     Unavailable if the endpoint does not answer: the pages before stay."""
     settings, database = services.settings, services.database
@@ -55,12 +44,10 @@ async def read_scans(
     if not wanted:
         return loaded
     read = await staged_pages(database, claim)
-    turn_ends = time.monotonic() + turn_s
     blob = Blob(claim.blob, claim.size, claim.sha256)
     async with services.blobs.local(blob) as path, _open(path, loaded, settings) as reader:
         for number in [each for each in wanted if each not in read]:
-            if gives_way and time.monotonic() > turn_ends:
-                await queue.give_way(database, claim.tenant, gives_way)
+            await turn.give_way(database, claim)
             page = await reader.read(number)
             read[number] = page
             await stage_page(database, claim, number, page, _counts(loaded, read))

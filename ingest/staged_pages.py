@@ -1,4 +1,4 @@
-"""Pages of scans that are read already: a restart reads none of them again."""
+"""Pages of scans that are read already, and pictures that are described: a restart does none of them again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from app.storage.words import pack
 from ingest.jobs.queue import ClaimedDocument, update_claimed
 from ingest.ocr.reader import PageRead
 
+# What a model says of pictures is kept beside the pages, under numbers that no page has: the hash, then its words.
+STAGED_DESCRIPTIONS = """
+select content from staged_pages where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s and page < 0
+"""
+STAGE_DESCRIPTION = """
+insert into staged_pages (tenant_id, job_id, n, page, content)
+select %(tenant)s, %(job)s, %(n)s, least(min(page), 0) - 1, %(content)s
+from staged_pages where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s
+"""
+
 
 async def staged_pages(database: Database, work: ClaimedDocument) -> dict[int, PageRead]:
     """Return what earlier turns and attempts have read, without the words' boxes."""
@@ -16,7 +26,7 @@ async def staged_pages(database: Database, work: ClaimedDocument) -> dict[int, P
             connection,
             """
             select page, content, unreadable from staged_pages
-            where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s
+            where tenant_id = %(tenant)s and job_id = %(job)s and n = %(n)s and page > 0
             """,
             work.key,
         )
@@ -43,6 +53,20 @@ async def stage_page(
                 "unreadable": page.unreadable,
             },
         )
+
+
+async def staged_descriptions(database: Database, work: ClaimedDocument) -> dict[str, str]:
+    """Return them by the hash of the picture."""
+    async with database.transaction(work.tenant) as connection:
+        rows = await fetch_all(connection, STAGED_DESCRIPTIONS, work.key)
+    return dict(row["content"].split("\n", 1) for row in rows)
+
+
+async def stage_description(database: Database, work: ClaimedDocument, sha256: str, description: str) -> None:
+    """Stage one and commit it. Raises LeaseLost."""
+    async with database.transaction(work.tenant) as connection:
+        await update_claimed(connection, work, "progressed_in = attempt")
+        await connection.execute(STAGE_DESCRIPTION, work.key | {"content": f"{sha256}\n{description}"})
 
 
 async def publish_words(connection: Connection, work: ClaimedDocument) -> None:

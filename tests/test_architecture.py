@@ -79,11 +79,13 @@ ONLY_IN = {
     "datasets": r"ingest\.tune\.trainer",
     "vllm": r"never",
     "ray": r"ingest\.cluster\.driver",
-    "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.ocr\.pictures|app\.pages\.pdf_page|bench\.ocr",
-    "PIL": r"app\.pages\.picture_page|ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet))|bench\.ocr",
+    "pypdfium2": r"ingest\.loading\.parsers\.pdf(\..+)?|ingest\.(ocr\.)?pictures(\.files)?|app\.pages\.pdf_page"
+    r"|bench\.\w+",
+    "PIL": r"app\.pages\.picture_page|ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet)|pictures\.child)"
+    r"|bench\.\w+",
     "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|outlook))",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
-    "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive)",
+    "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive|pictures\.files)",
     "tarfile": r"ingest\.adapters\.archive|app\.storage\.peft_folder|app\.storage\.backup\.tar",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.loading\.parsers(\.ooxml|\.hancom\.elements)?",

@@ -26,6 +26,9 @@ class Reading(Engine):
     """The model's name at `KYUJANG_OCR_URL`, which goes with it."""
     ocr_key: SecretStr | None = None
     """The bearer key that this endpoint expects."""
+    describe_pictures: bool = False
+    """`1`: this model describes the pictures in documents too; what it says is searched, and marked as made by a
+    model."""
     load_max_chars: int = Field(50_000_000, ge=1000)
     """The most characters of a document."""
     max_members: int = Field(10_000, ge=1)
@@ -36,7 +39,9 @@ class Reading(Engine):
     """Hidden text, rows, sheets and slides: `skip` leaves them out, `mark` reads them and marks each as hidden."""
 
     @model_validator(mode="after")
-    def _require_the_name_of_the_ocr_model(self) -> Self:
+    def _require_what_ocr_needs(self) -> Self:
         if self.ocr_url is not None and not self.ocr_model:
             raise NotConfigured("KYUJANG_OCR_URL needs KYUJANG_OCR_MODEL, the model's name there.")
+        if self.describe_pictures and self.ocr_url is None:
+            raise NotConfigured("KYUJANG_DESCRIBE_PICTURES needs KYUJANG_OCR_URL, the address of the model.")
         return self

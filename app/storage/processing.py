@@ -72,7 +72,8 @@ def processing(settings: Settings, max_tokens: int) -> Processing:
     tokens, overlap = chunk_size(settings, max_tokens)
     size = f"{tokens}/{overlap}" if settings.splitter == "sentences" else str(tokens)
     hidden = ", hidden parts marked" if settings.hidden_parts == "mark" else ""
-    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}")
+    pictures = ", pictures described" if settings.describe_pictures else ""
+    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}{pictures}")
 
 
 def chunk_size(settings: Settings, max_tokens: int) -> tuple[int, int]:

@@ -18,6 +18,8 @@ class Options:
     hidden_parts: Literal["skip", "mark"] = "skip"
     ocr_follows: bool = False
     """Whether OCR reads the pages that need it: without text a document may still have some."""
+    picture_places: bool = False
+    """Whether pictures without a description leave a mark (ingest/loading/picture_places.py)."""
 
 
 DEFAULTS = Options()

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from app.errors import Unavailable
+from app.settings import Settings
 
 # What a dense page holds, and no more: a model that repeats itself is stopped.
 MAX_TOKENS = 8192
@@ -35,12 +36,13 @@ class VisionModel:
     key: str | None
     timeout_s: float
 
-    async def read(self, png: str) -> str:
-        """Return the text of a page. Raises CannotRead, and Unavailable if the endpoint does not answer."""
+    async def read(self, png: str, prompt: str = PROMPT) -> str:
+        """Return the text of a page, or what else the prompt asks for. Raises CannotRead, and Unavailable if the
+        endpoint does not answer."""
         image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
         body = {
             "model": self.model,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": PROMPT}, image]}],
+            "messages": [{"role": "user", "content": [{"type": "text", "text": prompt}, image]}],
             "temperature": 0,
             "max_tokens": MAX_TOKENS,
         }
@@ -66,6 +68,13 @@ class VisionModel:
             if delay is not None:
                 await asyncio.sleep(delay)
         raise Unavailable(f"The OCR endpoint (KYUJANG_OCR_URL) does not answer: {reason}.")
+
+
+def vision_model(settings: Settings) -> VisionModel | None:
+    if settings.ocr_url is None:
+        return None
+    key = settings.ocr_key.get_secret_value() if settings.ocr_key else None
+    return VisionModel(settings.ocr_url, settings.ocr_model, key, settings.ocr_timeout_s)
 
 
 def _text(response: httpx.Response) -> str:

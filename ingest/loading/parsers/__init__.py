@@ -64,6 +64,7 @@ from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.rtf import document as rtf
 from ingest.loading.parsers.word import document as word
+from ingest.loading.picture_places import WITH_PLACES
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
@@ -113,6 +114,9 @@ MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
 
 def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     """Read the file with the reader of its format, and clean what it gives. Raises DocumentError."""
+    if (found.media_type if isinstance(found, Text) else found) not in WITH_PLACES:
+        # Mail and books have pages of HTML, too.
+        options = replace(options, picture_places=False)
     try:
         if isinstance(found, Text):
             parsed = TEXTS[found.media_type](found.content, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 
 from ingest.loading.parsed import Notice, Options, Page, Parsed
@@ -9,7 +10,9 @@ from ingest.loading.parsers.html_math import with_formulas
 from ingest.loading.parsers.html_text import HtmlText
 from ingest.loading.parsers.html_tokens import End, Raw, Start, tokens
 from ingest.loading.parsers.titles import heading
+from ingest.loading.picture_places import name_of_data, place_of
 
+PICTURE = re.compile(r"\s*data:image/[\w.+-]{1,20};base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE)
 HIDDEN = Notice(
     "hidden_part_skipped",
     "The page hides some of its text (hidden, display: none). It was left out; KYUJANG_HIDDEN_PARTS=mark reads it.",
@@ -29,6 +32,8 @@ def rendered(content: str, options: Options) -> tuple[str | None, str, bool]:
         match token:
             case str():
                 page.text(token)
+            case Start("img") if options.picture_places and (data := PICTURE.match(token.attribute("src") or "")):
+                page.field(place_of(name_of_data(data[1].encode())))
             case Start():
                 page.start(token)
             case End(name):

@@ -32,7 +32,7 @@ def read(path: Path, options: Options) -> Parsed:
         slides = _in_order(archive) or numbered(archive, SLIDE)
         if not slides:
             raise CORRUPT
-        deck = Deck(archive, options.hidden_parts == "mark")
+        deck = Deck(archive, options)
         for number, slide in enumerate(slides, 1):
             deck.add(number, slide)
     return deck.parsed
@@ -52,9 +52,10 @@ def _in_order(archive: zipfile.ZipFile) -> list[str]:
 class Deck:
     """Collects the slides' texts."""
 
-    def __init__(self, archive: zipfile.ZipFile, mark_hidden: bool) -> None:
+    def __init__(self, archive: zipfile.ZipFile, options: Options) -> None:
         self._archive = archive
-        self._mark_hidden = mark_hidden
+        self._options = options
+        self._mark_hidden = options.hidden_parts == "mark"
         self._places = Places(archive)
         self._running: set[str] = set()
         self.parsed = Parsed(None, [])
@@ -67,7 +68,7 @@ class Deck:
         if hidden and not self._mark_hidden:
             self.parsed.warnings.append(notices.hidden("a hidden slide", page=number))
             return
-        reader = ShapeReader(self._archive, part, self._mark_hidden)
+        reader = ShapeReader(self._archive, part, self._mark_hidden, picture_places=self._options.picture_places)
         tree = slide.child("cSld", "spTree")
         blocks = [*self._slide(reader, part, tree), *self._beside(part, number)]
         if hidden:

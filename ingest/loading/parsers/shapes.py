@@ -17,6 +17,7 @@ from ingest.loading.parsers.ooxml import DAMAGED, relations
 from ingest.loading.parsers.reading_order import Box, in_reading_order
 from ingest.loading.parsers.smart_art import read_smart_art
 from ingest.loading.parsers.xml_tree import Node
+from ingest.loading.picture_places import place_of
 
 SHAPES = ("sp", "graphicFrame", "pic", "grpSp")
 GENERATED = re.compile(r"automatically generated|AI-generated|자동 생성된 설명|AI 생성 콘텐츠", re.IGNORECASE)
@@ -46,10 +47,11 @@ def shapes_of(tree: Node) -> Iterator[Node]:
 class ShapeReader:
     """Reads the shapes of one part, and counts what it could not read."""
 
-    def __init__(self, archive: zipfile.ZipFile, part: str, mark_hidden: bool) -> None:
+    def __init__(self, archive: zipfile.ZipFile, part: str, mark_hidden: bool, *, picture_places: bool = False) -> None:
         self._archive = archive
         self._parts = {key: target for key, _, target in relations(archive, part)}
         self._mark_hidden = mark_hidden
+        self._picture_places = picture_places
         self._pictures = self._hidden = self._unreadable = self._embedded = 0
 
     def blocks(self, shapes: Sequence[Node], place_of: PlaceOf = box_of) -> Iterator[Block]:
@@ -82,14 +84,20 @@ class ShapeReader:
             case "grpSp":
                 yield from self.blocks(list(shapes_of(shape)))
             case "pic":
-                described = _alternative_text(shape)
-                self._pictures += not described
-                if described:
-                    yield marked("Picture", described)
+                yield from self._picture(shape)
             case "sp":
                 yield from (text for text in paragraphs(shape.child("txBody")) if text.strip())
             case _:
                 yield from self._graphic(shape)
+
+    def _picture(self, shape: Node) -> Iterator[str]:
+        part = next((self._parts.get(each.get("embed")) for each in shape.all("blip")), None)
+        if described := _alternative_text(shape):
+            yield marked("Picture", described)
+        elif part and self._picture_places:
+            yield place_of(part)
+        else:
+            self._pictures += 1
 
     def _graphic(self, frame: Node) -> Iterator[Block]:
         for each in frame.child("graphic", "graphicData").all("tbl", "chart", "relIds", "oleObj"):

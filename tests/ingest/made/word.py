@@ -35,7 +35,7 @@ def word(body: str, **parts: str | bytes) -> bytes:
         root = {"header": "w:hdr", "footer": "w:ftr", "chart": "c:chartSpace", "diagramData": "dgm:dataModel"}.get(kind)
         files[f"word/{name}.xml"] = part(root or f"w:{kind}", content)
         targets[name] = (kind, f"{name}.xml")
-    files["word/_rels/document.xml.rels"] = _relations(targets)
+    files.setdefault("word/_rels/document.xml.rels", _relations(targets))
     return zipped(files)
 
 

@@ -30,6 +30,7 @@ from ingest.loading.parsers.hancom.styles import Styles
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.office_notices import counted, embedded, hidden, pictures
 from ingest.loading.parsers.titles import own
+from ingest.loading.picture_places import place_of
 
 MARKS = {FOOTNOTE: "Footnote", ENDNOTE: "Endnote", MEMO: "Comment", HIDDEN: "Hidden comment"}
 NOTES = (FOOTNOTE, ENDNOTE)
@@ -211,10 +212,12 @@ class Body:
         if lines := [line for line in map(str.strip, LINE_END.split(text)) if line]:
             self.place(["\n".join(lines)])
 
-    def add_picture(self, description: str = "") -> None:
-        """Place what a user wrote about a picture, or count it."""
+    def add_picture(self, description: str = "", name: str = "") -> None:
+        """Place what a user wrote about a picture, or count it. `name`: of its file in the package."""
         if description and not MADE_DESCRIPTION.match(description):
             self.place([marked("Picture", " ".join(description.split()))])
+        elif name and self._options.picture_places:
+            self.place([place_of(name)])
         else:
             self._pictures += not self._story.deleted
 

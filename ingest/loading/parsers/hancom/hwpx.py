@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers.chart import read_chart
@@ -20,6 +20,7 @@ from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 HEAD = "Contents/header.xml"
 SECTION, MASTER_PAGE = r"Contents/section(\d+)\.xml", r"Contents/masterpage(\d+)\.xml"
+PICTURES = "BinData/"
 MANIFEST = "META-INF/manifest.xml"
 TITLE = re.compile(rb"<opf:title\b[^>]*>([^<]{1,300})</opf:title>")
 
@@ -35,8 +36,11 @@ def read(path: Path, options: Options) -> Parsed:
         if HEAD in archive.namelist():
             read_part(archive, HEAD, HeadReader(styles))
         body = Body(styles, options)
+        pictures = {PurePosixPath(name).stem: name for name in archive.namelist() if name.startswith(PICTURES)}
         for section in [*sections, *numbered(archive, MASTER_PAGE)]:
-            read_part(archive, section, SectionReader(body, partial(_chart, archive)))
+            read_part(
+                archive, section, SectionReader(body, partial(_chart, archive), lambda key: pictures.get(key, ""))
+            )
         return body.parsed(_title(archive))
 
 

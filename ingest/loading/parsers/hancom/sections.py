@@ -27,11 +27,17 @@ def number(attributes: Attributes, name: str) -> int:
 
 
 class SectionReader:
-    """`chart` reads a part of the package that holds a chart."""
+    """`chart` reads a part of the package that holds a chart; `picture` names the file of a picture."""
 
-    def __init__(self, body: Body, chart: Callable[[str], list[Block]] = lambda _: []) -> None:
+    def __init__(
+        self,
+        body: Body,
+        chart: Callable[[str], list[Block]] = lambda _: [],
+        picture: Callable[[str], str] = lambda _: "",
+    ) -> None:
         self._body = body
-        self._read_chart = chart
+        self._read_chart, self._name_of_picture = chart, picture
+        self._picture = ""
         self._in_text = 0
         self._raised = False
         self._captured: list[str] | None = None
@@ -68,7 +74,8 @@ class SectionReader:
             ),
             "compose": self._compose,
             "textart": lambda attributes: self._body.place_drawn(attributes.get("text", "")),
-            "pic": lambda _: self._forget("shapeComment"),
+            "pic": self._open_picture,
+            "img": self._name_picture,
             "chart": self._chart,
             "comboBox": self._choose,
             "listBox": self._choose,
@@ -92,7 +99,7 @@ class SectionReader:
             "fieldBegin": self._forget_story,
             "autoNum": self._close_number,
             "dutmal": self._annotate,
-            "pic": lambda: self._body.add_picture(self._words.pop("shapeComment", "")),
+            "pic": lambda: self._body.add_picture(self._words.pop("shapeComment", ""), self._picture),
             "shapeComment": lambda: self._keep("shapeComment"),
             "script": lambda: self._body.text(equation(self._released())),
             "text": lambda: self._body.word(self._released()),
@@ -129,8 +136,12 @@ class SectionReader:
         captured, self._captured = "".join(self._captured or ()), None
         return captured
 
-    def _forget(self, name: str) -> None:
-        self._words.pop(name, None)
+    def _open_picture(self, _: Attributes) -> None:
+        self._words.pop("shapeComment", None)
+        self._picture = ""
+
+    def _name_picture(self, attributes: Attributes) -> None:
+        self._picture = self._name_of_picture(attributes.get("binaryItemIDRef", ""))
 
     def _chart(self, attributes: Attributes) -> None:
         if blocks := self._read_chart(attributes.get("chartIDRef", "")):

@@ -19,6 +19,7 @@ from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
 from ingest.loading.parsers.pdf.running_heads import Edges, running
 from ingest.loading.parsers.titles import meant
+from ingest.loading.picture_places import place_of
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 FONTS_WITHOUT_UNICODE = DocumentError(
@@ -100,7 +101,7 @@ class _Document:
             return self._page(index)
         except pypdfium2.PdfiumError:
             self._warn("unreadable_page", DAMAGED, index)
-            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), 0)
+            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), [])
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]
@@ -120,10 +121,18 @@ class _Document:
         elif text.hidden:
             self._warnings.append(office_notices.hidden(HIDDEN.format(len(text.hidden)), page=index + 1))
         if text.figures and not state.needs_ocr:
-            self._warnings.append(office_notices.pictures(text.figures, page=index + 1))
+            self._place(text, index)
         text_page.close()
         page.close()
         return state, text
+
+    def _place(self, text: PageText, index: int) -> None:
+        """Place the pictures after the text of the page, or tell of them."""
+        if not self._options.picture_places:
+            self._warnings.append(office_notices.pictures(len(text.figures), page=index + 1))
+            return
+        names = (" ".join([str(index + 1), *(f"{side:.1f}" for side in box)]) for box in text.figures)
+        text.body = joined_blocks([text.body, *(written([place_of(name)]) for name in names)])
 
     def _warn(self, code: Any, detail: str, index: int) -> None:
         self._warnings.append(Notice(code, detail, page=index + 1))

@@ -43,8 +43,8 @@ class PageText:
     hidden: str
     files: int
     tables: Outer
-    figures: int
-    """Pictures that may say something, and over which no text stands."""
+    figures: list[Box]
+    """Pictures that may say something, and over which no text stands, in points from the lower left."""
 
 
 def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
@@ -83,18 +83,20 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
         " ".join(word.text for word in hidden),
         notes.files,
         outer_tables(regions),
-        _figures(drawn.pictures, bounds, seen),
+        list(map(turn, _figures(drawn.pictures, bounds, seen))),
     )
 
 
-def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> int:
-    """Count them. A picture with text over it is a background, or a scan that OCR has read."""
+def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> list[Box]:
+    """Return them. A picture with text over it is a background, or a scan that OCR has read."""
     area = (page[2] - page[0]) * (page[3] - page[1])
     large = [box for box in pictures if (box[2] - box[0]) * (box[3] - box[1]) >= MIN_FIGURE * area][:MAX_FIGURES]
     middles = [((word.x0 + word.x1) / 2, (word.top + word.bottom) / 2) for word in words]
-    return sum(
-        sum(x0 < x < x1 and top < y < bottom for x, y in middles) < MIN_WORDS_OVER for x0, top, x1, bottom in large
-    )
+    return [
+        (x0, top, x1, bottom)
+        for x0, top, x1, bottom in large
+        if sum(x0 < x < x1 and top < y < bottom for x, y in middles) < MIN_WORDS_OVER
+    ]
 
 
 def _blocks(region: Region, titles: Titles, full: float, habits: Habits) -> list[list[Piece]]:

@@ -14,6 +14,7 @@ from ingest.loading.parsers.shapes import worth_reading
 from ingest.loading.parsers.smart_art import read_smart_art
 from ingest.loading.parsers.word.attributes import value
 from ingest.loading.parsers.word.story import Handlers, Story
+from ingest.loading.picture_places import place_of
 
 OBJECTS = ("OLEObject", "control", "altChunk", "subDoc", "contentPart")
 
@@ -36,11 +37,15 @@ class Drawings:
     def _describe(self, attributes: Attributes) -> None:
         self._description = worth_reading(value(attributes, "descr")) or self._description
 
-    def _picture(self, _: Attributes) -> None:
+    def _picture(self, attributes: Attributes) -> None:
         if self._story.visible and not self._objects:
-            self._context.pictures += not self._description
+            target = self._targets.get(value(attributes, "embed") or value(attributes, "id"))
             if self._description:
                 self._story.add_later(marked("Picture", self._description))
+            elif target and self._context.options.picture_places:
+                self._story.add_later(place_of(target))
+            else:
+                self._context.pictures += 1
         self._description = ""
 
     def _word_art(self, attributes: Attributes) -> None:

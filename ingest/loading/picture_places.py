@@ -1,0 +1,60 @@
+"""Marks where a picture without a description stands, until a model has described it (ingest/pictures/describe.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from app.storage.origins import MADE, Run, pack, unpack
+from ingest.loading.formats import DOCX, HTML, HWPX, PDF, PPTX
+from ingest.loading.parsed import Page
+
+WITH_PLACES = (DOCX, PPTX, HWPX, PDF, HTML)
+# They are no characters, so that no text has them.
+BEFORE, AFTER = "\ufdd0", "\ufdd1"
+PLACE = re.compile(f"{BEFORE}([^{BEFORE}{AFTER}\n]{{1,300}}){AFTER}")
+# What goes with a picture of which nothing is said.
+ALONE = re.compile(f"\n*{PLACE.pattern}")
+
+
+def place_of(name: str) -> str:
+    """Return the mark of the picture that the document's format knows by this name."""
+    return f"{BEFORE}{name}{AFTER}"
+
+
+def name_of_data(data: bytes) -> str:
+    """Return the name of a picture that stands in a page as data, in base 64."""
+    return hashlib.sha256(b"".join(data.split())).hexdigest()
+
+
+def names_in(text: str) -> list[str]:
+    return PLACE.findall(text)
+
+
+def with_texts(page: Page, texts: Mapping[str, str]) -> Page:
+    """Return the page with texts in place of the marks, or nothing; a row of a table stays one."""
+    if not PLACE.search(page.text):
+        return page
+    text, runs, old, at = "", list[Run](), list(unpack(page.origins)), 0
+    for found in ALONE.finditer(page.text):
+        said = texts.get(found[1], "")
+        start = page.text.index(BEFORE, found.start()) if said else found.start()
+        if page.text[:start].rpartition("\n")[2].startswith("|"):
+            said = said.replace("|", r"\|")
+        text += page.text[at:start] + said
+        runs += [*_part(old, at, start), *([(len(said), MADE)] if said else [])]
+        at = found.end()
+    runs += _part(old, at, len(page.text))
+    return replace(page, text=text + page.text[at:], origins=pack(runs) if old else b"")
+
+
+def _part(runs: Iterable[Run], start: int, stop: int) -> Iterator[Run]:
+    """Yield the runs of the code points from `start` to `stop`."""
+    at = 0
+    for length, first in runs:
+        low, high = max(start, at), min(stop, at + length)
+        if low < high:
+            yield high - low, first if first == MADE else first + low - at
+        at += length
