@@ -14,6 +14,12 @@ LIST_ITEM = re.compile(
     r"|[①-⑳]|제\s?\d{1,4}\s?[조장절관편항][\s(]"
 )
 CONTINUES_AFTER = (",", ";", "-", "–", "—", "·", "、", "(", "/")
+# Particles, conjunctions and articles after which no sentence ends; `마을` and `가을` are nouns.
+UNFINISHED = re.compile(
+    r"(?<=\s)(?:[^\W\d_]{1,20}(?:은|는|(?<![마가노])을|를|에서|에게|으로|까지|부터|하고|하며|하여|면서|지만)"
+    r"|및|또는|of|the|and|or|to|with|by|an|that|which|from|than|its|their)\Z"
+)
+LONGEST_END = 24
 # A line this full, beside its neighbours, was broken by the page's width, not by its writer. Width counts UTF-8
 # bytes, since Hangul is wide.
 FULL_LINE = 0.7
@@ -102,6 +108,7 @@ def _unwrapped(text: str, lines: list[tuple[int, int]]) -> Iterator[tuple[int, i
         alone = _is_whole(text, *following)
         page = max(NARROWEST_PAGE, FULL_LINE * max(widths[max(0, number - 2) : number + 3]))
         goes_on = widths[number] >= page or text[following[0]].islower() or text[end - 1] in CONTINUES_AFTER
+        goes_on = goes_on or UNFINISHED.search(text, max(lines[number][0], end - LONGEST_END), end) is not None
         if whole or alone or not goes_on or LIST_ITEM.match(text, *following):
             yield begin, end, whole
             begin, whole = following[0], alone

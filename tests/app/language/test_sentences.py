@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.language.sentences import split_sentences
+from app.language.sentences import goes_on, split_sentences
 
 
 def sentences(text: str) -> list[str]:
@@ -70,6 +70,24 @@ def test_lines_that_the_page_width_broke():
         "가. 계약자",
         "나. 피보험자",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "following", "is_one"),
+    [
+        ("자전거를 실은 손님은", "열한 냥을 더 낸다.", True),
+        ("짐은 선착장에서", "17시까지 내린다.", True),
+        ("The ferry crosses from the quay to", "Kingston in an hour.", True),
+        ("우리 마을", "마을은 섬에 있다.", False),
+        ("이용 안내", "배는 아홉 시에 떠난다.", False),
+        ("손님은", "누구인가", False),
+        ("Opening hours", "Monday", False),
+        ("어른과 손님은", "1. 어른", False),
+    ],
+)
+def test_a_short_line_goes_on_after_a_word_that_ends_no_sentence(line, following, is_one):
+    assert len(sentences(f"{line}\n{following}")) == (1 if is_one else 2)
+    assert goes_on(f"Before.\n\n{line}", f"{following}\n\n뒤") == is_one
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n \t\u3000\n"])
