@@ -23,8 +23,9 @@ from app.storage.members import Held, member_id
 from app.storage.postings import OtherScheme
 from app.storage.spaces import OtherSpace
 from ingest.jobs.queue import ClaimedDocument, LeaseLost
+from ingest.loading.endings import crashed, explain
 from ingest.loading.formats import PLAIN
-from ingest.loading.load import Loaded, crashed, explain
+from ingest.loading.load import Loaded
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Notice, Room
 

@@ -53,6 +53,7 @@ needs_shared_data = pytest.mark.skipif(
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--four-bits", action="store_true", help="train on a base model in four bits, beside the engine")
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
+    parser.addoption("--office", action="store_true", help="convert files of before 2007 with LibreOffice")
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
     parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--pages", default=30, type=int, help="pages of a scan that tests/ingest/test_scan_kills.py reads")

@@ -51,7 +51,15 @@ LAYERS = (
     ("app.embedding",),
     (
         *("app.language", "app.sandbox", "app.cpu", "app.metrics"),
-        *("app.logs", "app.timings", "app.concurrency", "app.turns", "app.terminal", "app.tesseract"),
+        *(
+            "app.logs",
+            "app.timings",
+            "app.concurrency",
+            "app.turns",
+            "app.terminal",
+            "app.tesseract",
+            "app.libreoffice",
+        ),
     ),
     ("app.settings",),
     ("app.errors",),
@@ -83,7 +91,7 @@ ONLY_IN = {
     r"|bench\.\w+",
     "PIL": r"app\.pages\.picture_page|ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet)|pictures\.child)"
     r"|bench\.\w+",
-    "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|outlook))",
+    "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|old_office|outlook))",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive|pictures\.files)",
     "tarfile": r"ingest\.adapters\.archive|app\.storage\.peft_folder|app\.storage\.backup\.tar",
@@ -162,7 +170,7 @@ def test_only_main_imports_the_routes():
 def test_only_the_child_process_reaches_for_the_parsers():
     outside = [m for m in MODULES if not m.name.startswith("ingest.loading.parsers")]
     users = [m.name for m in outside if any(name.startswith("ingest.loading.parsers") for name in m.imports)]
-    assert users == ["ingest.loading.child", "ingest.loading.members_child"]
+    assert users == ["ingest.loading.child", "ingest.loading.conversion_child", "ingest.loading.members_child"]
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app import cpu, tesseract
+from app import cpu, libreoffice, tesseract
 
 GB = 1024**3
 WITHOUT_ENGINE = "set KYUJANG_ENGINE=none (extractive answers only) or KYUJANG_LLM_URL (an engine you already run)"
@@ -86,6 +86,13 @@ def ocr(*, installed: bool | None = None) -> Finding:
         return Finding("OCR", "ok", "Tesseract, Korean and English")
     advice = f"apt-get install {tesseract.PACKAGES}; until then a PDF's scanned pages and pictures are not read"
     return Finding("OCR", "warning", "Tesseract is not installed", advice)
+
+
+def old_office(*, installed: bool | None = None) -> Finding:
+    if libreoffice.is_installed() if installed is None else installed:
+        return Finding("Old Office", "ok", "LibreOffice reads doc, xls and ppt")
+    advice = f"apt-get install {libreoffice.PACKAGES} (370 MB), if you have doc, xls or ppt files"
+    return Finding("Old Office", "ok", f"LibreOffice is not installed; doc, xls and ppt are refused. {advice}")
 
 
 def disk(folder: Path, needed_gb: float, *, purpose: str) -> Finding:

@@ -91,7 +91,7 @@ class _Start:
         checks = [preflight.home_folder(settings.home, reachable, name)]
         checks += [preflight.port(settings.host, settings.port)]
         checks += [preflight.memory(cpu_engine=cpu_engine)]
-        checks += [preflight.ocr()]
+        checks += [preflight.ocr(), preflight.old_office()]
         checks += [preflight.disk(settings.home, 1.5, purpose="documents, database and models")]
         if cpu_engine:
             checks += [preflight.cpu_engine_platform(), preflight.cpu_flags()]

@@ -16,7 +16,7 @@ from typing import Any
 from app.errors import DocumentError
 from app.sandbox.channel import Channel
 from ingest.loading.clean_text import clean_text
-from ingest.loading.formats import Text, detect
+from ingest.loading.formats import OLD_OFFICE, Text, detect
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
 from ingest.loading.parsers import parse
@@ -46,7 +46,7 @@ def main(channel: Channel, filename: str, media_type: str, max_chars: str, optio
 def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], Iterator[bytes]]:
     parsed = parse(path, found, options)
     texts = [page.text for page in parsed.pages]
-    if not (options.ocr_follows and any(page.needs_ocr for page in parsed.pages)):
+    if found not in OLD_OFFICE and not (options.ocr_follows and any(page.needs_ocr for page in parsed.pages)):
         refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,

@@ -26,6 +26,11 @@ XLSX = f"{OFFICE}.spreadsheetml.sheet"
 EPUB = "application/epub+zip"
 HWP = "application/x-hwp"
 HWPX = "application/hwp+zip"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+# Converted before they are read: ingest/loading/conversion.py.
+OLD_OFFICE = (DOC, XLS, PPT)
 ODF = "application/vnd.oasis.opendocument"
 RTF = "application/rtf"
 ODT = f"{ODF}.text"
@@ -72,10 +77,9 @@ ZIPS: Kinds = (
 COMPOUNDS: Kinds = (
     ("EncryptedPackage", ENCRYPTED),
     ("FileHeader", HWP),
-    ("WordDocument", save_as("an old Word document (.doc)", ".docx")),
-    ("Workbook", save_as("an old Excel workbook (.xls)", ".xlsx")),
-    ("Book", save_as("an old Excel workbook (.xls)", ".xlsx")),
-    ("PowerPoint Document", save_as("an old PowerPoint presentation (.ppt)", ".pptx")),
+    ("WordDocument", DOC),
+    ("Workbook|Book", XLS),
+    ("PowerPoint Document", PPT),
     (r"__properties_version1\.0", MSG),
 )
 PDF_MARK = b"%PDF-"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -22,11 +21,11 @@ from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
 from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
-from ingest.loading.formats import PLAIN
+from ingest.loading.conversion import converted
+from ingest.loading.endings import crashed, explain
+from ingest.loading.formats import OLD_OFFICE, PLAIN
 from ingest.loading.parsed import DEFAULTS, Notice, Options, Page, PageSource
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
-
-log = logging.getLogger("kyujang.load")
 
 PAGE_BREAK = "\n\n"
 # Between two pages over which a sentence goes on: it is one, and can be quoted whole.
@@ -93,9 +92,16 @@ async def load(
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
     read = partial(_in_child, path, arguments, limits, timeout_s, max_chars)
     try:
+        loaded: Loaded | None = None
         with suppress(ParentDied):
-            return await read()
-        return await read()
+            loaded = await read()
+        loaded = loaded or await read()
+        if loaded.media_type not in OLD_OFFICE:
+            return loaded
+        again = partial(load, memory_mb=memory_mb, timeout_s=timeout_s, max_chars=max_chars, options=options)
+        async with converted(path, loaded.media_type, memory_mb=memory_mb, timeout_s=timeout_s) as file:
+            today = await again(file, filename=None, media_type=None)
+        return replace(today, media_type=loaded.media_type, warnings=loaded.warnings + today.warnings)
     except TimeoutError:
         raise DocumentError(
             "timeout", f"Reading the document took more than {timeout_s:g} s (KYUJANG_LOAD_TIMEOUT_S). Split it."
@@ -162,23 +168,3 @@ def _pages(
         pages.append(Page(number, text[start : start + length], source, packed, needs_ocr))
         start, origin = start + length, origin + origins
     return pages
-
-
-async def explain(child: ChildProcess, memory_mb: int) -> DocumentError:
-    """Return what is said of a document whose reader ended before it was done."""
-    match await child.exit_reason():
-        case "out of memory" | "killed":
-            why = f"Reading the document needs more than {memory_mb} MB (KYUJANG_LOAD_MEMORY_MB). Split it."
-            return DocumentError("too_large", why)
-        case "out of time":
-            why = "Reading the document took too much processor time (KYUJANG_LOAD_TIMEOUT_S)."
-            return DocumentError("timeout", why)
-        case "crashed":
-            return crashed()
-        case "failed":
-            log.error("the reader failed", extra=await child.exit_report())
-            return DocumentError("internal", "Kyujang failed to read this document; the log says why.")
-
-
-def crashed() -> DocumentError:
-    return DocumentError("corrupt", "The file is damaged: its reader crashed. Open it, save it again and send that.")

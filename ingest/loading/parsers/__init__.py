@@ -30,6 +30,7 @@ from ingest.loading.formats import (
     ODP,
     ODS,
     ODT,
+    OLD_OFFICE,
     PDF,
     PICTURES,
     PLAIN,
@@ -52,6 +53,7 @@ from ingest.loading.parsers import (
     notebook,
     odp,
     ods,
+    old_office,
     outlook,
     pdf,
     picture,
@@ -102,6 +104,7 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     MBOX: mailbox.read,
     MSG: outlook.read,
     ZIP: archive.read,
+    **dict.fromkeys(OLD_OFFICE, old_office.read),
     **dict.fromkeys(PICTURES, picture.read),
 }
 MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {

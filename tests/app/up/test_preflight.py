@@ -115,6 +115,13 @@ def test_the_readme_names_what_is_checked(page):
     assert all(each in start for each in ("AVX2", "glibc", "1.5 GB", "KYUJANG_ENGINE=none"))
 
 
+def test_without_libreoffice_the_preflight_says_what_is_refused_and_warns_of_nothing():
+    assert preflight.old_office(installed=True).result == "ok"
+    lacking = preflight.old_office(installed=False)
+    assert lacking.result == "ok"
+    assert "doc, xls and ppt are refused. apt-get install libreoffice-core" in lacking.found
+
+
 def test_without_tesseract_the_preflight_says_what_is_lost():
     assert preflight.ocr(installed=True).result == "ok"
     lacking = preflight.ocr(installed=False)

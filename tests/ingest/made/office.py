@@ -74,14 +74,15 @@ def pptx(content: Content, **more: bytes) -> bytes:
         tree = f"<p:cSld><p:spTree>{frame}{''.join(shapes)}</p:spTree></p:cSld>"
         return f"{DECLARATION}<p:{root} {names}>{tree}</p:{root}>"
 
-    rows = "".join(
-        f"<a:tr>{''.join(f'<a:tc><a:txBody><a:bodyPr/>{paragraph(cell)}</a:txBody></a:tc>' for cell in row)}</a:tr>"
-        for row in content.table
-    )
+    def cells(row: list[str]) -> str:
+        return "".join(f"<a:tc><a:txBody><a:bodyPr/>{paragraph(cell)}</a:txBody></a:tc>" for cell in row)
+
+    rows = "".join(f'<a:tr h="370000">{cells(row)}</a:tr>' for row in content.table)
+    grid = '<a:gridCol w="1800000"/>' * len(content.table[0])
     table = (
         '<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id="3" name="t"/><p:cNvGraphicFramePr/><p:nvPr/>'
         f'</p:nvGraphicFramePr><a:graphic><a:graphicData uri="{drawing.replace("/main", "/table")}">'
-        f"<a:tbl><a:tblGrid/>{rows}</a:tbl></a:graphicData></a:graphic></p:graphicFrame>"
+        f"<a:tbl><a:tblGrid>{grid}</a:tblGrid>{rows}</a:tbl></a:graphicData></a:graphic></p:graphicFrame>"
     )
     listed = '<p:sldIdLst><p:sldId id="256" r:id="rId1"/><p:sldId id="257" r:id="rId2"/></p:sldIdLst>'
     return zipped(
