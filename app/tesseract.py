@@ -9,7 +9,7 @@ LIBRARY = "libtesseract.so.5"
 FOLDERS = (Path("/usr/share/tesseract-ocr/5/tessdata"), Path("/usr/share/tessdata"))
 KOREAN, ENGLISH = "kor", "eng"
 # Of one processor, for a page full of text (bench/RESULTS.md).
-USUAL_PAGE_S = 12
+USUAL_PAGE_S = 4
 PACKAGES = "tesseract-ocr tesseract-ocr-kor tesseract-ocr-eng"
 
 

@@ -10,12 +10,15 @@ from typing import Any, Self
 
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
-from app.sandbox.subprocesses import ChildProcess, ExitReason, OutputError
+from app.sandbox.subprocesses import ENVIRONMENT, ChildProcess, ExitReason, OutputError
 from app.storage.words import WordBox
 from ingest.loading.clean_text import clean_text
 from ingest.ocr.endpoint import CannotRead, VisionModel
 
 CHILD = "ingest.ocr.child"
+# Tesseract asks for four threads, whatever it is told otherwise: they wait for each other in turns, which takes five
+# times the processor time.
+ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}
 # What a library leaks or a page leaves behind ends with the child.
 PAGES_A_CHILD = 50
 START_S = 30
@@ -104,6 +107,7 @@ class OcrReader:
                     file_size=0,
                 ),
                 profile=Profile(read={"document": self._path}),
+                environment=ENVIRONMENT | ONE_THREAD,
                 max_message_bytes=MAX_MESSAGE_BYTES,
                 forked=True,
             )

@@ -17,8 +17,8 @@ from app.language.hangul import HAS_HANGUL
 from ingest.ocr.tesseract import Symbol
 
 Ink = NDArray[np.bool_]
-# Of a syllable's height: how much wider than between two syllables the blank between two words is at least.
-WIDER = 0.24
+# Of a syllable's height: by how much the widest blank inside words is wider than the usual one; it depends on the font.
+INSIDE = (0.06, 0.24)
 USUAL_GAP = 0.15
 MIN_PAIRS = 4
 # So many of a hundred gaps between syllables are surely inside words.
@@ -63,13 +63,21 @@ def _parted(symbols: Sequence[Symbol], ink: Ink) -> Iterator[bool]:
     height = float(np.median([each.bottom - each.top for each in syllables]))
     pairs = list(pairwise(symbols))
     between = [gap for gap, pair in zip(gaps, pairs, strict=True) if all(HAS_HANGUL.match(each.text) for each in pair)]
-    usual = float(np.percentile(between, INSIDE_WORDS)) if len(between) >= MIN_PAIRS else USUAL_GAP * height
-    widest = usual + WIDER * height
+    widest = _widest_inside(between, height)
     for gap, (before, after) in zip(gaps, pairs, strict=True):
         if HAS_HANGUL.match(before.text) or HAS_HANGUL.match(after.text):
             yield gap > widest
         else:
             yield after.begins_word and gap > widest / 2
+
+
+def _widest_inside(between: Sequence[int], height: float) -> float:
+    """Return how wide a blank inside a word may be: the middle of the widest step between the line's own blanks."""
+    usual = float(np.percentile(between, INSIDE_WORDS)) if len(between) >= MIN_PAIRS else USUAL_GAP * height
+    low, high = (usual + share * height for share in INSIDE)
+    widths = np.sort([low, high, *(gap for gap in between if low < gap < high)])
+    step = int(np.diff(widths).argmax())
+    return float(widths[step] + widths[step + 1]) / 2
 
 
 def _gaps(symbols: Sequence[Symbol], ink: Ink) -> list[int]:

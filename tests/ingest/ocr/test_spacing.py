@@ -24,7 +24,7 @@ def drawn(words: list[str], *, between: int, space: int) -> tuple[list[Symbol], 
     return symbols, ink
 
 
-@pytest.mark.parametrize(("between", "space"), [(2, 14), (8, 22), (10, 26), (0, 12)])
+@pytest.mark.parametrize(("between", "space"), [(2, 14), (8, 22), (10, 26), (0, 12), (3, 10), (2, 9)])
 @pytest.mark.parametrize("words", [["규장각", "열람실은", "문을", "연다"], ["이", "책의", "권수는", "30권이다"]])
 def test_words_are_parted_by_the_wider_blanks(words, between, space):
     symbols, ink = drawn(words, between=between, space=space)
