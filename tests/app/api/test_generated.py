@@ -201,3 +201,13 @@ async def test_a_judged_answer_is_streamed_at_once(start):
     assert [name for name, _, _ in events if name != "delta"] == ["retrieval", "citation", "done"]
     assert events[1][0] == "delta"
     assert "".join(data["text"] for name, _, data in events if name == "delta") == events[-1][2]["answer"]
+
+
+@pytest.mark.parametrize(
+    ("language", "refusal"), [("ko", "모르겠습니다"), ("en", "I don't know"), (None, "I don't know")]
+)
+async def test_the_language_that_is_asked_for_is_that_of_prompt_and_refusal(start, language, refusal):
+    client, script = await start(NO_ANSWER)
+    answer = await ask(client, language=language)
+    assert answer["answer"].startswith(refusal)
+    assert ("출처" in script.asked[0]["messages"][0]["content"]) == (language == "ko")
