@@ -12,6 +12,7 @@ bench-gpu: python ## measure what this machine's GPU serves, by model, context, 
 
 test: python ## install and run all tests (ARGS=… for pytest)
 	@$(PYTHON) -m app.up.install --test
+	@.venv/bin/python -m app.up.console || echo "The console is not built: its tests are skipped."
 	@exec env PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check-all: lint ## the long form: linters, then all tests with 200 killed processes, a scan of 300 pages, ten backups in a storm, 32 tenants' adapters, one of a base model in four bits, 10,000 made-up requests, all texts for growth, all floods for fairness, all of SciFact, OpenAI's clients
@@ -43,7 +44,7 @@ docs: python ## build the documentation into site/
 	@echo "Open site/index.html."
 
 clean: ## remove what was installed and cached in the clone; documents stay
-	rm -rf site sbom .cache .venv .venv-audit .venv-engine .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
+	rm -rf site sbom .cache .venv .venv-audit .venv-engine .venv-console console/node_modules console/dist console/dist.new .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis *.egg-info
 	find app ingest migrations tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: python

@@ -13,6 +13,7 @@ from app import __version__
 from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
+    console,
     document_pages,
     documents,
     health,
@@ -96,6 +97,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.page_drawer = PageDrawer(settings)
     problems.install(app)
     reference_pages.install(app)
+    console.install(app, settings.root_path)
     _wrap(app, settings, metrics)
     for router in ROUTERS:
         app.include_router(router)

@@ -15,7 +15,15 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 PROJECT = str(FOLDER.parent / "pyproject.toml")
 EXTRAS = ("models", "minilm", "plots", "langchain", "ray", "tune", "qlora", "test")
-ALONE = {"build": [], "uv": [], "audit": [], "clients": [], "engine-gpu": [], "engine-cpu-deps": ["--no-deps"]}
+ALONE = {
+    "build": [],
+    "uv": [],
+    "audit": [],
+    "console": [],
+    "clients": [],
+    "engine-gpu": [],
+    "engine-cpu-deps": ["--no-deps"],
+}
 # torch's CPU build is not on every index, and its name there means CUDA on Linux: app/up/install.py chooses.
 APART = re.compile(r"(torch|triton|(nvidia|cuda)-[\w-]+)==")
 

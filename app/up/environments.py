@@ -144,6 +144,14 @@ def engine_environment(*, gpu: bool, root: Path = ROOT) -> Environment:
     return Environment("engine", root / ".venv-engine", steps=steps, inputs=[*files, Path(__file__)])
 
 
+def console_environment(root: Path = ROOT) -> Environment:
+    """What builds the page at /console, where no Node.js is installed that can."""
+    listed = root / "requirements" / "console.txt"
+    return Environment(
+        "console", root / ".venv-console", steps=[[*HASHED, "-r", str(listed)]], inputs=[listed, Path(__file__)]
+    )
+
+
 def audit_environment(root: Path = ROOT) -> Environment:
     listed = root / "requirements" / "audit.txt"
     return Environment(

@@ -100,10 +100,13 @@ def install_engine(progress: Progress, *, gpu: bool) -> None:
 
 
 def install_audit() -> Environment:
-    tools = audit_environment()
+    return install_tools(audit_environment(), "Audit environment", "what lists and judges packages")
+
+
+def install_tools(tools: Environment, name: str, what: str) -> Environment:
     if not tools.is_installed():
         progress = Progress(total=1)
-        progress.start("Audit environment", f"what lists and judges packages, in {tools.folder.name}")
+        progress.start(name, f"{what}, in {tools.folder.name}")
         _ensure(tools, progress)
     return tools
 

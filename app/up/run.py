@@ -17,7 +17,7 @@ from app.embedding.packaged.folder import is_written
 from app.errors import KyujangError, NotConfigured
 from app.generation.replica import address
 from app.settings import Settings, inherited_environment
-from app.up import gpus, preflight
+from app.up import console, gpus, preflight
 from app.up.accounts import database_account
 from app.up.child import ChildSpec, last_lines
 from app.up.defaults import auth, base_url, default_workers, fallback
@@ -31,7 +31,7 @@ from app.up.progress import Progress
 from app.up.readiness import engine_answers, not_ready
 from app.up.secret_files import operator_key
 from app.up.steps import Steps
-from app.up.supervise import StopRequested, Supervisor, until_done
+from app.up.supervise import ChildFailed, StopRequested, Supervisor, until_done
 from app.up.welcome import welcome
 
 INSTALL_STAGES = 1
@@ -70,6 +70,7 @@ class _Start:
         self.stack.callback(postgres.stop)
         supervisor = self.stack.enter_context(Supervisor(self.progress.plain))
         starting = self._begin_engine(supervisor, engine)
+        self._build_console(supervisor)
         self._unpack_embedder(supervisor)
         database_urls = self._database(supervisor, postgres)
         self._migrate(supervisor, database_urls)
@@ -122,6 +123,21 @@ class _Start:
         refusals = [engine_refusal(url, key, self.settings.model) for url in urls]
         if all(refusals):
             raise NotConfigured(f"The engine at KYUJANG_LLM_URL is not ready: {refusals[0]}")
+
+    def _build_console(self, supervisor: Supervisor) -> None:
+        """Nothing waits for it: until then, and where it cannot be built, /console says so."""
+        if not console.is_built():
+            self.progress.note("the page at /console is built meanwhile, once")
+            supervisor.beside(self._building_console())
+
+    def _building_console(self) -> Generator[None]:
+        argv = [sys.executable, "-m", "app.up.console"]
+        spec = ChildSpec("console", argv, inherited_environment(), self._log("console"), cwd=ROOT)
+        try:
+            with self.steps.measured("Console"):
+                yield from until_done(spec)
+        except ChildFailed:
+            self.progress.note(f"the page at /console could not be built: {spec.log} says why")
 
     def _unpack_embedder(self, supervisor: Supervisor) -> None:
         """API and worker wait for it, if it takes longer than the database and the schema."""

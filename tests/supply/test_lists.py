@@ -14,7 +14,15 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from app.up.environments import EXTRAS, HASHED, UV, app_environment, audit_environment, engine_environment
+from app.up.environments import (
+    EXTRAS,
+    HASHED,
+    UV,
+    app_environment,
+    audit_environment,
+    console_environment,
+    engine_environment,
+)
 from tests.conftest import ROOT
 from tests.supply.distributions import APP, installed
 from tests.test_compose import DOCKERFILE
@@ -79,7 +87,7 @@ def test_what_is_installed_is_what_the_lists_say():
 
 
 def test_every_step_installs_from_a_list_with_hashes():
-    environments = [app_environment(test=True), app_environment(test=False), audit_environment()]
+    environments = [app_environment(test=True), app_environment(test=False), audit_environment(), console_environment()]
     steps = [UV, *(list(step) for each in environments for step in each.steps)]
     project = ["--no-deps", "--no-build-isolation", "-e", "."]
     assert [step for step in steps if step[:3] != HASHED and step != project] == [["torch==2.13.0"]]
@@ -92,7 +100,7 @@ def test_every_step_installs_from_a_list_with_hashes():
 
 def test_the_image_installs_from_the_same_lists():
     installs = re.findall(r"pip install ([^&;|]+)", DOCKERFILE.replace("\\\n", " "))
-    assert len(installs) == 5
+    assert len(installs) == 6
     assert [words for words in installs if "--no-deps" not in words] == []
     assert [words for words in installs if "--require-hashes" not in words and "torch==2.13.0+cpu" not in words] == []
     script = re.search(r"lists=\$\((for .*? done)\)", DOCKERFILE)

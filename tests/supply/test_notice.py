@@ -21,7 +21,7 @@ LIBRARY = re.compile(r"/(lib\w+?)(?:-[\w.]+)*-[0-9a-f]{8}[\w.]*\.so")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What only tests and the developer's tools bring is not passed on, nor is what a package made itself.
 ITS_OWN = {
-    *("moto", "mypy", "schemathesis", "werkzeug", "pip", "setuptools"),
+    *("moto", "mypy", "playwright", "schemathesis", "werkzeug", "pip", "setuptools"),
     *("onnx", "onnxruntime", "scikit-learn", "torch", "urllib3", "compressed-tensors"),
 }
 

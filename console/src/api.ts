@@ -1,0 +1,92 @@
+// The client of the REST API: the caller's own key and nothing more.
+
+import type { DocumentOut, JobEvent, Page, Problem } from "./shapes";
+
+const KEY = "kyujang-key";
+const ROOT = new URL("..", document.baseURI);
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+export const session = {
+  get key(): string | null {
+    return sessionStorage.getItem(KEY);
+  },
+  start(key: string): void {
+    sessionStorage.setItem(KEY, key);
+  },
+  end(): void {
+    sessionStorage.removeItem(KEY);
+  },
+  /** Is called when a key is refused; the sign-in listens. */
+  onRefused: (): void => {},
+};
+
+export async function call(path: string, options: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(options.headers);
+  if (session.key !== null) headers.set("Authorization", `Bearer ${session.key}`);
+  const answer = await fetch(new URL(path, ROOT), { ...options, headers });
+  if (answer.ok) return answer;
+  if (answer.status === 401) session.onRefused();
+  const problem = (await answer.json().catch(() => ({}))) as Partial<Problem>;
+  throw new ApiError(answer.status, problem.detail ?? answer.statusText);
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await call(path, { signal })).json()) as T;
+}
+
+export function documentPath(id: string): string {
+  return `documents/${encodeURIComponent(id)}`;
+}
+
+export function listDocuments(cursor: string | null): Promise<Page<DocumentOut>> {
+  return get(`documents?limit=50${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`);
+}
+
+/** Send a file and yield what becomes of it. */
+export async function* ingest(file: File): AsyncGenerator<JobEvent> {
+  const form = new FormData();
+  form.append("file", file);
+  const job = (await (await call("ingest", { method: "POST", body: form })).json()) as JobEvent;
+  yield job;
+  for await (const event of events(await call(`jobs/${encodeURIComponent(job.id)}/events`))) {
+    yield event.data as JobEvent;
+  }
+}
+
+export interface ServerEvent {
+  name: string;
+  data: unknown;
+}
+
+export async function* events(answer: Response): AsyncGenerator<ServerEvent> {
+  if (answer.body === null) return;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let waiting = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      waiting += value;
+      for (let end = waiting.indexOf("\n\n"); end >= 0; end = waiting.indexOf("\n\n")) {
+        const lines = waiting.slice(0, end).split("\n");
+        waiting = waiting.slice(end + 2);
+        const data = field(lines, "data");
+        if (data !== undefined) yield { name: field(lines, "event") ?? "message", data: JSON.parse(data) };
+      }
+    }
+  } finally {
+    await reader.cancel();
+  }
+}
+
+function field(lines: string[], name: string): string | undefined {
+  return lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+}

@@ -1,0 +1,220 @@
+"""The page at /console in a real browser, over the real service with extractive answers."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import uvicorn
+
+from app.up import console
+from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
+from tests.ingest.made.pages import Sheet, pdf_of
+
+playwright = pytest.importorskip(
+    "playwright.async_api", reason="the page is tried with Playwright: make test installs it"
+)
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no browser is installed: apt-get install chromium"),
+    pytest.mark.skipif(not console.is_built(), reason="the console is not built: python -m app.up.console"),
+]
+
+TEXTS = {
+    "en": ("The ferry to the island leaves at seven.", "The lamp of the pier is lit at dusk by the keeper.", "pier"),
+    "ko": ("섬으로 가는 배는 일곱 시에 떠난다.", "부두의 등대는 해가 지면 등대지기가 켠다.", "부두"),
+}
+QUESTIONS = {"en": "When is the lamp of the pier lit?", "ko": "부두의 등대는 언제 켜나요?"}
+CANARY = (
+    "The <b>harbour</b> fee is 30 won. <img src=x onerror=\"document.title='pwned'\">"
+    "<script>document.title='pwned'</script> ![p](http://canary.example/p.png) [a](javascript:alert(1))"
+)
+# As src/words.ts has them.
+WORDS = {
+    "en": {"ask": "Ask", "documents": "Documents", "send": "Send", "undo": "Undo", "delete": "Delete", "key": "Key"},
+    "ko": {"ask": "질문", "documents": "문서", "send": "보내기", "undo": "되돌리기", "delete": "삭제", "key": "키"},
+}
+
+
+@pytest.fixture(scope="module")
+async def service(anonymous: httpx.AsyncClient, worker: None) -> AsyncIterator[str]:
+    app = anonymous._transport.app
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator:
+    async with playwright.async_playwright() as started:
+        opened = await started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+def visit(browser, service):
+    """Opens the console; at the end nothing has left the host, and the policy has refused nothing."""
+
+    @asynccontextmanager
+    async def opened(language: str = "en", key: str | None = None, path: str = "", **more):
+        context = await browser.new_context(locale=language, viewport={"width": 360, "height": 740}, **more)
+        page, hosts, refused = await context.new_page(), set(), []
+        page.set_default_timeout(60_000)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        page.on("console", lambda said: refused.append(said.text) if "Content Security" in said.text else None)
+        if key is not None:
+            await context.add_init_script(
+                f"sessionStorage.getItem('seen') ?? (sessionStorage.setItem('seen', '1'), "
+                f"sessionStorage.setItem('kyujang-key', '{key}'))"
+            )
+        await page.goto(f"{service}/console{path}")
+        yield page
+        assert hosts <= {urlsplit(service).netloc, ""}
+        assert refused == []
+        assert await page.title() == "Kyujang"
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        await context.close()
+
+    return opened
+
+
+def key_of(client: httpx.AsyncClient) -> str:
+    return client.headers["authorization"].removeprefix("Bearer ")
+
+
+def paper(language: str) -> bytes:
+    page = Sheet()
+    for number, line in enumerate(TEXTS[language][:2]):
+        page.text(60, 700 - 40 * number, line)
+    return pdf_of([Sheet().text(60, 700, "Nothing to see here."), page])
+
+
+async def marked_text(page) -> str:
+    return await page.locator("mark").inner_text()
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+async def test_from_an_upload_to_the_lines_that_the_answer_stands_on(visit, new_tenant: NewTenant, language, tmp_path):
+    words, client = WORDS[language], await new_tenant()
+    (tmp_path / "harbour.pdf").write_bytes(paper(language))
+    async with visit(language) as page:
+        await page.get_by_label(words["key"]).fill(key_of(client))
+        await page.keyboard.press("Enter")
+        await page.get_by_role("link", name=words["documents"]).click()
+        await page.locator("#files").set_input_files(tmp_path / "harbour.pdf")
+        await page.locator(".documents .name").wait_for()
+        await page.get_by_role("link", name=words["ask"], exact=True).click()
+        await page.locator("#question").fill(QUESTIONS[language])
+        await page.get_by_role("button", name=words["send"]).click()
+        await page.locator("q").first.wait_for()
+        quote = await page.locator("q").first.inner_text()
+        assert TEXTS[language][2] in quote
+        await page.locator("a.source").first.click()
+        # The page with the quote is the second, and the box lies where the line was drawn.
+        await page.locator(".sheet .box").wait_for()
+        sheet, box = [await page.locator(each).bounding_box() for each in (".sheet img", ".sheet .box")]
+        middle = (box["y"] + box["height"] / 2 - sheet["y"]) / sheet["height"] * 842
+        assert abs(middle - (842 - 660 - 4)) < 8
+        await page.get_by_role("group").get_by_role("button").nth(1).click()
+        assert await marked_text(page) == quote
+
+
+async def test_what_a_document_says_is_shown_and_never_run(visit, new_tenant: NewTenant):
+    client = await new_tenant()
+    await ingest_text(client, CANARY, id="canary/1", title="<img src=x onerror=alert(1)>")
+    async with visit(key=key_of(client)) as page:
+        await page.locator("#question").fill("What is the harbour fee?")
+        await page.keyboard.press("Enter")
+        await page.locator("a.source").first.click()
+        await page.locator("mark").wait_for()
+        quote = await marked_text(page)
+        assert "<b>harbour</b> fee is 30 won." in quote
+        assert await page.locator("h1", has_text="<img src=x").count() == 1
+        assert await page.locator("main img, main b, main script").count() == 0
+
+
+@pytest.mark.parametrize(("language", "why"), [("en", "Nothing was found"), ("ko", "찾지 못했습니다")])
+async def test_a_refusal_tells_its_reason(visit, new_tenant: NewTenant, language, why):
+    async with visit(language, key_of(await new_tenant())) as page:
+        await page.locator("#question").fill(QUESTIONS[language])
+        await page.keyboard.press("Enter")
+        assert why in await page.locator(".refusal").inner_text()
+        other = WORDS["ko" if language == "en" else "en"]
+        await page.get_by_role("banner").get_by_role("button").first.click()
+        await page.get_by_role("link", name=other["documents"]).click()
+        await page.get_by_role("heading", name=other["documents"]).wait_for()
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+async def test_the_quote_is_marked_in_texts_of_other_formats(visit, new_tenant: NewTenant, language):
+    client = await new_tenant()
+    await ingest_text(client, "👑 " + " ".join(TEXTS[language][:2]), id="text")
+    async with visit(language, key_of(client)) as page:
+        await page.locator("#question").fill(QUESTIONS[language])
+        await page.keyboard.press("Enter")
+        await page.locator("a.source").first.click()
+        assert await marked_text(page) == TEXTS[language][1]
+
+
+async def test_a_revoked_key_leads_to_the_sign_in(visit, new_tenant: NewTenant, anonymous):
+    client = await new_tenant("revoked")
+    key = key_of(client)
+    async with visit("ko", key) as page:
+        await page.locator("#question").wait_for()
+        operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        await anonymous.delete(f"/tenants/revoked/keys/{key.split('_')[1]}", headers=operator)
+        await page.get_by_role("link", name=WORDS["ko"]["documents"]).click()
+        await page.locator("#key").wait_for()
+        assert "이 키는" in await page.get_by_role("alert").inner_text()
+        assert await page.evaluate("sessionStorage.getItem('kyujang-key')") is None
+
+
+async def test_the_enter_that_ends_a_syllable_sends_nothing(visit, new_tenant: NewTenant):
+    client, asked = await new_tenant(), []
+    async with visit("ko", key_of(client)) as page:
+        page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/query") else None)
+        box = page.locator("#question")
+        await box.focus()
+        keyboard = await page.context.new_cdp_session(page)
+        await keyboard.send("Input.imeSetComposition", {"text": "배", "selectionStart": 1, "selectionEnd": 1})
+        await box.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+        assert asked == []
+        await keyboard.send("Input.insertText", {"text": "배"})
+        await box.press("Enter")
+        await page.locator(".question").wait_for()
+        assert len(asked) == 1
+
+
+async def test_a_deletion_can_be_undone_and_leaving_sends_none(visit, new_tenant: NewTenant):
+    client, deleted = await new_tenant(), []
+    await ingest_text(client, "The ferry leaves at seven.", id="ferry")
+    async with visit(key=key_of(client), path="/documents") as page:
+        page.on("request", lambda request: deleted.append(request.url) if request.method == "DELETE" else None)
+        remove = page.get_by_role("button", name="Delete: ferry")
+        await remove.wait_for()
+        await page.clock.install()
+        await remove.click()
+        await page.get_by_role("button", name="Undo").click()
+        await page.clock.fast_forward(9000)
+        await remove.click()
+        await page.get_by_role("link", name="Ask", exact=True).click()
+        await page.clock.fast_forward(9000)
+        await page.get_by_role("link", name="Documents").click()
+        await remove.click()
+        await page.clock.fast_forward(7000)
+        assert deleted == []
+        await page.clock.fast_forward(2000)
+        await page.locator(".documents li").wait_for(state="detached")
+    assert len(deleted) == 1
+    assert (await client.get("/documents/ferry")).status_code == 404
