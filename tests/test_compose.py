@@ -214,7 +214,7 @@ def test_what_the_image_copies_exists_and_reaches_the_build():
         if name == "COPY" and "--from" not in rest
         for source in rest.split()[:-1]
     ]
-    assert set(copied) == {"app", "ingest", "migrations", "requirements"}
+    assert set(copied) == {"app", "console", "ingest", "migrations", "requirements"}
     assert [source for source in copied if not (ROOT / source).exists()] == []
     assert set(copied) == set(allowed)
 

@@ -17,7 +17,8 @@ from urllib.request import Request, urlopen
 from deploy.check.stamp import FILES, FOLDERS, ROOT
 
 NAME = "kyujang-check"
-COPIED = ("app", "ingest", "migrations", "examples", *FOLDERS)
+COPIED = ("app", "console", "ingest", "migrations", "examples", *FOLDERS)
+MADE = ("__pycache__", "node_modules", "dist")
 READY_S = 900
 
 
@@ -38,7 +39,7 @@ class Project:
         for name in (*FILES, "README.md"):
             shutil.copy(ROOT / name, self.folder / name)
         for name in COPIED:
-            shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, self.folder / name, ignore=shutil.ignore_patterns(*MADE))
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Return what a command has written. Raises Failed if it fails, or with `fails` if it does not."""
