@@ -72,6 +72,7 @@ OTHER_ROOMS = {
     "app.evaluation": "the operator's own files",
     "app.generation": "the engine's answers, which max_tokens bounds",
     "app.logs": "the log's level",
+    "app.pages": "a page's number, in a child with limits of time and memory",
     "app.sandbox": "names of modules",
     "app.settings": "the operator's own settings",
     "app.storage": "parameters of statements: the text goes to PostgreSQL as it is",
@@ -89,6 +90,9 @@ OTHER_ROOMS = {
     "ingest.loading.parsers.rtf.story": "elements, in a child with limits of time and memory",
     "ingest.loading.parsers.shapes": "elements, in a child with limits of time and memory",
     "ingest.loading.parsers.xlsx_cells": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xlsx_controls": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xlsx_margins": "elements, in a child with limits of time and memory",
+    "ingest.loading.parsers.xlsx_outline": "elements, in a child with limits of time and memory",
     "ingest.loading.parsers.xlsx_comments": "elements, in a child with limits of time and memory",
     "ingest.loading.parsers.xml_tree": "elements, in a child with limits of time and memory",
     "ingest.jobs": "ids",
@@ -103,6 +107,7 @@ OTHER_PARAMETERS = {
 OTHER_FUNCTIONS = {
     "app.api.async_work.accepted": "a place of our own",
     "app.api.async_work.idempotency": "hashes",
+    "app.api.console.install": "our own files",
     "app.api.jobs.before": "job ids",
     "app.api.json_bodies.refusal": "names of our own fields",
     "app.api.json_bodies.checked_body": "pydantic's own, of a body within its limit",
@@ -169,6 +174,10 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.html_text.HtmlText.field": "collects",
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
     "ingest.pipeline.heading": "count_tokens",
+    "ingest.loading.parsers.grid.Grid.carry": "a cell",
+    "ingest.loading.parsers.mail_markup.content_of": "the other functions of that module",
+    "ingest.loading.conversion_child.main": "starts LibreOffice, in a child with limits of time and memory",
+    "ingest.loading.picture_places.with_texts": "see tests/ingest/pictures/test_places.py",
     "ingest.members.holding": "stores what a child in limits of time and memory took out",
 }  # fmt: skip
 

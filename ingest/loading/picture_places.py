@@ -15,8 +15,8 @@ WITH_PLACES = (DOCX, PPTX, HWPX, PDF, HTML)
 # They are no characters, so that no text has them.
 BEFORE, AFTER = "\ufdd0", "\ufdd1"
 PLACE = re.compile(f"{BEFORE}([^{BEFORE}{AFTER}\n]{{1,300}}){AFTER}")
-# What goes with a picture of which nothing is said.
-ALONE = re.compile(f"\n*{PLACE.pattern}")
+# What goes with a picture of which nothing is said. Without a bound a run of lines would be read once for each of them.
+ALONE = re.compile(f"\n{{0,9}}{PLACE.pattern}")
 
 
 def place_of(name: str) -> str:
@@ -41,7 +41,7 @@ def with_texts(page: Page, texts: Mapping[str, str]) -> Page:
     for found in ALONE.finditer(page.text):
         said = texts.get(found[1], "")
         start = page.text.index(BEFORE, found.start()) if said else found.start()
-        if page.text[:start].rpartition("\n")[2].startswith("|"):
+        if page.text.startswith("|", page.text.rfind("\n", 0, start) + 1):
             said = said.replace("|", r"\|")
         text += page.text[at:start] + said
         runs += [*_part(old, at, start), *([(len(said), MADE)] if said else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from PIL import Image
@@ -78,3 +79,13 @@ def test_the_other_characters_keep_their_origins():
 def test_a_page_without_a_mark_stays_as_it_is():
     page = Page(1, "가나", origins=b"\x01")
     assert with_texts(page, {}) is page
+
+
+def test_the_cost_grows_with_the_lines_and_no_faster():
+    def cost(lines: int) -> float:
+        page = Page(None, place_of("a") + "\n" * lines)
+        started = time.thread_time()
+        assert with_texts(page, {}).text == "\n" * lines
+        return time.thread_time() - started
+
+    assert cost(200_000) < 10 * cost(50_000) + 0.1
