@@ -15,6 +15,7 @@ def welcome(settings: Settings, auth: str) -> str:
         "",
         f"Kyujang is ready: {url}   (logs: {settings.home / 'logs'}; Ctrl-C stops it)",
         "",
+        f"  In a browser: {url}/console",
         f"  curl -F id=returns-policy.md -F file=@examples/returns-policy.md{key} '{url}/ingest?wait=60'",
         f"  curl -H 'Content-Type: application/json'{key} -d {question} {url}/query",
         "",

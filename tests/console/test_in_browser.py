@@ -14,6 +14,7 @@ import uvicorn
 
 from app.up import console
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
+from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.pages import Sheet, pdf_of
 
 playwright = pytest.importorskip(
@@ -156,8 +157,42 @@ async def test_a_refusal_tells_its_reason(visit, new_tenant: NewTenant, language
         await page.get_by_role("heading", name=other["documents"]).wait_for()
 
 
+@pytest.mark.parametrize("content", [ENGLISH, KOREAN], ids=["en", "ko"])
+async def test_a_link_to_a_quote_marks_it_whatever_the_format(visit, new_tenant: NewTenant, content):
+    client = await new_tenant()
+    async with visit(key=key_of(client)) as page:
+        for name in ("pdf", "docx", "hwpx", "xlsx", "html"):
+            file = (f"a/{name}.{name}", MAKERS[name](content))
+            await client.post("/ingest?wait=60", files={"file": file}, data={"id": f"a/{name}"})
+            text = (await client.get(f"/documents/a%2F{name}/text")).json()["text"]
+            start = text.index(content.second)
+            span = f"start={start}&end={start + len(content.second)}"
+            await page.goto(f"{page.url.partition('/console')[0]}/console/documents/a%2F{name}?{span}")
+            if name == "pdf":
+                await page.locator(".sheet .box").wait_for()
+                await page.get_by_role("button", name="Text", exact=True).click()
+            assert await marked_text(page) == content.second
+
+
+async def test_two_tenants_in_two_tabs_never_mix(visit, new_tenant: NewTenant):
+    one, two = await new_tenant(), await new_tenant()
+    await ingest_text(one, "The ferry leaves at seven.", id="ferry")
+    await ingest_text(two, "The train leaves at eight.", id="train")
+    async with visit(key=key_of(one), path="/documents") as first:
+        second = await first.context.new_page()
+        await second.goto(first.url)
+        await second.evaluate(f"sessionStorage.setItem('kyujang-key', '{key_of(two)}')")
+        for _ in range(2):
+            await first.reload()
+            await second.reload()
+            await first.locator(".documents .name").wait_for()
+            await second.locator(".documents .name").wait_for()
+            assert await first.locator(".documents .name").all_inner_texts() == ["ferry"]
+            assert await second.locator(".documents .name").all_inner_texts() == ["train"]
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_the_quote_is_marked_in_texts_of_other_formats(visit, new_tenant: NewTenant, language):
+async def test_the_quote_is_marked_in_a_text(visit, new_tenant: NewTenant, language):
     client = await new_tenant()
     await ingest_text(client, "👑 " + " ".join(TEXTS[language][:2]), id="text")
     async with visit(language, key_of(client)) as page:
