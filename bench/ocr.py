@@ -50,12 +50,16 @@ def drawn(page: pypdfium2.PdfPage, dpi: int) -> Gray:
 
 
 def scanned(page: pypdfium2.PdfPage, options: argparse.Namespace) -> Gray:
-    image = Image.fromarray(drawn(page, SCANNED_DPI))
-    turned = image.rotate(options.degrees, resample=Image.Resampling.BICUBIC, fillcolor=255)
-    grain = np.random.default_rng(7).normal(0, options.grain, (turned.height, turned.width))
-    grey = np.clip(np.asarray(turned, np.float32) * 0.92 + 10 + grain, 0, 255).astype(np.uint8)
-    size = (turned.width * DPI // SCANNED_DPI, turned.height * DPI // SCANNED_DPI)
+    grey = as_scanned(drawn(page, SCANNED_DPI), options.degrees, options.grain)
+    size = (grey.shape[1] * DPI // SCANNED_DPI, grey.shape[0] * DPI // SCANNED_DPI)
     return np.asarray(Image.fromarray(grey).resize(size), np.uint8)
+
+
+def as_scanned(gray: Gray, degrees: float, grain: float, seed: int = 7) -> Gray:
+    """Return it crooked, on grey paper and with grain, whose standard deviation is given."""
+    turned = Image.fromarray(gray).rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=255)
+    noise = np.random.default_rng(seed).normal(0, grain, gray.shape)
+    return np.clip(np.asarray(turned, np.float32) * 0.92 + 10 + noise, 0, 255).astype(np.uint8)
 
 
 def compared(gold: str, read: str) -> tuple[float, float, int]:
