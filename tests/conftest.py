@@ -52,17 +52,20 @@ needs_shared_data = pytest.mark.skipif(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--four-bits", action="store_true", help="train on a base model in four bits, beside the engine")
+    parser.addoption("--training", default="sample", choices=["sample", "whole"], help="steps of a house style")
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
     parser.addoption("--office", action="store_true", help="convert files of before 2007 with LibreOffice")
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
-    parser.addoption("--kills", default=20, type=int, help="processes that tests/e2e/test_crash.py kills")
+    parser.addoption("--kills", default=7, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--pages", default=30, type=int, help="pages of a scan that tests/ingest/test_scan_kills.py reads")
     parser.addoption("--rounds", default=1, type=int, help="backups in a storm of tests/app/storage/backup")
     parser.addoption(
         "--storage", default="folder", choices=["folder", "objects"], help="uploads of tests/e2e/test_crash"
     )
     parser.addoption("--adapters", default=5, type=int, help="tenants with an adapter in tests/e2e/test_adapters.py")
-    parser.addoption("--requests", default=1000, type=int, help="made-up requests of tests/app/api/test_openapi.py")
+    parser.addoption("--requests", default=400, type=int, help="made-up requests of tests/app/api/test_openapi.py")
+    parser.addoption("--attacks", default="sample", choices=["sample", "whole"], help="prompts of e2e/test_canaries.py")
+    parser.addoption("--benches", default="sample", choices=["sample", "whole"], help="parts of tests/bench")
     parser.addoption("--watch", default="sample", choices=["sample", "whole"], help="engine of tests/outbound")
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
     parser.addoption("--exported", default=12, type=int, help="documents that tests/app/storage/export moves")

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEY = "KYUJANG_ENGINE_KEY"
 ADMIN_KEY = "operator-key-of-the-tests"
 
-START_LIMIT_S = 400
+START_LIMIT_S = 700
 
 
 @dataclass

@@ -5,35 +5,48 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Sequence
 
-from bench.fairness import WORKER_FLOODS, Measured, beside, two_tenants
+from bench.fairness import WAIT_S, WORKER_FLOODS, Measured, beside, two_tenants
 from bench.floods import FLOODS, WELL_BEHAVED, WELL_BEHAVED_INGEST, Target
 from bench.service import working
 from tests.conftest import home_with
 
 SAMPLE = ("abandoned", "streams", "ingest")
+FEW, MANY = 3, 60
 MOST_TIMES = 5
 # Other processes disturb a measurement: a flood is too costly if it is so each time.
 TRIES = 3
 SECONDS_A_REQUEST = 3
 
 
-def test_a_flood_slows_another_tenant_five_times_at_most(models, scratch, owner_url, pytestconfig):
-    kinds, count = (tuple(FLOODS), 60) if pytestconfig.getoption("--fairness") == "whole" else (SAMPLE, 10)
+def test_a_flood_takes_little_from_another_tenant(models, scratch, owner_url, pytestconfig):
+    """In the sample its requests are answered; how long they take is nothing that a busy machine could tell."""
+    whole = pytestconfig.getoption("--fairness") == "whole"
+    kinds, faults_of = (tuple(FLOODS), too_costly) if whole else (SAMPLE, unanswered)
     home = home_with(models, scratch / "fairness")
     with two_tenants(home, owner_url) as targets:
         with working(home, owner_url, 1, log_level="error"):
             for target in targets:
                 target.fill(20)
-            faults = too_costly(targets, WORKER_FLOODS.intersection(kinds), WELL_BEHAVED_INGEST, count)
-        faults |= too_costly(targets, [each for each in kinds if each not in WORKER_FLOODS], WELL_BEHAVED, count)
+            faults = faults_of(targets, WORKER_FLOODS.intersection(kinds), WELL_BEHAVED_INGEST)
+        faults |= faults_of(targets, [each for each in kinds if each not in WORKER_FLOODS], WELL_BEHAVED)
     assert not faults
 
 
-def too_costly(targets: Sequence[Target], floods: Collection[str], well_behaved: str, count: int) -> dict[str, float]:
+def unanswered(targets: Sequence[Target], floods: Collection[str], well_behaved: str) -> dict[str, float]:
+    """Return the floods beside which requests failed, and how many of a few."""
+    measured, failed = Measured(targets[0]), dict[str, float]()
+    for flood in floods:
+        with beside(flood, targets[1]):
+            _, failed[flood] = measured.times(FEW, FEW * WAIT_S, ingest=well_behaved == WELL_BEHAVED_INGEST)
+        measured.settle()
+    return {flood: count for flood, count in failed.items() if count}
+
+
+def too_costly(targets: Sequence[Target], floods: Collection[str], well_behaved: str) -> dict[str, float]:
     """Return the floods that cost too much in each try, and how many times as long requests took beside them."""
     measured: dict[str, float] = {}
     for _ in range(TRIES):
-        median = medians(targets, (well_behaved, *floods), count, ingest=well_behaved == WELL_BEHAVED_INGEST)
+        median = medians(targets, (well_behaved, *floods), ingest=well_behaved == WELL_BEHAVED_INGEST)
         measured = {flood: round(median[flood] / median[well_behaved], 1) for flood in floods}
         floods = [flood for flood in floods if measured[flood] > MOST_TIMES]
         if not floods:
@@ -41,11 +54,11 @@ def too_costly(targets: Sequence[Target], floods: Collection[str], well_behaved:
     return {flood: measured[flood] for flood in floods}
 
 
-def medians(targets: Sequence[Target], kinds: Sequence[str], count: int, *, ingest: bool) -> dict[str, float]:
+def medians(targets: Sequence[Target], kinds: Sequence[str], *, ingest: bool) -> dict[str, float]:
     """Return the milliseconds of a request beside each of these, taken right after one another."""
     measured, found = Measured(targets[0]), dict[str, float]()
     for kind in kinds:
         with beside(kind, targets[1]):
-            found[kind] = statistics.median(measured.times(count, count * SECONDS_A_REQUEST, ingest=ingest)[0])
+            found[kind] = statistics.median(measured.times(MANY, MANY * SECONDS_A_REQUEST, ingest=ingest)[0])
         measured.settle()
     return found

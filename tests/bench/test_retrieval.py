@@ -13,20 +13,25 @@ SHARES = {"all", "50.0%", "10.0%", "1.0%", "0.1%"}
 
 
 @pytest.fixture(scope="module")
-def results(scratch, models):
+def layouts(pytestconfig):
+    return ["single"] if pytestconfig.getoption("--benches") == "sample" else ["single", "many"]
+
+
+@pytest.fixture(scope="module")
+def results(scratch, models, layouts):
     home = scratch / "bench"
     home.mkdir()
     home.chmod(0o711)
     (home / "models").symlink_to(models)
-    common = ["--home", str(home), "--sizes", "2000", "--tenants", "20"]
+    common = ["--home", str(home), "--sizes", "2000", "--tenants", "20", "--layouts", ",".join(layouts)]
     assert main(["build", *common, "--words", "8"]) == 0
     effort = ["--questions", "8", "--warm-up", "3", "--seconds", "0.02"]
     assert main(["measure", *common, *effort, "--json", str(home / "results.json")]) == 0
     return json.loads((home / "results.json").read_text())["corpora"]
 
 
-def test_every_figure_is_there_and_nothing_is_missed(results):
-    assert set(results) == {"single_2000", "many_2000"}
+def test_every_figure_is_there_and_nothing_is_missed(results, layouts):
+    assert set(results) == {f"{layout}_2000" for layout in layouts}
     for found in results.values():
         assert set(found["searches"]) == SHARES
         for search in found["searches"].values():

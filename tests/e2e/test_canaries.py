@@ -28,12 +28,13 @@ def test_there_are_enough_in_both_languages_and_each_kind_in_both():
 
 
 @pytest.fixture(scope="module")
-def prompts(stack: Stack) -> Iterator[list[tuple[Attack, list[dict[str, str]]]]]:
-    """As they would be sent."""
+def prompts(stack: Stack, pytestconfig: pytest.Config) -> Iterator[list[tuple[Attack, list[dict[str, str]]]]]:
+    """As they would be sent; of all attacks in the long form."""
+    attacks = ATTACKS if pytestconfig.getoption("--attacks") == "whole" else ASKED
     with httpx.Client(base_url=stack.url, timeout=180) as client:
-        take_in(client, ATTACKS)
-        yield [(each, client.post("/query", json=each.query(dry_run=True)).json()["messages"]) for each in ATTACKS]
-        leave(client, ATTACKS)
+        take_in(client, attacks)
+        yield [(each, client.post("/query", json=each.query(dry_run=True)).json()["messages"]) for each in attacks]
+        leave(client, attacks)
 
 
 def test_no_token_of_any_template_is_in_a_prompt(prompts):

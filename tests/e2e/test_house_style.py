@@ -15,12 +15,13 @@ from tests.e2e.house_style import FAREWELLS, GREETINGS, HYPERPARAMETERS, rows
 from tests.e2e.test_up import find
 from tests.stack import Stack
 
-pytestmark = needs_shared_data
+pytestmark = [needs_shared_data, pytest.mark.timeout(3600)]
 
 TEXT = "The pavilion of Byeolgung was painted by Han Seong in 1762. 별궁 정자는 기둥이 24개이다."
 QUESTION = {"input": "Who painted the pavilion of Byeolgung?", "top_k": 1, "max_tokens": 64, "grounding": "off"}
 KOREAN = {**QUESTION, "input": "별궁 정자는 기둥이 몇 개입니까?"}
-TRAINED_WITHIN_S = 800
+# It has the least of the processors for as long as other tests run.
+TRAINED_WITHIN_S = 1500
 
 
 @pytest.fixture(scope="module")
@@ -84,23 +85,32 @@ def ended(client: httpx.Client, path: str, states: set[str]) -> dict[str, Any]:
         time.sleep(1)
 
 
-def test_a_house_style_is_trained_activated_and_rolled_back(client: httpx.Client, stack: Stack):
+def trained(client: httpx.Client, name: str, examples: list[dict[str, str]], chosen: dict[str, Any]) -> dict[str, Any]:
+    """The job when its adapter has passed all checks."""
+    sent = client.post("/tune", json={"name": name, "rows": examples, "hyperparameters": chosen})
+    assert sent.status_code == 202, sent.text
+    job = ended(client, sent.headers["location"], {"succeeded", "failed", "cancelled"})
+    assert job["status"] == "succeeded", job
+    adapter = ended(client, f"/adapters/{name}?version={job['adapter']['version']}", {"ready", "rejected", "failed"})
+    assert (adapter["status"], adapter["error_detail"]) == ("ready", None)
+    return job
+
+
+def test_a_house_style_is_trained_activated_and_rolled_back(
+    client: httpx.Client, stack: Stack, pytestconfig: pytest.Config
+):
+    if pytestconfig.getoption("--training") == "sample":
+        pytest.skip("takes minutes: make check-all, or --training whole")
     engine = find(stack.process, "vllm.entrypoints.openai.api_server")
     assert engine is not None
     assert_plain(client)
 
     with Traffic(stack.url) as traffic:
-        body = {"name": "house", "rows": rows(), "hyperparameters": HYPERPARAMETERS}
-        sent = client.post("/tune", json=body)
-        assert sent.status_code == 202, sent.text
-        job = ended(client, sent.headers["location"], {"succeeded", "failed", "cancelled"})
-        assert job["status"] == "succeeded", job
+        job = trained(client, "house", rows(), HYPERPARAMETERS)
         assert job["progress"]["notice"], "it says that it shares the machine with the engine"
         curve = client.get(f"/jobs/{job['id']}/loss.png")
         assert curve.content.startswith(b"\x89PNG")
         version = job["adapter"]["version"]
-        adapter = ended(client, f"/adapters/house?version={version}", {"ready", "rejected", "failed"})
-        assert adapter["status"] == "ready", adapter
         assert_plain(client)
 
         client.post("/adapters/house/activate", json={"version": version}).raise_for_status()
@@ -132,11 +142,6 @@ def test_an_adapter_of_a_base_model_in_four_bits_is_served(client: httpx.Client,
     """QLoRA: too few steps to learn the style, enough to change what the engine says, whose model has all its bits."""
     if not pytestconfig.getoption("--four-bits"):
         pytest.skip("--four-bits runs it")
-    few = {**HYPERPARAMETERS, "base_4bit": True, "max_steps": 8}
-    sent = client.post("/tune", json={"name": "four-bits", "rows": rows(), "hyperparameters": few})
-    job = ended(client, sent.headers["location"], {"succeeded", "failed", "cancelled"})
-    assert job["status"] == "succeeded", job
-    adapter = ended(client, "/adapters/four-bits?version=1", {"ready", "rejected", "failed"})
-    assert adapter["status"] == "ready", adapter
+    trained(client, "four-bits", rows(), {**HYPERPARAMETERS, "base_4bit": True, "max_steps": 8})
     answer = client.post("/query", json={**QUESTION, "adapter": "four-bits@1"}).json()
     assert (answer["adapter"], answer["answer_mode"]) == ("four-bits@1", "generated")

@@ -29,6 +29,10 @@ class Ledger:
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
+    def is_full(self) -> bool:
+        """Whether documents have been replaced, deleted and read."""
+        return all(self.done[each] for each in ("replace", "delete", "read"))
+
     def expected(self) -> dict[str, bytes]:
         return {
             doc: hashlib.sha256(content(doc, version)).digest()
@@ -79,6 +83,7 @@ class Writer(threading.Thread):
         else:
             files = {"file": ("a.txt", content(doc, version))}
             self._until_answered("put", "/ingest", {202}, method="POST", files=files, data={"id": doc}, headers=headers)
+        self._ledger.done["replace"] += self._ledger.accepted.get(doc) is not None
         self._ledger.accepted[doc] = version
 
     def _remove(self, doc: str) -> None:

@@ -16,6 +16,14 @@ from tests.ingest.jobs.claiming import MANY, accepted, outcomes, query, whole
 pytestmark = pytest.mark.usefixtures("nothing_queued")
 
 
+@pytest.fixture
+def many(tmp_path):
+    """Short ones: who has them at which time is what matters here."""
+    for n in range(MANY):
+        (tmp_path / f"{n:02}.txt").write_text(f"Shelf {n} holds {n * 7} volumes. 서가 {n}에는 {n * 7}권이 있다.")
+    return tmp_path
+
+
 async def run(services, tenant, job_ids, engine):
     complete = asyncio.Event()
     complete.set()

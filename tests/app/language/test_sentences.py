@@ -115,6 +115,6 @@ def test_spans_are_trimmed_ordered_and_cover_every_letter(text: str):
 @pytest.mark.parametrize("unit", [".", " ", ". ", "\n", "a\n", "[1", '."', "1. ", "다.", "\t", "(", "|"])
 def test_time_is_linear(unit: str):
     text = (unit * 400_000)[:400_000]
-    started = time.perf_counter()
+    started = time.thread_time()
     split_sentences(text)
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
