@@ -2,6 +2,8 @@
 
 python -m bench.tables install --home H    once: the other readers and WeasyPrint, in an environment of their own
 python -m bench.tables measure --home H    prints the documents, reads them and says how well
+
+With `--printer libreoffice-docx` or `libreoffice-html` LibreOffice prints them (soffice, which is installed apart).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from app.terminal import say
 from bench.service import ROOT
 from bench.tables.grid import Counts, cells, from_markdown, words
 from bench.tables.made import Made, made
+from bench.tables.printing import PRINTERS, print_with_libreoffice, printable
 from bench.tables.twins import twins
 from ingest.loading.formats import PDF
 from ingest.loading.parsed import Options
@@ -34,11 +37,12 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="a folder for the environment and the documents")
     parser.add_argument("--documents", type=Path, help="a folder of hwpx, hwp and docx files to print the tables of")
     parser.add_argument("--half", choices=SEEDS, default="report")
+    parser.add_argument("--printer", choices=PRINTERS, default=PRINTERS[0])
     options = parser.parse_args()
     if options.action == "install":
         install(options.home)
     else:
-        measure(options.home, options.half, options.documents)
+        measure(options.home, options.half, options.documents, options.printer)
 
 
 def install(home: Path) -> None:
@@ -47,20 +51,27 @@ def install(home: Path) -> None:
     subprocess.run(pip, check=True)
 
 
-def measure(home: Path, half: str, real: Path | None) -> None:
-    folder = home / half
+def measure(home: Path, half: str, real: Path | None, printer: str) -> None:
+    folder = home / half / printer
     folder.mkdir(parents=True, exist_ok=True)
     place = list(SEEDS).index(half)
-    documents = [*made(SEEDS[half]), *(list(twins(real))[place::2] if real else ())]
+    documents = printable([*made(SEEDS[half]), *(list(twins(real))[place::2] if real else ())], printer)
     for document in documents:
         (folder / f"{document.name}.html").write_text(document.html)
-    for action in ("print", "read"):
-        subprocess.run([_python(home), "-m", "bench.tables.peers", action, folder], cwd=ROOT, check=True)
+    if printer.startswith("libreoffice"):
+        print_with_libreoffice(documents, folder, printer)
+    else:
+        _peers(home, "print", folder)
+    _peers(home, "read", folder)
     found: dict[str, dict[str, Any]] = {"Kyujang": {}} | json.loads((folder / "peers.json").read_text())
     for document in documents:
         path = folder / f"{document.name}.pdf"
         found["Kyujang"][document.name] = _timed(lambda path=path: parse(path, PDF, Options()).text)
     _report(documents, found)
+
+
+def _peers(home: Path, action: str, folder: Path) -> None:
+    subprocess.run([_python(home), "-m", "bench.tables.peers", action, folder], cwd=ROOT, check=True)
 
 
 def _timed(read: Any) -> dict[str, Any]:
