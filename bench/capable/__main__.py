@@ -37,8 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     questions = [each for name, folder in folders.items() for each in data.questions(folder, name, *sizes)]
     how = {"top_k": options.top_k, "max_tokens": options.max_tokens, "clients": options.clients}
     environment = plain_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
+    # Without the fallback, since a sentence of the sources is no answer of the model's: a slow engine ends the call.
+    settings = {"engine": "vllm", "model": model, "fallback": "none"}
     with (
-        stack.started(options.home / "service", environment, engine="vllm", model=model) as (url, _),
+        stack.started(options.home / "service", environment, **settings) as (url, _),
         running(url, None, documents) as client,
     ):
         measuring = Measuring(client, options.home / "results.json", ends_at)
