@@ -13,6 +13,7 @@ from app import __version__
 from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
+    audit,
     console,
     document_pages,
     documents,
@@ -51,7 +52,7 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(query, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(jobs, tune, tenants, health),
+        *(jobs, tune, tenants, audit, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.adapters import activation
 from app.errors import Unavailable
 from app.services import Services
-from app.storage import removals, tenant_deletions
+from app.storage import audit, removals, tenant_deletions
 from app.storage.adapter_archives import is_archive
 from app.storage.blobs import by_tenant, written_at
 from app.storage.job_removal import remove_finished_jobs
@@ -53,6 +53,7 @@ async def run_forever(services: Services) -> None:
             await sweep_archives(services)
             await sweep_trainings(services)
             await sweep_jobs(services)
+            await audit.remove_old(services.database, older_than_days=services.settings.audit_days)
         except RemovalsHeld:
             log.info("files are removed after the backup that is being made")
         except (Unavailable, OSError) as error:

@@ -105,6 +105,7 @@ OTHER_PARAMETERS = {
     "tag",
 }  # fmt: skip
 OTHER_FUNCTIONS = {
+    "app.api.parameters.refuse_other_parameters": "the names of a route's own parameters",
     "app.api.async_work.accepted": "a place of our own",
     "app.api.async_work.idempotency": "hashes",
     "app.api.console.install": "our own files",

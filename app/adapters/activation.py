@@ -10,6 +10,7 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 
 from app.adapters.registry import lock, read
+from app.adapters.trail import record_step
 from app.adapters.version import MAX_NAME, REFERENCE, AdapterVersion, Published
 from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one
@@ -238,6 +239,7 @@ async def _write(
     previous: int | None,
     key_id: str | None,
 ) -> None:
+    await record_step(connection, tenant, action, await _in_force(connection, tenant), name, version)
     values: dict[str, Any] = {"action": action, "name": name, "version": version, "previous": previous, "key": key_id}
     await connection.execute(
         """

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
 from app.errors import Conflict
-from app.storage import cancellation, job_creation, jobs
+from app.storage import audit, cancellation, job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -54,6 +54,7 @@ async def create_version(
         if same is None:
             await job_creation.refuse_too_many(connection, tenant, task, most)
             new = await _insert(connection, {**key, "version": task.version}, blob)
+            await audit.record(connection, tenant, "create", "adapter", f"{name}@{task.version}")
             await job_creation.insert_job(connection, tenant, job_id, task)
             return new, True
         if request:
@@ -171,7 +172,6 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
     Engines may have their files open: they go some hours later (ingest/cleanup.py). Raises NotFound, or Conflict if the
     version is active.
     """
-    key = {"tenant": tenant, "name": name, "version": version}
     async with database.transaction(tenant) as connection:
         await lock(connection, tenant)
         if (await read(connection, tenant, name, version)).active:
@@ -187,18 +187,17 @@ async def delete(database: Database, tenant: TenantNumber, name: str, version: i
               and (%(version)s::integer is null or version = %(version)s)
             returning version
             """,
-            key,
+            {"tenant": tenant, "name": name, "version": version},
         )
         gone = {"name": name, "versions": [row["version"] for row in rows]}
         of_these = "name = %(name)s and version = any(%(versions)s::integer[])"
         await cancellation.cancel_items(connection, tenant, of_these, gone)
+        await audit.record(connection, tenant, "delete", "adapter", name, before={"versions": gone["versions"]})
 
 
 async def lock(connection: Connection, tenant: TenantNumber) -> None:
     """Let one transaction at a time activate or delete a tenant's adapters."""
-    await connection.execute(
-        "select from adapters where tenant_id = %(tenant)s order by name for update", {"tenant": tenant}
-    )
+    await connection.execute("select from adapters where tenant_id = %s order by name for update", [tenant])
 
 
 async def _same(connection: Connection, key: dict[str, Any]) -> AdapterVersion | None:

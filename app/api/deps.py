@@ -11,25 +11,24 @@ from functools import partial
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import TypeAdapter
 
 from app import logs
+from app.api.acting import act_as
 from app.api.json_bodies import check_large_body
+from app.api.parameters import MAX_NAMED, parameters, refuse_other_parameters
 from app.api.refusals import noted
 from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
+from app.storage import audit
 from app.storage.key_lookups import KeyLookups
 from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, tenant_by_slug
 
 # One holds an id of up to 512 characters, of four bytes each, in base64.
 MAX_CURSOR = 3000
-# Characters of an unknown parameter's name that the answer repeats.
-MAX_NAMED = 100
 
 bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -89,6 +88,7 @@ class OperatorKey:
             raise Unauthorized("The operator's key is needed: send 'Authorization: Bearer <KYUJANG_ADMIN_KEY>'.")
         if not hmac.compare_digest(credentials.credentials.encode(), key.get_secret_value().encode()):
             await request.app.state.wrong_keys.refuse(request)
+        act_as(request, audit.OPERATOR)
 
 
 async def operator_asks(request: Request, services: ServicesDep, credentials: Credentials) -> bool:
@@ -123,7 +123,7 @@ class KeyFirst(APIRoute):
         handle = super().get_route_handler()
         calls = [dependency.call for dependency in self.dependant.dependencies]
         checks = [call for call in calls if isinstance(call, TenantKey | OperatorKey)]
-        known = _parameters(self.dependant)
+        known = parameters(self.dependant)
         body: TypeAdapter[Any] | None = None
         if self.body_field is not None:
             body = TypeAdapter(cast(Any, self.body_field.field_info.annotation))
@@ -131,7 +131,7 @@ class KeyFirst(APIRoute):
         async def handle_with_key(request: Request) -> Response:
             for check in checks:
                 await check(request, get_services(request), await bearer(request))
-            _refuse_other_parameters(request, known)
+            refuse_other_parameters(request, known)
             _refuse_other_encoding(request)
             if body is not None:
                 _refuse_other_kinds(request)
@@ -139,20 +139,6 @@ class KeyFirst(APIRoute):
             return await handle(request)
 
         return handle_with_key
-
-
-def _parameters(dependant: Dependant) -> list[str]:
-    """Return the names of the query parameters, those of dependencies included."""
-    own = [each.alias for each in dependant.query_params]
-    return own + [name for inner in dependant.dependencies for name in _parameters(inner)]
-
-
-def _refuse_other_parameters(request: Request, known: list[str]) -> None:
-    unknown = [name[:MAX_NAMED] for name in request.query_params if name not in known]
-    if unknown:
-        takes = f"takes {', '.join(map(repr, known))}" if known else "takes none"
-        words = f"Unknown parameter; this route {takes}"
-        raise RequestValidationError([{"type": "extra", "loc": ("query", name), "msg": words} for name in unknown[:5]])
 
 
 def _refuse_other_kinds(request: Request) -> None:
@@ -179,6 +165,7 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
         # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
         request.state.check_key = None if services.settings.auth == "off" else find
         logs.tenant_id.set(request.state.caller.slug)
+        act_as(request, request.state.caller.key_id or audit.NO_KEY)
     return cast(Tenant, request.state.caller)
 
 

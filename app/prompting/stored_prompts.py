@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 
 from app.errors import Conflict, InvalidInput, NotFound
 from app.prompting.elements import Example, Overrides
+from app.storage import audit
+from app.storage.audit import Act
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
@@ -103,6 +105,9 @@ async def put(database: Database, tenant: TenantNumber, name: str, elements: Ove
         await connection.execute(
             "update prompts set newest = %(version)s where tenant_id = %(tenant)s and name = %(name)s", key
         )
+        before = {"version": key["version"] - 1} if key["version"] > 1 else None
+        act: Act = "change" if before else "create"
+        await audit.record(connection, tenant, act, "prompt", name, before=before, after={"version": key["version"]})
         return await _get(connection, key), True
 
 
@@ -117,7 +122,7 @@ async def activate(database: Database, tenant: TenantNumber, name: str, version:
     key = {"tenant": tenant, "name": name, "version": version}
     async with database.transaction(tenant) as connection:
         await _get(connection, key)
-        await _no_default(connection, tenant)
+        before = await _no_default(connection, tenant)
         await connection.execute(
             """
             update prompts set active = %(version)s, is_default = true
@@ -125,13 +130,17 @@ async def activate(database: Database, tenant: TenantNumber, name: str, version:
             """,
             key,
         )
+        after = {"default": f"{name}@{version}"}
+        await audit.record(connection, tenant, "activate", "prompt", name, before={"default": before}, after=after)
         return await _get(connection, key)
 
 
 async def deactivate(database: Database, tenant: TenantNumber) -> None:
     """Return to the built-in prompt. Each name keeps its meaning."""
     async with database.transaction(tenant) as connection:
-        await _no_default(connection, tenant)
+        if before := await _no_default(connection, tenant):
+            name = before.partition("@")[0]
+            await audit.record(connection, tenant, "deactivate", "prompt", name, before={"default": before})
 
 
 async def delete(database: Database, tenant: TenantNumber, name: str) -> None:
@@ -146,6 +155,7 @@ async def delete(database: Database, tenant: TenantNumber, name: str) -> None:
             "update prompts set active = null where tenant_id = %(tenant)s and name = %(name)s", key
         )
         await connection.execute("delete from prompt_versions where tenant_id = %(tenant)s and name = %(name)s", key)
+        await audit.record(connection, tenant, "delete", "prompt", name)
 
 
 async def summaries(database: Database, tenant: TenantNumber, *, limit: int, after: str | None) -> list[PromptSummary]:
@@ -172,10 +182,17 @@ async def _get(connection: Connection, key: dict[str, Any]) -> StoredPrompt:
     return _prompt(row)
 
 
-async def _no_default(connection: Connection, tenant: TenantNumber) -> None:
-    await connection.execute(
-        "update prompts set is_default = false where tenant_id = %(tenant)s and is_default", {"tenant": tenant}
+async def _no_default(connection: Connection, tenant: TenantNumber) -> str | None:
+    """Return what was the default, as `name@version`."""
+    row = await fetch_one(
+        connection,
+        """
+        update prompts set is_default = false where tenant_id = %(tenant)s and is_default
+        returning name || '@' || active as reference
+        """,
+        {"tenant": tenant},
     )
+    return row["reference"] if row else None
 
 
 def _as_json(elements: Overrides) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Settings(Reading):
     """The most checks of adapters, evaluations and trainings of a tenant that wait or are under way; more get 429."""
     jobs_kept_days: float = Field(30, gt=0)
     """Days after which the finished jobs of documents and checks are removed. Evaluations and trainings stay."""
+    audit_days: float = Field(365, ge=1)
+    """Days that entries of the audit trail are kept."""
     grounding: Literal["mark", "extract", "refuse", "off"] | None = None
     """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
     `extract` with the packaged model."""

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from app.errors import NotFound
 from app.language.headings import heading_path
-from app.storage import changelog, members, postings
+from app.storage import audit, changelog, members, postings
 from app.storage.cancellation import cancel_items
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
@@ -208,6 +208,7 @@ async def delete_document(database: Database, tenant: TenantNumber, document_id:
             removed += [chunk["id"] for chunk in chunks]
             await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
             await postings.remove(connection, tenant, removed)
+        await audit.record(connection, tenant, "delete", "document", document_id)
 
 
 def _document(row: DictRow) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, NotFound
+from app.storage import audit
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.jobs import TaskKind
 from app.storage.tenancy import TenantNumber
@@ -58,3 +59,4 @@ async def delete_task(database: Database, tenant: TenantNumber, job_id: str, kin
             raise Conflict("It has not ended: cancel it first, with DELETE /jobs/{id}.")
         await connection.execute("delete from idempotency_keys where tenant_id = %(tenant)s and job_id = %(job)s", key)
         await connection.execute("delete from jobs where tenant_id = %(tenant)s and id = %(job)s", key)
+        await audit.record(connection, tenant, "delete", "report", job_id)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from psycopg.rows import DictRow
 
 from app.errors import KyujangError, NotFound
+from app.storage import audit
 from app.storage.database import Connection, Database, continue_as_operator, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
@@ -87,13 +88,17 @@ async def accept(database: Database, slug: str) -> Deletion:
     """
     key = {"id": f"del_{secrets.token_hex(12)}", "slug": slug}
     async with database.operator() as connection:
-        await connection.execute(
+        begun = await fetch_one(
+            connection,
             """
             insert into tenant_deletions (tenant_id, id, tenant)
-            select id, %(id)s, slug from tenants where slug = %(slug)s on conflict do nothing
+            select id, %(id)s, slug from tenants where slug = %(slug)s on conflict do nothing returning id
             """,
             key,
         )
+        if begun is not None:
+            # The tenant's own entries go with it, and this one stays.
+            await audit.record(connection, None, "delete", "tenant", slug)
         row = await fetch_one(
             connection, "select * from tenant_deletions where tenant = %(slug)s and finished_at is null", key
         )

@@ -16,6 +16,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from app.errors import Conflict, NotFound, Unauthorized
+from app.storage import audit
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
 from app.storage.tenancy import TenantNumber, is_kept
@@ -28,6 +29,7 @@ KEY_PREFIX = "kyu"
 # A day from the ends of Python's calendar, so that these are times of it in every time zone.
 EARLIEST_EXPIRY = datetime(1, 1, 2, tzinfo=UTC)
 LATEST_EXPIRY = datetime(9999, 12, 30, tzinfo=UTC)
+ENDS = {"latest": LATEST_EXPIRY, "earliest": EARLIEST_EXPIRY}
 REFUSED = "This key is unknown, expired or revoked."
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -133,6 +135,7 @@ async def create_tenant(
             assert row is not None
             if new:
                 await remember_made(connection, request, row["id"], slug)
+                await audit.record(connection, row["id"], "create", "tenant", slug, after={"name": name})
     except UniqueViolation:
         raise Conflict(f"There is a tenant {slug!r} already.") from None
     return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]), new
@@ -199,6 +202,9 @@ async def create_key(
                 "expires_at": expires_at,
             },
         )
+        expires = None if expires_at is None else expires_at.isoformat()
+        after = {"scopes": list(scopes), "expires_at": expires}
+        await audit.record(connection, tenant.number, "create", "key", key_id, after=after)
     assert row is not None
     return NewKey(KeyRecord(key_id, scopes, row["created_at"], expires_at, None), f"{KEY_PREFIX}_{key_id}_{secret}")
 
@@ -214,13 +220,7 @@ async def list_keys(database: Database, slug: str, *, limit: int, after: str | N
                    as expires_at
             from api_keys where tenant_id = %(tenant)s and id > %(after)s order by id limit %(limit)s
             """,
-            {
-                "tenant": tenant.number,
-                "after": after or "",
-                "limit": limit,
-                "latest": LATEST_EXPIRY,
-                "earliest": EARLIEST_EXPIRY,
-            },
+            {"tenant": tenant.number, "after": after or "", "limit": limit} | ENDS,
         )
     return [KeyRecord(**row) for row in rows]
 
@@ -230,16 +230,19 @@ async def revoke_key(database: Database, slug: str, key_id: str) -> None:
     if not key_id.isalnum():
         raise NotFound
     async with database.operator() as connection:
+        key = {"tenant": tenant.number, "id": key_id}
         row = await fetch_one(
             connection,
-            """
-            update api_keys set revoked_at = coalesce(revoked_at, now())
-            where tenant_id = %(tenant)s and id = %(id)s returning id
-            """,
-            {"tenant": tenant.number, "id": key_id},
+            "select scopes, revoked_at from api_keys where tenant_id = %(tenant)s and id = %(id)s for update",
+            key,
         )
-    if row is None:
-        raise NotFound
+        if row is None:
+            raise NotFound
+        if row["revoked_at"] is None:
+            await connection.execute(
+                "update api_keys set revoked_at = now() where tenant_id = %(tenant)s and id = %(id)s", key
+            )
+            await audit.record(connection, tenant.number, "revoke", "key", key_id, before={"scopes": row["scopes"]})
 
 
 def _hash(secret: str) -> bytes:

@@ -12,7 +12,7 @@ from psycopg.errors import UniqueViolation
 from app.errors import Conflict, InvalidInput, NotConfigured
 from app.language.analyzer import Analyzer
 from app.settings import Settings
-from app.storage import postings, reanalysis, removals
+from app.storage import audit, postings, reanalysis, removals
 from app.storage.backup.access import WITHOUT_LIMITS
 from app.storage.backup.errors import BackupDamaged, BackupFailed
 from app.storage.backup.make import Tell, faults_as_failures
@@ -87,6 +87,7 @@ async def _import(
             loading = Loading(settings, backup, exported, connection, tenant, tell)
             await loading.load(base)
             await loading.compare()
+            await audit.record(connection, tenant, "import", "tenant", slug, after={"exported_as": exported.id})
             tell("index", 0, 0)
             async for _ in reanalysis.analyse(connection, tenant, analyzer):
                 pass

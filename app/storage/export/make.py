@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 
 from app.errors import NotConfigured, NotFound
 from app.settings import Settings
+from app.storage import audit
 from app.storage.backup.access import connect_for_long
 from app.storage.backup.destinations import Destination, open_destination
 from app.storage.backup.errors import BackupFailed
@@ -75,11 +76,17 @@ def export_tenant(settings: Settings, slug: str, place: Path, tell: Tell) -> Man
         open_destination(place, name_of(now), settings.home) as destination,
     ):
         with open_tenant(settings, slug) as point:
+            _note(settings, point, slug)
             counts: dict[str, int] = {}
             rows = _write_rows(point, destination, counts, tell)
             manifest = copy_files(settings, point, destination, tell, rows, now, _described(point, slug, counts))
         destination.finish(manifest)
     return manifest
+
+
+def _note(settings: Settings, point: TenantPoint, slug: str) -> None:
+    with psycopg.connect(settings.service_url) as service:
+        audit.record_export(service, point.tenant, slug)
 
 
 def _described(point: TenantPoint, slug: str, counts: dict[str, int]) -> Exported:

@@ -97,6 +97,7 @@ TABLES = (
         },
     ),
     Table(TRAIL, "seq", frozenset({"seq"}), {"previous": "%(previous)s::bigint"}),
+    Table("audit", "seq", frozenset({"seq"})),
 )
 
 LEFT_OUT = {

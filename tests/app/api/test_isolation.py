@@ -53,6 +53,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
 }
 # They need an engine, or an activation to go back on: tests/app/api/adapters/, test_tune.py.
+# The operator's key opens it too.
+OF_BOTH = {("GET", "/audit")}
 ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback"), ("POST", "/tune")]
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
@@ -61,6 +63,7 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/query"): {"input": "What is the launch code of project Haetae?"},
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
     ("POST", "/documents/rechunk"): {},
+    ("GET", "/audit"): None,
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,
@@ -179,6 +182,8 @@ async def test_the_same_id_is_each_tenants_own(world):
 async def test_without_a_key_nothing_opens(anonymous, world, method, route):
     path = world.path(BY_ID.get((method, route), route))
     for headers in ({}, {"Authorization": "Bearer kyu_00_wrong"}, {"Authorization": f"Bearer {ADMIN_KEY}"}):
+        if (method, route) in OF_BOTH and ADMIN_KEY in str(headers):
+            continue
         refused = await anonymous.request(method, path, json=LISTING.get((method, route)), headers=headers)
         assert refused.status_code == 401
         shape = "application/json" if route.startswith("/v1/") else "application/problem+json"

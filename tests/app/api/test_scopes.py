@@ -37,6 +37,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("POST", "/documents/rechunk"): [{"ingest"}],
     ("PATCH", "/documents/{id}"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],
+    ("GET", "/audit"): [{"read"}],
     ("GET", "/jobs"): [{"read"}, {"ingest"}, {"adapters"}],
     ("GET", "/jobs/{id}"): [{"read"}, {"ingest"}, {"adapters"}],
     ("GET", "/jobs/{id}/events"): [{"read"}, {"ingest"}, {"adapters"}],

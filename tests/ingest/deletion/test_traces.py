@@ -17,14 +17,14 @@ from tests.ingest.working import Worker
 
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
-    "adapter_activations", "adapter_versions", "adapters", "api_keys", "changes", "job_turns", "operator_requests",
-    "prompt_versions", "prompts",
+    "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "job_turns",
+    "operator_requests", "prompt_versions", "prompts",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
 WITH_TEXTS = {
-    "adapter_activations", "adapter_versions", "api_keys", "chunks", "document_texts", "document_values", "documents",
-    "job_items", "lexicon", "operator_requests", "postings", "prompt_versions", "prompts", "staged_chunks",
+    "adapter_activations", "adapter_versions", "api_keys", "audit", "chunks", "document_texts", "document_values",
+    "documents", "job_items", "lexicon", "operator_requests", "postings", "prompt_versions", "prompts", "staged_chunks",
     "staged_pages", "tenants",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
@@ -87,7 +87,7 @@ async def test_no_trace_is_left(filled, anonymous, services, engine, owner_url):
 
     assert rows(owner_url, tables, gone.number) == {"tenant_deletions": 1}
     assert in_tables(owner_url, gone.needles) == set()
-    assert in_tables(owner_url, [gone.slug]) == {"tenant_deletions"}
+    assert in_tables(owner_url, [gone.slug]) == {"audit", "tenant_deletions"}
     assert in_files(home, [*gone.needles, gone.slug], gone.number) == set()
     assert [name for name in engine.adapters if name.startswith(f"t{gone.number}-")] == []
     assert [store_ for store_ in stores if gone.number in store_._cached] == []

@@ -27,6 +27,7 @@ REQUIRED = {
     "adapters": {"name", "newest"},
     "adapter_versions": {"name", "version", "engine_name", "sha256", "bytes"},
     "adapter_activations": {"action"},
+    "audit": {"actor", "act", "kind", "object"},
 }
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, BeforeValidator
+
+from app.api.deps import Credentials, KeyFirst, OperatorKey, PageDep, ServicesDep, TenantKey, page_of
+from app.api.schemas import Page
+from app.api.times import parse_time
+from app.storage import audit
+from app.storage.audit import Act, Kind, Sought
+from app.storage.tenants import KEY_PREFIX, Tenant
+
+router = APIRouter(route_class=KeyFirst, tags=["Audit"])
+
+Time = Annotated[datetime, BeforeValidator(parse_time)]
+Text = Annotated[str | None, Query(max_length=600)]
+
+
+class ReadingKey(TenantKey):
+    """Returns the caller's tenant, None for the operator. Raises Unauthorized or Forbidden."""
+
+    async def __call__(  # type: ignore[override]
+        self, request: Request, services: ServicesDep, credentials: Credentials
+    ) -> Tenant | None:
+        is_operator = (
+            services.settings.auth == "on"
+            and services.settings.admin_key is not None
+            and credentials is not None
+            and not credentials.credentials.startswith(f"{KEY_PREFIX}_")
+        )
+        if is_operator:
+            await OperatorKey()(request, services, credentials)
+            return None
+        return await super().__call__(request, services, credentials)
+
+
+Reader = Annotated[Tenant | None, Depends(ReadingKey("read"))]
+
+
+class EntryOut(BaseModel):
+    """`actor` is a key's id, `operator`, `command`, or `no key`; `before` and `after` say what was changed."""
+
+    id: int
+    at: datetime
+    tenant: str | None
+    actor: str
+    route: str | None
+    request_id: str | None
+    act: Act
+    kind: Kind
+    object: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@router.get("/audit", response_model=Page[EntryOut])
+async def list_audit(
+    reader: Reader,
+    services: ServicesDep,
+    page: PageDep,
+    since: Annotated[Time | None, Query(alias="from", description="Entries of this time (RFC 3339) or later")] = None,
+    until: Annotated[Time | None, Query(alias="to", description="Entries before this time")] = None,
+    actor: Text = None,
+    object: Annotated[Text, Query(description="What was changed: the id of a key, a document …")] = None,
+) -> dict[str, Any]:
+    """List who changed what, newest first: keys, prompts, adapters, deletions, exports. The operator's key
+    shows all tenants'."""
+    after = page.after(int)
+    sought = Sought(page.limit + 1, after[0] if after else None, since, until, actor, object)
+    entries = await audit.list_entries(services.database, reader.number if reader else None, sought)
+    shown = [
+        EntryOut(id=each.seq, **{name: getattr(each, name) for name in EntryOut.model_fields if name != "id"})
+        for each in entries
+    ]
+    return page_of(shown, page.limit, lambda row: [row.id])
