@@ -7,7 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
-from app.cli import adapters, ask, audit, backup, migrate, service, storage, tenants
+from app.cli import adapters, ask, audit, backup, collections, migrate, service, storage, tenants
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask.add_commands(commands)
     evaluation.add_command(commands)
     tenants.add_commands(commands)
+    collections.add_commands(commands)
     adapters.add_commands(commands)
     audit.add_commands(commands)
     backup.add_commands(commands)

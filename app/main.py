@@ -14,6 +14,7 @@ from app.adapters.reconciler import AdapterReconciler
 from app.api import (
     adapters,
     audit,
+    collections,
     console,
     document_pages,
     documents,
@@ -52,7 +53,7 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(query, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(jobs, tune, tenants, audit, health),
+        *(collections, jobs, tune, tenants, audit, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from app.storage import changelog, members, postings, spaces, texts
+from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.members import Held
 from app.storage.notices import PageCounts
@@ -146,11 +147,11 @@ NEW_TITLE = f"""
 SENT_TITLE = f"case when {TITLED_SINCE} then documents.sent_title else excluded.sent_title end"
 DOCUMENT = f"""
     insert into documents (tenant_id, id, source, title, media_type, bytes, sha256, metadata, chunks, blob,
-                           loader, splitter, sent_title, sent_type, ocr, page_counts, warnings, parent)
+                           loader, splitter, sent_title, sent_type, ocr, page_counts, warnings, parent, collection)
     values (%(tenant)s, %(id)s, %(source)s::text, %(title)s::text, %(media_type)s, %(bytes)s, %(sha256)s,
             coalesce(%(metadata)s::jsonb, '{{}}'), %(chunks)s, %(blob)s,
             %(loader)s, %(splitter)s, %(sent_title)s::text, %(sent_type)s::text, %(ocr)s, %(page_counts)s::jsonb,
-            %(warnings)s::jsonb, %(parent)s::text)
+            %(warnings)s::jsonb, %(parent)s::text, nullif(%(collection)s::text, '{DEFAULT}'))
     on conflict (tenant_id, id) do update set
         source = coalesce(excluded.source, documents.source),
         title = excluded.title, new_title = {NEW_TITLE}, sent_title = {SENT_TITLE},
@@ -158,7 +159,8 @@ DOCUMENT = f"""
         metadata = coalesce(%(metadata)s::jsonb, documents.metadata), chunks = excluded.chunks,
         blob = excluded.blob, loader = excluded.loader, splitter = excluded.splitter,
         sent_type = excluded.sent_type, ocr = excluded.ocr, page_counts = excluded.page_counts,
-        warnings = excluded.warnings, parent = excluded.parent, updated_at = now()
+        warnings = excluded.warnings, parent = excluded.parent, updated_at = now(),
+        collection = case when %(collection)s::text is null then documents.collection else excluded.collection end
 """  # noqa: S608 - constants
 
 

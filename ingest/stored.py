@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from psycopg.types.json import Jsonb
 
 from app.storage import members
+from app.storage.collections import MOVED
 from app.storage.database import Database, fetch_one
 from app.storage.notices import OcrMode, PageCounts
 from app.storage.processing import LOADERS, Processing
@@ -93,17 +94,21 @@ async def finish_unchanged(
         if isinstance(work, ClaimedRechunk):
             return
         await connection.execute(
-            """
+            f"""
             with new as (
-                select coalesce(%(source)s::text, source) as source, coalesce(%(metadata)s::jsonb, metadata) as metadata
+                select coalesce(%(source)s::text, source) as source,
+                       coalesce(%(metadata)s::jsonb, metadata) as metadata, {MOVED} as collection
                 from documents where tenant_id = %(tenant)s and id = %(id)s
             )
-            update documents d set source = new.source, metadata = new.metadata, updated_at = now()
+            update documents d
+            set source = new.source, metadata = new.metadata, collection = new.collection, updated_at = now()
             from new where d.tenant_id = %(tenant)s and d.id = %(id)s
-              and (new.source, new.metadata) is distinct from (d.source, d.metadata)
-            """,
+              and (new.source, new.metadata, new.collection) is distinct from (d.source, d.metadata, d.collection)
+            """.encode(),  # noqa: S608 - a constant
             upload_columns(work),
         )
+        if work.collection is not None:
+            await members.set_collection(connection, work.tenant, [work.document_id], work.collection)
         if work.metadata is not None:
             await members.set_metadata(connection, work.tenant, work.document_id, work.metadata)
 
@@ -135,4 +140,5 @@ def upload_columns(work: ClaimedDocument) -> dict[str, Any]:
         "parent": work.parent,
         "metadata": None if work.metadata is None else Jsonb(work.metadata),
         "ocr": work.ocr,
+        "collection": work.collection,
     }

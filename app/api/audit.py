@@ -66,7 +66,7 @@ async def list_audit(
     actor: Text = None,
     object: Annotated[Text, Query(description="What was changed: the id of a key, a document …")] = None,
 ) -> dict[str, Any]:
-    """List who changed what, newest first: keys, prompts, adapters, deletions, exports. The operator's key
+    """List who changed what, newest first: keys, prompts, adapters, collections, deletions, exports. The operator's key
     shows all tenants'."""
     after = page.after(int)
     sought = Sought(page.limit + 1, after[0] if after else None, since, until, actor, object)

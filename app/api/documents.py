@@ -174,10 +174,10 @@ async def get_document(tenant: ReadTenant, id: IdInPath, services: ServicesDep) 
 async def change_document(
     response: Response, tenant: IngestTenant, id: IdInPath, services: ServicesDep, body: DocumentBody, wait: Wait = 0
 ) -> ChangedDocumentOut:
-    """Change a document's title or metadata, without its bytes. With another title its chunks are embedded again:
-    202 and a job, during which they are searched as they were."""
+    """Change a document's title, metadata or collection, without its bytes. With another title its chunks are embedded
+    again: 202 and a job, during which they are searched as they were."""
     job = await document_changes.change_document(
-        services.database, tenant.number, id, title=body.title, metadata=body.metadata
+        services.database, tenant.number, id, title=body.title, metadata=body.metadata, collection=body.collection
     )
     if job is not None:
         job = await ended_job(services, tenant, job, wait)

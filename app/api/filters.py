@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import Query
 from pydantic import (
@@ -19,12 +20,15 @@ from pydantic import (
 )
 
 from app.api.problems import pointer
+from app.api.schemas import collection_id
 from app.api.times import parse_time
 from app.errors import InvalidInput
 from app.language.unicode import MAX_METADATA_BYTES, clean
+from app.storage.collections import DEFAULT
 from app.storage.document_ids import clean_id
 from app.storage.filters import (
     All,
+    Column,
     Compares,
     Contains,
     Filter,
@@ -41,6 +45,7 @@ MAX_FILTER_VALUES = 200
 MAX_FILTER_CHARACTERS = 100_000
 MAX_JSON_CHARACTERS = 20_000
 METADATA = "metadata."
+COLUMNS: tuple[Column, ...] = get_args(Column)
 # Every key and value that metadata may hold can be asked for.
 MAX_KEY_CHARACTERS = len(METADATA) + MAX_METADATA_BYTES
 MAX_VALUE_CHARACTERS = MAX_METADATA_BYTES
@@ -69,8 +74,8 @@ class FilterBody(BaseModel):
 
     key: str | None = Field(
         None,
-        description="`document_id`, `source`, `created_at`, or `metadata.` and a key of the metadata's first level; "
-        "what follows the first dot is taken literally",
+        description="`document_id`, `source`, `collection`, `created_at`, or `metadata.` and a key of the metadata's "
+        "first level; what follows the first dot is taken literally",
     )
     op: Op | None = None
     value: Any = Field(
@@ -86,8 +91,8 @@ class FilterBody(BaseModel):
         if len(key or "") > MAX_KEY_CHARACTERS:
             raise ValueError(f"is longer than {MAX_KEY_CHARACTERS} characters")
         name = clean(key or "")
-        if name == METADATA or (not name.startswith(METADATA) and name not in ("document_id", "source", "created_at")):
-            raise ValueError("is one of document_id, source, created_at and metadata.<key>")
+        if name == METADATA or (not name.startswith(METADATA) and name not in COLUMNS):
+            raise ValueError(f"is one of {', '.join(COLUMNS)} and metadata.<key>")
         return name
 
     @field_validator("value")
@@ -123,6 +128,10 @@ def _checked(key: str, op: Op, value: Any) -> Scalar:
         if not isinstance(scalar, str):
             raise ValueError("is text, for 'document_id'")
         return clean_id(scalar)
+    if key == "collection":
+        if op in ("gt", "gte", "lt", "lte") or not isinstance(scalar, str):
+            raise ValueError("is a collection's id, for 'eq', 'ne' and 'in'")
+        return collection_id(scalar)
     if key == "source" and not isinstance(scalar, str | None):
         raise ValueError("is text or null, for 'source'")
     return scalar
@@ -178,6 +187,9 @@ def filter_of(body: FilterBody) -> Filter:
     if body.not_ is not None:
         return Not(filter_of(body.not_))
     assert body.key is not None
+    if body.key == "collection":
+        among = in_collection(body.value if body.op == "in" else [body.value])
+        return Not(among) if body.op == "ne" else among
     key: Key = Metadata(body.key.removeprefix(METADATA)) if body.key.startswith(METADATA) else body.key  # type: ignore[assignment]
     match body.op:
         case "in":
@@ -191,6 +203,10 @@ def filter_of(body: FilterBody) -> Filter:
             return Compares(key, body.op, body.value)
         case _:
             return Is(key, [body.value])
+
+
+def in_collection(ids: Sequence[str]) -> Filter:
+    return Is("collection", [None if each == DEFAULT else each for each in ids])
 
 
 def filters_in_query(

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.json_bodies import LARGE_BODY_BYTES, checked_body
-from app.api.schemas import IngestBody, JobOut, TextDocument
+from app.api.schemas import IngestBody, JobOut, TextDocument, collection_id
 from app.api.uploads import FORM, clean_name, content_type, received_form
 from app.errors import InvalidInput, NotFound, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
@@ -29,7 +29,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Documents"])
 
 MAX_FILES = 1000
 MAX_FIELDS, MAX_FIELD_BYTES = 10, 1 << 20
-FIELDS = ("file", "metadata", "id", "ocr")
+FIELDS = ("file", "metadata", "id", "ocr", "collection")
 DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(NewDocumentId)
 BODIES = TypeAdapter(IngestBody)
 OCR: TypeAdapter[OcrMode] = TypeAdapter(OcrMode)
@@ -46,6 +46,7 @@ MULTIPART = {
             "enum": ["auto", "never", "force"],
             "description": "Which pages are read by OCR: those without text of their own, none, or all",
         },
+        "collection": {"type": "string", "description": "Without it new documents are in `default`"},
     },
 }
 BODY = {
@@ -101,8 +102,9 @@ async def _accept(
 def _parts(uploads: list[Upload]) -> list[Any]:
     return [
         [each.document_id, each.sha256.hex(), each.source, each.title, each.media_type, each.metadata]
-        # A request that was sent before there was OCR comes again as the same.
+        # A request that was sent before there were OCR and collections comes again as the same.
         + ([each.ocr] if each.ocr != "auto" else [])
+        + ([{"collection": each.collection}] if each.collection else [])
         for each in uploads
     ]
 
@@ -120,9 +122,11 @@ async def _from_form(request: Request, services: Services, tenant: TenantNumber)
     ) as form:
         files = _checked_files(form)
         metadata = _metadata(form)
-        document_id, ocr = _own_id(form, len(files)), _ocr(form)
+        document_id, ocr, collection = _own_id(form, len(files)), _ocr(form), _collection(form)
         texts = [
-            TextDocument.model_construct(id=document_id, text="", source=_name(file), metadata=metadata, ocr=ocr)
+            TextDocument.model_construct(
+                id=document_id, text="", source=_name(file), metadata=metadata, ocr=ocr, collection=collection
+            )
             for file in files
         ]
         return await _save_all(
@@ -159,6 +163,7 @@ def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Uploa
         media_type=media_type,
         metadata=document.metadata,
         ocr=document.ocr,
+        collection=document.collection,
     )
 
 
@@ -198,6 +203,14 @@ def _ocr(form: FormData) -> OcrMode:
         return OCR.validate_python(form.get("ocr", "auto"), strict=True)
     except ValidationError:
         raise InvalidInput("'ocr' must be auto, never or force.", pointer="/ocr") from None
+
+
+def _collection(form: FormData) -> str | None:
+    value = form.get("collection")
+    try:
+        return None if value is None else collection_id(str(value))
+    except ValueError as error:
+        raise InvalidInput(f"'collection' {error}.", pointer="/collection") from None
 
 
 def _name(file: UploadFile) -> str | None:

@@ -63,7 +63,7 @@ async def chat_completions(
     names = CHAT if function is None else {**CHAT, "response_format": "tools"}
     fields = {"response_format": form, "max_tokens": body.max_completion_tokens}
     said = await asyncio.to_thread(conversation, body.messages)
-    question = await asyncio.to_thread(question_in, body, said, names, **fields)
+    question = await question_in(services, tenant, body, said, names, **fields)
     called = function.name if function else None
     completion = ChatCompletion(body.model, body.stream_options, form is not None, called)
     if body.stream:
@@ -77,7 +77,7 @@ async def completions(
     request: Request, body: CompletionBody, tenant: AskingTenant, services: ServicesDep
 ) -> TextOut | StreamingResponse:
     """Answer the prompt like `POST /v1/chat/completions` a single message, in the older format."""
-    question = await asyncio.to_thread(question_in, body, Conversation(body.prompt), TEXT)
+    question = await question_in(services, tenant, body, Conversation(body.prompt), TEXT)
     completion = TextCompletion(body.model, body.stream_options)
     if body.stream:
         chunks = Chunks(completion, services.metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from app import pipeline
 from app.api.openai_conversation import Conversation
 from app.api.openai_schemas import RetrievalBody, SampledBody
 from app.api.query import count
+from app.api.query_defaults import with_defaults
 from app.api.query_mapping import question_of
 from app.api.query_schemas import QueryBody
 from app.api.sse import Event, Format, event_stream, while_connected
@@ -34,18 +36,25 @@ TEXT: Names = {"input": "prompt", "prompt": "model"}
 RESPONSES: Names = {"messages": "input", "persona": "instructions", "prompt": "model", "response_format": "text"}
 
 
-def question_in(body: Any, said: Conversation, names: Names, **fields: Any) -> Question:
+async def question_in(
+    services: Services, tenant: Tenant, body: Any, said: Conversation, names: Names, **fields: Any
+) -> Question:
     """Return the question, with what else `fields` say. Raises RequestValidationError for what does not go together."""
+    query = await asyncio.to_thread(_query_in, body, said, names, fields)
+    question = question_of(await with_defaults(services, tenant, query))
+    return replace(question, dropped_turns=said.dropped, cut_texts=said.cut)
+
+
+def _query_in(body: Any, said: Conversation, names: Names, fields: Mapping[str, Any]) -> QueryBody:
     shared = (*SampledBody.model_fields, *RetrievalBody.model_fields)
     given = {name: value for name in shared if (value := getattr(body, name, None)) is not None}
     given |= {name: value for name, value in fields.items() if value is not None}
     if body.model != DEFAULT:
         given["prompt"] = body.model
     try:
-        question = question_of(QueryBody.model_validate({**given, **said.fields}))
+        return QueryBody.model_validate({**given, **said.fields})
     except ValidationError as error:
         raise RequestValidationError([_renamed(each, names) for each in error.errors()]) from None
-    return replace(question, dropped_turns=said.dropped, cut_texts=said.cut)
 
 
 @contextmanager

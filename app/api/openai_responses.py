@@ -139,7 +139,7 @@ async def responses(
     form = form_in(body.text)
     said = await asyncio.to_thread(conversation_in, body)
     fields = {"response_format": form, "max_tokens": body.max_output_tokens, **searched(body.tools)}
-    question = await asyncio.to_thread(question_in, body, said, RESPONSES, **fields)
+    question = await question_in(services, tenant, body, said, RESPONSES, **fields)
     response = Response(body, services.metrics, form is not None)
     if body.stream:
         return stream_in_their_terms(request, services, tenant, question, RESPONSES, response.events_of, NAMED)

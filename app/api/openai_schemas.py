@@ -17,7 +17,7 @@ from app.api.query_schemas import (
     Temperature,
     TopP,
 )
-from app.api.schemas import MAX_TOP_K, Body, Input
+from app.api.schemas import MAX_TOP_K, Body, CollectionId, Input
 from app.prompting.elements import Grounding
 from app.retrieval.search import Mode
 
@@ -75,6 +75,7 @@ class RetrievalBody(Body):
     top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] | None = None
     mode: Mode | None = None
     filters: Filters | None = None
+    collection: CollectionId | None = None
     min_score: MinScore | None = None
     rerank: bool | None = None
     grounding: Grounding | None = None

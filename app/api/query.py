@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app import pipeline
 from app.api.deps import AskingTenant, KeyFirst, ServicesDep
+from app.api.query_defaults import with_defaults
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, search_options_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
@@ -22,7 +23,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 @router.post("/search")
 async def search(request: Request, body: SearchBody, tenant: AskingTenant, services: ServicesDep) -> SearchOut:
     """Search for chunks, without the language model."""
-    timer, options = StepTimer(), search_options_of(body)
+    timer, options = StepTimer(), search_options_of(await with_defaults(services, tenant, body))
     found = await while_connected(request, services.retriever.search, tenant.number, body.input, options, timer)
     timings = timer.stop()
     return SearchOut(
@@ -41,7 +42,7 @@ async def query(
 
     With `stream`, server-sent events: `retrieval`, `delta`, `citation`, and `done` with the whole answer, or `error`.
     """
-    question = question_of(body)
+    question = question_of(await with_defaults(services, tenant, body))
     if body.dry_run:
         return dry_run_out(await while_connected(request, pipeline.dry_run, services, tenant, question))
     if not body.stream:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.api.chunk_schemas import ContextOut, SpanOut, header_out, pages_of
-from app.api.filters import filter_of
+from app.api.filters import filter_of, in_collection
 from app.api.query_schemas import (
     AnswerOut,
     CitationOut,
@@ -26,10 +26,14 @@ from app.prompting.token_budget import Prompt
 from app.questions import Answer, Preview, Question
 from app.retrieval.match import Match
 from app.retrieval.search import SearchOptions
+from app.storage.filters import All
 
 
 def search_options_of(body: SearchBody | QueryBody) -> SearchOptions:
     where = filter_of(body.filters) if body.filters else None
+    if body.collection is not None:
+        within = in_collection([body.collection])
+        where = within if where is None else All([within, where])
     return SearchOptions(body.top_k, body.mode, where, body.min_score, body.rerank)
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.api.chunk_schemas import ContextOut, Headings, Pages, SpanOut
 from app.api.filters import Filters
-from app.api.schemas import MAX_TOP_K, Body, Input
+from app.api.schemas import MAX_TOP_K, Body, CollectionId, Input
 from app.grounding.evidence import Reason
 from app.grounding.guard import NoAnswerReason
 from app.grounding.judge import GroundingCheck
@@ -38,7 +38,10 @@ MaxTokens = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Stops = Annotated[list[Stop], Field(max_length=4)]
 
-
+PromptReference = Annotated[str, StringConstraints(max_length=80)]
+InCollection = Annotated[
+    CollectionId | None, Field(description="Where to search, with its defaults for fields left out; else in all")
+]
 AdapterChoice = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
@@ -143,6 +146,7 @@ class SearchBody(Body):
     filters: Filters | None = None
     min_score: MinScore | None = None
     rerank: bool = False
+    collection: InCollection = None
 
 
 class SearchOut(BaseModel):
@@ -157,7 +161,7 @@ class QueryBody(ElementsBody):
     """The prompt's four elements: instruction, context (what is retrieved), input, output indicator."""
 
     input: Input
-    prompt: Annotated[str, StringConstraints(max_length=80)] | None = None
+    prompt: PromptReference | None = None
     response_format: ResponseFormat = None
     adapter: AdapterChoice = "auto"
     language: Annotated[
@@ -169,6 +173,7 @@ class QueryBody(ElementsBody):
     filters: Filters | None = None
     min_score: MinScore | None = None
     rerank: bool = False
+    collection: InCollection = None
     grounding_check: GroundingCheck | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None

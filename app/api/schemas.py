@@ -8,7 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.api.times import parse_time
-from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
+from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text, clean_line
+from app.storage.collections import ID as COLLECTION
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.notices import NoticeCode, OcrMode
@@ -27,7 +28,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _given(value: Item | None) -> Item:
+def given(value: Item | None) -> Item:
     if value is None:
         raise ValueError("must not be null; leave it out to keep what is stored")
     return value
@@ -44,6 +45,16 @@ Input = Annotated[
 ]
 Short = Annotated[str, StringConstraints(max_length=500), CLEAN_LINE]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500), CLEAN_LINE, AfterValidator(_not_blank)]
+
+
+def collection_id(text: str) -> str:
+    """Return the id in NFC. Raises ValueError."""
+    if COLLECTION.fullmatch(name := clean_line(text)) is None:
+        raise ValueError("must be letters, digits, '.', '-' and '_', at most 63, and begin with none of '.' and '-'")
+    return name
+
+
+CollectionId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(collection_id)]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 
 
@@ -76,6 +87,7 @@ class TextDocument(Body):
     source: Short | None = None
     metadata: Metadata | None = None
     ocr: OcrMode = Field("auto", description="For files: whether their scanned pages are read by OCR")
+    collection: CollectionId | None = Field(None, description="Without it a new document is in `default`")
 
 
 class IngestBody(Body):
@@ -85,8 +97,9 @@ class IngestBody(Body):
 class DocumentBody(Body):
     """What is left out stays as it is; `metadata` is replaced as a whole."""
 
-    title: Annotated[Title | None, AfterValidator(_given)] = None
-    metadata: Annotated[Metadata | None, AfterValidator(_given)] = None
+    title: Annotated[Title | None, AfterValidator(given)] = None
+    metadata: Annotated[Metadata | None, AfterValidator(given)] = None
+    collection: Annotated[CollectionId | None, AfterValidator(given)] = None
 
 
 class ItemErrorOut(BaseModel):
@@ -172,6 +185,7 @@ class DocumentOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     parent: str | None = Field(None, description="The document that holds it, as mail does an attachment")
+    collection: str
 
 
 class ChangedDocumentOut(DocumentOut):

@@ -17,6 +17,7 @@ def add_commands(commands: Any) -> None:
         question = add_remote_command(commands, name, words, command)
         question.add_argument("input", help="the question")
         question.add_argument("--top-k", type=int, help="the most chunks to search for")
+        question.add_argument("--collection", metavar="ID", help="search in this collection, with its defaults")
         question.add_argument("--mode", choices=get_args(Mode), help="search by meaning, by words or by both (hybrid)")
 
 
@@ -38,6 +39,6 @@ def _search(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _post(settings: Settings, options: argparse.Namespace, path: str) -> Any:
-    body = {"input": options.input, "top_k": options.top_k, "mode": options.mode}
+    body = {"input": options.input, "top_k": options.top_k, "mode": options.mode, "collection": options.collection}
     with open_client(settings, url=options.url, key=options.key) as client:
         return call(client, "POST", path, json={name: value for name, value in body.items() if value is not None})

@@ -17,9 +17,9 @@ from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.tenancy import TenantNumber
 
 Act = Literal[
-    "create", "change", "delete", "revoke", "activate", "deactivate", "rollback", "export", "import"
+    "create", "change", "delete", "revoke", "activate", "deactivate", "rollback", "move", "export", "import"
 ]  # fmt: skip
-Kind = Literal["tenant", "key", "prompt", "adapter", "document", "report"]
+Kind = Literal["tenant", "key", "prompt", "adapter", "document", "collection", "report"]
 OPERATOR, COMMAND, NO_KEY = "operator", "command", "no key"
 
 

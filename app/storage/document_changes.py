@@ -8,7 +8,8 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from app.errors import NotFound
-from app.storage import members
+from app.storage import audit, collections, members
+from app.storage.collections import DEFAULT, MOVED
 from app.storage.database import Connection, Database, fetch_one
 from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
@@ -17,28 +18,43 @@ from app.storage.tenancy import TenantNumber
 
 
 async def change_document(
-    database: Database, tenant: TenantNumber, document_id: str, *, title: str | None, metadata: dict[str, Any] | None
+    database: Database,
+    tenant: TenantNumber,
+    document_id: str,
+    *,
+    title: str | None,
+    metadata: dict[str, Any] | None,
+    collection: str | None = None,
 ) -> Job | None:
     """Change what is given; return the job that embeds the chunks under their new title, if that is left to do.
 
-    Raises NotFound.
+    Raises NotFound, or InvalidInput for a collection that is not there.
     """
     key: dict[str, Any] = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
+        await collections.keep(connection, tenant, [collection] if collection else [])
         # Locked, so that no worker begins it with the title from before. A deletion locks in this order, too.
         queued = await fetch_one(connection, f"{RECHUNKS} and status = 'queued' {NEWEST} for update", key)
         before = await fetch_one(
             connection,
-            "select title, new_title from documents where tenant_id = %(tenant)s and id = %(id)s for no key update",
+            """
+            select title, new_title, collection from documents
+            where tenant_id = %(tenant)s and id = %(id)s for no key update
+            """,
             key,
         )
         if before is None:
             raise NotFound
         new_title = _new_title(before, title)
         stored = None if metadata is None else Jsonb(metadata)
-        await connection.execute(CHANGE, {**key, "title": title, "new_title": new_title, "metadata": stored})
+        given = {"title": title, "new_title": new_title, "metadata": stored, "collection": collection}
+        await connection.execute(CHANGE, {**key, **given})
         if metadata is not None:
             await members.set_metadata(connection, tenant, document_id, metadata)
+        if collection is not None:
+            await members.set_collection(connection, tenant, [document_id], collection)
+            places = [{"collection": each} for each in (before["collection"] or DEFAULT, collection)]
+            await audit.record(connection, tenant, "move", "document", document_id, before=places[0], after=places[1])
         if title is None:
             return None
         changed = title != (before["new_title"] or before["title"])
@@ -50,17 +66,19 @@ RECHUNKS = """
     select job_id from job_items where tenant_id = %(tenant)s and document_id = %(id)s and kind = 'rechunk'
 """
 NEWEST = "order by seq desc limit 1"
-CHANGE = """
+CHANGE = f"""
     with new as (
         select coalesce(%(metadata)s::jsonb, metadata) as metadata, %(new_title)s::text as new_title,
-               coalesce(%(title)s::text, sent_title) as sent_title
+               coalesce(%(title)s::text, sent_title) as sent_title, {MOVED} as collection
         from documents where tenant_id = %(tenant)s and id = %(id)s
     )
     update documents d
-    set metadata = new.metadata, new_title = new.new_title, sent_title = new.sent_title, updated_at = now()
+    set metadata = new.metadata, new_title = new.new_title, sent_title = new.sent_title, collection = new.collection,
+        updated_at = now()
     from new where d.tenant_id = %(tenant)s and d.id = %(id)s
-      and (new.metadata, new.new_title, new.sent_title) is distinct from (d.metadata, d.new_title, d.sent_title)
-"""
+      and (new.metadata, new.new_title, new.sent_title, new.collection)
+          is distinct from (d.metadata, d.new_title, d.sent_title, d.collection)
+"""  # noqa: S608 - a constant
 
 
 def _new_title(before: DictRow, title: str | None) -> str | None:

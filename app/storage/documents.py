@@ -12,6 +12,7 @@ from app.errors import NotFound
 from app.language.headings import heading_path
 from app.storage import audit, changelog, members, postings
 from app.storage.cancellation import cancel_items
+from app.storage.collections import DEFAULT
 from app.storage.database import Database, fetch_all, fetch_one
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
@@ -44,6 +45,7 @@ class Document:
     created_at: datetime
     updated_at: datetime
     parent: str | None
+    collection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +232,5 @@ def _document(row: DictRow) -> Document:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         parent=row["parent"],
+        collection=row["collection"] or DEFAULT,
     )

@@ -28,8 +28,10 @@ COLUMNS: dict[Column, str] = {
     "document_id": "d.id",
     "source": 'd.source collate "C"',
     "created_at": "d.created_at",
+    # Null in the default one.
+    "collection": "d.collection",
 }
-TYPES: dict[Column, str] = {"document_id": "text", "source": "text", "created_at": "timestamptz"}
+TYPES: dict[Column, str] = {"document_id": "text", "source": "text", "created_at": "timestamptz", "collection": "text"}
 # How much of a key and of a text document_values holds (migration 0015).
 KEY_PREFIX, TEXT_PREFIX = 100, 200
 

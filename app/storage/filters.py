@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-Column = Literal["document_id", "source", "created_at"]
+Column = Literal["document_id", "source", "created_at", "collection"]
 Scalar: TypeAlias = str | int | float | bool | datetime | None
 Comparable: TypeAlias = str | int | float | datetime
 Range = Literal["gt", "gte", "lt", "lte"]

@@ -40,7 +40,8 @@ STATUS = """
 
 @dataclass(frozen=True)
 class Upload:
-    """A document that is to be ingested. `blob` is its path under the blob folder, `parent` the document it lies in."""
+    """A document that is to be ingested. `blob` is its path under the blob folder, `parent` the document it lies in;
+    without a `collection` it stays in the one where it is."""
 
     document_id: str
     blob: str
@@ -52,6 +53,7 @@ class Upload:
     metadata: dict[str, Any] | None = None
     ocr: OcrMode = "auto"
     parent: str | None = None
+    collection: str | None = None
 
 
 @dataclass(frozen=True)

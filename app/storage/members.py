@@ -116,10 +116,11 @@ async def remove_members(
 
 ACCEPTED = """
     insert into job_items
-        (tenant_id, job_id, n, seq, document_id, source, media_type, size, sha256, blob, parent, ocr, metadata)
+        (tenant_id, job_id, n, seq, document_id, source, media_type, size, sha256, blob, parent, ocr, metadata,
+         collection)
     overriding system value
     select i.tenant_id, i.job_id, %(number)s, i.seq, %(id)s, %(source)s, %(media_type)s::text, %(size)s, %(sha256)s,
-           %(blob)s, %(parent)s, i.ocr, d.metadata
+           %(blob)s, %(parent)s, i.ocr, d.metadata, coalesce(d.collection, 'default')
     from job_items i join documents d on d.tenant_id = i.tenant_id and d.id = %(parent)s
     where i.tenant_id = %(tenant)s and i.job_id = %(job)s and i.n = %(n)s
 """
@@ -181,6 +182,29 @@ async def set_metadata(connection: Connection, tenant: TenantNumber, parent: str
             connection,
             """
             update documents set metadata = %(metadata)s, updated_at = now()
+            where tenant_id = %(tenant)s and parent = any(%(above)s) returning id
+            """,
+            key,
+        )
+        above = [row["id"] for row in rows]
+
+
+async def set_collection(connection: Connection, tenant: TenantNumber, parents: Sequence[str], collection: str) -> None:
+    """Move what these documents hold, at all depths, to the collection that they are in now."""
+    above = list(parents)
+    while above:
+        key = {"tenant": tenant, "above": above, "collection": collection}
+        await connection.execute(
+            f"""
+            update job_items set collection = %(collection)s
+            where tenant_id = %(tenant)s and parent = any(%(above)s) and {UNFINISHED}
+            """.encode(),  # noqa: S608 - a constant
+            key,
+        )
+        rows = await fetch_all(
+            connection,
+            """
+            update documents set collection = nullif(%(collection)s, 'default'), updated_at = now()
             where tenant_id = %(tenant)s and parent = any(%(above)s) returning id
             """,
             key,

@@ -54,6 +54,7 @@ def add_parser(commands: Any) -> None:
         default="auto",
         help="read scanned pages by OCR: those without text (auto), none, or every page (force)",
     )
+    parser.add_argument("--collection", metavar="ID", help="the collection that the documents are put or moved into")
     parser.add_argument("--delete", action="store_true", help="delete documents of the folder whose file is gone")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--parallel", type=_parallel, default=4, metavar="N", help="files to send at the same time (4)")
@@ -125,6 +126,7 @@ async def _add_all(
     how = Options(
         metadata=options.metadata,
         ocr=options.ocr,
+        collection=options.collection,
         present=present(options.paths, prefix=options.prefix) if options.delete else None,
         prefix=options.prefix,
         parallel=options.parallel,

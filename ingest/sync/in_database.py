@@ -21,7 +21,7 @@ from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_by_slug
 from ingest.sync.folder import Source, file_name
 from ingest.sync.report import Ended
-from ingest.sync.sync import FOLDER, Stored, described
+from ingest.sync.sync import FOLDER, Options, Stored, described
 from ingest.worker import run
 
 BATCH = 50
@@ -67,6 +67,7 @@ async def accept(
     sources: Sequence[Source],
     metadata: dict[str, Any] | None,
     ocr: OcrMode = "auto",
+    collection: str | None = None,
 ) -> list[str]:
     """Accept files as POST /ingest does, and return the jobs' ids.
 
@@ -75,7 +76,7 @@ async def accept(
     accepted = []
     for first in range(0, len(sources), JOB_DOCUMENTS):
         some = sources[first : first + JOB_DOCUMENTS]
-        uploads = await _save(services, tenant, some, metadata, ocr)
+        uploads = await _save(services, tenant, some, metadata, ocr, collection)
         # Even if this fails the job may exist, so the files must stay.
         job, _ = await job_creation.create_job(services.database, tenant, uploads)
         accepted.append(job.id)
@@ -83,7 +84,12 @@ async def accept(
 
 
 async def _save(
-    services: Services, tenant: TenantNumber, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode
+    services: Services,
+    tenant: TenantNumber,
+    sources: Sequence[Source],
+    metadata: dict[str, Any] | None,
+    ocr: OcrMode,
+    collection: str | None,
 ) -> list[Upload]:
     saved: list[Blob] = []
     try:
@@ -102,6 +108,7 @@ async def _save(
             source=file_name(source),
             metadata=described(source, metadata),
             ocr=ocr,
+            collection=collection,
         )
         for source, blob in zip(sources, saved, strict=True)
     ]
@@ -146,8 +153,9 @@ class DatabaseTarget:
             async for each in self._documents_where("document_id", ids[first : first + PAGE]):
                 yield each
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
-        jobs_ = await accept(self._services, self._tenant, sources, metadata, ocr)
+    async def accept(self, sources: Sequence[Source], options: Options) -> str:
+        how = options.metadata, options.ocr, options.collection
+        jobs_ = await accept(self._services, self._tenant, sources, *how)
         self.accepted += jobs_
         return jobs_[0]
 
@@ -174,7 +182,7 @@ class DatabaseTarget:
             )
             for row in (each for each in rows if each.parent is None):
                 outdated = not current.made(row.media_type, row.loader, row.splitter)
-                yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated, row.ocr)
+                yield row.id, Stored(row.bytes, row.sha256, row.metadata, outdated, row.ocr, row.collection)
             if not more:
                 return
             after = rows[-1].id

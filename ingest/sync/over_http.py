@@ -15,10 +15,11 @@ import httpx
 
 from app.cli.client import FINISHED, ServiceRefused, call_async, document_path, list_all_async, open_async_client
 from app.settings import Settings
-from app.storage.notices import OcrMode, codes
+from app.storage.collections import DEFAULT
+from app.storage.notices import codes
 from ingest.sync.folder import Source, file_name
 from ingest.sync.report import Ended
-from ingest.sync.sync import FileRefused, Stored, described
+from ingest.sync.sync import FileRefused, Options, Stored, described
 
 PAGE = 200
 ASKED_ONE_BY_ONE = 8
@@ -60,10 +61,11 @@ class HttpTarget:
             async for each in self._documents_where({"key": "document_id", "op": "in", "value": some}):
                 yield each
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
+    async def accept(self, sources: Sequence[Source], options: Options) -> str:
         (source,) = sources
-        fields = {"id": source.id} | ({"ocr": ocr} if ocr != "auto" else {})
-        if (wanted := described(source, metadata)) is not None:
+        fields = {"id": source.id} | ({"ocr": options.ocr} if options.ocr != "auto" else {})
+        fields |= {"collection": options.collection} if options.collection else {}
+        if (wanted := described(source, options.metadata)) is not None:
             fields["metadata"] = json.dumps(wanted)
         # The limit counts the whole request, and the service breaks the connection at it.
         if source.path.stat().st_size > self._max_upload_bytes - len(fields.get("metadata", "")) - 2048:
@@ -130,7 +132,8 @@ class HttpTarget:
             # What a mail or an archive holds is no file of the folder.
             if each.get("parent") is None:
                 outdated, ocr = each.get("outdated", False), each.get("ocr", "auto")
-                yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"], outdated, ocr)
+                collection = each.get("collection", DEFAULT)
+                yield each["id"], Stored(each["bytes"], each["sha256"], each["metadata"], outdated, ocr, collection)
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         return await _with_retries(lambda: call_async(self._client, method, path, **options))

@@ -41,6 +41,7 @@ class Stored:
     metadata: dict[str, Any]
     outdated: bool
     ocr: OcrMode = "auto"
+    collection: str = "default"
 
 
 class FileRefused(KyujangError):
@@ -64,7 +65,7 @@ class Target(Protocol):
 
     def documents_by_id(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, Stored]]: ...
 
-    async def accept(self, sources: Sequence[Source], metadata: dict[str, Any] | None, ocr: OcrMode) -> str:
+    async def accept(self, sources: Sequence[Source], options: Options) -> str:
         """Return the job's id. Raises OSError or FileRefused, and then nothing is accepted."""
 
     async def ended(self, jobs: Collection[str]) -> list[Ended]:
@@ -79,6 +80,7 @@ class Options:
 
     metadata: dict[str, Any] | None = None
     ocr: OcrMode = "auto"
+    collection: str | None = None
     present: Collection[str] | None = None
     prefix: str = ""
     parallel: int = 4
@@ -163,7 +165,7 @@ class _Run:
         wanted = described(source, self._options.metadata)
         try:
             there = self._stored.get(source.id)
-            state = await asyncio.to_thread(_state, source, there, wanted, self._options.ocr)
+            state = await asyncio.to_thread(_state, source, there, wanted, self._options)
         except OSError as error:
             self._fail(source, "unreadable", error.strerror or str(error))
             return False
@@ -183,7 +185,7 @@ class _Run:
 
     async def _accept(self, sources: Sequence[Source]) -> None:
         try:
-            job = await self._target.accept(sources, self._options.metadata, self._options.ocr)
+            job = await self._target.accept(sources, self._options)
         except (FileRefused, OSError) as error:
             if len(sources) > 1:
                 for each in sources:
@@ -230,7 +232,7 @@ class _Run:
         self._bar.update()
 
 
-def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None, ocr: OcrMode) -> FileState:
+def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None, options: Options) -> FileState:
     """Compare a file with its document. Raises OSError."""
     with source.path.open("rb") as content:
         if there is None:
@@ -239,7 +241,7 @@ def _state(source: Source, there: Stored | None, wanted: dict[str, Any] | None, 
         same = same_size and hashlib.file_digest(content, "sha256").hexdigest() == there.sha256
     if there.metadata.get(FOLDER) != source.folder:
         return "unchanged" if same else "taken"
-    same = same and there.ocr == ocr
+    same = same and there.ocr == options.ocr and options.collection in (None, there.collection)
     return "unchanged" if same and _as_json(there.metadata) == _as_json(wanted) else "replace"
 
 

@@ -36,6 +36,7 @@ LOST_REASON = "Its files were missing when the tenant was exported."
 UNFIT_REASON = "'It was trained on ' || r.base_model || '; ' || %(base)s::text"
 
 TABLES = (
+    Table("collections", "id"),
     Table("documents", "id", frozenset({"number"}), {"blob": BLOB}),
     Table("document_texts", "document_id, start"),
     Table("document_pages", "document_id, start"),

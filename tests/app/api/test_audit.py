@@ -40,6 +40,11 @@ async def test_each_change_is_told(new_tenant, services):
     client = await new_tenant("changing", SCOPES)
     number = (await tenant_by_slug(services.database, "changing")).number
     await ingest_text(client, SECRET, id="seal")
+    await client.post("/collections", json={"id": "hr", "defaults": {"top_k": 3}})
+    await client.patch("/collections/hr", json={"defaults": {"top_k": 4}})
+    await client.patch("/documents/seal", json={"collection": "hr"})
+    filters = {"key": "document_id", "op": "eq", "value": "seal"}
+    await client.post("/collections/default/documents", json={"filters": filters})
     for persona in (SECRET, "Another."):
         await client.put("/prompts/desk", json={"persona": persona})
     await client.post("/prompts/desk/activate", json={"version": 2})
@@ -51,7 +56,12 @@ async def test_each_change_is_told(new_tenant, services):
     await client.post("/adapters/deactivate")
     await client.delete("/adapters/tone")
     await client.delete("/documents/seal")
+    await client.delete("/collections/hr")
     assert await told(client) == [
+        ("create", "collection", "hr"),
+        ("change", "collection", "hr"),
+        ("move", "document", "seal"),
+        ("move", "collection", "default"),
         ("create", "prompt", "desk"),
         ("change", "prompt", "desk"),
         ("activate", "prompt", "desk"),
@@ -62,12 +72,13 @@ async def test_each_change_is_told(new_tenant, services):
         ("deactivate", "adapter", "tone@1"),
         ("delete", "adapter", "tone"),
         ("delete", "document", "seal"),
+        ("delete", "collection", "hr"),
     ]
     every = await entries(client)
     assert "Haetae" not in str(every)
-    changed = next(each for each in every if (each["act"], each["kind"]) == ("change", "prompt"))
-    assert (changed["before"], changed["after"]) == ({"version": 1}, {"version": 2})
-    assert (changed["actor"], changed["route"]) == (key_id(client), "PUT /prompts/{name}")
+    changed = next(each for each in every if (each["act"], each["kind"]) == ("change", "collection"))
+    assert (changed["before"]["defaults"], changed["after"]["defaults"]) == ({"top_k": 3}, {"top_k": 4})
+    assert (changed["actor"], changed["route"]) == (key_id(client), "PATCH /collections/{id}")
     assert changed["request_id"].startswith("req_")
     activated = next(each for each in every if (each["act"], each["kind"]) == ("activate", "prompt"))
     assert (activated["before"], activated["after"]) == ({"default": None}, {"default": "desk@2"})
@@ -168,16 +179,3 @@ async def test_what_is_old_is_removed_and_the_last_day_never(new_tenant, service
     assert {each["kind"] for each in await entries(client)} == {"key", "prompt"}
     assert await audit.remove_old(services.database, older_than_days=0) == 0
     assert {each["kind"] for each in await entries(client)} == {"key", "prompt"}
-
-
-def test_an_owner_whom_row_level_security_binds_removes_it_too(owner_url):
-    with psycopg.connect(owner_url) as owner:
-        owner.execute(
-            "insert into audit (actor, act, kind, object, at) values ('x', 'delete', 'tenant', 'x', '2020-01-01')"
-        )
-        owner.execute("create role plain_owner")
-        owner.execute("alter table audit owner to plain_owner")
-        owner.execute("alter function forget_audit(interval) owner to plain_owner")
-        owner.execute("set local role kyujang_operator")
-        assert owner.execute("select forget_audit('365 days')").fetchone() == (1,)
-        owner.rollback()

@@ -30,6 +30,9 @@ BY_ID = {
     ("GET", "/documents/{id}/pages/{n}/boxes"): "/documents/{document}/pages/1/boxes?start=0&end=9",
     ("PATCH", "/documents/{id}"): "/documents/{document}",
     ("DELETE", "/documents/{id}"): "/documents/{document}",
+    ("GET", "/collections/{id}"): "/collections/{collection}",
+    ("PATCH", "/collections/{id}"): "/collections/{collection}",
+    ("DELETE", "/collections/{id}"): "/collections/{collection}",
     ("GET", "/jobs/{id}"): "/jobs/{job}",
     ("GET", "/jobs/{id}/events"): "/jobs/{job}/events",
     ("GET", "/jobs/{id}/loss.png"): "/jobs/{job}/loss.png",
@@ -48,6 +51,7 @@ BY_ID = {
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/documents/{id}"): {"title": "Of its own"},
+    ("PATCH", "/collections/{id}"): {"name": "Of its own"},
     ("POST", "/prompts/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
@@ -64,6 +68,9 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
     ("POST", "/documents/rechunk"): {},
     ("GET", "/audit"): None,
+    ("GET", "/collections"): None,
+    ("POST", "/collections"): {"id": "of-its-own"},
+    ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,
@@ -90,9 +97,12 @@ class World:
     task: str
     prompt: str = "haetae-desk"
     adapter: str = "haetae-tone"
+    collection: str = "haetae-plans"
 
     def path(self, route: str) -> str:
-        names = {"prompt": self.prompt, "adapter": self.adapter, "name": "own"}
+        names = {"prompt": self.prompt, "adapter": self.adapter, "collection": self.collection}
+        # Of a list the caller's own.
+        names |= {"name": "own", "id": "default"}
         return route.format(document=quote(self.document, safe=""), job=self.job, **names)
 
 
@@ -102,7 +112,8 @@ async def world(new_tenant: NewTenant, services) -> World:
         await new_tenant(name, ("query", "read", "ingest", "adapters")) for name in ("owner", "stranger")
     ]
     document = "haetae/50% (plan) #1?/chunks"
-    job = await ingest_text(owner, SECRET, id=document, title="Haetae")
+    await owner.post("/collections", json={"id": World.collection, "name": "Haetae"})
+    job = await ingest_text(owner, SECRET, id=document, title="Haetae", collection=World.collection)
     number = (await tenant_by_slug(services.database, "owner")).number
     await registry.create_version(services.database, number, World.adapter, Blob(f"{number}/none", 1, b"haetae"))
     await registry.set_status(services.database, number, World.adapter, 1, "ready")
@@ -126,7 +137,9 @@ def test_no_route_is_left_out(settings):
 @pytest.mark.parametrize(("method", "route"), BY_ID)
 async def test_anothers_id_is_an_unknown_id(world, method, route):
     body = BODIES.get((method, route))
-    nothing = BY_ID[method, route].format(document="no such", job="job_no_such", prompt="no-such", adapter="no-such")
+    nothing = BY_ID[method, route].format(
+        document="no such", job="job_no_such", prompt="no-such", adapter="no-such", collection="no-such"
+    )
     foreign = await world.stranger.request(method, world.path(BY_ID[method, route]), json=body)
     unknown = await world.stranger.request(method, nothing, json=body)
     assert foreign.status_code == unknown.status_code == 404
@@ -149,11 +162,16 @@ async def test_the_owner_still_has_it_all(world):
     chunks = (await world.owner.get(world.path("/documents/{document}/chunks"))).json()["data"]
     answer = (await world.owner.post("/query", json={"input": "What is the launch code of project Haetae?"})).json()
     assert document.json()["title"] == "Haetae"
+    assert (await owner_has(world, "/collections/{collection}"))["name"] == "Haetae"
     assert chunks[0]["text"] == SECRET
     assert "4711" in answer["answer"]
     assert (await world.owner.get(f"/prompts/{world.prompt}")).json()["persona"] == "Keeper of 4711."
     assert (await world.owner.get(f"/adapters/{world.adapter}")).json()["status"] == "ready"
     assert {citation["document_id"] for citation in answer["citations"]} == {world.document}
+
+
+async def owner_has(world: World, route: str) -> dict[str, Any]:
+    return (await world.owner.get(world.path(route))).json()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ async def registered(anonymous: httpx.AsyncClient, services: Services, slug: str
 async def store(filled: Filled) -> None:
     """While a worker runs: two documents, one of them replaced, in an index in memory and in a file."""
     client, word = filled.client, filled.word
-    about = {"source": f"{word}.txt", "title": f"Of {word}", "metadata": {"keeper": word}}
+    assert (await client.post("/collections", json={"id": word, "name": f"Of {word}"})).status_code == 201
+    about = {"source": f"{word}.txt", "title": f"Of {word}", "metadata": {"keeper": word}, "collection": word}
     await ingest_text(client, f"The first seal of {word} is lost.", id=f"seal/{word}", **about)
     await ingest_text(client, f"{word}의 옥새는 다시 찾았다. The seal was found.", id=f"seal/{word}", **about)
     await ingest_text(client, f"A letter to {word}.", id=f"letter/{word}")

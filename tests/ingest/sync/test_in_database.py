@@ -61,6 +61,17 @@ async def test_in_place_what_mail_holds_is_no_file_of_the_folder(here, shelf):
     assert await stored(client) == there
 
 
+async def test_in_place_a_folder_goes_into_a_collection_and_moves_to_another(here, shelf):
+    client, _, add_ = here
+    assert (await client.post("/collections", json={"id": "인사"})).status_code == 201
+    assert (await add_(shelf, "--collection", "no-such"))[0] == 1
+    assert (await add_(shelf, "--collection", "인사"))[0] == 0
+    assert {each["collection"] for each in (await stored(client)).values()} == {"인사"}
+    assert "3 unchanged" in (await add_(shelf))[1]
+    assert "3 replaced" in (await add_(shelf, "--collection", "default"))[1]
+    assert {each["collection"] for each in (await stored(client)).values()} == {"default"}
+
+
 async def test_in_place_interrupted_the_work_at_hand_goes_back(here, shelf):
     client, slug, add_ = here
     write(shelf, {"returns.md": "\n\n".join(f"Item {n} may be returned within {n} days." for n in range(4000))})

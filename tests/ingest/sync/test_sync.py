@@ -82,6 +82,18 @@ async def test_what_an_archive_holds_is_no_file_of_the_folder(command, shelf):
 
 
 @pytest.mark.usefixtures("working")
+async def test_a_folder_goes_into_a_collection_and_moves_to_another(command, shelf):
+    client, _, add_ = await command()
+    assert (await client.post("/collections", json={"id": "인사"})).status_code == 201
+    assert (await add_(shelf, "--collection", "no-such"))[0] == 1
+    assert (await add_(shelf, "--collection", "인사"))[0] == 0
+    assert {each["collection"] for each in (await stored(client)).values()} == {"인사"}
+    assert "3 unchanged" in (await add_(shelf))[1]
+    assert "3 replaced" in (await add_(shelf, "--collection", "default"))[1]
+    assert {each["collection"] for each in (await stored(client)).values()} == {"default"}
+
+
+@pytest.mark.usefixtures("working")
 async def test_a_name_from_another_system_is_the_same_document(command, shelf):
     client, _, add_ = await command()
     await add_(shelf)

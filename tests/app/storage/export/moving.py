@@ -75,11 +75,12 @@ async def fill(services, client, slug: str, documents: int) -> None:
     """Give the tenant documents, prompts, an active adapter, another version, ended work and a key."""
     english, korean = CANARIES[slug]
     made = texts(slug, documents)
+    await client.post("/collections", json={"id": "desk", "name": english, "defaults": {"top_k": 3}})
     async with Worker(services):
         for first in range(0, len(made), 50):
             body = [
                 {"text": text, "id": id, "source": f"{korean}/{id}", "title": f"{english} {id}",
-                 "metadata": {"desk": korean, "shelf": first}}
+                 "metadata": {"desk": korean, "shelf": first}, "collection": "desk"}
                 for id, text in made[first : first + 50]
             ]  # fmt: skip
             job = (await client.post("/ingest", json={"documents": body})).json()["id"]

@@ -14,6 +14,7 @@ from tests.app.storage.export.moving import query
 
 # The first exports lack later columns, which the database then fills itself.
 REQUIRED = {
+    "collections": {"id"},
     "documents": {"id", "media_type", "bytes", "sha256", "chunks", "blob"},
     "chunks": {"id", "document_id", "ord", "start", "stop", "tokens", "content"},
     "document_texts": {"document_id", "start", "content"},
