@@ -11,7 +11,7 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, members, postings, spaces, texts
+from app.storage import changelog, limits, members, postings, spaces, texts
 from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.members import Held
@@ -132,6 +132,8 @@ async def publish(
             await members.accept_members(connection, work.key, work, held)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
+        if difference > 0:
+            await limits.refuse_chunks(connection, work.tenant)
         await postings.remove(connection, work.tenant, removed)
         await postings.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
         await postings.confirm(connection, analysis.scheme)

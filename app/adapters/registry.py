@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app.adapters.version import AdapterStatus, AdapterVersion, Check, refuse_name, unknown
 from app.errors import Conflict
-from app.storage import audit, cancellation, job_creation, jobs
+from app.storage import audit, cancellation, job_creation, jobs, limits
 from app.storage.blobs import Blob
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -53,6 +53,7 @@ async def create_version(
         task = jobs.Task("check", name, newest if same else newest + 1)
         if same is None:
             await job_creation.refuse_too_many(connection, tenant, task, most)
+            await limits.refuse_adapter(connection, tenant)
             new = await _insert(connection, {**key, "version": task.version}, blob)
             await audit.record(connection, tenant, "create", "adapter", f"{name}@{task.version}")
             await job_creation.insert_job(connection, tenant, job_id, task)

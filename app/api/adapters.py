@@ -20,7 +20,7 @@ from app.api.deps import AdaptersTenant, AnyTenant, EvaluateTenant, KeyFirst, Pa
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.uploads import FORM, content_type, received_form
-from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests, UnsupportedMediaType
+from app.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests, UnsupportedMediaType
 from app.services import Services
 from app.storage import job_creation, jobs
 from app.storage.tenancy import TenantNumber
@@ -202,7 +202,7 @@ async def _from_form(
         adapter, new = await registry.create_version(
             services.database, tenant, name, blob, request=repeated, most=services.settings.tenant_tasks
         )
-    except (InvalidInput, NotFound, TooManyRequests):
+    except (InvalidInput, NotFound, TooLarge, TooManyRequests):
         await services.blobs.discard([blob.path])
         raise
     # On other errors the version may exist: a blob that is not needed is removed later.

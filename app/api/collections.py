@@ -16,11 +16,12 @@ from app.api.collection_schemas import (
 )
 from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.filters import filter_of
-from app.api.schemas import Page, collection_id
+from app.api.schemas import Page
 from app.errors import InvalidInput
 from app.prompting import stored_prompts
 from app.services import Services
 from app.storage import collection_moves, collections
+from app.storage.collections import collection_id
 from app.storage.tenancy import TenantNumber
 
 router = APIRouter(route_class=KeyFirst, prefix="/collections", tags=["Collections"])

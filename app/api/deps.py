@@ -25,7 +25,9 @@ from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaTy
 from app.services import Services
 from app.storage import audit
 from app.storage.key_lookups import KeyLookups
-from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Scope, Tenant, tenant_by_slug
+from app.storage.rates import count_request
+from app.storage.tenant_records import Scope
+from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Tenant, tenant_by_slug
 
 # One holds an id of up to 512 characters, of four bytes each, in base64.
 MAX_CURSOR = 3000
@@ -51,6 +53,7 @@ class TenantKey:
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
         self.check(tenant)
+        await _count(request, services, tenant)
         return tenant
 
     def admits(self, tenant: Tenant) -> bool:
@@ -167,6 +170,15 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
         logs.tenant_id.set(request.state.caller.slug)
         act_as(request, request.state.caller.key_id or audit.NO_KEY)
     return cast(Tenant, request.state.caller)
+
+
+async def _count(request: Request, services: Services, tenant: Tenant) -> None:
+    """Count a request once, where its tenant has a limit. Raises RateReached."""
+    if tenant.requests_per_minute is None or hasattr(request.state, "rate"):
+        return
+    request.state.rate = await count_request(services.database, tenant.number, tenant.requests_per_minute)
+    with noted(request):
+        request.state.rate.refuse_more()
 
 
 async def _find_caller(

@@ -20,11 +20,10 @@ from pydantic import (
 )
 
 from app.api.problems import pointer
-from app.api.schemas import collection_id
 from app.api.times import parse_time
 from app.errors import InvalidInput
 from app.language.unicode import MAX_METADATA_BYTES, clean
-from app.storage.collections import DEFAULT
+from app.storage.collections import DEFAULT, collection_id
 from app.storage.document_ids import clean_id
 from app.storage.filters import (
     All,

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from app.api.adapter_schemas import MAX_CASES
-from app.api.deps import KeyFirst, ServicesDep, operator_asks, operator_only
+from app.api.deps import Credentials, KeyFirst, ServicesDep, TenantKey, operator_asks, operator_only
 from app.api.filters import MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
 from app.api.job_streams import MAX_STREAMS
+from app.api.limit_schemas import TenantUse
 from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.readiness import Readiness
@@ -22,7 +23,10 @@ from app.prompting.schema_limits import (
     MAX_SCHEMA_DEPTH,
     MAX_SCHEMA_PROPERTIES,
 )
+from app.settings import Settings
+from app.storage import limits as tenant_limits
 from app.storage.page import MAX_PAGE_BYTES
+from app.storage.tenants import KEY_PREFIX, SCOPES
 from app.storage.texts import MAX_TEXT_CHARACTERS, MAX_TEXT_PAGES
 from app.tesseract import USUAL_PAGE_S
 
@@ -71,11 +75,25 @@ async def metrics(services: ServicesDep) -> Response:
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
+async def _own_use(request: Request, services: ServicesDep, credentials: Credentials) -> TenantUse | None:
+    """Return the limits of the tenant whose key is sent. Raises Unauthorized if it is not a valid key."""
+    if credentials is None or not credentials.credentials.startswith(f"{KEY_PREFIX}_"):
+        return None
+    tenant = await TenantKey(*SCOPES)(request, services, credentials)
+    own, used = await tenant_limits.used(services.database, tenant.number)
+    return TenantUse(limits=dict(own), used=used)
+
+
 @router.get("/limits")
-async def limits(services: ServicesDep) -> dict[str, int | float]:
+async def limits(
+    services: ServicesDep, own: Annotated[TenantUse | None, Depends(_own_use)]
+) -> dict[str, int | float | TenantUse]:
     """Say how large a request may be, and how many answers a tenant may have under way and waiting at each API
-    process."""
-    settings = services.settings
+    process; to a key also its tenant's limits and what is used of them."""
+    return {**_of_requests(services.settings)} | ({"tenant": own} if own else {})
+
+
+def _of_requests(settings: Settings) -> dict[str, int | float]:
     return {
         "max_upload_bytes": settings.max_upload_mb << 20,
         "max_json_bytes": settings.max_json_mb << 20,

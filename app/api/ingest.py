@@ -12,13 +12,14 @@ from starlette.datastructures import FormData, UploadFile
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.deps import IngestTenant, KeyFirst, ServicesDep
 from app.api.json_bodies import LARGE_BODY_BYTES, checked_body
-from app.api.schemas import IngestBody, JobOut, TextDocument, collection_id
+from app.api.schemas import IngestBody, JobOut, TextDocument
 from app.api.uploads import FORM, clean_name, content_type, received_form
-from app.errors import InvalidInput, NotFound, TooManyRequests, UnsupportedMediaType
+from app.errors import InvalidInput, NotFound, TooLarge, TooManyRequests, UnsupportedMediaType
 from app.language.unicode import Metadata
 from app.services import Services
 from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
+from app.storage.collections import collection_id
 from app.storage.document_ids import MADE_BY_THE_SERVICE, NewDocumentId
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
@@ -91,7 +92,7 @@ async def _accept(
     try:
         most = services.settings.tenant_documents
         job, new = await job_creation.create_job(services.database, tenant, uploads, request, most=most)
-    except (InvalidInput, NotFound, TooManyRequests):
+    except (InvalidInput, NotFound, TooLarge, TooManyRequests):
         await services.blobs.discard(needless)
         raise
     if not new:

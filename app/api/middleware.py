@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -37,6 +37,10 @@ PORT = re.compile(r":\d*$")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 class RequestContext:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -57,7 +61,9 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                rate = scope["state"].get("rate")
+                added = {"x-request-id": request_id} | (rate.headers if rate else {})
+                message["headers"] = [*message["headers"], *_encoded(added)]
             await send(message)
 
         try:

@@ -101,7 +101,9 @@ def failure(request: Request, error: Exception) -> Response:
     if error.status >= 500:
         log.warning("%s: %s", error.code, error.detail, extra={"cause": repr(error.__cause__)})
     errors = error.errors if isinstance(error, InvalidInput) else None
-    return problem(request, error.status, error.code, error.detail, errors=errors, headers=error.headers)
+    limit = getattr(error, "limit", None)
+    more = {"limit": limit} if limit else None
+    return problem(request, error.status, error.code, error.detail, errors=errors, headers=error.headers, more=more)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

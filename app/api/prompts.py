@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from app.api.deps import AnyTenant, IngestTenant, KeyFirst, PageDep, ServicesDep, page_of
+from app.api.prompt_schemas import ActivateBody, PromptBody, PromptSummaryOut, StoredPromptOut
 from app.api.query_mapping import overrides_of
-from app.api.query_schemas import ActivateBody, PromptBody, PromptSummaryOut, StoredPromptOut
 from app.api.schemas import Page
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import StoredPrompt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -65,41 +64,6 @@ class ElementsBody(Body):
     reasoning: bool | None = None
     no_answer_text: Annotated[str, StringConstraints(min_length=1, max_length=2_000), CLEAN] | None = None
     grounding: Grounding | None = None
-
-
-class SamplingBody(Body):
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    top_k: TopK | None = None
-    min_p: MinP | None = None
-    max_tokens: MaxTokens | None = None
-    seed: Seed | None = None
-    stop: Stops | None = None
-
-
-class PromptBody(ElementsBody):
-    sampling: SamplingBody = SamplingBody()
-
-
-class ActivateBody(Body):
-    version: Annotated[int, Field(ge=1, lt=2**31)]
-
-
-class PromptSummaryOut(BaseModel):
-    name: str
-    versions: list[int]
-    active: int | None
-    default: bool
-
-
-class StoredPromptOut(PromptBody):
-    """`active`: the name alone means this version; `default`: questions that name no prompt get it."""
-
-    name: str
-    version: int
-    active: bool
-    default: bool
-    created_at: datetime
 
 
 class TurnBody(Body):

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.api.times import parse_time
-from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text, clean_line
-from app.storage.collections import ID as COLLECTION
+from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
+from app.storage.collections import collection_id
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.notices import NoticeCode, OcrMode
 from app.storage.tenant_deletions import Status as DeletionStatus
-from app.storage.tenants import LATEST_EXPIRY, SLUG, Scope
+from app.storage.tenant_records import Scope
+from app.storage.tenants import LATEST_EXPIRY, SLUG
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
@@ -45,13 +46,6 @@ Input = Annotated[
 ]
 Short = Annotated[str, StringConstraints(max_length=500), CLEAN_LINE]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500), CLEAN_LINE, AfterValidator(_not_blank)]
-
-
-def collection_id(text: str) -> str:
-    """Return the id in NFC. Raises ValueError."""
-    if COLLECTION.fullmatch(name := clean_line(text)) is None:
-        raise ValueError("must be letters, digits, '.', '-' and '_', at most 63, and begin with none of '.' and '-'")
-    return name
 
 
 CollectionId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(collection_id)]
@@ -203,6 +197,7 @@ class TenantOut(BaseModel):
     id: str
     name: str
     chunks: int
+    limits: dict[str, int]
     created_at: datetime
 
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
+from app.api.limit_schemas import LimitsBody
 from app.api.schemas import DeletionOut, KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
 from app.errors import NotFound
-from app.storage import tenant_deletions, tenants
+from app.storage import limits, tenant_deletions, tenants
 
 router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], dependencies=[Depends(OperatorKey())])
 
@@ -33,6 +34,14 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
     return page_of(
         [TenantOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id]
     )
+
+
+@router.patch("/{tenant_id}")
+async def change_tenant(tenant_id: str, body: LimitsBody, services: ServicesDep) -> TenantOut:
+    """Change a tenant's limits: those that are given; null takes one away. They hold from the next request on."""
+    changes = body.limits.model_dump(exclude_unset=True)
+    await limits.set_limits(services.database, _slug(tenant_id), changes)
+    return TenantOut.model_validate(await tenants.get_tenant(services.database, tenant_id), from_attributes=True)
 
 
 @router.delete("/{tenant_id}", status_code=202)

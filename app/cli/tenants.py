@@ -14,7 +14,10 @@ from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
 from app.settings import Settings
+from app.storage.limits import LIMITS
 from app.terminal import say
+
+NO_LIMIT = "none"
 
 
 def add_commands(commands: Any) -> None:
@@ -23,6 +26,10 @@ def add_commands(commands: Any) -> None:
     add.add_argument("id", help="the tenant's id")
     add.add_argument("--name", help="its name for people; by default its id")
     add_remote_command(tenant, "list", "list all tenants", _list_tenants)
+    limit = add_remote_command(tenant, "limit", "show or change a tenant's limits", _limit)
+    limit.add_argument("id", help="the tenant's id")
+    for name in LIMITS:
+        limit.add_argument(f"--{name.replace('_', '-')}", type=_most, metavar="N", help="the most; 'none' for no limit")
     words = "delete a tenant with everything it has, and wait until it is gone"
     delete = add_remote_command(tenant, "delete", words, _delete_tenant)
     delete.add_argument("id", help="the tenant's id")
@@ -53,6 +60,21 @@ def _list_tenants(settings: Settings, options: argparse.Namespace) -> int:
         for tenant in list_all(client, "/tenants"):
             say(f"{tenant['id']}\t{tenant['name']}\t{tenant['chunks']} chunks")
     return 0
+
+
+def _limit(settings: Settings, options: argparse.Namespace) -> int:
+    asked = {name: value for name in LIMITS if (value := getattr(options, name)) is not None}
+    limits = {name: None if value == NO_LIMIT else value for name, value in asked.items()}
+    with _open_client(settings, options) as client:
+        tenant = call(client, "PATCH", f"/tenants/{options.id}", json={"limits": limits})
+    say("\n".join(f"{name}\t{value}" for name, value in tenant["limits"].items()) or "no limits")
+    return 0
+
+
+def _most(text: str) -> int | str:
+    if text != NO_LIMIT and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"is a number, or {NO_LIMIT!r}")
+    return text if text == NO_LIMIT else int(text)
 
 
 def _delete_tenant(settings: Settings, options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from app.errors import Conflict, InvalidInput, NotFound
+from app.language.unicode import clean_line
 from app.storage import audit
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, first_job
@@ -26,6 +27,13 @@ ID = re.compile(r"\w[\w.-]{0,62}")
 MAX_COLLECTIONS = 1000
 # Of a document: where `collection` moves it; null leaves it where it is.
 MOVED = f"case when %(collection)s::text is null then collection else nullif(%(collection)s::text, '{DEFAULT}') end"
+
+
+def collection_id(text: str) -> str:
+    """Return the id in NFC. Raises ValueError."""
+    if ID.fullmatch(name := clean_line(text)) is None:
+        raise ValueError("must be letters, digits, '.', '-' and '_', at most 63, and begin with none of '.' and '-'")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

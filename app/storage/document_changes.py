@@ -35,14 +35,7 @@ async def change_document(
         await collections.keep(connection, tenant, [collection] if collection else [])
         # Locked, so that no worker begins it with the title from before. A deletion locks in this order, too.
         queued = await fetch_one(connection, f"{RECHUNKS} and status = 'queued' {NEWEST} for update", key)
-        before = await fetch_one(
-            connection,
-            """
-            select title, new_title, collection from documents
-            where tenant_id = %(tenant)s and id = %(id)s for no key update
-            """,
-            key,
-        )
+        before = await fetch_one(connection, BEFORE, key)
         if before is None:
             raise NotFound
         new_title = _new_title(before, title)
@@ -52,9 +45,7 @@ async def change_document(
         if metadata is not None:
             await members.set_metadata(connection, tenant, document_id, metadata)
         if collection is not None:
-            await members.set_collection(connection, tenant, [document_id], collection)
-            places = [{"collection": each} for each in (before["collection"] or DEFAULT, collection)]
-            await audit.record(connection, tenant, "move", "document", document_id, before=places[0], after=places[1])
+            await _moved(connection, key, before["collection"] or DEFAULT, collection)
         if title is None:
             return None
         changed = title != (before["new_title"] or before["title"])
@@ -62,6 +53,19 @@ async def change_document(
         return await read(connection, tenant, job) if job else None
 
 
+async def _moved(connection: Connection, key: dict[str, Any], before: str, after: str) -> None:
+    """Move what the document holds too, and record it."""
+    tenant, document = key["tenant"], key["id"]
+    await members.set_collection(connection, tenant, [document], after)
+    if before != after:
+        changes = {"before": {"collection": before}, "after": {"collection": after}}
+        await audit.record(connection, tenant, "move", "document", document, **changes)
+
+
+BEFORE = """
+    select title, new_title, collection from documents
+    where tenant_id = %(tenant)s and id = %(id)s for no key update
+"""
 RECHUNKS = """
     select job_id from job_items where tenant_id = %(tenant)s and document_id = %(id)s and kind = 'rechunk'
 """

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import TooManyRequests
-from app.storage import collections
+from app.storage import collections, limits
 from app.storage.database import Connection, Database, fetch_one
 from app.storage.idempotency import Idempotency, first_job
 from app.storage.jobs import Job, Task, Upload, read
@@ -29,13 +29,15 @@ async def create_job(
 ) -> tuple[Job, bool]:
     """Accept documents or a task: no crash after this loses them. False if `request` has made the job before.
 
-    Raises InvalidInput for a collection that is not there, TooManyRequests if more than `most` would be unfinished.
+    Raises InvalidInput for a collection that is not there, TooManyRequests if more than `most` would be unfinished,
+    or what refuse_work() raises.
     """
     job_id = new_id()
     async with database.transaction(tenant) as connection:
         first = await first_job(connection, tenant, request, job_id) if request else job_id
         if first == job_id:
             await refuse_too_many(connection, tenant, work, most)
+            await limits.refuse_work(connection, tenant, work)
             if not isinstance(work, Task):
                 await collections.keep(connection, tenant, {each.collection for each in work if each.collection})
             await insert_job(connection, tenant, job_id, work)

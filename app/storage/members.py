@@ -12,7 +12,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.errors import DocumentError
+from app.errors import DocumentError, TooLarge
+from app.storage import limits
 from app.storage.cancellation import cancel_items
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.document_ids import MAX_CHARACTERS
@@ -142,6 +143,10 @@ async def accept_members(connection: Connection, key: dict[str, Any], document: 
     """
     if not held.uploads:
         return
+    try:
+        await limits.refuse_work(connection, key["tenant"], held.uploads, waits=False)
+    except TooLarge as error:
+        raise DocumentError("too_large", error.detail) from None
     # Two items of a job may be published at once, and must not take the same numbers.
     await connection.execute("select from jobs where tenant_id = %(tenant)s and id = %(job)s for update", key)
     # Others may have been taken out of what lies beside it since its own were counted.

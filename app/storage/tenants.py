@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import get_args
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
@@ -21,8 +21,8 @@ from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
 from app.storage.tenancy import TenantNumber, is_kept
 from app.storage.tenant_deletions import unfinished
+from app.storage.tenant_records import KeyRecord, NewKey, Scope, TenantRecord
 
-Scope = Literal["query", "read", "ingest", "adapters"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 DEFAULT_TENANT = "default"
 KEY_PREFIX = "kyu"
@@ -42,29 +42,7 @@ class Tenant:
     slug: str
     scopes: frozenset[Scope]
     key_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TenantRecord:
-    id: str
-    name: str
-    chunks: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    id: str
-    scopes: Sequence[Scope]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    record: KeyRecord
-    secret: str
+    requests_per_minute: int | None = None
 
 
 async def authenticate(database: Database, key: str) -> Tenant:
@@ -88,7 +66,9 @@ async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow
         rows = await fetch_all(
             connection,
             f"""
-            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.expires_at <= now() as expired
+            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at,
+                   k.expires_at <= now() as expired,
+                   (t.limits ->> 'requests_per_minute')::integer as requests_per_minute
             from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
             """,  # noqa: S608 - a constant
             {"ids": list(ids)},
@@ -103,7 +83,7 @@ def tenant_of_key(key: str, rows: Mapping[str, DictRow]) -> Tenant:
     right = hmac.compare_digest(row["secret_hash"] if row else b"", _hash(secret))
     if row is None or not right or row["revoked_at"] is not None or row["expired"]:
         raise Unauthorized(REFUSED)
-    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id)
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, row["requests_per_minute"])
 
 
 async def tenant_by_slug(database: Database, slug: str) -> Tenant:
@@ -138,7 +118,7 @@ async def create_tenant(
                 await audit.record(connection, row["id"], "create", "tenant", slug, after={"name": name})
     except UniqueViolation:
         raise Conflict(f"There is a tenant {slug!r} already.") from None
-    return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]), new
+    return _record(row), new
 
 
 async def _refuse_until_deleted(connection: Connection, slug: str) -> None:
@@ -154,12 +134,22 @@ async def list_tenants(database: Database, *, limit: int, after: str | None) -> 
         rows = await fetch_all(
             connection,
             f"""
-            select slug, name, chunk_count, created_at from tenants
+            select slug, name, chunk_count, limits, created_at from tenants
             where slug > %(after)s and {is_kept("tenants.id")} order by slug limit %(limit)s
             """,  # noqa: S608 - a constant
             {"after": after or "", "limit": limit},
         )
-    return [TenantRecord(row["slug"], row["name"], row["chunk_count"], row["created_at"]) for row in rows]
+    return [_record(row) for row in rows]
+
+
+async def get_tenant(database: Database, slug: str) -> TenantRecord:
+    """Raises NotFound."""
+    tenant = await tenant_by_slug(database, slug)
+    async with database.operator() as connection:
+        row = await fetch_one(connection, "select * from tenants where id = %(id)s", {"id": tenant.number})
+    if row is None:
+        raise NotFound
+    return _record(row)
 
 
 async def tenant_numbers(database: Database) -> set[TenantNumber]:
@@ -243,6 +233,10 @@ async def revoke_key(database: Database, slug: str, key_id: str) -> None:
                 "update api_keys set revoked_at = now() where tenant_id = %(tenant)s and id = %(id)s", key
             )
             await audit.record(connection, tenant.number, "revoke", "key", key_id, before={"scopes": row["scopes"]})
+
+
+def _record(row: DictRow) -> TenantRecord:
+    return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["limits"], row["created_at"])
 
 
 def _hash(secret: str) -> bytes:

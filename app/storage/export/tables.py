@@ -110,6 +110,7 @@ LEFT_OUT = {
     "staged_chunks": "of documents that are being ingested, which an import begins again",
     "staged_pages": "of scans that are being read, which an import begins again",
     "changes": "for indexes in memory, which read a new tenant whole",
+    "request_counts": "of the requests of this minute",
     "job_turns": "whose turn it is among the tenants of an installation",
     "idempotency_keys": "of requests to the installation that the tenant leaves, for a day",
     "operator_requests": "of the operator's requests, for a day",

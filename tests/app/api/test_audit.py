@@ -179,3 +179,16 @@ async def test_what_is_old_is_removed_and_the_last_day_never(new_tenant, service
     assert {each["kind"] for each in await entries(client)} == {"key", "prompt"}
     assert await audit.remove_old(services.database, older_than_days=0) == 0
     assert {each["kind"] for each in await entries(client)} == {"key", "prompt"}
+
+
+def test_an_owner_whom_row_level_security_binds_removes_it_too(owner_url):
+    with psycopg.connect(owner_url) as owner:
+        owner.execute(
+            "insert into audit (actor, act, kind, object, at) values ('x', 'delete', 'tenant', 'x', '2020-01-01')"
+        )
+        owner.execute("create role plain_owner")
+        owner.execute("alter table audit owner to plain_owner")
+        owner.execute("alter function forget_audit(interval) owner to plain_owner")
+        owner.execute("set local role kyujang_operator")
+        assert owner.execute("select forget_audit('365 days')").fetchone() == (1,)
+        owner.rollback()

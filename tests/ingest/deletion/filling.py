@@ -59,6 +59,8 @@ async def registered(anonymous: httpx.AsyncClient, services: Services, slug: str
     headers = OPERATOR | {"Idempotency-Key": f"made-{word}"}
     made = await anonymous.post("/tenants", json={"id": slug, "name": f"Archive of {word}"}, headers=headers)
     assert made.status_code == 201
+    limits = {"limits": {"requests_per_minute": 10**6}}
+    assert (await anonymous.patch(f"/tenants/{slug}", json=limits, headers=OPERATOR)).status_code == 200
     filled.number = (await tenant_by_slug(services.database, slug)).number
     for _ in range(2):
         key = (await anonymous.post(f"/tenants/{slug}/keys", json={"scopes": SCOPES}, headers=OPERATOR)).json()

@@ -18,7 +18,7 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "operator_requests", "prompt_versions", "prompts",
+    "operator_requests", "prompt_versions", "prompts", "request_counts",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.settings import Settings
-from app.storage.tenants import Scope
+from app.storage.tenant_records import Scope
 from ingest.cleanup import remove_noted
 from tests.app.storage.export.moving import CANARIES, fill
 from tests.conftest import ADMIN_KEY, NewTenant, home_with, with_database
