@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from app.api.deps import Credentials, KeyFirst, OperatorKey, PageDep, ServicesDep, TenantKey, page_of
 from app.api.schemas import Page
 from app.api.times import parse_time
+from app.language.unicode import clean_line
 from app.storage import audit
 from app.storage.audit import Act, Kind, Sought
 from app.storage.tenants import KEY_PREFIX, Tenant
@@ -16,7 +17,7 @@ from app.storage.tenants import KEY_PREFIX, Tenant
 router = APIRouter(route_class=KeyFirst, tags=["Audit"])
 
 Time = Annotated[datetime, BeforeValidator(parse_time)]
-Text = Annotated[str | None, Query(max_length=600)]
+Text = Annotated[Annotated[str, AfterValidator(clean_line)] | None, Query(max_length=600)]
 
 
 class ReadingKey(TenantKey):

@@ -112,6 +112,8 @@ async def test_keys_and_tenants_are_the_operators_acts(anonymous, new_tenant, se
     assert (revoked["act"], revoked["before"]) == ("revoke", {"scopes": ["query"]})
     assert await entries(client, to="2020-01-01T00:00:00Z") == []
     assert await entries(client, actor="nobody") == []
+    for name in ("actor", "object"):
+        assert (await client.get("/audit", params={name: "a\0"})).status_code == 422
 
 
 async def test_a_tenant_sees_its_own_and_the_operator_all(anonymous, new_tenant):
