@@ -85,6 +85,8 @@ BODIES: dict[tuple[str, str], tuple[int, list[object]]] = {
         ],
     ),
     ("POST", "/documents/rechunk"): (QUESTION, [{"filters": FILTERS}]),
+    ("POST", "/collections"): (QUESTION, []),
+    ("POST", "/collections/{id}/documents"): (QUESTION, [{"filters": FILTERS}]),
     ("POST", "/tune"): (JSON, [{"name": "tone", "rows": filled(15_000_000, ROW, 20_000)}]),
     ("POST", "/adapters/{name}/evaluate"): (JSON, [{"cases": filled(15_000_000, CASE, 500)}]),
     ("POST", "/adapters/{name}/activate"): (QUESTION, []),

@@ -24,8 +24,8 @@ from app.up.accounts import database_account
 from tests.app.storage.backup.backing import back_up, chunks, files, put_back, tables
 from tests.conftest import with_database
 
-# Of the bytes of a .tar, whose last 10 KB are the manifest and padding.
-CUTS = (0, 1, 511, 512, 1000, 0.3, 0.6, 0.9, -10_240, -8_000)
+# Of the bytes of a .tar without the zeros at its end, before which the manifest stands.
+CUTS = (0, 1, 511, 512, 1000, 0.3, 0.6, 0.9, -600, -1)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def refused(settings, monkeypatch, capsys, *command) -> str:
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_tar_that_is_cut_anywhere(backups, elsewhere, tmp_path, cut, monkeypatch, capsys):
-    content = (backups / "b.tar").read_bytes()
+    content = (backups / "b.tar").read_bytes().rstrip(b"\0")
     end = int(cut * len(content)) if isinstance(cut, float) else cut
     (tmp_path / "b.tar").write_bytes(content[:end])
     for check in (["--check"], []):
