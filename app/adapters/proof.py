@@ -66,7 +66,10 @@ async def distributions(
     replica: EngineReplica, number: int, adapter: Adapter | None, tokens: int = TOKENS
 ) -> Distributions:
     """Return how the answer to one of PROBES begins. Raises EngineUnavailable, at NaN too."""
-    found = await replica.next_tokens(PROBES[number], tokens, adapter)
+    found = [
+        {_storable(token): value for token, value in place.items()}
+        for place in await replica.next_tokens(PROBES[number], tokens, adapter)
+    ]
     if not found or not all(math.isfinite(each) for place in found for each in place.values()):
         raise EngineUnavailable("The engine returned NaN probabilities.")
     return found
@@ -82,6 +85,11 @@ def difference(one: Sequence[dict[str, float]], other: Sequence[dict[str, float]
         if max(mine, key=mine.__getitem__) != max(its, key=its.__getitem__):
             break
     return largest
+
+
+def _storable(token: str) -> str:
+    """Some tokens are bytes that PostgreSQL's JSON has no place for: NUL, and halves of a pair."""
+    return token.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _probability(place: dict[str, float], token: str) -> float:

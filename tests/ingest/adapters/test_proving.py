@@ -55,6 +55,12 @@ async def test_ready_means_loaded_into_every_engine_and_heard_there(services, nu
     assert found.proof["difference"] == pytest.approx(0.7)
 
 
+async def test_a_token_that_no_text_holds_may_be_among_the_likeliest(services, number):
+    found = await checked(services, number, FakeEngine(said={"adapter": {"no": 0.8, "\0": 0.1, "\ud83d": 0.1}}))
+    assert (found.status, found.error_detail) == ("ready", None)
+    assert found.proof["answers"][0][0].keys() == {"no", "\ufffd", "?"}
+
+
 async def test_what_changes_nothing_in_one_of_them_is_rejected_and_unloaded(services, number):
     fakes = [different(), FakeEngine()]
     found = await checked(services, number, *fakes)
