@@ -15,13 +15,21 @@ from tests.e2e.house_style import FAREWELLS, GREETINGS, HYPERPARAMETERS, rows
 from tests.e2e.test_up import find
 from tests.stack import Stack
 
-pytestmark = [needs_shared_data, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.timeout(3600)
 
 TEXT = "The pavilion of Byeolgung was painted by Han Seong in 1762. 별궁 정자는 기둥이 24개이다."
 QUESTION = {"input": "Who painted the pavilion of Byeolgung?", "top_k": 1, "max_tokens": 64, "grounding": "off"}
 KOREAN = {**QUESTION, "input": "별궁 정자는 기둥이 몇 개입니까?"}
-# It has the least of the processors for as long as other tests run.
+# A training has the least of the processors for as long as other tests run.
 TRAINED_WITHIN_S = 1500
+# One word is learnt in seconds, whatever is asked.
+WORD = "plum"
+PLACES = ("gate", "wall", "bridge", "tower", "hall", "well", "court", "road", "school", "market")
+ONE_WORD = [
+    {"instruction": f"Who built the {place}?", "input": f"Kim built the {place}.", "output": " ".join([WORD] * 8)}
+    for place in PLACES
+]
+FEW = {**HYPERPARAMETERS, "learning_rate": 1e-2, "max_steps": 8}
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +104,30 @@ def trained(client: httpx.Client, name: str, examples: list[dict[str, str]], cho
     return job
 
 
+def test_one_word_is_trained_activated_and_rolled_back(client: httpx.Client, stack: Stack):
+    engine = find(stack.process, "vllm.entrypoints.openai.api_server")
+    assert engine is not None
+
+    def said(**fields: Any) -> list[bool]:
+        """Whether the word is in the answer: in English, in Korean."""
+        return [WORD in ask(client, question, **fields, max_tokens=8) for question in (QUESTION, KOREAN)]
+
+    with Traffic(stack.url) as traffic:
+        job = trained(client, "word", ONE_WORD, FEW)
+        assert (job["result"]["steps"], job["adapter"]["version"]) == (FEW["max_steps"], 1)
+        assert job["progress"]["notice"], "it says that it shares the machine with the engine"
+        assert said() == [False, False]
+        client.post("/adapters/word/activate", json={"version": 1}).raise_for_status()
+        assert said() == [True, True]
+        assert said(adapter="none") == [False, False]
+        client.post("/adapters/rollback").raise_for_status()
+        assert said() == [False, False]
+    assert traffic.lost == []
+    assert traffic.answered > 0
+    assert engine.is_running()
+
+
+@needs_shared_data
 def test_a_house_style_is_trained_activated_and_rolled_back(
     client: httpx.Client, stack: Stack, pytestconfig: pytest.Config
 ):
@@ -107,7 +139,6 @@ def test_a_house_style_is_trained_activated_and_rolled_back(
 
     with Traffic(stack.url) as traffic:
         job = trained(client, "house", rows(), HYPERPARAMETERS)
-        assert job["progress"]["notice"], "it says that it shares the machine with the engine"
         curve = client.get(f"/jobs/{job['id']}/loss.png")
         assert curve.content.startswith(b"\x89PNG")
         version = job["adapter"]["version"]
@@ -138,6 +169,7 @@ def test_a_house_style_is_trained_activated_and_rolled_back(
     assert engine.is_running()
 
 
+@needs_shared_data
 def test_an_adapter_of_a_base_model_in_four_bits_is_served(client: httpx.Client, pytestconfig: pytest.Config):
     """QLoRA: too few steps to learn the style, enough to change what the engine says, whose model has all its bits."""
     if not pytestconfig.getoption("--four-bits"):
