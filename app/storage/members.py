@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
 from app.errors import DocumentError, TooLarge
 from app.storage import limits
 from app.storage.cancellation import cancel_items
+from app.storage.collections import DEFAULT
 from app.storage.database import Connection, fetch_all, fetch_one
 from app.storage.document_ids import MAX_CHARACTERS
 from app.storage.jobs import Upload
@@ -173,45 +174,41 @@ async def accept_members(connection: Connection, key: dict[str, Any], document: 
 
 async def set_metadata(connection: Connection, tenant: TenantNumber, parent: str, metadata: dict[str, Any]) -> None:
     """Give what a document holds, at all depths, the metadata that it has now."""
-    above = [parent]
-    while above:
-        key = {"tenant": tenant, "above": above, "metadata": Jsonb(metadata)}
-        await connection.execute(
-            f"""
-            update job_items set metadata = %(metadata)s
-            where tenant_id = %(tenant)s and parent = any(%(above)s) and {UNFINISHED}
-            """.encode(),  # noqa: S608 - a constant
-            key,
-        )
-        rows = await fetch_all(
-            connection,
-            """
-            update documents set metadata = %(metadata)s, updated_at = now()
-            where tenant_id = %(tenant)s and parent = any(%(above)s) returning id
-            """,
-            key,
-        )
-        above = [row["id"] for row in rows]
+    value = Jsonb(metadata)
+    await _set_of_held(connection, tenant, [parent], "metadata", of_items=value, of_documents=value)
 
 
 async def set_collection(connection: Connection, tenant: TenantNumber, parents: Sequence[str], collection: str) -> None:
     """Move what these documents hold, at all depths, to the collection that they are in now."""
+    stored = None if collection == DEFAULT else collection
+    await _set_of_held(connection, tenant, parents, "collection", of_items=collection, of_documents=stored)
+
+
+async def _set_of_held(
+    connection: Connection,
+    tenant: TenantNumber,
+    parents: Sequence[str],
+    column: Literal["metadata", "collection"],
+    *,
+    of_items: Any,
+    of_documents: Any,
+) -> None:
     above = list(parents)
     while above:
-        key = {"tenant": tenant, "above": above, "collection": collection}
+        key = {"tenant": tenant, "above": above, "of_items": of_items, "of_documents": of_documents}
         await connection.execute(
             f"""
-            update job_items set collection = %(collection)s
+            update job_items set {column} = %(of_items)s
             where tenant_id = %(tenant)s and parent = any(%(above)s) and {UNFINISHED}
-            """.encode(),  # noqa: S608 - a constant
+            """.encode(),  # noqa: S608 - constants
             key,
         )
         rows = await fetch_all(
             connection,
-            """
-            update documents set collection = nullif(%(collection)s, 'default'), updated_at = now()
+            f"""
+            update documents set {column} = %(of_documents)s, updated_at = now()
             where tenant_id = %(tenant)s and parent = any(%(above)s) returning id
-            """,
+            """,  # noqa: S608 - a constant
             key,
         )
         above = [row["id"] for row in rows]
