@@ -45,6 +45,16 @@ def unpack(packed: bytes) -> Iterator[Run]:
         following = first + length
 
 
+def runs_within(runs: Iterable[Run], start: int, stop: int) -> Iterator[Run]:
+    """Yield the runs of the code points from `start` to `stop`."""
+    at = 0
+    for length, first in runs:
+        low, high = max(start, at), min(stop, at + length)
+        if low < high:
+            yield high - low, first if first == MADE else first + low - at
+        at += length
+
+
 def _number(value: int) -> bytes:
     written = bytearray()
     while value >= 0x80:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from app.storage.origins import MADE, Run, pack, unpack
+from app.storage.origins import MADE, Run, pack, runs_within, unpack
 from ingest.loading.formats import DOCX, HTML, HWPX, PDF, PPTX
 from ingest.loading.parsed import Page
 
@@ -44,17 +44,7 @@ def with_texts(page: Page, texts: Mapping[str, str]) -> Page:
         if page.text.startswith("|", page.text.rfind("\n", 0, start) + 1):
             said = said.replace("|", r"\|")
         text += page.text[at:start] + said
-        runs += [*_part(old, at, start), *([(len(said), MADE)] if said else [])]
+        runs += [*runs_within(old, at, start), *([(len(said), MADE)] if said else [])]
         at = found.end()
-    runs += _part(old, at, len(page.text))
+    runs += runs_within(old, at, len(page.text))
     return replace(page, text=text + page.text[at:], origins=pack(runs) if old else b"")
-
-
-def _part(runs: Iterable[Run], start: int, stop: int) -> Iterator[Run]:
-    """Yield the runs of the code points from `start` to `stop`."""
-    at = 0
-    for length, first in runs:
-        low, high = max(start, at), min(stop, at + length)
-        if low < high:
-            yield high - low, first if first == MADE else first + low - at
-        at += length

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.storage.origins import MADE, Run
+from app.storage.origins import MADE, runs_within
 from ingest.loading.parsers.pdf.layout import Region
 from ingest.loading.parsers.pdf.pieces import Written, concatenated
 from ingest.loading.parsers.pdf.tables import Table
@@ -60,13 +60,4 @@ def _last_header(text: str) -> str:
 
 
 def _cut(whole: Written, start: int, stop: int) -> Written:
-    return Written(whole.text[start:stop], tuple(_runs(whole.runs, start, stop)))
-
-
-def _runs(runs: Sequence[Run], start: int, stop: int) -> Iterator[Run]:
-    place = 0
-    for length, first in runs:
-        begin, end = max(start, place), min(stop, place + length)
-        if begin < end:
-            yield end - begin, first if first == MADE else first + begin - place
-        place += length
+    return Written(whole.text[start:stop], tuple(runs_within(whole.runs, start, stop)))
