@@ -44,6 +44,8 @@ TEMPLATE = "kyujang_template"
 for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
     del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Nor what an installed service of this machine keeps in the default home.
+os.environ["KYUJANG_HOME"] = str(Path(tempfile.gettempdir(), f"kyujang-no-home-{os.getpid()}"))
 
 needs_shared_data = pytest.mark.skipif(
     not SHARED_DATA.is_dir(), reason="the evaluation data is not beside this checkout (CONTRIBUTING.md, Tests)"

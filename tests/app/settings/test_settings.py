@@ -9,6 +9,7 @@ from app.__main__ import main
 from app.errors import NotConfigured
 from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
+from app.settings.home import default_home
 from docs.tools.reference import environment_name
 
 # By default nginx and Amazon's load balancers keep an idle connection so long. They, not we, must be first to close it:
@@ -67,6 +68,7 @@ def test_what_is_no_origin_is_refused(listed):
 
 @pytest.mark.parametrize("name", sorted(map(environment_name, Settings.model_fields)))
 def test_a_line_of_env_without_a_value_is_as_good_as_none(name, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
     without = Settings()
     monkeypatch.setenv(name, "")
     assert Settings() == without
@@ -98,3 +100,7 @@ def test_a_password_that_would_be_cut_off_is_refused(name, password, monkeypatch
     ):
         monkeypatch.setenv(name, url)
         assert url in (Settings().owner_url if name == "DATABASE_URL" else Settings().service_url)
+
+
+def test_no_test_reads_what_an_installed_service_keeps():
+    assert Settings().home != default_home()
