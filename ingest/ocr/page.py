@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ingest.loading.clean_text import clean_text
 from ingest.ocr.layout import lay_out, trim
 from ingest.ocr.pictures import POINTS, Picture
 from ingest.ocr.sheet import Sheet
-from ingest.ocr.spacing import Word, words_of
+from ingest.ocr.spacing import MeasuredLine, Word, measured, widest_inside, words_of
 from ingest.ocr.tables import Box, Table
 from ingest.ocr.tesseract import BLOCK, LINE, Line, Tesseract
 
@@ -73,40 +74,21 @@ class PageReader:
     def read(self, picture: Picture) -> PageText:
         layout = lay_out(picture.gray, picture.dpi)
         page = PageText(layout.sheet)
+        lines = {box: self._lines(page.sheet, box) for region in layout.regions for box in _boxes(region, page.sheet)}
+        widest = widest_inside(chain.from_iterable(lines.values()))
         for region in layout.regions:
             start = len(page.text)
+            words = [[words_of(line, widest) for line in lines[box]] for box in _boxes(region, page.sheet)]
             if isinstance(region, Table):
-                self._add_table(page, region)
+                _add_table(page, region, [list(chain.from_iterable(cell)) for cell in words])
             else:
-                _add_lines(page, self._lines(page.sheet, region))
+                _add_lines(page, words[0])
             if len(page.text) > start:
                 page.add(BETWEEN_BLOCKS)
         page.text = page.text.rstrip("\n")
         return page
 
-    def _add_table(self, page: PageText, table: Table) -> None:
-        """Write a pipe table. A merged cell is repeated down, and across in the first row."""
-        squares: dict[tuple[int, int], Words] = {}
-        for cell in table.cells:
-            words = [word for line in self._cell(page.sheet, cell.box) for word in line]
-            across = cell.columns if cell.row == 0 else 1
-            for row in range(cell.row, cell.row + cell.rows):
-                squares |= {(row, cell.column + number): words for number in range(across)}
-        for row in range(table.rows):
-            page.add("|")
-            for column in range(table.columns):
-                page.add(SPACE)
-                page.add_words(squares.get((row, column), []), escaped=True)
-                page.add(" |")
-            page.add(BETWEEN_LINES)
-            if row == 0:
-                page.add("|" + " --- |" * table.columns + BETWEEN_LINES)
-
-    def _cell(self, sheet: Sheet, box: Box) -> list[Words]:
-        inside = max(2, sheet.dpi // 60)
-        return self._lines(sheet, Box(box.left + inside, box.top + inside, box.right - inside, box.bottom - inside))
-
-    def _lines(self, sheet: Sheet, box: Box) -> list[Words]:
+    def _lines(self, sheet: Sheet, box: Box) -> list[MeasuredLine]:
         found = trim(sheet.ink, box)
         if found is None or max(found.right - found.left, found.bottom - found.top) < ONE_LINE / 5 * sheet.dpi:
             return []
@@ -119,7 +101,34 @@ class PageReader:
             lines = max(lines, self._english.read(gray, segmentation, sheet.dpi), key=_confidence)
         kept = (line for line in lines if _confidence([line]) >= MIN_CONFIDENCE)
         right, down = found.left - margin, found.top - margin
-        return [[_moved(word, right, down) for word in words_of(line.symbols, ink)] for line in kept]
+        return [_moved(measured(line.symbols, ink), right, down) for line in kept]
+
+
+def _boxes(region: Table | Box, sheet: Sheet) -> list[Box]:
+    """Return the insides of a table's cells, or the block itself."""
+    if isinstance(region, Box):
+        return [region]
+    inside = max(2, sheet.dpi // 60)
+    boxes = (cell.box for cell in region.cells)
+    return [Box(box.left + inside, box.top + inside, box.right - inside, box.bottom - inside) for box in boxes]
+
+
+def _add_table(page: PageText, table: Table, cells: list[Words]) -> None:
+    """Write a pipe table. A merged cell is repeated down, and across in the first row."""
+    squares: dict[tuple[int, int], Words] = {}
+    for cell, words in zip(table.cells, cells, strict=True):
+        across = cell.columns if cell.row == 0 else 1
+        for row in range(cell.row, cell.row + cell.rows):
+            squares |= {(row, cell.column + number): words for number in range(across)}
+    for row in range(table.rows):
+        page.add("|")
+        for column in range(table.columns):
+            page.add(SPACE)
+            page.add_words(squares.get((row, column), []), escaped=True)
+            page.add(" |")
+        page.add(BETWEEN_LINES)
+        if row == 0:
+            page.add("|" + " --- |" * table.columns + BETWEEN_LINES)
 
 
 def _add_lines(page: PageText, lines: list[Words]) -> None:
@@ -138,5 +147,9 @@ def _korean_share(lines: list[Line]) -> float:
     return sum(found) / len(found) if found else 0.0
 
 
-def _moved(word: Word, right: int, down: int) -> Word:
-    return Word(word.text, word.left + right, word.top + down, word.right + right, word.bottom + down)
+def _moved(line: MeasuredLine, right: int, down: int) -> MeasuredLine:
+    symbols = [
+        replace(each, left=each.left + right, right=each.right + right, top=each.top + down, bottom=each.bottom + down)
+        for each in line.symbols
+    ]
+    return replace(line, symbols=symbols)
