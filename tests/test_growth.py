@@ -137,6 +137,7 @@ OTHER_FUNCTIONS = {
     "app.prompting.token_budget.assemble_without_engine": "build_messages, with contexts that the search bounds",
     "app.prompting.token_budget.counting_tokens": "the engine counts",
     "app.questions.Draft.rest_of": "compares",
+    "app.retrieval.copies.chosen": "sorts",
     "ingest.blocks.blocks_of": "split_text",
     "ingest.loading.parsers.drawing_text.Numbering.of": "a style's name",
     "ingest.loading.parsers.mail.Mail.add": "see tests/ingest/loading/test_mail.py",

@@ -65,3 +65,6 @@ class ContextOut(BaseModel):
     metadata: dict[str, Any]
     span: SpanOut
     header: Header
+    neighbour_of: Annotated[
+        str | None, Field(description="The hit that it stands beside, where it is none itself; `score` is that hit's")
+    ] = None

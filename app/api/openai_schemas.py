@@ -12,6 +12,8 @@ from app.api.query_schemas import (
     MAX_TOKENS,
     AdapterChoice,
     MinScore,
+    Neighbours,
+    PerDocument,
     ResponseFormat,
     Stops,
     Temperature,
@@ -78,6 +80,8 @@ class RetrievalBody(Body):
     collection: CollectionId | None = None
     min_score: MinScore | None = None
     rerank: bool | None = None
+    per_document: PerDocument = None
+    neighbours: Neighbours | None = None
     grounding: Grounding | None = None
     adapter: AdapterChoice | None = None
 

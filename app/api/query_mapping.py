@@ -34,7 +34,15 @@ def search_options_of(body: SearchBody | QueryBody) -> SearchOptions:
     if body.collection is not None:
         within = in_collection([body.collection])
         where = within if where is None else All([within, where])
-    return SearchOptions(body.top_k, body.mode, where, body.min_score, body.rerank)
+    return SearchOptions(
+        top_k=body.top_k,
+        mode=body.mode,
+        where=where,
+        min_score=body.min_score,
+        rerank=body.rerank,
+        per_document=body.per_document,
+        neighbours=body.neighbours,
+    )
 
 
 def question_of(body: QueryBody) -> Question:
@@ -157,6 +165,7 @@ def contexts_out(matches: Sequence[Match]) -> list[ContextOut]:
             metadata=match.metadata,
             span=SpanOut(start=match.start, end=match.stop),
             header=header_out(match.header),
+            neighbour_of=match.neighbour_of,
         )
         for rank, match in enumerate(matches, start=1)
     ]

@@ -41,6 +41,12 @@ PromptReference = Annotated[str, StringConstraints(max_length=80)]
 InCollection = Annotated[
     CollectionId | None, Field(description="Where to search, with its defaults for fields left out; else in all")
 ]
+PerDocument = Annotated[
+    int | None, Field(ge=1, le=MAX_TOP_K, description="The most hits of one document, as long as there are others")
+]
+Neighbours = Annotated[
+    int, Field(ge=0, le=3, description="How many chunks before and after each hit come with it, after all hits")
+]
 AdapterChoice = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
@@ -110,6 +116,8 @@ class SearchBody(Body):
     filters: Filters | None = None
     min_score: MinScore | None = None
     rerank: bool = False
+    per_document: PerDocument = None
+    neighbours: Neighbours = 0
     collection: InCollection = None
 
 
@@ -137,6 +145,8 @@ class QueryBody(ElementsBody):
     filters: Filters | None = None
     min_score: MinScore | None = None
     rerank: bool = False
+    per_document: PerDocument = None
+    neighbours: Neighbours = 0
     collection: InCollection = None
     grounding_check: GroundingCheck | None = None
     temperature: Temperature | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -12,11 +13,19 @@ from psycopg.rows import DictRow
 from app.retrieval.match import Hit, Match
 from app.storage import page
 from app.storage.database import Connection, connection_of, fetch_all, fetch_one
-from app.storage.documents import header_of, public_chunk_id
+from app.storage.documents import chunk_number, header_of, public_chunk_id
 from app.storage.filter_sql import Condition
 from app.storage.page import within_bytes
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
+
+# Of a chunk `c` in a document `d`.
+_COLUMNS = """
+    c.id, c.document_id, c.page, coalesce(c.last_page, c.page) as last_page, c.content, c.start, c.stop,
+    c.header_start, c.header_stop, c.headings, d.source, d.metadata, d.media_type,
+    coalesce(d.new_title, d.title) as title
+"""
+_SIZE = "octet_length(content) + octet_length(metadata::text)"
 
 
 async def small_candidate_set(
@@ -71,19 +80,45 @@ async def read_matches(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[
     rows = await fetch_all(
         connection_of(snapshot),
         within_bytes(
-            """
-            select c.id, c.document_id, c.page, coalesce(c.last_page, c.page) as last_page, c.content, c.start, c.stop,
-                c.header_start, c.header_stop, c.headings, d.source, d.metadata, d.media_type,
-                coalesce(d.new_title, d.title) as title, array_position(%(ids)s::bigint[], c.id) as place
+            f"""
+            select {_COLUMNS}, array_position(%(ids)s::bigint[], c.id) as place
             from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
             where c.tenant_id = %(tenant)s and c.id = any(%(ids)s)
-            """,
-            size="octet_length(content) + octet_length(metadata::text)",
+            """,  # noqa: S608
+            size=_SIZE,
             order="place",
         ),
         {"tenant": tenant, "ids": [hit.chunk for hit in hits]},
     )
     return [_match(row, hits[row["place"] - 1].score) for row in rows]
+
+
+async def read_neighbours(snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Match], reach: int) -> list[Match]:
+    """Return the chunks up to `reach` places before and after the hits in their documents, that are no hits themselves.
+
+    Those of the best hit come first, the nearest first; at most what a page holds, and one.
+    """
+    rows = await fetch_all(
+        connection_of(snapshot),
+        within_bytes(
+            f"""
+            select beside.*, row_number() over (order by place, distance, ord) as turn from (
+                select distinct on (c.id) {_COLUMNS}, c.ord, hit.place, abs(c.ord - a.ord) as distance
+                from unnest(%(ids)s::bigint[]) with ordinality as hit (id, place)
+                join chunks a on a.tenant_id = %(tenant)s and a.id = hit.id
+                join chunks c on c.tenant_id = %(tenant)s and c.document_id = a.document_id
+                    and c.ord between a.ord - %(reach)s and a.ord + %(reach)s and c.id <> all(%(ids)s)
+                join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
+                order by c.id, hit.place, distance
+            ) beside
+            """,  # noqa: S608
+            size=_SIZE,
+            order="turn",
+        ),
+        {"tenant": tenant, "ids": [chunk_number(hit.chunk_id) for hit in hits], "reach": reach},
+    )
+    beside = [(hits[row["place"] - 1], row) for row in rows]
+    return [replace(_match(row, hit.score), neighbour_of=hit.chunk_id) for hit, row in beside]
 
 
 def within_page(matches: Sequence[Match]) -> list[Match]:

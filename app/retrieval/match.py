@@ -43,6 +43,8 @@ class Match:
     headings: Path = ()
     """As lines of the text."""
     media_type: str = ""
+    neighbour_of: str | None = None
+    """The hit beside which it stands, where it is none itself; it has that hit's score."""
 
     @property
     def header_length(self) -> int:

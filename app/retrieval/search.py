@@ -15,8 +15,8 @@ from app.language.courtesy import bare_question
 from app.language.passage_language import MARKS
 from app.language.question_language import OTHER, language_of
 from app.retrieval.admission import SearchAdmission
-from app.retrieval.chunks import read_matches, within_page
-from app.retrieval.copies import Seen
+from app.retrieval.chunks import read_matches, read_neighbours, within_page
+from app.retrieval.copies import Seen, Standing, chosen
 from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match, TermHit
@@ -44,11 +44,16 @@ class SearchOptions:
     rerank: bool = False
     copies: bool = True
     """Whether copies of other matches fill up what nothing else does."""
+    per_document: int | None = None
+    """The most hits of one document, as long as there are others."""
+    neighbours: int = 0
+    """How many chunks before and after each hit come with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     matches: list[Match]
+    """The hits, then their neighbours."""
     dropped_by_min_score: bool
     cut: bool = False
     """Whether more was found than is within the size of a page."""
@@ -72,6 +77,12 @@ class ReadMatches(Protocol):
     async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]: ...
 
 
+class ReadNeighbours(Protocol):
+    async def __call__(
+        self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Match], reach: int
+    ) -> list[Match]: ...
+
+
 class Retriever:
     def __init__(
         self,
@@ -85,6 +96,7 @@ class Retriever:
         lexical: LexicalSearch = bm25.search,
         holds: Holds = bm25.holds,
         read: ReadMatches = read_matches,
+        read_neighbours: ReadNeighbours = read_neighbours,
     ) -> None:
         self._database = database
         self._spaces = spaces
@@ -95,6 +107,7 @@ class Retriever:
         self._lexical = lexical
         self._holds = holds
         self._read = read
+        self._read_neighbours = read_neighbours
 
     def refuse_if_full(self, tenant: TenantNumber) -> None:
         """Raise TooManyRequests if too many searches of this tenant wait."""
@@ -121,8 +134,18 @@ class Retriever:
                 with timer.step("rerank"):
                     matches = (await _reranked(self._reranker, tenant, text, matches))[: options.top_k]
         kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
-        first = within_page(kept)
-        return Found(first, dropped_by_min_score=len(kept) < len(matches), cut=len(first) < len(kept))
+        every = [*kept, *await self._beside(tenant, kept, options, timer)]
+        first = within_page(every)
+        return Found(first, dropped_by_min_score=len(kept) < len(matches), cut=len(first) < len(every))
+
+    async def _beside(
+        self, tenant: TenantNumber, hits: Sequence[Match], options: SearchOptions, timer: StepTimer
+    ) -> list[Match]:
+        if not (hits and options.neighbours):
+            return []
+        with timer.step("neighbours"):
+            async with self._admission.deadline(), self._database.snapshot(tenant) as snapshot:
+                return await self._read_neighbours(snapshot, tenant, hits, options.neighbours)
 
     async def _matches(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> list[Match]:
         bare = await asyncio.to_thread(bare_question, text)
@@ -180,16 +203,15 @@ class Retriever:
     async def _varied(
         self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit], question: str, options: SearchOptions
     ) -> tuple[list[Match], bool]:
-        """Read the best hits that are not copies; say whether there are as many as wanted."""
+        """Read the best hits that add something; say whether there are as many as wanted."""
         wanted = max(RERANKED, options.top_k) if options.rerank else options.top_k
-        seen, read, new = Seen(question), list[Match](), list[bool]()
-        while sum(new) < wanted and len(read) < len(hits):
+        seen, read, standings = Seen(question, options.per_document), list[Match](), list[Standing]()
+        while standings.count(Standing.NEW) < wanted and len(read) < len(hits):
             batch = await self._read(snapshot, tenant, hits[len(read) : len(read) + wanted])
             read += batch
-            new += [seen.adds(match) for match in batch]
-        room = wanted - sum(new) if options.copies else 0
-        kept = [match for match, adds in zip(read, new, strict=True) if adds or (room := room - 1) >= 0]
-        return kept[:wanted], sum(new) >= wanted
+            standings += map(seen.standing, batch)
+        enough = standings.count(Standing.NEW) >= wanted
+        return chosen(read, standings, wanted, copies=options.copies), enough
 
 
 async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:

@@ -84,6 +84,10 @@ def public_chunk_id(number: int) -> str:
     return f"chk_{number:016x}"
 
 
+def chunk_number(public_id: str) -> int:
+    return int(public_id.removeprefix("chk_"), 16)
+
+
 async def list_documents(
     database: Database,
     tenant: TenantNumber,

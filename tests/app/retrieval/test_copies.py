@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from app.retrieval.copies import without_copies
+from app.retrieval.copies import Seen, Standing, chosen, without_copies
 from app.retrieval.match import Match
 
 RULE = "A lost badge must be reported to the guards at once. A new badge takes three days."
@@ -43,3 +45,19 @@ def test_a_copy_is_left_out(version: str):
 )
 def test_what_says_something_else_of_the_question_stays(question: str, text: str, version: str):
     assert kept(question, text, version) == [text, version]
+
+
+def test_beyond_its_share_a_document_gives_way_and_copies_come_last():
+    texts = ["One rule.", "Another rule.", "A third rule.", "One rule.", "A fourth rule."]
+    shelf = [dataclasses.replace(match(text), document_id=id_) for text, id_ in zip(texts, "aaabc", strict=True)]
+    seen = Seen("What is ruled?", per_document=2)
+    standings = [seen.standing(each) for each in shelf]
+    assert standings == [Standing.NEW, Standing.NEW, Standing.BEYOND_SHARE, Standing.COPY, Standing.NEW]
+
+    def texts_of(wanted: int, *, copies: bool) -> list[str]:
+        return [each.text for each in chosen(shelf, standings, wanted, copies=copies)]
+
+    assert texts_of(3, copies=False) == ["One rule.", "Another rule.", "A fourth rule."]
+    assert texts_of(4, copies=True) == ["One rule.", "Another rule.", "A third rule.", "A fourth rule."]
+    assert texts_of(9, copies=False) == texts_of(4, copies=False)
+    assert texts_of(9, copies=True) == texts

@@ -196,6 +196,36 @@ async def test_even_a_hundred_copies_give_way(corpus, retriever):
     assert {match.text for match in (await search(retriever(), top_k=3)).matches} == set(TEXTS.values())
 
 
+async def test_no_document_takes_more_than_its_share_while_there_are_others(corpus, retriever):
+    vectors = np.array([VECTORS["moat"]] * 4, np.float32)
+    texts = [f"moat number {number} is deep" for number in range(4)]
+    await corpus.put(1, Document("moats", vectors, {}, texts=texts))
+    plain = await search(retriever(), mode="dense", top_k=4)
+    assert [match.document_id for match in plain.matches].count("moats") >= 3
+    shared = await search(retriever(), mode="dense", top_k=4, per_document=1)
+    assert sorted(match.document_id for match in shared.matches) == ["annals", "gate", "moat", "moats"]
+    assert [match.score for match in shared.matches] == sorted((m.score for m in shared.matches), reverse=True)
+    assert len((await search(retriever(), mode="dense", top_k=7, per_document=1, copies=False)).matches) == 7
+
+
+async def test_neighbours_come_after_the_hits_that_min_score_leaves(corpus):
+    asked = []
+
+    async def beside(snapshot, tenant, hits, reach):
+        asked.append(([hit.document_id for hit in hits], reach))
+        return [dataclasses.replace(hit, chunk_id="beside", neighbour_of=hit.chunk_id) for hit in hits]
+
+    ports = {"lexical": lexical, "holds": no_other_language, "read": corpus.read, "read_neighbours": beside}
+    retriever = Retriever(corpus, Spaces(space()), ANALYZER, None, 0.5, **ports)
+    result = await search(retriever, mode="dense", min_score=0.7, neighbours=2)
+    assert asked == [(["moat", "annals"], 2)]
+    assert [bool(match.neighbour_of) for match in result.matches] == [False, False, True, True]
+    assert result.dropped_by_min_score
+    assert len((await search(retriever, mode="dense", min_score=0.7)).matches) == 2
+    assert (await search(retriever, mode="dense", min_score=1.5, neighbours=2)).matches == []
+    assert len(asked) == 1
+
+
 async def test_min_score_drops_matches_and_says_so(retriever):
     kept = await search(retriever(), mode="dense", min_score=0.8 - 1e-6)
     assert (list(found(kept)), kept.dropped_by_min_score) == (["moat", "annals"], True)
