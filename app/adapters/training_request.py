@@ -86,7 +86,7 @@ class Hyperparameters(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32, description="The same rows, seed and machine give the same adapter")
     eval_share: float = Field(0.1, ge=0, le=0.5, description="Share of the rows that is held out to measure the loss")
     patience: int | None = Field(
-        3, ge=1, le=100, description="Measurements without a lower loss after which it stops early"
+        3, ge=1, le=100, description="Measurements without a loss lower by a hundredth after which it stops early"
     )
     warmup: float = Field(0.03, ge=0, le=0.5, description="Share of the steps in which the learning rate rises")
     beta: float = Field(0.1, gt=0, le=10, description="For dpo: how close the adapter stays to the base model")

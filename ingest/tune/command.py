@@ -18,10 +18,15 @@ from app.errors import KyujangError
 from app.settings import Settings
 from app.terminal import say, visible
 from ingest.tune.instructions import parse_rows
+from ingest.tune.stopping import Stopped
 
 POLL_S = 1.0
 # A service that restarts meanwhile is waited for.
 MAX_FAILED_POLLS = 60
+ENDED_EARLY: dict[Stopped, str] = {
+    "no_gain": "the loss no longer fell by as much as a hundredth",
+    "known": "the rows were known by heart",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -128,6 +133,8 @@ def _report(job: dict[str, Any]) -> int:
     made = job["result"]
     adapter = f"{made['adapter']['name']}@{made['adapter']['version']}"
     loss = f"{made['loss']:.3f}" + (f", on held-out rows {made['eval_loss']:.3f}" if made["eval_loss"] else "")
-    say(f"{adapter}: {made['steps']} steps in {made['seconds']} s, loss {loss}.")
+    say(f"{adapter}: {made['steps']} of {made['planned_steps']} steps in {made['seconds']} s, loss {loss}.")
+    if made["stopped"]:
+        say(f"It ended early: {ENDED_EARLY[made['stopped']]}.")
     say(f"Its checks go on: GET /adapters/{made['adapter']['name']}")
     return 0

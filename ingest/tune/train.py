@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoTokenizer,
-    EarlyStoppingCallback,
     PrinterCallback,
     TrainerCallback,
     TrainerControl,
@@ -31,6 +30,7 @@ from app.sandbox.channel import Channel
 from app.sandbox.limits import SPARE, Limits, can_have
 from app.storage.peft_folder import CONFIG, FILES
 from ingest.tune.plan import CHECKPOINTS, HELD_OUT, RESULT, TRAIN, Plan, TrainingRefused, read_examples
+from ingest.tune.stopping import Stopped, reason_to_stop
 from ingest.tune.trainer import make_trainer
 
 NICENESS = 19
@@ -70,6 +70,28 @@ class StepReporter(TrainerCallback):  # type: ignore[misc]
         self._channel.send(message)
 
 
+class EnoughLearnt(TrainerCallback):  # type: ignore[misc]
+    """End the training at the measurement that says so."""
+
+    def __init__(self, patience: int, *, measured: bool) -> None:
+        self._patience, self._measured = patience, measured
+        self.stopped: Stopped | None = None
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        every = int(state.eval_steps if self._measured else state.save_steps)
+        is_measurement = ("eval_loss" if self._measured else "loss") in (logs or {}) and state.global_step % every == 0
+        if is_measurement and state.global_step < state.max_steps:
+            self.stopped = reason_to_stop(state.log_history, every=every, patience=self._patience)
+            control.should_training_stop |= self.stopped is not None
+
+
 def main(channel: Channel) -> None:
     channel.end_with_parent()
     os.nice(NICENESS)
@@ -103,11 +125,13 @@ def run_training(plan: Plan, folder: Path, channel: Channel) -> None:
     trainer = make_trainer(plan, folder, tokenizer, train, held_out)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(StepReporter(channel))
-    if held_out and plan.hyperparameters.patience is not None:
-        trainer.add_callback(EarlyStoppingCallback(plan.hyperparameters.patience))
+    enough = None
+    if plan.hyperparameters.patience is not None:
+        enough = EnoughLearnt(plan.hyperparameters.patience, measured=bool(held_out))
+        trainer.add_callback(enough)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     _save(plan, trainer, folder / RESULT)
-    channel.send(_outcome(trainer.state))
+    channel.send(_outcome(trainer.state, enough.stopped if enough else None))
 
 
 def _fitting_rows(examples: list[dict[str, Any]], tokenizer: Any, limit: int) -> tuple[list[dict[str, Any]], int]:
@@ -153,7 +177,8 @@ def _save(plan: Plan, trainer: SFTTrainer | DPOTrainer, target: Path) -> None:
     config.write_text(json.dumps(values, indent=2, sort_keys=True))
 
 
-def _outcome(state: TrainerState) -> dict[str, Any]:
+def _outcome(state: TrainerState, stopped: Stopped | None) -> dict[str, Any]:
     losses = [each["loss"] for each in state.log_history if "loss" in each]
     measured = [each["eval_loss"] for each in state.log_history if "eval_loss" in each]
-    return {"done": {"steps": state.global_step, "loss": losses[-1], "eval_loss": min(measured, default=None)}}
+    done = {"steps": state.global_step, "loss": losses[-1], "eval_loss": min(measured, default=None)}
+    return {"done": {**done, "planned_steps": state.max_steps, "stopped": stopped}}

@@ -13,6 +13,7 @@ from ingest.tune import command
 
 ROWS = [{"instruction": f"{number}번 서가?", "input": "", "output": "실록입니다."} for number in range(10)]
 MADE = {"adapter": {"name": "tone", "version": 2}, "steps": 3, "loss": 0.5, "eval_loss": 0.625, "seconds": 9}
+MADE |= {"planned_steps": 9, "stopped": "known"}
 ENDED = {"status": "succeeded", "progress": {"step": 3, "steps": 3, "loss": 0.5}, "result": MADE, "error": None}
 NOTICE = {"status": "running", "progress": {"step": 1, "steps": 3, "loss": 2.0, "notice": "It shares."}}
 
@@ -50,7 +51,8 @@ def test_it_follows_the_job_over_a_restart_of_the_service(file, service, capsys)
     assert main(["tune", file, "--name", "tone", *options]) == 0
     said = capsys.readouterr()
     assert "11 rows are valid; 1 are duplicates and count once." in said.out
-    assert "tone@2: 3 steps in 9 s, loss 0.500, on held-out rows 0.625." in said.out
+    assert "tone@2: 3 of 9 steps in 9 s, loss 0.500, on held-out rows 0.625." in said.out
+    assert "It ended early: the rows were known by heart." in said.out
     assert "It shares." in said.err
     assert sent[0] == {
         "name": "tone",

@@ -95,14 +95,23 @@ def test_preferences_are_learnt(tmp_path, tiny_model):
 
 
 def test_it_ends_early_when_held_out_rows_get_no_better(tmp_path, tiny_model):
-    """Far too high a rate: nothing gets better. What is saved is the best, not the last."""
+    """Far too high a rate: nothing gets better by a hundredth. What is saved is the best."""
     folder = write_plan(
         tmp_path / "job", tiny_model, max_steps=40, learning_rate=1.0, eval_share=0.25, patience=1, warmup=0
     )
     said = trained_here(folder)
     measured = [message["eval_loss"] for message in said if "eval_loss" in message]
-    assert said[-1]["done"]["steps"] < 40
-    assert said[-1]["done"]["eval_loss"] == min(measured) < measured[-1]
+    done = said[-1]["done"]
+    assert done["steps"] < done["planned_steps"] == 40
+    assert done["stopped"] == "no_gain"
+    assert done["eval_loss"] == min(measured)
+
+
+def test_without_held_out_rows_it_ends_early_too(tmp_path, tiny_model):
+    """Far too low a rate: nothing is learnt."""
+    folder = write_plan(tmp_path / "job", tiny_model, max_steps=40, learning_rate=1e-9, patience=1)
+    done = trained_here(folder)[-1]["done"]
+    assert (done["stopped"], done["steps"], done["planned_steps"]) == ("no_gain", 8, 40)
 
 
 def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path, tiny_model):
