@@ -38,13 +38,19 @@ class Handler:
     on_failure: OnFailure | None = None
 
 
-# A kind of work is a line here. Of tasks a worker has one of each kind in hand.
+# A kind of work is a line here, and one in KINDS. Of tasks a worker has one of each kind in hand.
 HANDLERS: dict[JobKind, Handler] = {
     "ingest": Handler(ingest),
     "rechunk": Handler(ingest),
     "check": Handler(check_adapter, on_failure=fail_adapter),
     "evaluate": Handler(evaluate),
     "tune": Handler(tune),
+}
+# By the names of `KYUJANG_WORK`.
+KINDS: dict[str, tuple[JobKind, ...]] = {
+    "documents": ("ingest", "rechunk"),
+    "adapters": ("check", "evaluate"),
+    "training": ("tune",),
 }
 
 
@@ -53,7 +59,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     worker = queue.worker_name()
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
-        for kind in HANDLERS:
+        for kind in (kind for name in sorted(set(services.settings.work.split(","))) for kind in KINDS[name]):
             group.create_task(_serve(services, kind, worker, group, stopping))
     stopping.cancel()
 

@@ -22,10 +22,11 @@ LEAVES = {
     "app.settings.serving": {"app.settings.home"},
     "app.settings.engine": {"app.settings.serving"},
     "app.settings.reading": {"app.errors", "app.settings.engine"},
+    "app.settings.working": {"app.settings.reading"},
     "app.settings.engine_arguments": {"app.errors"},
     "app.settings.object_storage": {"app.errors"},
     "app.settings": {
-        *("app.errors", "app.settings.addresses", "app.settings.reading", "app.settings.engine_arguments"),
+        *("app.errors", "app.settings.addresses", "app.settings.working", "app.settings.engine_arguments"),
         "app.settings.object_storage",
     },
     "app.storage.notices": set(),

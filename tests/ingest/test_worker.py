@@ -12,7 +12,7 @@ from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis, Version
-from ingest.worker import HANDLERS, Handler, run
+from ingest.worker import HANDLERS, KINDS, Handler, run
 from tests.conftest import ingest_text, with_encoder
 from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until
 
@@ -143,6 +143,22 @@ async def test_an_item_goes_back_whenever_its_worker_is_cancelled(services, new_
             await asyncio.wait({worker})
         assert rows(owner_url, "select status from job_items where document_id = 'cancelled'") == [("queued",)], steps
     assert 0 < len(carrying_out) < 12
+
+
+async def test_a_worker_works_at_what_its_setting_names(services, monkeypatch):
+    assert sorted(kind for kinds in KINDS.values() for kind in kinds) == sorted(HANDLERS)
+    asked = set()
+
+    async def nothing(_, __, kind, **___):
+        asked.add(kind)
+
+    monkeypatch.setattr(queue, "claim", nothing)
+    settings = services.settings.model_copy(update={"work": "training,adapters,training"})
+    async with Worker(dataclasses.replace(services, settings=settings)):
+        async with asyncio.timeout(30):
+            while len(asked) < 3:
+                await asyncio.sleep(0)
+    assert asked == {"check", "evaluate", "tune"}
 
 
 async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, new_tenant):

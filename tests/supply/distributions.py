@@ -37,6 +37,7 @@ WORDS = {
 }
 # Their metadata name no licence; this is what the files beside them say.
 READ = {
+    "kubernetes-validate": "Apache-2.0",
     "oss-harmony": "Apache-2.0",
     "pypdfium2": "BSD-3-Clause AND Apache-2.0",
     "setuptools": "MIT",

@@ -1,0 +1,1 @@
+../../engine_guard.py

@@ -1,0 +1,1 @@
+../../kyujang_cpu_lora.py
