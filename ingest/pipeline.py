@@ -35,7 +35,7 @@ from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
 from ingest.members import holding
 from ingest.pictures.describe import describe_pictures, describes
-from ingest.scans import can_read_scans, read_scans
+from ingest.scans import can_read_scans, read_scans, recorded_splitter
 from ingest.split import Chunk, split_text, within
 from ingest.staging import Analysis, Version
 from ingest.turn import Turn
@@ -140,7 +140,7 @@ async def split(services: Services, document: DocumentState) -> None:
     space = await current_space(services)
     encoder = space.embedder.encoder
     document.space, document.heading = space.number, await asyncio.to_thread(heading, encoder, document.title)
-    document.splitter = processing(services.settings, encoder.max_tokens).splitter
+    document.splitter = recorded_splitter(services.settings, encoder.max_tokens, document.loaded, document.claim.ocr)
     tokens, overlap = chunk_size(services.settings, encoder.max_tokens)
     tokens = min(tokens, encoder.max_tokens - encoder.count_tokens([document.heading])[0])
     if services.settings.splitter == "langchain":

@@ -10,6 +10,7 @@ from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blob
 from app.storage.notices import OcrMode, PageCounts
+from app.storage.processing import WITHOUT_OCR, processing
 from app.tesseract import is_installed
 from ingest.jobs.queue import ClaimedDocument
 from ingest.loading.formats import PDF, PICTURES
@@ -31,7 +32,17 @@ def can_read_scans(settings: Settings, mode: OcrMode) -> bool:
 
 def pages_to_read(settings: Settings, loaded: Loaded, mode: OcrMode) -> list[int]:
     """Return the numbers of the pages that OCR is to read: with `force` all that can be drawn."""
-    if loaded.media_type not in DRAWN or not can_read_scans(settings, mode):
+    return _wanted(loaded, mode) if can_read_scans(settings, mode) else []
+
+
+def recorded_splitter(settings: Settings, max_tokens: int, loaded: Loaded, mode: OcrMode) -> str:
+    """Return what makes its chunks, and that pages are left which OCR would have read, if there were one."""
+    lacks_ocr = not can_read_scans(settings, mode) and _wanted(loaded, mode)
+    return processing(settings, max_tokens).splitter + (WITHOUT_OCR if lacks_ocr else "")
+
+
+def _wanted(loaded: Loaded, mode: OcrMode) -> list[int]:
+    if loaded.media_type not in DRAWN or mode == "never":
         return []
     return [page.number for page in loaded.pages if page.number and (mode == "force" or page.needs_ocr)]
 

@@ -153,6 +153,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.ooxml.feed_xml": "expat's own",
     "ingest.ocr.child.main": "pages, in a child with limits",
     "ingest.scans.pages_to_read": "counts pages",
+    "ingest.scans.recorded_splitter": "counts pages",
     "ingest.loading.child.main": "the readers, one by one, and clean_text",
     "ingest.loading.formats.detect": "the head of a file, and charset.decode",
     "ingest.loading.formats.detect_in": "the head of a file, and charset.decode",

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from app.settings import Settings
+from app.tesseract import data_folder
 
 # Raise the version of a format that gives another text or title than before (tests/ingest/test_versions.py).
 LOADERS = {
@@ -48,9 +49,12 @@ LOADERS = {
 # Raise the version of a splitter that cuts elsewhere than before.
 SPLITTERS = {"sentences": 2, "langchain": 2}
 
+# Recorded of a document with pages that only OCR could have read, where there was none.
+WITHOUT_OCR = ", without OCR"
+
 # Of a document `d`. Before 0.2 neither loader nor splitter was recorded.
 IS_OUTDATED = """
-    (d.new_title is not null or d.splitter is distinct from %(splitter)s
+    (d.new_title is not null or not coalesce(d.splitter = any(%(splitters)s), false)
      or d.loader is distinct from (%(loaders)s::jsonb ->> d.media_type)::integer)
 """
 
@@ -60,14 +64,20 @@ class Processing:
     """How documents are processed at present."""
 
     splitter: str
+    has_ocr: bool
+
+    @property
+    def _splitters(self) -> list[str]:
+        """What documents may record that would be made in the same way now."""
+        return [self.splitter] if self.has_ocr else [self.splitter, self.splitter + WITHOUT_OCR]
 
     @property
     def key(self) -> dict[str, Any]:
         """What IS_OUTDATED compares with."""
-        return {"splitter": self.splitter, "loaders": Jsonb(LOADERS)}
+        return {"splitters": self._splitters, "loaders": Jsonb(LOADERS)}
 
     def made(self, media_type: str, loader: int | None, splitter: str | None) -> bool:
-        return splitter == self.splitter and loader == LOADERS.get(media_type)
+        return splitter in self._splitters and loader == LOADERS.get(media_type)
 
 
 def processing(settings: Settings, max_tokens: int) -> Processing:
@@ -76,7 +86,9 @@ def processing(settings: Settings, max_tokens: int) -> Processing:
     size = f"{tokens}/{overlap}" if settings.splitter == "sentences" else str(tokens)
     hidden = ", hidden parts marked" if settings.hidden_parts == "mark" else ""
     pictures = ", pictures described" if settings.describe_pictures else ""
-    return Processing(f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}{pictures}")
+    splitter = f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}{pictures}"
+    # The API looks for Tesseract's models alone: it loads no library that it does not use.
+    return Processing(splitter, has_ocr=settings.ocr_url is not None or data_folder() is not None)
 
 
 def chunk_size(settings: Settings, max_tokens: int) -> tuple[int, int]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import replace
+from pathlib import Path
 
+import pypdfium2
 import pytest
 
+from app.storage import processing
 from app.storage.words import WordBox, pack, unpack
 from ingest import scans
 from ingest.jobs.queue import MAX_ATTEMPTS, ClaimedDocument, TaskFailed, TurnOver
@@ -175,3 +179,43 @@ def test_words_are_packed_and_come_back():
     words = [WordBox(0, 3, 7.7, 8.3, 28.3, 9.8), WordBox(4, 8, -0.4, 0.0, 1.0, 2000.1)]
     assert unpack(pack(words)) == words
     assert len(pack(words * 500)) < 500
+
+
+async def test_pages_that_lack_ocr_are_read_again_once_there_is_one(working, pages, new_tenant, monkeypatch):
+    client = await new_tenant()
+    monkeypatch.setattr(scans, "is_installed", lambda: False)
+    monkeypatch.setattr(processing, "data_folder", lambda: None)
+    item = await ingested(client, mixed())
+    assert item["pages"] == {"text": 2, "ocr": 0, "unreadable": 1}
+    assert not (await client.get("/documents/scan")).json()["outdated"]
+    assert await rechunked(client) == 0
+
+    monkeypatch.setattr(scans, "is_installed", lambda: True)
+    monkeypatch.setattr(processing, "data_folder", lambda: Path("/usr/share"))
+    assert (await client.get("/documents/scan")).json()["outdated"]
+    assert await rechunked(client) == 1
+    document = (await client.get("/documents/scan")).json()
+    assert (document["pages"], document["outdated"]) == ({"text": 2, "ocr": 1, "unreadable": 0}, False)
+    assert TEXTS[3] in await text_of(client)
+
+
+async def test_who_wants_no_ocr_lacks_none(working, pages, new_tenant, monkeypatch):
+    client = await new_tenant()
+    monkeypatch.setattr(scans, "is_installed", lambda: False)
+    await ingested(client, mixed(), ocr="never")
+    monkeypatch.setattr(processing, "data_folder", lambda: Path("/usr/share"))
+    assert not (await client.get("/documents/scan")).json()["outdated"]
+
+
+def mixed() -> bytes:
+    """Two pages with text and then a scanned one."""
+    document = pypdfium2.PdfDocument(pdf(KOREAN))
+    document.import_pages(pypdfium2.PdfDocument(scanned_pdf("ko")))
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+async def rechunked(client) -> int:
+    job = (await client.post("/documents/rechunk", json={}, params={"wait": 60})).json()
+    return job["counts"]["succeeded"]
