@@ -16,7 +16,7 @@ from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.jobs import JobKind
 from ingest.adapters.check_task import check_adapter, fail_adapter
-from ingest.adapters.evaluating import evaluate
+from ingest.evaluation.evaluate import evaluate
 from ingest.jobs import queue
 from ingest.jobs.queue import Claimed, ClaimedDocument, LeaseLost
 from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many

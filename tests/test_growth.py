@@ -78,6 +78,7 @@ OTHER_ROOMS = {
     "app.storage": "parameters of statements: the text goes to PostgreSQL as it is",
     "app.up": "the operator's own machine",
     "ingest.adapters": "in a child with a limit of time",
+    "ingest.evaluation": "of answers and cases whose length is limited, in the worker",
     "ingest.cluster": "addresses of the operator's cluster",
     "ingest.loading.parsers.hancom.hwp5_controls": "records: see tests/ingest/loading/test_hancom.py",
     "ingest.loading.parsers.hancom.hwp5_head": "the same",

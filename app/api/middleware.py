@@ -154,7 +154,7 @@ class BodyLimit:
             return self._set("max_upload_mb")
         if path == "/adapters":
             return self._set("max_adapter_mb")
-        if path in ("/ingest", "/tune", "/v1/embeddings") or EVALUATE.fullmatch(path):
+        if path in ("/ingest", "/tune", "/v1/embeddings", "/evaluations") or EVALUATE.fullmatch(path):
             return self._set("max_json_mb")
         if path == "/tenants" or path.startswith("/tenants/"):
             return MAX_TENANT_BYTES, f"{MAX_TENANT_BYTES >> 10} KB, the limit of this route"

@@ -11,7 +11,7 @@ from app.adapters.training_request import MAX_ROWS, MIN_ROWS, Hyperparameters, M
 from app.adapters.version import MAX_NAME, NAME, refuse_name
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, accepted, idempotency
-from app.api.deps import AdaptersTenant, EvaluateTenant, KeyFirst, ServicesDep
+from app.api.deps import AdaptersTenant, KeyFirst, ServicesDep
 from app.api.jobs import JobId, job_out
 from app.api.json_bodies import refusal
 from app.api.schemas import Body, JobOut
@@ -71,12 +71,6 @@ def _spec(body: TuneBody, max_rank: int) -> dict[str, Any]:
 async def delete_training(id: JobId, tenant: AdaptersTenant, services: ServicesDep) -> None:
     """Delete an ended training: its rows, its progress and its result. The adapter that it made stays."""
     await delete_task(services.database, tenant.number, id, "tune")
-
-
-@router.delete("/evaluations/{id}", status_code=204)
-async def delete_evaluation(id: JobId, tenant: EvaluateTenant, services: ServicesDep) -> None:
-    """Delete an ended evaluation: its cases and its report."""
-    await delete_task(services.database, tenant.number, id, "evaluate")
 
 
 @router.get("/jobs/{id}/loss.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})

@@ -1,4 +1,4 @@
-"""python -m app eval: measure retrieval, from the files to table, JSON and picture."""
+"""python -m app eval: measure retrieval, or answers, from the files to table, JSON and picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import httpx
 from app.cli.client import call, open_client
 from app.cli.commands import add_remote_command
 from app.errors import MissingExtra
+from app.evaluation import answers_command
 from app.evaluation.calibration import CalibrationReport, calibrations
 from app.evaluation.calibration_plot import plot as plot_calibration
 from app.evaluation.calibration_table import table as calibration_table
@@ -42,7 +43,7 @@ MAX_CLIENTS = 64
 
 
 def add_command(commands: Any) -> None:
-    words = "measure retrieval on questions whose documents are known"
+    words = "measure retrieval, or with --answers answers, on questions of your own"
     _add_arguments(add_remote_command(commands, "eval", words, run))
 
 
@@ -79,6 +80,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", type=Path, metavar="OLD.json", help="show what changed since the run that wrote this --json file"
     )
     _add_calibration(parser)
+    answers_command.add_arguments(parser)
 
 
 def _add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +107,8 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     # What is wrong with the files should show before the work of minutes.
     _check_outputs(options)
+    if options.answers:
+        return answers_command.evaluate_answers(settings, options)
     queries = load_queries(options.queries, options.gold)
     corpus = load_corpus(options.corpus) if options.corpus else []
     return (_calibrate if options.calibrate else _evaluate)(settings, options, queries, corpus)

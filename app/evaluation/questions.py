@@ -93,15 +93,15 @@ class _QueryLine(BaseModel):
 
 def load_queries(path: Path, qrels: Path | None = None) -> list[Query]:
     """Read the queries; with `qrels` only those it judges: BEIR's files hold those of all splits. Raises BadFile."""
-    rows = _json_lines(path, _QueryLine)
+    rows = json_lines(path, _QueryLine)
     if qrels is None:
-        queries = _unique(path, ((number, row.query(None)) for number, row in rows))
+        queries = unique(path, ((number, row.query(None)) for number, row in rows))
         for number, row in rows:
             if not row.gold_doc_ids and not row.gold_sources:
                 raise BadFile(f"{path}:{number}: name the documents that answer it in gold_doc_ids or gold_sources.")
         return queries
     judged = load_qrels(qrels)
-    queries = _unique(path, ((number, row.query(judged.get(row.query_id or row.text))) for number, row in rows))
+    queries = unique(path, ((number, row.query(judged.get(row.query_id or row.text))) for number, row in rows))
     if missing := judged.keys() - {query.id for query in queries}:
         raise BadFile(f"{qrels} judges {examples_of(missing, 'query id')} that {path} does not have.")
     return [query for query in queries if query.id in judged]
@@ -109,7 +109,7 @@ def load_queries(path: Path, qrels: Path | None = None) -> list[Query]:
 
 def load_unanswerable(path: Path) -> list[Unanswerable]:
     """Read the questions without an answer. Raises BadFile."""
-    questions = _unique(path, _json_lines(path, Unanswerable))
+    questions = unique(path, json_lines(path, Unanswerable))
     if len(kinds := {question.kind for question in questions}) > MAX_GROUPS:
         raise BadFile(f"{path} has {len(kinds)} kinds of questions; {MAX_GROUPS} at most.")
     return questions
@@ -135,7 +135,7 @@ def load_qrels(path: Path) -> dict[str, frozenset[str]]:
 
 def load_corpus(path: Path) -> list[CorpusDocument]:
     """Read the documents. Raises BadFile."""
-    return _unique(path, _json_lines(path, CorpusDocument))
+    return unique(path, json_lines(path, CorpusDocument))
 
 
 def label(queries: Sequence[Query], field: str) -> dict[str, str]:
@@ -156,7 +156,7 @@ def examples_of(names: set[str] | frozenset[str], noun: str) -> str:
     return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({shown}{', …' * (len(names) > EXAMPLES_NAMED)})"
 
 
-def _unique(path: Path, rows: Iterable[tuple[int, Identified]]) -> list[Identified]:
+def unique(path: Path, rows: Iterable[tuple[int, Identified]]) -> list[Identified]:
     seen: dict[str, int] = {}
     unique = []
     for number, row in rows:
@@ -167,7 +167,7 @@ def _unique(path: Path, rows: Iterable[tuple[int, Identified]]) -> list[Identifi
     return unique
 
 
-def _json_lines(path: Path, model: type[Row]) -> list[tuple[int, Row]]:
+def json_lines(path: Path, model: type[Row]) -> list[tuple[int, Row]]:
     rows = []
     for number, line in _lines(path):
         try:

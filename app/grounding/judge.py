@@ -92,7 +92,7 @@ class EngineJudge:
             ) as parts:
                 async for part in parts:
                     if isinstance(part, Generation):
-                        return Judgement(_yes(part.likely), part.prompt_tokens, part.completion_tokens)
+                        return Judgement(chance_of_yes(part.likely), part.prompt_tokens, part.completion_tokens)
         except KyujangError:
             pass
         return Judgement(None)
@@ -157,7 +157,7 @@ def _place(span: Span) -> tuple[int, int]:
     return span.start, span.end
 
 
-def _yes(likely: Mapping[str, float]) -> float | None:
+def chance_of_yes(likely: Mapping[str, float]) -> float | None:
     """Return the share of yes among yes and no."""
     chances = {True: 0.0, False: 0.0}
     for token, logprob in likely.items():

@@ -143,8 +143,8 @@ class Settings(Working):
     max_upload_mb: int = Field(200, ge=1)
     """The largest multipart request to `/ingest`."""
     max_json_mb: int = Field(16, ge=1)
-    """The largest JSON request to `/ingest`, `/tune` and `/adapters/{name}/evaluate`; `/tenants` takes 64 KB, every
-    other route 1 MB."""
+    """The largest JSON request to `/ingest`, `/tune`, `/evaluations` and `/adapters/{name}/evaluate`; `/tenants` takes
+    64 KB, every other route 1 MB."""
     max_adapter_mb: int = Field(512, ge=1)
     """The largest adapter archive, and the largest adapter once unpacked."""
     tune_memory_mb: int = Field(8192, ge=512)

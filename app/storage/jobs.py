@@ -58,7 +58,8 @@ class Upload:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done with an adapter; a training's has no version before it has made it."""
+    """What is to be done with an adapter; a training's has no version before it has made it. An evaluation of answers
+    has no name."""
 
     kind: TaskKind
     name: str

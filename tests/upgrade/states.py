@@ -13,7 +13,7 @@ from app.errors import EmbedderUnavailable, EngineUnavailable
 from app.services import Services
 from ingest import claims, jobs, tasks, worker
 from ingest.adapters import pipeline as adapters
-from ingest.adapters.evaluating import evaluate
+from ingest.evaluation.evaluate import evaluate
 from ingest.pipeline import ingest
 from ingest.tune.task import tune
 from tests.scripted import Script

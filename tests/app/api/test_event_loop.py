@@ -89,6 +89,10 @@ BODIES: dict[tuple[str, str], tuple[int, list[object]]] = {
     ("POST", "/collections/{id}/documents"): (QUESTION, [{"filters": FILTERS}]),
     ("POST", "/tune"): (JSON, [{"name": "tone", "rows": filled(15_000_000, ROW, 20_000)}]),
     ("POST", "/adapters/{name}/evaluate"): (JSON, [{"cases": filled(15_000_000, CASE, 500)}]),
+    ("POST", "/evaluations"): (
+        JSON,
+        [{"cases": filled(15_000_000, CASE, 500), "compare": [{"instruction": text(20_000)}] * 4, "repeats": 2}],
+    ),
     ("POST", "/adapters/{name}/activate"): (QUESTION, []),
     ("POST", "/tenants"): (64 << 10, []),
     ("POST", "/tenants/{tenant_id}/keys"): (64 << 10, []),
@@ -100,7 +104,15 @@ WITHOUT_JSON = {
 }  # fmt: skip
 
 
-LISTS = ["/documents", "/documents/long/chunks", "/jobs", "/prompts", "/adapters", "/adapters/activations"]
+LISTS = [
+    "/documents",
+    "/documents/long/chunks",
+    "/jobs",
+    "/evaluations",
+    "/prompts",
+    "/adapters",
+    "/adapters/activations",
+]
 
 
 def hostile(limit: int) -> Iterator[bytes]:

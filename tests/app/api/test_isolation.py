@@ -47,6 +47,7 @@ BY_ID = {
     ("GET", "/adapters/{name}/evaluations"): "/adapters/{adapter}/evaluations",
     ("DELETE", "/adapters/{name}"): "/adapters/{adapter}",
     ("DELETE", "/tune/{id}"): "/tune/{job}",
+    ("GET", "/evaluations/{id}"): "/evaluations/{job}",
     ("DELETE", "/evaluations/{id}"): "/evaluations/{job}",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -71,6 +72,8 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/collections"): None,
     ("POST", "/collections"): {"id": "of-its-own"},
     ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},
+    ("GET", "/evaluations"): None,
+    ("POST", "/evaluations"): {"cases": [{"input": "What is the launch code of project Haetae?"}]},
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
     ("POST", "/prompts/deactivate"): None,

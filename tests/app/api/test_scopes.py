@@ -67,6 +67,9 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/adapters/{name}/evaluations"): [{"query", "adapters"}],
     ("POST", "/tune"): [{"adapters"}],
     ("DELETE", "/tune/{id}"): [{"adapters"}],
+    ("POST", "/evaluations"): [{"query", "adapters"}],
+    ("GET", "/evaluations"): [{"query", "adapters"}],
+    ("GET", "/evaluations/{id}"): [{"query", "adapters"}],
     ("DELETE", "/evaluations/{id}"): [{"query", "adapters"}],
 }
 WITHOUT_KEY = {"/healthz", "/readyz", "/metrics", "/limits"}

@@ -27,7 +27,7 @@ BASE, ADAPTER = WAYS = ("base", "adapter")
 KEPT_EVERY = 5
 
 
-async def evaluate(services: Services, task: ClaimedTask) -> None:
+async def evaluate_adapter(services: Services, task: ClaimedTask) -> None:
     """Put the report into the task's result.
 
     Raises LeaseLost, Unavailable while the engine does not answer, or TurnOver while another tenant's cases wait.

@@ -12,7 +12,8 @@ from app.prompting.elements import NO_ANSWER
 from app.storage.blobs import Blob
 from app.storage.job_creation import create_job
 from app.storage.jobs import Task, get_job
-from ingest.adapters.evaluating import KEPT_EVERY, evaluate
+from ingest.evaluation.adapters import KEPT_EVERY
+from ingest.evaluation.adapters import evaluate_adapter as evaluate
 from ingest.jobs import queue
 from ingest.jobs.retry import handle_failure
 from tests.conftest import ingest_text
