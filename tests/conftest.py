@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--clients", action="store_true", help="install and try the clients of OpenAI's API")
     parser.addoption("--office", action="store_true", help="convert files of before 2007 with LibreOffice")
     parser.addoption("--poolers", action="store_true", help="embed and rerank with vLLMs of their own")
-    parser.addoption("--kills", default=7, type=int, help="processes that tests/e2e/test_crash.py kills")
+    parser.addoption("--kills", default=5, type=int, help="processes that tests/e2e/test_crash.py kills")
     parser.addoption("--pages", default=30, type=int, help="pages of a scan that tests/ingest/test_scan_kills.py reads")
     parser.addoption("--rounds", default=1, type=int, help="backups in a storm of tests/app/storage/backup")
     parser.addoption(
@@ -72,7 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--growth", default="sample", choices=["sample", "whole"], help="units of tests/test_growth.py")
     parser.addoption("--exported", default=12, type=int, help="documents that tests/app/storage/export moves")
     parser.addoption("--quality", default="sample", choices=["sample", "whole"], help="corpus of tests/contract")
-    parser.addoption("--fairness", default="sample", choices=["sample", "whole"], help="floods of tests/bench")
+    parser.addoption("--fairness", action="store_true", help="flood the service as one tenant, and ask as another")
+    parser.addoption("--ray", default="sample", choices=["sample", "whole"], help="deaths of tests/ingest/cluster")
 
 
 @pytest.fixture(scope="session")

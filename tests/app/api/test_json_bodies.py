@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
 from app.storage.tenants import SCOPES
+from tests.app.api.paths import paths
 from tests.conftest import ADMIN_KEY
 
-PATHS = create_app(Settings(engine="none")).openapi()["paths"]
+PATHS = paths()
 ROUTES = [
     (method.upper(), path)
     for path, methods in PATHS.items()

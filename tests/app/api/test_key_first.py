@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
 from app.storage.tenants import read_keys
+from tests.app.api.paths import paths
 
 OPEN = {"/healthz", "/readyz", "/limits"}
-PATHS = create_app(Settings(engine="none")).openapi()["paths"]
+PATHS = paths()
 ROUTES = [(method.upper(), path) for path, methods in PATHS.items() for method in methods if path not in OPEN]
 KINDS = ("application/json", "multipart/form-data; boundary=x", "text/plain")
 

@@ -11,15 +11,11 @@ from hypothesis import settings as budget
 from schemathesis import GenerationMode, checks
 
 from app.main import create_app
-from app.settings import Settings
+from tests.app.api.paths import paths
 from tests.conftest import ADMIN_KEY
 
 LOCAL = {"Host": "localhost"}
-OPERATIONS = [
-    (path, method, operation)
-    for path, methods in create_app(Settings()).openapi()["paths"].items()
-    for method, operation in methods.items()
-]
+OPERATIONS = [(path, method, operation) for path, methods in paths().items() for method, operation in methods.items()]
 # An operation without a body and a query has nothing that could be wrong, its path apart.
 REQUESTS = [(path, method, GenerationMode.POSITIVE) for path, method, _ in OPERATIONS] + [
     (path, method, GenerationMode.NEGATIVE)

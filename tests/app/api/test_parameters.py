@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
 from app.storage.tenants import SCOPES
+from tests.app.api.paths import paths
 from tests.conftest import ADMIN_KEY
 
 OPERATIONS = [
     (method, path, {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"})
-    for path, methods in create_app(Settings(engine="none")).openapi()["paths"].items()
+    for path, methods in paths().items()
     for method, operation in methods.items()
 ]
 TYPED_WRONG = ("Limit", "curser", "status ", "waite", "filter", "상태", "")

@@ -9,10 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
 from app.storage import job_creation, jobs
 from app.storage.tenants import SCOPES, tenant_by_slug
+from tests.app.api.paths import paths
 from tests.conftest import ADMIN_KEY, ROOT, NewTenant, ingest_text
 
 ANY = [{scope} for scope in SCOPES]
@@ -74,7 +73,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
 }
 WITHOUT_KEY = {"/healthz", "/readyz", "/metrics", "/limits"}
 KEYS = [*((scope,) for scope in SCOPES), ("query", "adapters"), SCOPES]
-PATHS = create_app(Settings(engine="none")).openapi()["paths"]
+PATHS = paths()
 
 
 def test_no_route_is_left_out():

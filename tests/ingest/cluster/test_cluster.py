@@ -54,6 +54,12 @@ def cluster():
         started.shutdown()
 
 
+@pytest.fixture
+def every_death(pytestconfig):
+    if pytestconfig.getoption("--ray") == "sample":
+        pytest.skip("takes minutes: make check-all, or --ray whole")
+
+
 @pytest.fixture(scope="module")
 def patient(services):
     """A lease that outlives the pauses of a machine with two nodes on it."""
@@ -134,6 +140,7 @@ async def test_the_same_chunks_as_the_worker_and_the_second_time_unchanged(patie
     await whole(patient, one, len(first))
 
 
+@pytest.mark.usefixtures("every_death")
 async def test_a_node_that_dies_and_a_run_that_is_stopped_take_nothing_with_them(patient, new_number, cluster, many):
     tenant = await new_number()
     job_ids = await accepted(patient, tenant, many)
@@ -151,6 +158,7 @@ async def test_a_node_that_dies_and_a_run_that_is_stopped_take_nothing_with_them
     await whole(patient, tenant, MANY)
 
 
+@pytest.mark.usefixtures("every_death")
 async def test_a_process_of_ray_that_ends_is_replaced_once_in_each_run_and_the_next_run_goes_on(
     patient, new_tenant_row, cluster, many, monkeypatch, caplog
 ):
