@@ -14,7 +14,7 @@ from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.admission import SearchAdmission
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
-from app.retrieval.reranking import open_reranker
+from app.retrieval.reranking import Reranker, open_reranker
 from app.retrieval.search import Retriever
 from app.retrieval.stores import VectorStore
 from app.retrieval.stores.faiss_store import FaissStore
@@ -67,11 +67,25 @@ async def open_services(
             blobs=open_blobs(settings, storage),
             spaces=open_spaces,
             analyzer=analyzer,
-            retriever=Retriever(database, open_spaces, analyzer, reranker, settings.dense_weight, admission),
+            retriever=_retriever(settings, database, open_spaces, analyzer, reranker, admission),
             engine=engine,
             metrics=metrics,
             storage=storage,
         )
+
+
+def _retriever(
+    settings: Settings,
+    database: Database,
+    open_spaces: OpenSpaces,
+    analyzer: Analyzer,
+    reranker: Reranker | None,
+    admission: SearchAdmission,
+) -> Retriever:
+    languages = settings.reranker_languages.split(",")
+    return Retriever(
+        database, open_spaces, analyzer, reranker, settings.dense_weight, admission, reranked_languages=languages
+    )
 
 
 def _request_limits(settings: Settings) -> RequestLimits:

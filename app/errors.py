@@ -207,7 +207,7 @@ class EmbedderUnavailable(Unavailable):
 
 
 class RerankerUnavailable(Unavailable):
-    """The reranker does not answer. Searches without `rerank` keep working."""
+    """The reranker does not answer. Searches without `"rerank": true` keep working."""
 
     code = "reranker_unavailable"
 

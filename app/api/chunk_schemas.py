@@ -65,6 +65,7 @@ class ContextOut(BaseModel):
     metadata: dict[str, Any]
     span: SpanOut
     header: Header
+    rerank_score: Annotated[float | None, Field(description="The reranker's, of those that it has ranked")] = None
     neighbour_of: Annotated[
         str | None, Field(description="The hit that it stands beside, where it is none itself; `score` is that hit's")
     ] = None

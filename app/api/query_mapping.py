@@ -165,6 +165,7 @@ def contexts_out(matches: Sequence[Match]) -> list[ContextOut]:
             metadata=match.metadata,
             span=SpanOut(start=match.start, end=match.stop),
             header=header_out(match.header),
+            rerank_score=match.rerank_score,
             neighbour_of=match.neighbour_of,
         )
         for rank, match in enumerate(matches, start=1)

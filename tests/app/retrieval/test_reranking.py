@@ -13,9 +13,10 @@ import pytest
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured, RerankerUnavailable
 from app.main import create_app
-from app.retrieval.reranking import CrossEncoderReranker, EndpointReranker, open_reranker
+from app.retrieval.reranking import CrossEncoderReranker, EndpointReranker, OnnxReranker, open_reranker
 from app.retrieval.search import Retriever
 from app.settings import Settings
+from tests import onnx_models
 
 TEXTS = [
     "The museum closes at six.",
@@ -63,6 +64,59 @@ def test_what_is_no_cross_encoder_is_refused(tmp_path, folder):
     with pytest.raises(NotConfigured, match="KYUJANG_RERANKER"):
         CrossEncoderReranker(str(tmp_path / "nothing"), Settings())
     assert open_reranker(Settings()) is None
+
+
+WEIGHTS = {"museum": 1.5, "six": 2.0, "coins": -1.0, "정원은": 0.5}
+
+
+@pytest.mark.parametrize("below", ["", "onnx"])
+async def test_a_folder_of_onnx_runtime_ranks_without_torch(tmp_path, below):
+    made = onnx_models.cross_encoder(tmp_path / "made", WEIGHTS)
+    if below:
+        (made / below).mkdir()
+        (made / "model.onnx").rename(made / below / "model_quantized.onnx")
+    reranker = open_reranker(Settings(reranker=str(made), embed_batch=2))
+    assert isinstance(reranker, OnnxReranker)
+    assert await reranker.scores(QUESTION, TEXTS) == [3.5, 0.0, -1.0, 0.5]
+    # The longer text is cut, whichever it is.
+    long_text, long_question = "coins " * 5000, "museum " * 5000
+    assert (await reranker.scores(QUESTION, [long_text]))[0] < -400
+    assert await reranker.scores(long_question, ["six six"]) == [4.0]
+    await reranker.close()
+
+
+@pytest.mark.parametrize("fault", ["two labels", "no tokenizer", "damaged"])
+def test_a_folder_that_onnx_runtime_cannot_rank_with_is_refused(tmp_path, fault):
+    made = onnx_models.cross_encoder(tmp_path / "made", WEIGHTS, labels=2 if fault == "two labels" else 1)
+    if fault == "no tokenizer":
+        (made / "tokenizer.json").unlink()
+    if fault == "damaged":
+        (made / "model.onnx").write_bytes(b"none")
+    with pytest.raises(NotConfigured, match="KYUJANG_RERANKER"):
+        open_reranker(Settings(reranker=str(made)))
+
+
+async def test_a_score_that_is_no_number_is_none(tmp_path):
+    reranker = open_reranker(Settings(reranker=str(onnx_models.cross_encoder(tmp_path, {"museum": float("nan")}))))
+    with pytest.raises(RerankerUnavailable, match="no number"):
+        await reranker.scores(QUESTION, TEXTS)
+    await reranker.close()
+
+
+async def test_unasked_the_first_hits_change_places_and_tell_both_scores(services, shelf, tmp_path):
+    reranker = OnnxReranker(onnx_models.cross_encoder(tmp_path, {"coins": 9.0}), Settings())
+    plain = (await shelf.post("/search", json={"input": QUESTION})).json()["contexts"]
+    own = {each["text"]: each["score"] for each in plain}
+    async with with_reranker(services, shelf, reranker) as client:
+        first, *rest = (await client.post("/search", json={"input": QUESTION})).json()["contexts"]
+        assert (first["text"], first["rerank_score"]) == (TEXTS[2], 9.0)
+        assert {each["text"]: each["score"] for each in (first, *rest)} == own
+        answer = (await client.post("/query", json={"input": QUESTION, "top_k": 1})).json()
+        assert [each["text"] for each in answer["contexts"]] == [TEXTS[2]]
+        off = (await client.post("/search", json={"input": QUESTION, "rerank": False})).json()["contexts"]
+        assert off == plain
+    assert {each["rerank_score"] for each in plain} == {None}
+    await reranker.close()
 
 
 class Endpoint:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from app.embedding import Translation
-from app.errors import InvalidInput, Overloaded, TooManyRequests
+from app.errors import InvalidInput, Overloaded, RerankerUnavailable, TooManyRequests
 from app.language.analyzer import Analyzer
+from app.retrieval import reordering
 from app.retrieval.admission import SearchAdmission
 from app.retrieval.live_spaces import OpenSpace
 from app.retrieval.match import TermHit
@@ -93,9 +94,11 @@ async def corpus() -> MemoryCorpus:
 
 @pytest.fixture
 def retriever(corpus):
-    def make(spaces=None, reranker=None, dense_weight=0.5, admission=None, marked=no_other_language) -> Retriever:
+    def make(
+        spaces=None, reranker=None, dense_weight=0.5, admission=None, marked=no_other_language, **options
+    ) -> Retriever:
         spaces, ports = spaces or Spaces(space()), {"lexical": lexical, "holds": marked, "read": corpus.read}
-        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, admission, **ports)
+        return Retriever(corpus, spaces, ANALYZER, reranker, dense_weight, admission, **ports, **options)
 
     return make
 
@@ -249,8 +252,67 @@ async def test_a_reranker_sees_more_than_top_k_and_its_scores_decide(retriever):
     beyond = await search(retriever(reranker=reranker), mode="dense", rerank=True, min_score=-10.5)
     assert (list(found(beyond)), beyond.dropped_by_min_score) == (["moat"], True)
     reranker.texts = []
-    await search(retriever(reranker=reranker), mode="dense")
+    await search(retriever(reranker=reranker), mode="dense", rerank=False)
     assert reranker.texts == []
+
+
+async def test_unasked_the_first_five_change_places_and_keep_their_scores(corpus, retriever):
+    scores = {"moat": 1.0, "sixth": -0.5, "annals": 0.8, "gate": 0.0}
+    far = np.array([[-0.5, 3**0.5 / 2]], np.float32)
+    for id_ in ("fourth", "fifth", "sixth"):
+        await corpus.put(1, Document(id_, far if id_ == "sixth" else 0.1 * far, {}, texts=[f"{id_} text on its own"]))
+    by_length = ByLength()
+    result = await search(retriever(reranker=by_length), mode="dense", top_k=6)
+    assert len(by_length.texts) == 5
+    assert [len(match.text) for match in result.matches[:5]] == sorted(map(len, by_length.texts))
+    assert result.matches[5].document_id == "sixth"
+    assert {name: found(result)[name] for name in scores} == pytest.approx(scores)
+    assert [match.rerank_score for match in result.matches] == [
+        *(-float(len(m.text)) for m in result.matches[:5]),
+        None,
+    ]
+    # The best of the five is wanted, though only one place is asked for.
+    one = await search(retriever(reranker=Favours("gate")), mode="dense", top_k=1)
+    assert found(one) == pytest.approx({"gate": 0.0})
+    kept = await search(retriever(reranker=Favours("gate")), mode="dense", min_score=0.7)
+    assert list(found(kept)) == ["moat", "annals"]
+
+
+class Favours(ByLength):
+    def __init__(self, id_: str) -> None:
+        super().__init__()
+        self._text = TEXTS[id_]
+
+    async def scores(self, question, texts, tenant):
+        self.texts = list(texts)
+        return [float(text == self._text) for text in texts]
+
+
+async def test_a_language_that_the_reranker_does_not_know_keeps_its_order(corpus, retriever):
+    reranker = Favours("gate")
+    english = retriever(reranker=reranker, reranked_languages=["en"])
+    korean = await english.search(1, "해자는 어디에 있나요?", SearchOptions(mode="dense"), StepTimer())
+    assert (next(iter(found(korean))), reranker.texts) == ("moat", [])
+    assert next(iter(found(await search(english, mode="dense")))) == "gate"
+    await corpus.put(1, Document("해자", np.array([[0.9, 0.1]], np.float32), {}, texts=["해자는 깊습니다."]))
+    assert next(iter(found(await search(english, mode="dense")))) == "moat"
+    both = retriever(reranker=reranker)
+    assert next(iter(found(await search(both, mode="dense")))) == "gate"
+
+
+@pytest.mark.parametrize("fault", [RerankerUnavailable("away"), None])
+async def test_a_reranker_that_is_away_or_late_holds_up_nothing_unasked(retriever, monkeypatch, fault):
+    class Broken(ByLength):
+        async def scores(self, question, texts, tenant):
+            if fault is None:
+                await asyncio.Event().wait()
+            raise fault
+
+    monkeypatch.setattr(reordering, "FIRST_TIMEOUT_S", 0.01)
+    assert list(found(await search(retriever(reranker=Broken()), mode="dense"))) == ["moat", "annals", "gate"]
+    if fault:
+        with pytest.raises(RerankerUnavailable):
+            await search(retriever(reranker=Broken()), mode="dense", rerank=True)
 
 
 async def test_a_title_is_reranked_with_its_text(corpus, retriever, monkeypatch):

@@ -115,6 +115,11 @@ def test_every_extra_is_named_once():
     assert all(f"*{name}*" in (ROOT / "Dockerfile").read_text() for name in WITH_TORCH)
 
 
+def test_a_reranker_of_onnx_runtime_needs_no_torch(tmp_path):
+    (tmp_path / "model.onnx").touch()
+    assert extras_for({"KYUJANG_RERANKER": str(tmp_path)}) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("variables", "extras"),
     [
