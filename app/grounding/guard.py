@@ -9,6 +9,7 @@ from typing import Literal
 from app.grounding.citations import Citation, Support
 from app.grounding.evidence import SUPPORTED, Reason
 from app.grounding.extractive import extract
+from app.grounding.json_values import is_json
 from app.grounding.markers import MARKER, Span
 from app.language.content_words import content_words, precision, terms_of
 from app.prompting.elements import Grounding, PromptElements, shelf_text
@@ -41,6 +42,8 @@ def check(
 
     `questions` are the question as asked and as searched for, which the conversation has made complete.
     """
+    if grounding != "extract" and _names_sources_alone(support.answer):
+        return no_answer("model_declined", no_answer_text, mode="generated")
     if grounding == "off":
         return GroundedAnswer(support.answer, support.citations, [], "generated")
     generated = _grounded(support, "generated")
@@ -68,6 +71,10 @@ def no_answer(reason: NoAnswerReason, text: str, *, mode: Mode = "extracted") ->
 
 def about_the_shelf(elements: PromptElements, titles: Sequence[str]) -> GroundedAnswer:
     return GroundedAnswer(shelf_text(elements, titles), [], [], "extracted", "about_the_shelf", titles)
+
+
+def _names_sources_alone(answer: str) -> bool:
+    return not is_json(answer) and not any(each.isalnum() for each in MARKER.sub("", answer))
 
 
 def _grounded(support: Support, mode: Mode) -> GroundedAnswer:
