@@ -17,7 +17,7 @@ from bench.answer.asking import NONE, WAYS
 from bench.answer.report import markdown
 from bench.answer.running import running
 from bench.arguments import known_names
-from bench.canaries import read_attacks
+from bench.canaries import ATTACKS, MORE_ATTACKS, read_attacks
 from bench.capable import convert, parts
 from bench.capable.measuring import Measuring, Results
 from bench.service import ROOT, plain_environment
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         measuring = Measuring(client, options.home / "results.json", ends_at)
         asked = measuring.answers(questions, options.ways, how)
-        attacked = options.no_attacks or measuring.attacks(read_attacks(), options.ways, clients=options.clients)
+        attacks = [] if options.no_attacks else read_attacks(ATTACKS, MORE_ATTACKS)
+        attacked = measuring.attacks(attacks, options.ways, clients=options.clients)
     print(_tables(measuring.results))
     if not (asked and attacked):
         print("The minutes are over; the same call goes on from here.", file=sys.stderr)

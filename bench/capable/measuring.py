@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from bench.answer.asking import Outcome, ask_all
 from bench.answer.data import Question
 from bench.answer.injection import Injection
-from bench.canaries import Attack, CanaryReport, read_attacks, run_canaries
+from bench.canaries import ATTACKS, MORE_ATTACKS, Attack, CanaryReport, read_attacks, run_canaries
 from bench.canaries import Outcome as AttackOutcome
 
 PORTION = 8
@@ -37,7 +37,7 @@ class Results(BaseModel):
     attacked: dict[str, list[Attacked]] = {}
 
     def injection(self) -> dict[str, Injection]:
-        attacks = {attack.id: attack for attack in read_attacks()}
+        attacks = {attack.id: attack for attack in read_attacks(ATTACKS, MORE_ATTACKS)}
         found = {}
         for way, rows in self.attacked.items():
             report = CanaryReport([AttackOutcome(attacks[row.id], row.acted, row.right, row.answer) for row in rows])
