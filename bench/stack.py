@@ -40,9 +40,9 @@ def started(home: Path, environment: Mapping[str, str], **settings: object) -> I
 
 
 @contextmanager
-def started_with_engine(home: Path) -> Iterator[tuple[str, str, str]]:
-    """(address of the service, of the engine, the engine's key), with the settings of the environment."""
-    with started(home, os.environ) as (url, pid):
+def started_with_engine(home: Path, **settings: object) -> Iterator[tuple[str, str, str]]:
+    """(address of the service, of the engine, the engine's key), with these settings and those of the environment."""
+    with started(home, os.environ, **settings) as (url, pid):
         yield url, f"{UNIX}{home.absolute()}/run/engine.sock", _engine_key(pid)
 
 
