@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from app.embedding import Embedder, identity_of, open_encoder, with_stored
 from app.errors import NotConfigured
 from app.generation.engine import open_engine
+from app.grounding.check_model import CheckModel, open_check_model
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.admission import SearchAdmission
@@ -41,8 +42,6 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         limits = _request_limits(settings) if for_requests else None
-        timeout_s = settings.search_timeout_s if for_requests else None
-        admission = SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s)
         database = Database(settings.service_url, pool_size=settings.database_pool, limits=limits)
         await database.open()
         stack.push_async_callback(database.close)
@@ -54,9 +53,10 @@ async def open_services(
         await _refuse_other_terms(database, analyzer)
         open_spaces = await _open_spaces(settings, database)
         stack.push_async_callback(open_spaces.close)
-        reranker = await asyncio.to_thread(open_reranker, settings)
-        if reranker is not None:
-            stack.push_async_callback(reranker.close)
+        reranker, checker = await asyncio.to_thread(_open_models, settings)
+        for model in (reranker, checker):
+            if model is not None:
+                stack.push_async_callback(model.close)
         metrics = metrics or Metrics()
         engine = open_engine(settings, metrics)
         if engine is not None:
@@ -67,11 +67,17 @@ async def open_services(
             blobs=open_blobs(settings, storage),
             spaces=open_spaces,
             analyzer=analyzer,
-            retriever=_retriever(settings, database, open_spaces, analyzer, reranker, admission),
+            retriever=_retriever(settings, database, open_spaces, analyzer, reranker, for_requests=for_requests),
             engine=engine,
             metrics=metrics,
             storage=storage,
+            checker=checker,
         )
+
+
+def _open_models(settings: Settings) -> tuple[Reranker | None, CheckModel | None]:
+    """Open those that rank and judge, if there are any. Blocks. Raises NotConfigured."""
+    return open_reranker(settings), open_check_model(settings)
 
 
 def _retriever(
@@ -80,8 +86,11 @@ def _retriever(
     open_spaces: OpenSpaces,
     analyzer: Analyzer,
     reranker: Reranker | None,
-    admission: SearchAdmission,
+    *,
+    for_requests: bool,
 ) -> Retriever:
+    timeout_s = settings.search_timeout_s if for_requests else None
+    admission = SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s)
     languages = settings.reranker_languages.split(",")
     return Retriever(
         database, open_spaces, analyzer, reranker, settings.dense_weight, admission, reranked_languages=languages

@@ -17,8 +17,9 @@ from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
 from app.generation.messages import Message, Sampling
+from app.grounding.check_model import ModelJudge
 from app.grounding.guard import GroundedAnswer, NoAnswerReason, about_the_shelf, check, extractive_answer, no_answer
-from app.grounding.judge import EngineJudge, review
+from app.grounding.judge import EngineJudge, GroundingCheck, Judge, review
 from app.language.shelf_questions import is_about_the_shelf
 from app.prompting import stored_prompts
 from app.prompting.elements import elements_for
@@ -56,7 +57,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
     While no text has been shown, the sources' own sentences can take the place of an engine that fails.
     """
     engine, timer = services.engine, StepTimer()
-    await _refuse_at_once(engine, tenant.number, question)
+    await _refuse_at_once(services, tenant.number, question)
     async with in_background(_choose(services, tenant.number, question)) as choosing:
         query, found, titles = await _retrieve(services, tenant.number, question, timer)
         plan = await choosing
@@ -105,7 +106,10 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
     return Preview(prompt, found.matches[: prompt.used_contexts], plan.stored, query)
 
 
-async def _refuse_at_once(engine: Engine | None, tenant: TenantNumber, question: Question) -> None:
+async def _refuse_at_once(services: Services, tenant: TenantNumber, question: Question) -> None:
+    engine = services.engine
+    if question.check == "model" and services.checker is None:
+        raise InvalidInput("There is no checker: set KYUJANG_CHECKER, or leave it out.", pointer="/grounding_check")
     if question.schema is not None and engine is None:
         raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
     if engine is not None:
@@ -159,18 +163,29 @@ async def _generate(engine: Engine, tenant: TenantNumber, draft: Draft, timer: S
 
 
 async def _review(services: Services, tenant: TenantNumber, draft: Draft, timer: StepTimer) -> None:
-    """Have the engine look at what the words of the sources leave open, where that is asked for."""
+    """Have a model look at what the words of the sources leave open, where that is asked for."""
     question, settings = draft.plan.question, services.settings
     how = question.check or settings.grounding_check
     is_text = draft.generation is not None and draft.text and question.schema is None
-    if services.engine is None or how == "lexical" or draft.grounding == "off" or not is_text:
+    if how == "lexical" or draft.grounding == "off" or not is_text:
         return
     with timer.step("check"):
+        if (judge := await asyncio.to_thread(_judge, services, tenant, draft, how)) is None:
+            return
         support = await asyncio.to_thread(draft.finish)
-        answered: list[Message] = [*draft.prompt.messages, {"role": "assistant", "content": draft.text}]
-        judge = EngineJudge(services.engine, tenant, answered)
         timeout_s = settings.grounding_check_timeout_s
         draft.review = await review(judge, support, draft.contexts, how, timeout_s=timeout_s)
+
+
+def _judge(services: Services, tenant: TenantNumber, draft: Draft, how: GroundingCheck) -> Judge | None:
+    """Return the small model where there is one that knows the languages, else the engine; None for `model` then."""
+    sources = [match.text for match in draft.contexts]
+    if services.checker is not None and how != "engine" and services.checker.knows([draft.text, *sources]):
+        return ModelJudge(services.checker, tenant, sources)
+    if services.engine is None or how == "model":
+        return None
+    answered: list[Message] = [*draft.prompt.messages, {"role": "assistant", "content": draft.text}]
+    return EngineJudge(services.engine, tenant, answered)
 
 
 def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:

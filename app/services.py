@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.generation.engine import Engine
+from app.grounding.check_model import CheckModel
 from app.language.analyzer import Analyzer
 from app.metrics import Metrics
 from app.retrieval.live_spaces import OpenSpaces
@@ -25,5 +26,6 @@ class Services:
     retriever: Retriever
     engine: Engine | None
     metrics: Metrics
+    checker: CheckModel | None = None
     storage: ObjectStorage | None = None
     """Object storage, if files are kept there."""

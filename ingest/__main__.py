@@ -74,7 +74,7 @@ async def _work(settings: Settings) -> None:
     # Questions come first.
     os.nice(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
-    async with open_services(settings.model_copy(update={"reranker": None})) as services:
+    async with open_services(settings.model_copy(update={"reranker": None, "checker": None})) as services:
         await log_protections()
         sweeps = (cleanup.remove_noted_forever, cleanup.run_forever, tenant_deletion.delete_forever)
         sweeping = [asyncio.create_task(run_forever(partial(sweep, services))) for sweep in sweeps]

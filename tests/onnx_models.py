@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def inputs() -> list[onnx.ValueInfoProto]:
     return [helper.make_tensor_value_info(name, TensorProto.INT64, ["pairs", "tokens"]) for name in INPUTS]
 
 
-def cross_encoder(folder: Path, weights: Mapping[str, float], *, labels: int = 1) -> Path:
-    """Its score is the sum of the second text's words' weights."""
+def cross_encoder(folder: Path, weights: Mapping[str, float], *, labels: int = 1, favoured: int = 0) -> Path:
+    """The score of the favoured label is the sum of the second text's words' weights; of the others it is 0."""
     tokenizer = tokenizer_of(list(weights))
     table = np.zeros((tokenizer.get_vocab_size(), labels), np.float32)
     for word, weight in weights.items():
-        table[tokenizer.token_to_id(word)] = weight
+        table[tokenizer.token_to_id(word), favoured] = weight
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["all"]),
         helper.make_node("Mul", ["attention_mask", "token_type_ids"], ["counted"]),
@@ -59,3 +60,32 @@ def cross_encoder(folder: Path, weights: Mapping[str, float], *, labels: int = 1
     ]
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["pairs", labels])
     return save(folder, tokenizer, helper.make_graph(nodes, "cross-encoder", inputs(), [logits], constants))
+
+
+def word_checker(folder: Path, words: list[str], weight: float, bias: float) -> Path:
+    """Classifies tokens: one that the first text has gets `weight` for being supported, any gets `bias` against it."""
+    nodes = [
+        helper.make_node("Sub", ["attention_mask", "token_type_ids"], ["first"]),
+        helper.make_node("Mul", ["input_ids", "first"], ["known"]),
+        helper.make_node("Unsqueeze", ["input_ids", "last"], ["rows"]),
+        helper.make_node("Unsqueeze", ["known", "middle"], ["columns"]),
+        helper.make_node("Equal", ["rows", "columns"], ["equal"]),
+        helper.make_node("Cast", ["equal"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["numbers"], ["found"], axes=[2], keepdims=1),
+        helper.make_node("Mul", ["found", "weight"], ["supported"]),
+        helper.make_node("Mul", ["found", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "bias"], ["unsupported"]),
+        helper.make_node("Concat", ["supported", "unsupported"], ["logits"], axis=2),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([2]), "last"),
+        numpy_helper.from_array(np.array([1]), "middle"),
+        numpy_helper.from_array(np.array(weight, np.float32), "weight"),
+        numpy_helper.from_array(np.array(0, np.float32), "nothing"),
+        numpy_helper.from_array(np.array(bias, np.float32), "bias"),
+    ]
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["pairs", "tokens", 2])
+    graph = helper.make_graph(nodes, "checker", inputs(), [logits], constants)
+    folder = save(folder, tokenizer_of(words), graph)
+    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "supported", "1": "hallucinated"}}))
+    return folder

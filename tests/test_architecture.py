@@ -23,7 +23,7 @@ LEAVES = {
     "app.settings.engine": {"app.settings.serving"},
     "app.settings.reading": {"app.errors", "app.settings.engine"},
     "app.settings.working": {"app.settings.reading"},
-    "app.settings.answering": {"app.settings.working"},
+    "app.settings.answering": {"app.errors", "app.settings.working"},
     "app.settings.engine_arguments": {"app.errors"},
     "app.settings.object_storage": {"app.errors"},
     "app.settings": {

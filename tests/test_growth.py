@@ -130,6 +130,7 @@ OTHER_FUNCTIONS = {
     "app.api.openai_chunks.TextCompletion.last_chunks": "copies",
     "app.api.openai_chunks.TextCompletion.text_chunk": "copies",
     "app.api.problems.problem": "copies",
+    "app.grounding.check_model.CheckModel.knows": "language_of",
     "app.grounding.citations.citation_of": "copies",
     "app.grounding.markers.with_markers": "a sentence, whose markers have been found",
     "app.language.tables.header_record": "split_text",

@@ -2,8 +2,9 @@
 
 The check by words comes first (evidence.py). `auto` asks the judge about sentences for which no source was found and
 about those that pass narrowly; what words refute (another number, a negation, an unknown name) stays refuted. `engine`
-asks about every sentence. A sentence with an address that its source does not have is never asked about, and a judge's
-yes counts only where something can be quoted. What no judge has answered in time is neither supported nor marked.
+asks the serving model about every sentence, `model` a small one (check_model.py). A sentence with an address that its
+source does not have is never asked about, and a judge's yes counts only where something can be quoted. What no judge
+has answered in time is neither supported nor marked.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from app.language.question_language import language_of
 from app.prompting.fencing import new_fence
 from app.retrieval.match import Match
 
-GroundingCheck = Literal["auto", "lexical", "engine"]
+GroundingCheck = Literal["auto", "lexical", "model", "engine"]
 
 ASK = {
     "en": (
@@ -131,7 +132,7 @@ def _is_doubtful(sentence: CheckedSentence, how: GroundingCheck) -> bool:
     verdict = sentence.verdict
     if how == "auto":
         return verdict.score < NARROW if verdict.pieces else verdict.reason == "no_source"
-    return how == "engine"
+    return how in ("engine", "model")
 
 
 def _decided(support: Support, sentence: CheckedSentence, score: float | None, matches: Sequence[Match]) -> Support:

@@ -81,6 +81,6 @@ async def _drive(settings: Settings, claims: Sequence[ClaimedDocument], address:
 
 def node_settings(settings: Settings) -> Settings:
     """Return what the stages need and no other secret: the schema's owner and the operator's keys stay here."""
-    secret = dict.fromkeys(("database_url", "admin_key", "llm_key", "key", "reranker", "reranker_key"))
+    secret = dict.fromkeys(("database_url", "admin_key", "llm_key", "key", "reranker", "reranker_key", "checker"))
     needed = {"service_database_url": SecretStr(settings.service_url), "database_pool": 2}
     return settings.model_copy(update={**secret, **needed, "engine": "none", "index": "pgvector"})

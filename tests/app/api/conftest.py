@@ -24,14 +24,15 @@ async def start(services, shelf):
     """The application with a scripted engine, and other settings."""
     opened = []
 
-    async def begin(*replies: str | int, model: str = "scripted-7b", tokens: int = 4096, **settings):
+    async def begin(*replies: str | int, model: str = "scripted-7b", tokens: int = 4096, checker=None, **settings):
         script = Script(replies=replies, model=model, context_tokens=tokens)
         context = scripted(script)
         engine = await context.__aenter__()
         opened.append(context)
         own = services.settings.model_copy(update=settings)
-        app = create_app(own, dataclasses.replace(services, settings=own, engine=engine))
-        app.state.services = dataclasses.replace(services, settings=own, engine=engine)
+        both = dataclasses.replace(services, settings=own, engine=engine, checker=checker)
+        app = create_app(own, both)
+        app.state.services = both
         transport = httpx.ASGITransport(app)
         return httpx.AsyncClient(transport=transport, base_url="http://kyujang", headers=shelf.headers), script
 

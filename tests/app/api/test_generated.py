@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from app.grounding.check_model import CheckModel
 from app.prompting.elements import NO_ANSWER
-from app.settings import PACKAGED_MODEL
+from app.settings import PACKAGED_MODEL, Settings
+from tests import onnx_models
 from tests.app.api.generating import FORMAT, GOOD, INVENTED, QUESTION, ask
 from tests.app.api.test_job_events import parsed
 from tests.conftest import ingest_text
@@ -183,6 +185,26 @@ async def test_the_engine_judges_what_words_leave_open(start, chance, supported)
     assert len(answer["unsupported"]) == (not supported)
     assert answer["usage"] == {"prompt_tokens": 18, "completion_tokens": 4, "check_tokens": 11}
     assert answer["timings_ms"]["check"] > 0
+
+
+@pytest.mark.parametrize("how", ["model", "auto"])
+async def test_a_small_model_judges_in_place_of_the_engine(start, tmp_path, how):
+    vocabulary = ["people", "may", "come", "in", "from", "nine", "the", "morning"]
+    checker = CheckModel(onnx_models.word_checker(tmp_path, vocabulary, weight=0.0, bias=-5.0), Settings())
+    client, script = await start(PARAPHRASE, checker=checker)
+    answer = await ask(client, grounding_check=how)
+    assert [each["reason"] for each in answer["citations"]] == ["judged"]
+    assert (len(script.asked), answer["usage"]["check_tokens"]) == (1, 0)
+    assert answer["timings_ms"]["check"] > 0
+    await checker.close()
+
+
+async def test_without_a_checker_the_model_cannot_be_asked_for(start):
+    client, script = await start(PARAPHRASE)
+    refused = await client.post("/query", json={**QUESTION, "grounding_check": "model"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/grounding_check")
+    assert "KYUJANG_CHECKER" in refused.json()["detail"]
+    assert script.asked == []
 
 
 async def test_a_judge_that_says_neither_leaves_the_sentence_unchecked(start):
