@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from app.errors import DocumentError
+from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
@@ -72,7 +73,12 @@ async def _take_out(services: Services, claim: ClaimedDocument, media_type: str)
     )
     taken = _Taken(services, claim, room)
     try:
-        skipped = await taken.run(media_type)
+        try:
+            skipped = await taken.run(media_type)
+        except ParentDied:
+            await services.blobs.discard(each.blob for each in taken.uploads)
+            taken = _Taken(services, claim, room)
+            skipped = await taken.run(media_type)
         uploads, skipped = await _without_ids_of_others(services, claim, taken.uploads, skipped)
     except BaseException:
         await services.blobs.discard(each.blob for each in taken.uploads)

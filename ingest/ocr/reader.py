@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ENVIRONMENT, ChildProcess, ExitReason, OutputError
@@ -66,7 +67,12 @@ class OcrReader:
 
     async def read(self, number: int) -> PageRead:
         """Raises Unavailable if the model's endpoint does not answer."""
-        message = await self._ask(number, "draw" if self._model else "read")
+        task = "draw" if self._model else "read"
+        try:
+            message = await self._ask(number, task)
+        except ParentDied:
+            await self._end()
+            message = await self._ask(number, task)
         if "unreadable" in message:
             return PageRead(unreadable=message["unreadable"])
         if self._model is not None:

@@ -94,6 +94,7 @@ async def _describer(services: Services, claim: ClaimedDocument, loaded: Loaded)
             limits=limits,
             profile=Profile(read={"document": path}),
             max_message_bytes=MAX_MESSAGE_BYTES,
+            forked=True,
         ) as child,
     ):
         yield _Describer(child, model, PROMPTS[language], known, stage)

@@ -7,10 +7,12 @@ import dataclasses
 import psycopg
 import pytest
 
+from app.sandbox.forked import ParentDied
 from app.storage import jobs
 from ingest import staging
 from ingest.cleanup import remove_noted, sweep
 from ingest.jobs import queue
+from ingest.members import _Taken
 from ingest.pipeline import ingest
 from tests.ingest.made.holding import mail, packed
 from tests.ingest.working import Worker, rows, until
@@ -204,6 +206,23 @@ async def test_limits_hold_over_all_depths(services, new_tenant):
         job = await send(client, "a.zip", packed({f"{n}.zip": inner for n in range(4)}))
     assert len(await stored(client)) <= 10
     assert {each["error"]["code"] for each in job["documents"] if each["status"] == "failed"} == {"too_large"}
+
+
+async def test_it_is_taken_apart_again_when_the_parent_of_the_child_has_died(working, new_tenant, monkeypatch):
+    taken, receive = [], _Taken._receive
+
+    async def once_more(self, *given):
+        skipped = await receive(self, *given)
+        taken.append(len(self.uploads))
+        if len(taken) == 1:
+            raise ParentDied
+        return skipped
+
+    monkeypatch.setattr(_Taken, "_receive", once_more)
+    client = await new_tenant()
+    await send(client, "a.zip", packed({"a.txt": b"Alpha.", "b.txt": "나라.".encode()}))
+    assert set(await stored(client)) == {"a.zip", "a.zip/a.txt", "a.zip/b.txt"}
+    assert taken == [2, 2]
 
 
 async def test_a_rechunk_takes_out_what_an_older_reader_left_in(working, new_tenant, owner_url):

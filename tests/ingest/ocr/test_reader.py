@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -11,6 +12,8 @@ import zlib
 import pytest
 from PIL import Image
 
+from app.sandbox.forked import PARENTS
+from app.sandbox.subprocesses import ENVIRONMENT
 from ingest.ocr import reader
 from ingest.ocr.reader import OcrLimits, OcrReader
 from tests.ingest.ocr.scanned import ENGLISH, KOREAN, TABLE, needs_tesseract, noisy, sample, scanned_pdf, tiff
@@ -43,6 +46,29 @@ async def test_a_crooked_scan_with_grain_is_read_and_its_boxes_lie_on_the_page_a
     # Turned counterclockwise by 3 degrees, the line climbs by a twentieth of its length.
     climbed = (first.top + first.height / 2) - (last.top + last.height / 2)
     assert climbed == pytest.approx((last.left - first.left) / 19, abs=3)
+
+
+async def test_tesseract_is_given_one_thread(tmp_path, monkeypatch):
+    """Its own four wait for each other: a page takes five times the processor time."""
+    started = []
+
+    async def start(*_, environment, **__):
+        started.append(environment)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(reader.ChildProcess, "start", start)
+    with pytest.raises(asyncio.CancelledError):
+        await OcrReader(tmp_path / "scan", "image/tiff", LIMITS).read(1)
+    assert [each["OMP_THREAD_LIMIT"] for each in started] == ["1"]
+
+
+async def test_a_page_is_read_again_when_the_parent_of_its_child_has_died(tmp_path):
+    (tmp_path / "scan").write_bytes(tiff("ko", "en"))
+    async with OcrReader(tmp_path / "scan", "image/tiff", LIMITS) as opened:
+        assert (await opened.read(1)).text == KOREAN
+        parent = PARENTS.get(reader.CHILD, ENVIRONMENT | reader.ONE_THREAD)
+        parent.process.kill()
+        assert (await opened.read(2)).text == ENGLISH
 
 
 async def test_a_page_of_a_pdf_is_drawn_and_read(tmp_path):
