@@ -45,6 +45,7 @@ LOADERS = {
     "application/mbox": 1,
     "application/vnd.ms-outlook": 1,
     "application/zip": 1,
+    "application/x-tar": 1,
 }
 # Raise the version of a splitter that cuts elsewhere than before.
 SPLITTERS = {"sentences": 2, "langchain": 2}

@@ -17,6 +17,8 @@ from ingest.loading.mail_formats import MBOX as MBOX
 from ingest.loading.mail_formats import kind_of_mail
 from ingest.loading.parsed import Notice
 from ingest.loading.refusals import CORRUPT, ENCRYPTED, UNKNOWN_CHARSET, UNSUPPORTED, save_as
+from ingest.loading.tar_formats import TAR as TAR
+from ingest.loading.tar_formats import is_tar
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
 PDF = "application/pdf"
@@ -157,7 +159,7 @@ def _by_mark(file: BinaryIO, head: bytes) -> str | None:
         raise save_as("a HWP 2 document", "HWP 5 (.hwp) or .hwpx")
     if head.startswith(RTF_MARK):
         return RTF
-    return _picture(head)
+    return TAR if is_tar(head) else _picture(head)
 
 
 def _picture(head: bytes) -> str | None:

@@ -8,7 +8,8 @@ from app.errors import DocumentError
 
 FORMATS = (
     "It reads txt, md, html, csv, tsv, json, jsonl, xml, ipynb, pdf, docx, pptx, xlsx, rtf, odt, ods, odp, eml, msg, "
-    "mbox, zip, epub, hwp, hwpx, hml, by OCR png, jpg, tiff, webp, bmp, and with LibreOffice doc, xls, ppt."
+    "mbox, zip, tar, tar.gz, epub, hwp, hwpx, hml, by OCR png, jpg, tiff, webp, bmp, and with LibreOffice doc, xls, "
+    "ppt."
 )
 ENCRYPTED = DocumentError("encrypted", "The document is protected by a password. Remove it and send it again.")
 CORRUPT = DocumentError("corrupt", "The document is damaged. Open it, save it again and send that.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from ingest.loading.formats import (
     PLAIN,
     PPTX,
     RTF,
+    TAR,
     XLSX,
     XML,
     ZIP,
@@ -58,6 +60,7 @@ from ingest.loading.parsers import (
     pdf,
     picture,
     pptx,
+    tar_archive,
     text,
     xlsx,
     xml_text,
@@ -73,7 +76,7 @@ MAX_TITLE = 300
 # Errors of reading damaged bytes. Any other is a bug and goes to the log.
 DAMAGE = (
     ValueError, LookupError, EOFError, OSError, OverflowError, RecursionError, NotImplementedError,
-    struct.error, zlib.error, zipfile.BadZipFile, ExpatError,
+    struct.error, zlib.error, zipfile.BadZipFile, tarfile.TarError, ExpatError,
 )  # fmt: skip
 
 TEXTS: dict[str, Callable[[str, Options], Parsed]] = {
@@ -104,6 +107,7 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     MBOX: mailbox.read,
     MSG: outlook.read,
     ZIP: archive.read,
+    TAR: tar_archive.read,
     **dict.fromkeys(OLD_OFFICE, old_office.read),
     **dict.fromkeys(PICTURES, picture.read),
 }
@@ -112,6 +116,7 @@ MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
     MBOX: mailbox.members,
     MSG: outlook.members,
     ZIP: archive.members,
+    TAR: tar_archive.members,
 }
 
 

@@ -17,6 +17,9 @@ from ingest.loading.parsed import Member, Notice, Options, Page, Parsed
 from ingest.loading.parsers import html
 from ingest.loading.parsers.mail_texts import better
 from ingest.loading.parsers.member_paths import Paths
+from ingest.loading.parsers.rtf import document as rtf
+from ingest.loading.parsers.rtf.compression import decompressed
+from ingest.loading.parsers.rtf.tokens import tokens
 
 PROPERTIES = "__properties_version1.0"
 ATTACHMENT = "__attach_version1.0_"
@@ -29,7 +32,7 @@ TEXT, ANSI, BINARY, OBJECT = 0x001F, 0x001E, 0x0102, 0x000D
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 MAX_DEPTH = 20
 OBJECT_SKIPPED = "An object of another program is embedded here and is not read. Save it as a file and attach that."
-RTF_ALONE = "The text of the message is stored as RTF alone, which is not read here. Send the message as .eml."
+DAMAGED_TEXT = "The text of the message is damaged and was not read. Send the message as .eml."
 TOO_DEEP = f"Messages inside messages are read {MAX_DEPTH} deep. Send this one by itself."
 PICTURES = "The message holds {} pictures between its texts, whose content is not read."
 ENCRYPTED = DocumentError(
@@ -118,13 +121,25 @@ class _Message:
     def _body(self, folder: _Folder) -> str:
         plain = folder.text(BODY)
         marked_up = decoded_text(folder.data(HTML).rstrip(b"\0"), folder.charset(HTML_CODE_PAGE)) or folder.text(HTML)
-        if not plain and not marked_up and folder.data(RTF):
-            self.warnings.append(Notice("attachment_skipped", RTF_ALONE, part="text"))
+        if not plain and not marked_up and (compressed := folder.data(RTF)):
+            return self._rich_text(compressed)
         if not marked_up:
             return plain
         parsed = html.read(marked_up, self.options)
         self.warnings += parsed.warnings
         return better(plain, parsed.text)
+
+    def _rich_text(self, compressed: bytes) -> str:
+        reader = rtf.Reader(mark_hidden=self.options.hidden_parts == "mark")
+        try:
+            content = decompressed(compressed)
+        except ValueError:
+            self.warnings.append(Notice("attachment_skipped", DAMAGED_TEXT, part="text"))
+            return ""
+        for token in tokens(content):
+            reader.take(token)
+        self.warnings += reader.notices()
+        return reader.text()
 
     def _add_attachment(self, attachment: _Folder, depth: int) -> None:
         name = attachment.text(LONG_NAME) or attachment.text(NAME) or "attachment"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
+import tarfile
 import zipfile
 from dataclasses import replace
 
@@ -11,10 +13,11 @@ import pytest
 
 from app.errors import DocumentError
 from ingest.loading import members_child
-from ingest.loading.formats import EML, MBOX, MSG, PLAIN, ZIP, Text, detect
+from ingest.loading.formats import EML, MBOX, MSG, PLAIN, TAR, ZIP, Text, detect
 from ingest.loading.members_child import Room
 from ingest.loading.parsed import Options
 from ingest.loading.parsers import MEMBERS, parse
+from ingest.loading.parsers.rtf.compression import decompressed
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.content import zipped
 from tests.ingest.made.hancom import compound
@@ -158,6 +161,47 @@ def test_each_message_of_a_mailbox_is_a_document(taken, text):
     assert list(taken(mailbox(KOREAN_LETTER), MBOX)[0]) == [names[1]]
 
 
+def tarred(files: dict[str, bytes], mode: str, **options: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode, **options) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        link = tarfile.TarInfo("link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+TARRED = {"a/notes.txt": b"Notes.", "../계획.md": "# 계획".encode(), "__MACOSX/x": b"x"}
+
+
+@pytest.mark.parametrize(("mode", "options"), [("w", {}), ("w:gz", {}), ("w:gz", {"format": tarfile.GNU_FORMAT})])
+def test_members_of_a_tar_archive_are_taken_out(taken, mode, options):
+    held, skipped = taken(tarred(TARRED, mode, **options), TAR)
+    assert held == {"a/notes.txt": b"Notes.", "계획.md": "# 계획".encode()}
+    assert skipped == [("link.txt", "attachment_skipped")]
+
+
+def test_names_of_a_tar_archive_in_another_charset_are_read(taken):
+    content = tarred({"우물청소.txt": b"x"}, "w:gz", encoding="cp949", format=tarfile.GNU_FORMAT)
+    assert list(taken(content, TAR)[0]) == ["우물청소.txt"]
+
+
+def test_what_is_packed_and_no_tar_archive_is_refused(text):
+    with pytest.raises(DocumentError) as caught:
+        text(gzip.compress(b"notes " * 99))
+    assert caught.value.document_code == "unsupported_type"
+
+
+def test_a_tar_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(taken):
+    room = Room(members=9, total=1 << 20, each=1 << 30, most_members=9, most_mb=1)
+    with pytest.raises(DocumentError) as caught:
+        taken(tarred({"zeros.txt": bytes(2 << 20)}, "w:gz"), TAR, room)
+    assert caught.value.document_code == "too_large"
+
+
 def test_a_letter_that_begins_with_from_is_no_mailbox(tmp_path):
     (tmp_path / "a.txt").write_text("From Kim at 10:00 on 7 June 2031\nhe wrote: tea.\n")
     found = detect(tmp_path / "a.txt", "a.txt", "")
@@ -208,13 +252,62 @@ def test_an_outlook_message_is_read_with_what_it_forwards(taken, text):
     assert held["계획.txt"] == PLAN
 
 
+def packed(rtf: bytes) -> bytes:
+    """Pack it as Outlook does, with a copy of nothing but the end."""
+    groups = b"".join(b"\0" + rtf[at : at + 8] for at in range(0, len(rtf) // 8 * 8, 8))
+    rest = rtf[len(rtf) // 8 * 8 :]
+    # The text before has 207 bytes.
+    end = (207 + len(rtf)) % 4096 << 4
+    content = groups + bytes([1 << len(rest)]) + rest + end.to_bytes(2, "big")
+    return struct.pack("<IIII", len(content) + 12, len(rtf), 0x75465A4C, 0) + content
+
+
+@pytest.mark.parametrize("content", [KOREAN, ENGLISH])
+def test_a_body_of_rtf_alone_is_read(text, content):
+    letters = "".join(f"\\u{ord(letter)}?" if ord(letter) > 127 else letter for letter in content.sentence)
+    rtf = rf"{{\rtf1\ansi\pard {letters}\par}}".encode()
+    read = text(outlook({"__substg1.0_1000001F": b"", "__substg1.0_10090102": packed(rtf)}))
+    assert f"Subject: {KOREAN.title}\n\n{content.sentence}\n\n" in read
+
+
+def test_packed_rtf_is_unpacked():
+    """The examples of [MS-OXRTFCP], and what is cut off or damaged."""
+    copies = "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"
+    crossing = "1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0"
+    plain = struct.pack("<IIII", 20, 8, 0x414C454D, 0) + rb"{\rtf1 }junk"
+    assert decompressed(bytes.fromhex(copies)) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+    assert decompressed(bytes.fromhex(crossing)) == b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"
+    assert decompressed(plain) == rb"{\rtf1 }"
+    assert decompressed(bytes.fromhex(copies)[:30]).startswith(rb"{\rtf1\ansi")
+    # A copy of what nobody has written.
+    assert decompressed(struct.pack("<IIII", 0, 0, 0x75465A4C, 0) + b"\1\xf0\x00") == b""
+    for damaged in (b"", bytes(20)):
+        with pytest.raises(ValueError, match=r"cut off|0"):
+            decompressed(damaged)
+
+
+def test_a_damaged_body_of_rtf_is_told(tmp_path):
+    (tmp_path / "a.msg").write_bytes(outlook({"__substg1.0_1000001F": b"", "__substg1.0_10090102": bytes(20)}))
+    warnings = parse(tmp_path / "a.msg", MSG, Options()).warnings
+    assert [(each.code, each.part) for each in warnings] == [("attachment_skipped", "text")]
+
+
 def test_a_sealed_outlook_message_is_refused(text):
     with pytest.raises(DocumentError) as caught:
         text(outlook({"__substg1.0_001A001F": wide("IPM.Note.SMIME")}))
     assert caught.value.document_code == "encrypted"
 
 
-@pytest.mark.parametrize("whole", [outlook(), mailbox(LETTER, KOREAN_LETTER), zipped({"a.txt": b"x", "b": b"y"})])
+TAKEN_APART = [
+    outlook(),
+    mailbox(LETTER, KOREAN_LETTER),
+    zipped({"a.txt": b"x", "b": b"y"}),
+    tarred(TARRED, "w"),
+    tarred(TARRED, "w:gz"),
+]
+
+
+@pytest.mark.parametrize("whole", TAKEN_APART)
 def test_what_is_damaged_is_read_or_refused(tmp_path, whole):
     path, refused = tmp_path / "a", set()
     for place in range(0, len(whole), max(1, len(whole) // 60)):
