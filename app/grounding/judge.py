@@ -163,7 +163,9 @@ def chance_of_yes(likely: Mapping[str, float]) -> float | None:
     chances = {True: 0.0, False: 0.0}
     for token, logprob in likely.items():
         word = token.strip().casefold()
-        if word in YES or word in NO:
-            chances[word in YES] += math.exp(logprob)
+        # Qwen's tokenizer cuts 아|니|요: the first token may be a word's beginning.
+        for says, words in ((True, YES), (False, NO)):
+            if word and any(each.startswith(word) for each in words):
+                chances[says] += math.exp(logprob)
     total = sum(chances.values())
     return chances[True] / total if total else None

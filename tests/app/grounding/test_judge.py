@@ -160,6 +160,8 @@ async def judged(fake: FakeEngine, sentence: str = PARAPHRASE) -> Judgement:
     [
         ({"Yes": 0.6, " yes": 0.15, "No": 0.25}, 0.75),
         ({"아니": 0.5, "예": 0.25, "네": 0.25}, 0.5),
+        ({"아": 0.75, "예": 0.25}, 0.25),
+        ({" ": 0.5, "\ufffd": 0.25, "Y": 0.25}, 1.0),
         ({"The": 1.0}, None),
     ],
 )
