@@ -15,7 +15,7 @@ from app.storage.tenancy import TenantNumber
 
 log = logging.getLogger("kyujang.retrieval")
 
-# Of those that may change places unasked. More gained little and cost much (bench/RESULTS.md).
+# Of those that may change places unasked: each costs a tenth of a second on a CPU (bench/RESULTS.md).
 FIRST = 5
 FIRST_TIMEOUT_S = 3.0
 
