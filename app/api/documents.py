@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
 from app.api.chunk_schemas import ChunkOut, SpanOut, header_out, pages_of
@@ -25,6 +25,7 @@ from app.api.schemas import (
     Page,
 )
 from app.errors import NotFound
+from app.language.unicode import clean_line
 from app.services import Services
 from app.storage import document_changes, documents
 from app.storage.document_ids import DocumentId
@@ -48,6 +49,10 @@ FiltersInQuery = Annotated[Filter | None, Depends(filters_in_query)]
 WarningInQuery = Annotated[
     NoticeCode | None, Query(description="A code of `warnings`: only documents with such a warning")
 ]
+PartOfName = Annotated[
+    Annotated[str, AfterValidator(clean_line)] | None,
+    Query(min_length=1, max_length=200, description="A part of the id, the title or the source, in either case"),
+]
 IdInPath = Annotated[
     DocumentId,
     BeforeValidator(_decoded),
@@ -63,8 +68,10 @@ async def list_documents(
     where: FiltersInQuery,
     warning: WarningInQuery = None,
     parent: Annotated[DocumentId | None, Query(description="Only what this document holds, at the first level")] = None,
+    q: PartOfName = None,
 ) -> dict[str, Any]:
-    """List documents, or those that `?filters=` lets through, that have a `?warning=`, or that a `?parent=` holds."""
+    """List documents, or those that `?filters=` lets through, that have a `?warning=`, that a `?parent=` holds, or
+    whose id, title or source holds `?q=`."""
     after = page.after(str)
     rows, more = await documents.list_documents(
         services.database,
@@ -74,6 +81,7 @@ async def list_documents(
         where=where,
         warning=warning,
         parent=parent,
+        part=q,
     )
     current = _processing(services)
     return page_with([_shown(row, current) for row in rows], more, lambda row: [row.id])

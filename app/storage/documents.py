@@ -22,6 +22,7 @@ from app.storage.tenancy import TenantNumber
 
 # A reply names so many documents.
 TITLES = 5
+NAMED = "position(lower(%(part)s) in lower(concat_ws(E'\\n', d.id, coalesce(d.new_title, d.title), d.source))) > 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,10 @@ async def list_documents(
     where: Filter | None = None,
     warning: NoticeCode | None = None,
     parent: str | None = None,
+    part: str | None = None,
 ) -> tuple[list[Document], bool]:
-    """Return a page, and whether there is more; with `warning` documents with such a notice alone."""
+    """Return a page, and whether there is more; with `warning` documents with such a notice alone, with `part` those
+    whose id, title or source holds it."""
     condition = compile_filter(where) if where else None
     async with database.transaction(tenant) as connection:
         rows = await fetch_all(
@@ -109,12 +112,14 @@ async def list_documents(
                 where d.tenant_id = %(tenant)s and d.id > %(after)s and {condition.sql if condition else "true"}
                   and {HAS_NOTICE if warning else "true"}
                   and {"d.parent = %(parent)s" if parent is not None else "true"}
+                  and {NAMED if part is not None else "true"}
                 order by d.id limit %(limit)s
                 """,  # noqa: S608 - a condition holds its values as parameters
                 size="octet_length(metadata::text) + octet_length(warnings::text)",
                 order="id",
             ),
-            {"tenant": tenant, "after": after or "", "limit": limit + 1, "warning": warning, "parent": parent}
+            {"tenant": tenant, "after": after or "", "limit": limit + 1}
+            | {"warning": warning, "parent": parent, "part": part}
             | (condition.parameters if condition else {}),
         )
     rows, more = cut(rows, limit)

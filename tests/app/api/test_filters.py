@@ -160,3 +160,41 @@ async def test_not_a_number_is_no_value(library):
     body = '{"input": "annals", "filters": {"key": "metadata.year", "op": "lt", "value": NaN}}'
     answer = await library.post("/search", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/filters/value")
+
+
+NAMED = {
+    "a part of the id": ("봄", [SPRING]),
+    "decomposed": ("\u1107\u1169\u11b7", [SPRING]),
+    "in either case": ("FALL", [FALL]),
+    "the source": ("름.MD", [SUMMER]),
+    "the title": ("Annals of Fall", [FALL]),
+    "no pattern": ("notes_", []),
+    "not across fields": (f"{FALL}{FALL}", []),
+    "nothing": ("winter", []),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+async def test_documents_are_found_by_a_part_of_their_name(library, new_tenant, case):
+    part, expected = NAMED[case]
+    await library.patch(f"/documents/{FALL.replace('/', '%2F')}?wait=30", json={"title": "The annals of fall"})
+    found = (await library.get("/documents", params={"q": part})).json()
+    assert sorted(each["id"] for each in found["data"]) == sorted(expected)
+    assert (await (await new_tenant()).get("/documents", params={"q": part})).json()["data"] == []
+
+
+async def test_names_are_found_page_by_page_and_within_filters(library):
+    page = (await library.get("/documents", params={"q": "notes", "limit": 2})).json()
+    rest = (await library.get("/documents", params={"q": "notes", "cursor": page["next_cursor"]})).json()
+    assert sorted(each["id"] for each in page["data"] + rest["data"]) == sorted(DOCUMENTS)
+    filters = json.dumps(leaf("metadata.draft", "eq", False))
+    assert [
+        each["id"]
+        for each in (await library.get("/documents", params={"q": "notes", "filters": filters})).json()["data"]
+    ] == [SUMMER]
+
+
+@pytest.mark.parametrize("part", ["", "a\x00", "a\nb", "x" * 201])
+async def test_no_name_is_like_that(library, part):
+    refused = await library.get("/documents", params={"q": part})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/q")
