@@ -18,6 +18,7 @@ from app.api import (
     console,
     document_pages,
     documents,
+    engines,
     evaluations,
     health,
     ingest,
@@ -54,7 +55,7 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(query, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(collections, jobs, tune, evaluations, tenants, audit, health),
+        *(collections, jobs, tune, evaluations, tenants, audit, engines, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

@@ -14,7 +14,7 @@ from app.generation.adapter_cache import Adapter
 from app.generation.admission import Admission
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
-from app.generation.health import ReplicaHealth
+from app.generation.health import ReplicaHealth, ReplicaState
 from app.generation.messages import Message
 from app.generation.replica import EngineReplica, Served, open_replicas
 from app.generation.token_counts import TokenCounts
@@ -46,6 +46,18 @@ class Engine:
         """What was found out last about each of several, by name: ok, or what is wrong."""
         several = self._replicas if len(self._replicas) > 1 else []
         return {each.name: each.reason for each in several}
+
+    @property
+    def states(self) -> list[ReplicaState]:
+        return [each.shown for each in self._replicas]
+
+    @property
+    def running(self) -> int:
+        return self._admission.running
+
+    @property
+    def waiting(self) -> int:
+        return self._admission.waiting
 
     @property
     def all_replicas(self) -> list[EngineReplica]:

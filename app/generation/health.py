@@ -21,6 +21,17 @@ CHECK_TIMEOUT_S = 8
 State = Literal["up", "unverified", "down"]
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    name: str
+    state: State
+    reason: str
+    model: str | None
+    context_tokens: int | None
+    running: int
+    adapters: int
+
+
 @dataclass(eq=False)
 class ReplicaHealth:
     replica: EngineReplica
@@ -38,6 +49,14 @@ class ReplicaHealth:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is to be probed at once."""
     probing: asyncio.Task[bool] | None = None
+
+    @property
+    def shown(self) -> ReplicaState:
+        served = self.served
+        model, tokens = (served.model, served.context_tokens) if served else (None, None)
+        return ReplicaState(
+            self.name, self.state, self.reason, model, tokens, self.running, len(self.replica.adapters.names)
+        )
 
     @contextmanager
     def busy(self) -> Iterator[None]:
