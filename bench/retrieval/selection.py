@@ -39,6 +39,7 @@ BATCH = 64
 DENSE_WEIGHT = 0.8
 DEPTH = 100
 TOP = 5
+SEED = 1
 # (hits, neighbours on each side), and about as many contexts without.
 AROUND = ((2, 6), (3, 9), (5, 15))
 PER_DOCUMENT = (1, 2, 3)
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines.append([name, f"{contexts:.1f}", f"{given.mean():.3f}", _difference(given, plain, 0)])
         print(f"{language}, {len(rows)} questions\n\n{table(lines)}\n", flush=True)
         if options.reranker and language == "en":
-            Random(0).shuffle(rows)
+            Random(SEED).shuffle(rows)
             model = PairModel(options.reranker, "--reranker", threads=1)
             before, after, milliseconds = reranked(rows[: options.reranked], corpus, model)
             for at, name in enumerate(MEASURES):
