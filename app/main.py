@@ -27,6 +27,7 @@ from app.api import (
     openai_responses,
     problems,
     prompts,
+    queries,
     query,
     reference_pages,
     tenants,
@@ -37,6 +38,7 @@ from app.api.head import HeadAsGet
 from app.api.job_streams import JobStreams
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
+from app.api.query_logging import QueryLog
 from app.api.readiness import ReadinessCheck
 from app.api.refusals import Refusals, RefusedAgain
 from app.api.schemas import IngestBody, Problem
@@ -54,7 +56,7 @@ from app.storage.key_lookups import KeyLookups
 ROUTERS = tuple(
     each.router
     for each in (
-        *(query, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
+        *(query, queries, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
         *(collections, jobs, tune, evaluations, tenants, audit, engines, health),
     )
 )
@@ -76,6 +78,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         if services is not None:
             app.state.services = services
             yield
+            await app.state.query_log.close()
             return
         async with open_services(settings, metrics, for_requests=True) as opened:
             app.state.services = opened
@@ -86,6 +89,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
                 watches += [opened.engine.watch, adapters.run]
             watching = [asyncio.create_task(run_forever(watch)) for watch in watches]
             yield
+            await app.state.query_log.close()
             for each in watching:
                 each.cancel()
 
@@ -93,12 +97,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app = FastAPI(
         title="Kyujang", version=__version__, lifespan=lifespan, responses=RESPONSES, servers=servers, **WITHOUT
     )
-    app.state.wrong_keys = WrongKeys()
-    app.state.key_lookups = KeyLookups()
-    app.state.job_streams = JobStreams()
-    app.state.refusals = Refusals()
-    app.state.readiness = ReadinessCheck()
-    app.state.page_drawer = PageDrawer(settings)
+    _add_state(app, settings)
     problems.install(app)
     reference_pages.install(app)
     console.install(app, settings.root_path)
@@ -107,6 +106,17 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         app.include_router(router)
     _describe_ingest(app)
     return app
+
+
+def _add_state(app: FastAPI, settings: Settings) -> None:
+    """Add what requests share in this process."""
+    app.state.wrong_keys = WrongKeys()
+    app.state.key_lookups = KeyLookups()
+    app.state.job_streams = JobStreams()
+    app.state.query_log = QueryLog()
+    app.state.refusals = Refusals()
+    app.state.readiness = ReadinessCheck()
+    app.state.page_drawer = PageDrawer(settings)
 
 
 def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:

@@ -205,6 +205,7 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
         adapter=plan.adapter.reference if draft.served and plan.adapter else None,
         fallback=draft.fallback,
         review=draft.review,
+        checked=draft.generation is None or (draft.grounding != "off" and plan.question.schema is None),
     )
     return [*map(Delta, draft.rest_of(grounded.text)), *grounded.citations, answer]
 

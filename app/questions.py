@@ -150,6 +150,8 @@ class Answer:
     adapter: str | None = None
     fallback: str | None = None
     review: Review | None = None
+    checked: bool = True
+    """Whether its sentences were compared with the sources."""
 
     @property
     def finish_reason(self) -> Literal["stop", "length", "no_answer"]:

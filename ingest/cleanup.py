@@ -13,7 +13,7 @@ from pathlib import Path
 from app.adapters import activation
 from app.errors import Unavailable
 from app.services import Services
-from app.storage import audit, removals, tenant_deletions
+from app.storage import audit, query_log, removals, tenant_deletions
 from app.storage.adapter_archives import is_archive
 from app.storage.blobs import by_tenant, written_at
 from app.storage.job_removal import remove_finished_jobs
@@ -53,6 +53,7 @@ async def run_forever(services: Services) -> None:
             await sweep_archives(services)
             await sweep_trainings(services)
             await sweep_jobs(services)
+            await sweep_queries(services)
             await audit.remove_old(services.database, older_than_days=services.settings.audit_days)
         except RemovalsHeld:
             log.info("files are removed after the backup that is being made")
@@ -109,6 +110,12 @@ async def sweep_jobs(services: Services) -> int:
     if gone:
         log.info("finished jobs removed", extra={"count": gone})
     return gone
+
+
+async def sweep_queries(services: Services) -> None:
+    """Remove logged questions that their tenants do not keep any more."""
+    for tenant in await tenant_numbers(services.database):
+        await query_log.remove_old(services.database, TenantNumber(tenant))
 
 
 async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN_S) -> int:

@@ -122,7 +122,7 @@ SQL = re.compile(
 )
 READS_ENVIRONMENT = r"app\.settings(\.object_storage)?|app\.up\..+"
 TALKS_TO_A_TERMINAL = (
-    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.(answers_)?command|app\.cli\..+"
+    r"(app|ingest)\.__main__|app\.up\..+|app\.evaluation\.((answers_)?command|from_log)|app\.cli\..+"
     r"|ingest\.(tune|sync|reindexing)\.command|ingest\.sync\.rechunk"
 )
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from app.api.schemas import Body
+from app.storage.query_log import MAX_DAYS
 
 Most = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -22,8 +23,20 @@ class TenantLimits(Body):
     requests_per_minute: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
-class LimitsBody(Body):
-    limits: TenantLimits
+class TenantChangesBody(Body):
+    """What is left out stays as it is."""
+
+    limits: TenantLimits = TenantLimits()
+    query_log_days: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_DAYS)] | None,
+        Field(description="Log the tenant's questions and keep them so long; null logs none and removes those there"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _something(self) -> TenantChangesBody:
+        if not self.model_fields_set:
+            raise ValueError("must have limits or query_log_days")
+        return self
 
 
 class TenantUse(BaseModel):

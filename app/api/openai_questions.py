@@ -15,14 +15,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app import pipeline
 from app.api.openai_conversation import Conversation
 from app.api.openai_schemas import RetrievalBody, SampledBody
 from app.api.query import count
 from app.api.query_defaults import with_defaults
+from app.api.query_logging import answer, answer_events
 from app.api.query_mapping import question_of
 from app.api.query_schemas import QueryBody
-from app.api.sse import Event, Format, event_stream, while_connected
+from app.api.sse import Event, Format, event_stream
 from app.errors import InvalidInput, UnknownModel
 from app.prompting.stored_prompts import DEFAULT
 from app.questions import Answer, AnswerEvent, Question
@@ -80,7 +80,7 @@ def stream_in_their_terms(
     events_of: Callable[[AnswerEvent], Iterable[Event]],
     form: Format,
 ) -> StreamingResponse:
-    events = pipeline.answer_events(services, tenant, question)
+    events = answer_events(request, services, tenant, question)
     return event_stream(request, events, events_of, form, partial(in_their_terms, names))
 
 
@@ -88,9 +88,9 @@ async def answer_in_their_terms(
     request: Request, services: Services, tenant: Tenant, question: Question, names: Names
 ) -> Answer:
     with in_their_terms(names):
-        answer = await while_connected(request, pipeline.answer, services, tenant, question)
-    count(services.metrics, answer)
-    return answer
+        given = await answer(request, services, tenant, question)
+    count(services.metrics, given)
+    return given
 
 
 def _renamed(error: ErrorDetails, names: Names) -> dict[str, Any]:

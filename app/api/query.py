@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from app import pipeline
 from app.api.deps import AskingTenant, KeyFirst, ServicesDep
 from app.api.query_defaults import with_defaults
+from app.api.query_logging import answer, answer_events
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, search_options_of
 from app.api.query_schemas import AnswerOut, DryRunOut, QueryBody, SearchBody, SearchOut
 from app.api.sse import Event, event_stream, while_connected
@@ -46,11 +47,11 @@ async def query(
     if body.dry_run:
         return dry_run_out(await while_connected(request, pipeline.dry_run, services, tenant, question))
     if not body.stream:
-        answer = await while_connected(request, pipeline.answer, services, tenant, question)
-        count(services.metrics, answer)
-        return answer_out(answer)
+        given = await answer(request, services, tenant, question)
+        count(services.metrics, given)
+        return answer_out(given)
     events = partial(_events, services.metrics)
-    return event_stream(request, pipeline.answer_events(services, tenant, question), events)
+    return event_stream(request, answer_events(request, services, tenant, question), events)
 
 
 def _events(metrics: Metrics, event: AnswerEvent) -> Iterator[Event]:

@@ -198,6 +198,7 @@ class TenantOut(BaseModel):
     name: str
     chunks: int
     limits: dict[str, int]
+    query_log_days: int | None = Field(None, description="How long its questions are kept; null: they are not logged")
     created_at: datetime
 
 

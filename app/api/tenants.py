@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
-from app.api.limit_schemas import LimitsBody
+from app.api.limit_schemas import TenantChangesBody
 from app.api.schemas import DeletionOut, KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
 from app.errors import NotFound
-from app.storage import limits, tenant_deletions, tenants
+from app.storage import limits, query_log, tenant_deletions, tenants
 
 router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], dependencies=[Depends(OperatorKey())])
 
@@ -37,10 +37,13 @@ async def list_tenants(services: ServicesDep, page: PageDep) -> dict[str, Any]:
 
 
 @router.patch("/{tenant_id}")
-async def change_tenant(tenant_id: str, body: LimitsBody, services: ServicesDep) -> TenantOut:
-    """Change a tenant's limits: those that are given; null takes one away. They hold from the next request on."""
+async def change_tenant(tenant_id: str, body: TenantChangesBody, services: ServicesDep) -> TenantOut:
+    """Change what is given: a tenant's limits, where null takes one away, and for how many days its questions are
+    logged, where null logs none. It holds from the next request on."""
     changes = body.limits.model_dump(exclude_unset=True)
     await limits.set_limits(services.database, _slug(tenant_id), changes)
+    if "query_log_days" in body.model_fields_set:
+        await query_log.set_days(services.database, tenant_id, body.query_log_days)
     return TenantOut.model_validate(await tenants.get_tenant(services.database, tenant_id), from_attributes=True)
 
 

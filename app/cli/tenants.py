@@ -30,6 +30,10 @@ def add_commands(commands: Any) -> None:
     limit.add_argument("id", help="the tenant's id")
     for name in LIMITS:
         limit.add_argument(f"--{name.replace('_', '-')}", type=_most, metavar="N", help="the most; 'none' for no limit")
+    words = "log a tenant's questions and answers and keep them for some days, or stop that and remove them"
+    logged = add_remote_command(tenant, "log", words, _log_queries)
+    logged.add_argument("id", help="the tenant's id")
+    logged.add_argument("days", type=_most, metavar="DAYS", help="a number; 'none' logs nothing")
     words = "delete a tenant with everything it has, and wait until it is gone"
     delete = add_remote_command(tenant, "delete", words, _delete_tenant)
     delete.add_argument("id", help="the tenant's id")
@@ -68,6 +72,15 @@ def _limit(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
         tenant = call(client, "PATCH", f"/tenants/{options.id}", json={"limits": limits})
     say("\n".join(f"{name}\t{value}" for name, value in tenant["limits"].items()) or "no limits")
+    return 0
+
+
+def _log_queries(settings: Settings, options: argparse.Namespace) -> int:
+    days = None if options.days == NO_LIMIT else options.days
+    with _open_client(settings, options) as client:
+        tenant = call(client, "PATCH", f"/tenants/{options.id}", json={"query_log_days": days})
+    kept = tenant["query_log_days"]
+    say("not logged" if kept is None else f"logged, and kept for {kept} days")
     return 0
 
 

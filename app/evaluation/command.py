@@ -19,6 +19,7 @@ from app.evaluation.calibration import CalibrationReport, calibrations
 from app.evaluation.calibration_plot import plot as plot_calibration
 from app.evaluation.calibration_table import table as calibration_table
 from app.evaluation.corpus import ingest_corpus
+from app.evaluation.from_log import from_log
 from app.evaluation.plot import SUFFIXES, plot
 from app.evaluation.questions import (
     BadFile,
@@ -51,7 +52,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
         type=Path,
-        required=True,
         metavar="FILE.jsonl",
         help='one question per line: {"text": "…", "gold_sources": ["file.pdf"]} or "gold_doc_ids": ["id"]; optionally '
         '"query_id"',
@@ -81,6 +81,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_calibration(parser)
     answers_command.add_arguments(parser)
+    parser.add_argument(
+        "--from-log",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="instead write the questions for --answers that users have marked, from the tenant's query log",
+    )
 
 
 def _add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +113,10 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     # What is wrong with the files should show before the work of minutes.
     _check_outputs(options)
+    if options.from_log:
+        return from_log(settings, options)
+    if options.queries is None:
+        raise BadFile("Name the questions: --queries FILE.jsonl.")
     if options.answers:
         return answers_command.evaluate_answers(settings, options)
     queries = load_queries(options.queries, options.gold)

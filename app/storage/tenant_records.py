@@ -17,6 +17,7 @@ class TenantRecord:
     chunks: int
     limits: dict[str, int]
     created_at: datetime
+    query_log_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

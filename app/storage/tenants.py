@@ -19,7 +19,7 @@ from app.errors import Conflict, NotFound, Unauthorized
 from app.storage import audit
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
-from app.storage.tenancy import TenantNumber, is_kept
+from app.storage.tenancy import DAYS, LOGS_QUERIES, TenantNumber, is_kept
 from app.storage.tenant_deletions import unfinished
 from app.storage.tenant_records import KeyRecord, NewKey, Scope, TenantRecord
 
@@ -43,6 +43,7 @@ class Tenant:
     scopes: frozenset[Scope]
     key_id: str | None = None
     requests_per_minute: int | None = None
+    logs_queries: bool = False
 
 
 async def authenticate(database: Database, key: str) -> Tenant:
@@ -68,7 +69,7 @@ async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow
             f"""
             select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at,
                    k.expires_at <= now() as expired,
-                   (t.limits ->> 'requests_per_minute')::integer as requests_per_minute
+                   (t.limits ->> 'requests_per_minute')::integer as requests_per_minute, {LOGS_QUERIES}
             from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
             """,  # noqa: S608 - a constant
             {"ids": list(ids)},
@@ -83,19 +84,20 @@ def tenant_of_key(key: str, rows: Mapping[str, DictRow]) -> Tenant:
     right = hmac.compare_digest(row["secret_hash"] if row else b"", _hash(secret))
     if row is None or not right or row["revoked_at"] is not None or row["expired"]:
         raise Unauthorized(REFUSED)
-    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, row["requests_per_minute"])
+    limit, logs = row["requests_per_minute"], row["logs_queries"]
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, limit, logs)
 
 
 async def tenant_by_slug(database: Database, slug: str) -> Tenant:
     """Return a tenant with every scope, for the loopback default and for commands. Raises NotFound."""
     if not SLUG.fullmatch(slug):
         raise NotFound
-    query = f"select id from tenants where slug = %(slug)s and {is_kept('tenants.id')}"  # noqa: S608 - a constant
+    query = f"select id, {LOGS_QUERIES} from tenants t where slug = %(slug)s and {is_kept('t.id')}"  # noqa: S608
     async with database.operator() as connection:
         row = await fetch_one(connection, query, {"slug": slug})
     if row is None:
         raise NotFound(f"There is no tenant {slug!r}.")
-    return Tenant(row["id"], slug, frozenset(SCOPES))
+    return Tenant(row["id"], slug, frozenset(SCOPES), logs_queries=row["logs_queries"])
 
 
 async def create_tenant(
@@ -134,8 +136,8 @@ async def list_tenants(database: Database, *, limit: int, after: str | None) -> 
         rows = await fetch_all(
             connection,
             f"""
-            select slug, name, chunk_count, limits, created_at from tenants
-            where slug > %(after)s and {is_kept("tenants.id")} order by slug limit %(limit)s
+            select slug, name, chunk_count, limits, created_at, {DAYS} from tenants t
+            where slug > %(after)s and {is_kept("t.id")} order by slug limit %(limit)s
             """,  # noqa: S608 - a constant
             {"after": after or "", "limit": limit},
         )
@@ -146,7 +148,8 @@ async def get_tenant(database: Database, slug: str) -> TenantRecord:
     """Raises NotFound."""
     tenant = await tenant_by_slug(database, slug)
     async with database.operator() as connection:
-        row = await fetch_one(connection, "select * from tenants where id = %(id)s", {"id": tenant.number})
+        query = f"select *, {DAYS} from tenants t where id = %(id)s"  # noqa: S608 - a constant
+        row = await fetch_one(connection, query, {"id": tenant.number})
     if row is None:
         raise NotFound
     return _record(row)
@@ -236,7 +239,8 @@ async def revoke_key(database: Database, slug: str, key_id: str) -> None:
 
 
 def _record(row: DictRow) -> TenantRecord:
-    return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["limits"], row["created_at"])
+    days = row.get("query_log_days")
+    return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["limits"], row["created_at"], days)
 
 
 def _hash(secret: str) -> bytes:

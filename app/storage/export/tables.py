@@ -99,6 +99,8 @@ TABLES = (
     ),
     Table(TRAIL, "seq", frozenset({"seq"}), {"previous": "%(previous)s::bigint"}),
     Table("audit", "seq", frozenset({"seq"})),
+    Table("query_logs", "tenant_id"),
+    Table("queries", "id"),
 )
 
 LEFT_OUT = {

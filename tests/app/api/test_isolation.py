@@ -11,7 +11,7 @@ import pytest
 
 from app.adapters import activation, registry
 from app.main import create_app
-from app.storage import job_creation, jobs
+from app.storage import job_creation, jobs, query_log
 from app.storage.blobs import Blob
 from app.storage.tenants import tenant_by_slug
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
@@ -48,11 +48,13 @@ BY_ID = {
     ("DELETE", "/adapters/{name}"): "/adapters/{adapter}",
     ("DELETE", "/tune/{id}"): "/tune/{job}",
     ("GET", "/evaluations/{id}"): "/evaluations/{job}",
+    ("POST", "/queries/{id}/feedback"): "/queries/{query}/feedback",
     ("DELETE", "/evaluations/{id}"): "/evaluations/{job}",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/documents/{id}"): {"title": "Of its own"},
     ("PATCH", "/collections/{id}"): {"name": "Of its own"},
+    ("POST", "/queries/{id}/feedback"): {"vote": "up"},
     ("POST", "/prompts/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/activate"): {"version": 1},
     ("POST", "/adapters/{name}/evaluate"): {"cases": [{"input": "x"}]},
@@ -73,6 +75,7 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/collections"): {"id": "of-its-own"},
     ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},
     ("GET", "/evaluations"): None,
+    ("GET", "/queries"): None,
     ("POST", "/evaluations"): {"cases": [{"input": "What is the launch code of project Haetae?"}]},
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
@@ -98,6 +101,7 @@ class World:
     document: str
     job: str
     task: str
+    query: str
     prompt: str = "haetae-desk"
     adapter: str = "haetae-tone"
     collection: str = "haetae-plans"
@@ -106,7 +110,7 @@ class World:
         names = {"prompt": self.prompt, "adapter": self.adapter, "collection": self.collection}
         # Of a list the caller's own.
         names |= {"name": "own", "id": "default"}
-        return route.format(document=quote(self.document, safe=""), job=self.job, **names)
+        return route.format(document=quote(self.document, safe=""), job=self.job, query=self.query, **names)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +126,10 @@ async def world(new_tenant: NewTenant, services) -> World:
     await registry.set_status(services.database, number, World.adapter, 1, "ready")
     await activation.activate(services.database, number, World.adapter, 1)
     task, _ = await job_creation.create_job(services.database, number, jobs.Task("evaluate", World.adapter, 1))
-    world = World(owner, stranger, document, job["id"], task.id)
+    for name in ("owner", "stranger"):
+        await query_log.set_days(services.database, name, 30)
+    asked = await owner.post("/query", json={"input": "What is the launch code of project Haetae?"})
+    world = World(owner, stranger, document, job["id"], task.id, asked.json()["id"])
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
     return world
 
@@ -143,7 +150,12 @@ def test_no_route_is_left_out(settings):
 async def test_anothers_id_is_an_unknown_id(world, method, route):
     body = BODIES.get((method, route))
     nothing = BY_ID[method, route].format(
-        document="no such", job="job_no_such", prompt="no-such", adapter="no-such", collection="no-such"
+        document="no such",
+        job="job_no_such",
+        query="qry_no_such",
+        prompt="no-such",
+        adapter="no-such",
+        collection="no-such",
     )
     foreign = await world.stranger.request(method, world.path(BY_ID[method, route]), json=body)
     unknown = await world.stranger.request(method, nothing, json=body)

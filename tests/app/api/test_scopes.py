@@ -66,6 +66,8 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/adapters/{name}/evaluations"): [{"query", "adapters"}],
     ("POST", "/tune"): [{"adapters"}],
     ("DELETE", "/tune/{id}"): [{"adapters"}],
+    ("GET", "/queries"): [{"read"}],
+    ("POST", "/queries/{id}/feedback"): [{"query"}],
     ("POST", "/evaluations"): [{"query", "adapters"}],
     ("GET", "/evaluations"): [{"query", "adapters"}],
     ("GET", "/evaluations/{id}"): [{"query", "adapters"}],

@@ -24,6 +24,7 @@ OPERATOR_READS = {
     "job_turns": {"*"},
     "removals": {"*"},
     "tenant_deletions": {"*"},
+    "query_logs": {"*"},
     "audit": {"*"},
     "adapter_versions": {
         "tenant_id",

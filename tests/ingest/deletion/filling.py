@@ -59,7 +59,7 @@ async def registered(anonymous: httpx.AsyncClient, services: Services, slug: str
     headers = OPERATOR | {"Idempotency-Key": f"made-{word}"}
     made = await anonymous.post("/tenants", json={"id": slug, "name": f"Archive of {word}"}, headers=headers)
     assert made.status_code == 201
-    limits = {"limits": {"requests_per_minute": 10**6}}
+    limits = {"limits": {"requests_per_minute": 10**6}, "query_log_days": 30}
     assert (await anonymous.patch(f"/tenants/{slug}", json=limits, headers=OPERATOR)).status_code == 200
     filled.number = (await tenant_by_slug(services.database, slug)).number
     for _ in range(2):
@@ -80,6 +80,9 @@ async def store(filled: Filled) -> None:
     await ingest_text(client, f"The first seal of {word} is lost.", id=f"seal/{word}", **about)
     await ingest_text(client, f"{word}의 옥새는 다시 찾았다. The seal was found.", id=f"seal/{word}", **about)
     await ingest_text(client, f"A letter to {word}.", id=f"letter/{word}")
+    asked = (await client.post("/query", json={"input": f"Where is the seal of {word}?"})).json()
+    feedback = {"vote": "down", "comment": f"Not so, says {word}.", "right_answer": word}
+    assert (await client.post(f"/queries/{asked['id']}/feedback", json=feedback)).is_success
     found = await client.post("/search", json={"input": f"Where is the seal of {word}?", "mode": "dense"})
     assert found.json()["contexts"][0]["document_id"] == f"seal/{word}"
 

@@ -18,14 +18,14 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "operator_requests", "prompt_versions", "prompts", "request_counts",
+    "operator_requests", "prompt_versions", "prompts", "query_logs", "request_counts",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
 WITH_TEXTS = {
     "adapter_activations", "adapter_versions", "api_keys", "audit", "chunks", "collections", "document_texts",
     "document_values", "documents", "job_items", "lexicon", "operator_requests", "postings", "prompt_versions",
-    "prompts", "staged_chunks", "staged_pages", "tenants",
+    "prompts", "queries", "staged_chunks", "staged_pages", "tenants",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
 OUTLIVING = {"removals", "tenant_deletions"}

@@ -12,7 +12,7 @@ import psycopg
 from app.adapters import activation, registry
 from app.bootstrap import open_services
 from app.main import create_app
-from app.storage import cancellation, job_creation, jobs
+from app.storage import cancellation, job_creation, jobs, query_log
 from app.storage.backup.reading import open_backup
 from app.storage.export.load import import_tenant
 from app.storage.export.loading import BaseModels
@@ -86,6 +86,10 @@ async def fill(services, client, slug: str, documents: int) -> None:
             job = (await client.post("/ingest", json={"documents": body})).json()["id"]
             await until(client, job, "succeeded", timeout=300)
         await ingest_text(client, f"{english} in a second version.", id=made[0][0])
+    await query_log.set_days(services.database, slug, 30)
+    asked = (await client.post("/query", json={"input": questions(slug, 1)[0]})).json()
+    feedback = {"vote": "up", "comment": korean}
+    assert (await client.post(f"/queries/{asked['id']}/feedback", json=feedback)).is_success
     for table in ("documents", "job_items"):
         query(services.settings, NOTICES.format(table=table), slug=slug, part=korean)
     for version in (1, 2):

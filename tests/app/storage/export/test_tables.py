@@ -29,6 +29,11 @@ REQUIRED = {
     "adapter_versions": {"name", "version", "engine_name", "sha256", "bytes"},
     "adapter_activations": {"action"},
     "audit": {"actor", "act", "kind", "object"},
+    "query_logs": {"days"},
+    "queries": {
+        *("id", "at", "question", "search_query", "chunks", "documents", "scores", "answer", "answer_mode"),
+        *("citations", "unsupported", "verdict", "timings_ms"),
+    },
 }
 
 
