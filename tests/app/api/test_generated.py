@@ -191,7 +191,7 @@ async def test_the_engine_judges_what_words_leave_open(start, chance, supported)
 async def test_a_small_model_judges_in_place_of_the_engine(start, tmp_path, how):
     vocabulary = ["people", "may", "come", "in", "from", "nine", "the", "morning"]
     checker = CheckModel(onnx_models.word_checker(tmp_path, vocabulary, weight=0.0, bias=-5.0), Settings())
-    client, script = await start(PARAPHRASE, checker=checker)
+    client, script = await start(PARAPHRASE, checker=checker, grounding_check_timeout_s=60)
     answer = await ask(client, grounding_check=how)
     assert [each["reason"] for each in answer["citations"]] == ["judged"]
     assert (len(script.asked), answer["usage"]["check_tokens"]) == (1, 0)

@@ -13,6 +13,7 @@ import pytest
 from app.embedding.packaged.folder import packaged_folder
 from app.errors import NotConfigured, RerankerUnavailable
 from app.main import create_app
+from app.retrieval import reordering
 from app.retrieval.reranking import CrossEncoderReranker, EndpointReranker, OnnxReranker, open_reranker
 from app.retrieval.search import Retriever
 from app.settings import Settings
@@ -103,7 +104,8 @@ async def test_a_score_that_is_no_number_is_none(tmp_path):
     await reranker.close()
 
 
-async def test_unasked_the_first_hits_change_places_and_tell_both_scores(services, shelf, tmp_path):
+async def test_unasked_the_first_hits_change_places_and_tell_both_scores(services, shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(reordering, "FIRST_TIMEOUT_S", 60)
     reranker = OnnxReranker(onnx_models.cross_encoder(tmp_path, {"coins": 9.0}), Settings())
     plain = (await shelf.post("/search", json={"input": QUESTION})).json()["contexts"]
     own = {each["text"]: each["score"] for each in plain}
