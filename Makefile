@@ -1,10 +1,16 @@
 PYTHON ?= python3
 
-.PHONY: up bench-gpu test check-all containers lint audit sbom lists docs clean
+.PHONY: up bundle bench-gpu test check-all containers lint audit sbom lists docs clean
 
 up: python ## install and start everything on this machine
 	@$(PYTHON) -m app.up.install
 	@exec .venv/bin/python -m app up
+
+bundle: python ## write kyujang.tar, which installs everything on a machine without a network (ARGS="--output FILE")
+	@$(PYTHON) -m app.up.install
+	@$(PYTHON) -m app.up.install --engine
+	@.venv/bin/python -m app.up.console
+	@.venv/bin/python -m app.up.bundle $(ARGS)
 
 bench-gpu: python ## measure what this machine's GPU serves, by model, context, users and adapters (ARGS=… for bench.gpu)
 	@$(PYTHON) -m app.up.install

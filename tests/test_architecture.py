@@ -96,7 +96,8 @@ ONLY_IN = {
     "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|old_office|outlook))",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive|pictures\.files)",
-    "tarfile": r"ingest\.(adapters\.archive|loading\.parsers(\.tar_archive)?)|app\.storage\.(peft_folder|backup\.tar)",
+    "tarfile": r"app\.(up\.bundle|storage\.(peft_folder|backup\.tar))"
+    r"|ingest\.(adapters\.archive|loading\.parsers(\.tar_archive)?)",
     "safetensors": r"ingest\.adapters\.tensors|app\.embedding\.packaged\.folder|ingest\.tune\.train",
     "xml": r"ingest\.loading\.parsers(\.ooxml|\.hancom\.elements)?",
     "email": r"ingest\.loading\.parsers\.mail(box|_headers|_markup)?",

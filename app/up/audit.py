@@ -18,7 +18,8 @@ from typing import Any
 
 from app.terminal import say
 from app.up.environments import ROOT, Environment
-from app.up.install import InstallFailed, install_audit
+from app.up.install import install_audit
+from app.up.sources import InstallFailed
 
 LISTS = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;+\\]+)", re.MULTILINE)

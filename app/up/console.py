@@ -15,7 +15,8 @@ from pathlib import Path
 
 from app.terminal import say
 from app.up.environments import ROOT, console_environment
-from app.up.install import InstallFailed, install_tools
+from app.up.install import install_tools
+from app.up.sources import InstallFailed
 
 FOLDER = ROOT / "console"
 BUILT = FOLDER / "dist"

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import platform
-import re
 import subprocess
 import sys
 import time
@@ -22,7 +20,6 @@ from app.up.environments import (
     CUDA,
     EXTRAS,
     ROOT,
-    TORCH,
     UV,
     Environment,
     app_environment,
@@ -31,18 +28,14 @@ from app.up.environments import (
     extras_for,
 )
 from app.up.progress import Progress
+from app.up.sources import InstallFailed, attempts, bundle, sources, verify
 from app.up.steps import Steps
 
-PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 NICENESS = 10
 APP_GB, ENGINE_CPU_GB, ENGINE_GPU_GB = 2.5, 2.5, 12.0
 CUDA_GB = 6.0
 # Of a process that imports, to compile, whatever this machine's environment.
 COMPILING = {"PYTHONDONTWRITEBYTECODE": "", "HF_HUB_OFFLINE": "1"}
-
-
-class InstallFailed(Exception):
-    pass
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     # nvidia-smi can take seconds.
     gpu = gpus.look().first is not None
     try:
+        if (folder := bundle()) is not None and not options.engine:
+            verify(folder)
         if options.engine:
             # Whoever waits for the first answer waits for other processes.
             os.nice(NICENESS)
@@ -138,12 +133,12 @@ def _ensure(environment: Environment, progress: Progress) -> None:
     environment.begin()
     with steps.measured("virtual environment"):
         venv.create(environment.folder, with_pip=True)
+    found = sources(environment)
     with steps.measured("uv"):
-        _pip(environment, UV, progress)
-    indexes = _indexes(environment)
+        _pip(environment, UV, progress, found)
     for step in environment.steps:
         with steps.measured(" ".join(Path(word).name or "kyujang" for word in step if not word.startswith("-"))):
-            _install(environment, step, progress, indexes)
+            _install(environment, step, progress, found)
     if environment.compiled or environment.imported:
         with steps.measured("bytecode"):
             _compile(environment, progress)
@@ -152,47 +147,27 @@ def _ensure(environment: Environment, progress: Progress) -> None:
     progress.note(steps.table())
 
 
-def _install(environment: Environment, step: Sequence[str], progress: Progress, indexes: Mapping[str, str]) -> None:
-    """Install a step's packages. On Linux torch's plain name means CUDA: several GB that nothing here would use."""
-    attempts = [list(step)]
-    if step == [TORCH]:
-        # What it needs is in the lists.
-        attempts = [["--no-deps", TORCH]]
-        if platform.system() == "Linux":
-            cpu = ["--no-deps", f"{TORCH}+cpu"]
-            attempts = [cpu, [*cpu, "--extra-index-url", PYTORCH_CPU_INDEX]]
-    for attempt in attempts:
-        if (code := _uv(environment, attempt, progress, indexes)) == 0:
+def _install(environment: Environment, step: Sequence[str], progress: Progress, found: Mapping[str, str]) -> None:
+    for attempt in attempts(step):
+        if (code := _uv(environment, attempt, progress, found)) == 0:
             return
         if "No matching distribution" not in environment.log.read_text(errors="replace"):
             break
     raise _failure(environment, code)
 
 
-def _uv(environment: Environment, step: Sequence[str], progress: Progress, indexes: Mapping[str, str]) -> int:
+def _uv(environment: Environment, step: Sequence[str], progress: Progress, found: Mapping[str, str]) -> int:
     """Install by uv, which takes a third to two thirds of pip's time (bench/RESULTS.md), or by pip where uv fails.
 
     What pip then says is what the user sees.
     """
     command = ["uv", "pip", "install", "--python", str(environment.python), "--no-progress", *step]
-    return _run(environment, command, progress, indexes) and _pip(environment, step, progress)
+    return _run(environment, command, progress, found) and _pip(environment, step, progress, found)
 
 
-def _indexes(environment: Environment) -> dict[str, str]:
-    """Return what pip is configured to install from, in uv's variables: such an address may hold a password."""
-    listed = subprocess.run(
-        [str(environment.python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
-    found = dict(re.findall(r"\.(index-url|extra-index-url|find-links)='(.+)'$", listed, re.MULTILINE))
-    variables = {"UV_DEFAULT_INDEX": found.get("index-url", ""), "UV_INDEX": found.get("extra-index-url", "")}
-    urls = {name: " ".join(re.findall(r"https?://[^\s\\]+", text)) for name, text in variables.items()}
-    urls["UV_FIND_LINKS"] = ",".join(found.get("find-links", "").replace("\\n", " ").split())
-    return {name: text for name, text in urls.items() if text}
-
-
-def _pip(environment: Environment, step: Sequence[str], progress: Progress) -> int:
+def _pip(environment: Environment, step: Sequence[str], progress: Progress, found: Mapping[str, str]) -> int:
     options = ["--no-input", "--progress-bar=off", "--no-compile"]
-    return _run(environment, ["pip", "install", *options, *step], progress)
+    return _run(environment, ["pip", "install", *options, *step], progress, found)
 
 
 def _compile(environment: Environment, progress: Progress) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.terminal import say
 from app.up.environments import ROOT, Environment, app_environment, engine_environment
-from app.up.install import InstallFailed, install_audit
+from app.up.install import install_audit
+from app.up.sources import InstallFailed
 
 FOLDER = ROOT / "sbom"
 

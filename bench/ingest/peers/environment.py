@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.up.environments import TORCH
-from app.up.install import PYTORCH_CPU_INDEX
+from app.up.sources import PYTORCH_CPU_INDEX
 from bench.retrieval.progress import say
 from bench.service import ROOT
 

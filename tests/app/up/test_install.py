@@ -14,6 +14,7 @@ from app.up import install
 from app.up.environments import TORCH, UV, Environment, app_environment
 from app.up.gpus import Gpus
 from app.up.progress import Progress
+from app.up.sources import sources
 from tests.ingest.made import ENGLISH, MAKERS
 from tests.ingest.made.hancom import hwp
 
@@ -101,7 +102,7 @@ def test_what_a_training_imports_is_compiled(extras, imported):
 def test_a_start_asks_for_gpus_once_and_pip_for_its_configuration_once(tmp_path, monkeypatch):
     looked, configured = [], []
     monkeypatch.setattr("app.up.gpus.look", lambda: looked.append(1) or Gpus())
-    monkeypatch.setattr(install, "_indexes", lambda environment: configured.append(environment.name) or {})
+    monkeypatch.setattr(install, "sources", lambda environment: configured.append(environment.name) or {})
     monkeypatch.setattr(install, "_require", lambda *_: None)
     monkeypatch.setattr(install, "_run", lambda *_: 0)
     for name in ("app", "engine"):
@@ -141,7 +142,7 @@ def test_what_pip_is_configured_with_is_passed_to_uv(packages, tmp_path, monkeyp
         """:env:.extra-index-url='file:///there https://two.example/s'\\n"""
         """global.find-links='/one\\\\nhttps://three.example/f'")"""
     )
-    assert install._indexes(environment) == {
+    assert sources(environment) == {
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://two.example/s",
         "UV_FIND_LINKS": "/one,https://three.example/f",
