@@ -3,7 +3,7 @@
 import type { DocumentOut, JobEvent, Page, Problem } from "./shapes";
 
 const KEY = "kyujang-key";
-const ROOT = new URL("..", document.baseURI);
+export const ROOT = new URL("..", document.baseURI);
 
 export class ApiError extends Error {
   constructor(
@@ -17,6 +17,10 @@ export class ApiError extends Error {
 export const session = {
   get key(): string | null {
     return sessionStorage.getItem(KEY);
+  },
+  /** Whether the key is the operator's: those of tenants begin with kyu_. */
+  get isOperator(): boolean {
+    return this.key !== null && !this.key.startsWith("kyu_");
   },
   start(key: string): void {
     sessionStorage.setItem(KEY, key);
@@ -42,12 +46,20 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await (await call(path, { signal })).json()) as T;
 }
 
+/** Send a body as JSON; an answer without a body is null. */
+export async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers = body === undefined ? undefined : { "Content-Type": "application/json" };
+  const answer = await call(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  return (answer.status === 204 ? null : await answer.json()) as T;
+}
+
 export function documentPath(id: string): string {
   return `documents/${encodeURIComponent(id)}`;
 }
 
-export function listDocuments(cursor: string | null): Promise<Page<DocumentOut>> {
-  return get(`documents?limit=50${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`);
+export function listDocuments(sought: Record<string, string>, cursor: string | null): Promise<Page<DocumentOut>> {
+  const given = Object.entries({ ...sought, cursor: cursor ?? "" }).filter(([, value]) => value !== "");
+  return get(`documents?${new URLSearchParams([["limit", "200"], ...given])}`);
 }
 
 /** Send a file and yield what becomes of it. */

@@ -1,16 +1,24 @@
 import { useRef, useState } from "preact/hooks";
 import { call, events } from "./api";
 import { AnswerText, Sources } from "./answer";
-import type { Answer, Context } from "./shapes";
+import { AsCurl } from "./curl";
+import { Check } from "./fields";
+import { Welcome } from "./welcome";
+import { NO_OPTIONS, OptionsForm, type Options, fieldsOf } from "./options";
+import { Refusal } from "./refusal";
+import type { Answer } from "./shapes";
 import { told, useWords } from "./speech";
-import { documentRoute, follow } from "./route";
-import type { Word } from "./words";
 
-interface Turn {
-  question: string;
+interface Side {
+  body: Record<string, unknown>;
   text: string;
   answer: Answer | null;
   trouble: string | null;
+}
+
+interface Turn {
+  question: string;
+  sides: Side[];
 }
 
 export function Ask() {
@@ -18,41 +26,50 @@ export function Ask() {
   const [turns, setTurns] = useState<Turn[]>([]);
   const [input, setInput] = useState("");
   const [asking, setAsking] = useState<AbortController | null>(null);
+  const [options, setOptions] = useState<Options[]>([NO_OPTIONS]);
   const composing = useRef(false);
 
-  async function send() {
-    const question = input.trim();
+  async function send(asked: string) {
+    const question = asked.trim();
     if (question === "" || asking !== null) return;
     const stop = new AbortController();
-    const before = turns.filter((turn) => turn.answer !== null);
-    let turn: Turn = { question, text: "", answer: null, trouble: null };
-    const show = (change: Partial<Turn>) => {
-      turn = { ...turn, ...change };
-      setTurns([...turns, turn]);
+    const messages = turns.filter((turn) => turn.sides[0]?.answer).flatMap(said);
+    const sides: Side[] = options.map((each) => ({
+      body: { input: question, stream: true, messages, ...fieldsOf(each) },
+      text: "",
+      answer: null,
+      trouble: null,
+    }));
+    const show = (at: number, change: Partial<Side>) => {
+      sides[at] = { ...sides[at]!, ...change };
+      setTurns([...turns, { question, sides: [...sides] }]);
     };
     setInput("");
     setAsking(stop);
-    show({});
+    setTurns([...turns, { question, sides: [...sides] }]);
+    await Promise.all(sides.map((side, at) => answer(side, stop, (change) => show(at, change))));
+    setAsking(null);
+  }
+
+  async function answer(side: Side, stop: AbortController, show: (change: Partial<Side>) => void) {
+    let text = "";
     try {
-      const body = JSON.stringify({ input: question, stream: true, messages: before.flatMap(said) });
       const headers = { "Content-Type": "application/json" };
-      const answer = await call("query", { method: "POST", body, headers, signal: stop.signal });
-      for await (const { name, data } of events(answer)) {
-        if (name === "delta") show({ text: turn.text + (data as { text: string }).text });
+      const sent = { method: "POST", body: JSON.stringify(side.body), headers, signal: stop.signal };
+      for await (const { name, data } of events(await call("query", sent))) {
+        if (name === "delta") show({ text: (text += (data as { text: string }).text) });
         if (name === "done") show({ answer: data as Answer });
         if (name === "error") show({ trouble: `${words.trouble} ${(data as { detail: string }).detail}` });
       }
     } catch (error) {
       if (!stop.signal.aborted) show({ trouble: told(error, words) });
-    } finally {
-      setAsking(null);
     }
   }
 
   return (
     <section class="ask">
       <h1 class="unseen">{words.ask}</h1>
-      {turns.length === 0 && <p class="small">{words.firstQuestion}</p>}
+      {turns.length === 0 && <Welcome onQuestion={(question) => void send(question)} />}
       <ol class="turns" aria-live="polite">
         {turns.map((turn, number) => (
           <li key={number}>
@@ -60,18 +77,18 @@ export function Ask() {
               <span class="unseen">{words.you}: </span>
               {turn.question}
             </p>
-            {turn.answer === null ? <p class="answer">{turn.text}</p> : <Answered answer={turn.answer} />}
-            {turn.answer === null && turn.trouble === null && asking !== null && number === turns.length - 1 && (
-              <p class="small">{words.answering}</p>
-            )}
-            {turn.trouble !== null && <p role="alert">{turn.trouble}</p>}
+            <div class={turn.sides.length > 1 ? "sides" : undefined}>
+              {turn.sides.map((side, at) => (
+                <Shown key={at} side={side} waits={asking !== null && number === turns.length - 1} />
+              ))}
+            </div>
           </li>
         ))}
       </ol>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void send();
+          void send(input);
         }}
       >
         <label class="unseen" for="question">
@@ -91,7 +108,7 @@ export function Ask() {
             // The Enter that ends a syllable of Hangul is the input method's.
             if (event.key !== "Enter" || event.shiftKey || event.isComposing || composing.current) return;
             event.preventDefault();
-            void send();
+            void send(input);
           }}
         />
         <p id="question-help" class="small">
@@ -111,59 +128,69 @@ export function Ask() {
           </button>
         )}
       </form>
+      <Choices options={options} onOptions={setOptions} />
     </section>
   );
 }
 
-function said(turn: Turn) {
+/** The options are loaded when they are opened. */
+function Choices({ options, onOptions }: { options: Options[]; onOptions: (options: Options[]) => void }) {
+  const words = useWords();
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{words.options}</summary>
+      {open && (
+        <>
+          {options.map((each, at) => (
+            <OptionsForm
+              key={at}
+              title={options.length === 1 ? words.options : at === 0 ? words.first : words.second}
+              options={each}
+              onOptions={(changed) => onOptions(options.map((other, place) => (place === at ? changed : other)))}
+            />
+          ))}
+          <Check
+            label={words.compare}
+            value={options.length > 1}
+            onValue={(compare) => onOptions(compare ? [...options, NO_OPTIONS] : options.slice(0, 1))}
+          />
+        </>
+      )}
+    </details>
+  );
+}
+
+function said({ question, sides: [side] }: Turn) {
   return [
-    { role: "user", content: turn.question },
-    { role: "assistant", content: turn.answer?.answer.trim() || "-" },
+    { role: "user", content: question },
+    { role: "assistant", content: side?.answer?.answer.trim() || "-" },
   ];
 }
 
-function Answered({ answer }: { answer: Answer }) {
+function Shown({ side, waits }: { side: Side; waits: boolean }) {
   const words = useWords();
-  if (answer.finish_reason !== "no_answer") {
-    return (
-      <>
-        <AnswerText answer={answer} />
-        <Sources answer={answer} />
-      </>
-    );
-  }
-  const reason = answer.no_answer_reason as Word | null;
+  const { answer, trouble, text, body } = side;
   return (
-    <div class="refusal">
-      <p>
-        <strong>{words.noAnswer}.</strong> {answer.answer}
-      </p>
-      {reason !== null && <p>{words[reason] ?? reason}</p>}
-      {answer.titles.length > 0 && <p>{answer.titles.join(" · ")}</p>}
-      {answer.contexts.length > 0 && (
-        <details>
-          <summary>{words.found}</summary>
-          <ul>
-            {answer.contexts.map((context) => (
-              <li key={context.chunk_id}>
-                <Found context={context} />
-              </li>
-            ))}
-          </ul>
-        </details>
+    <div class="side">
+      {answer === null ? <p class="answer">{text}</p> : <Answered answer={answer} />}
+      {answer !== null && (
+        <div class="about">
+          <AsCurl body={body} />
+        </div>
       )}
+      {answer === null && trouble === null && waits && <p class="small">{words.answering}</p>}
+      {trouble !== null && <p role="alert">{trouble}</p>}
     </div>
   );
 }
 
-function Found({ context }: { context: Context }) {
-  const path = documentRoute(context.document_id, { page: context.page, ...context.span });
+export function Answered({ answer }: { answer: Answer }) {
+  if (answer.finish_reason === "no_answer") return <Refusal answer={answer} />;
   return (
     <>
-      <a href={path} onClick={(event) => follow(event, path)}>
-        {context.title ?? context.source ?? context.document_id}
-      </a>
-      <p class="quoted">{context.text}</p>
+      <AnswerText answer={answer} />
+      <Sources answer={answer} />
     </>
   );
 }

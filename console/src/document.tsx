@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { documentPath, get } from "./api";
 import { Chunks } from "./chunks";
+import { Details } from "./details";
 import { PageView } from "./page";
 import { documentRoute, follow, go } from "./route";
 import type { DocumentOut, Span, TextPart } from "./shapes";
@@ -53,6 +54,7 @@ export function DocumentView({ id, query }: { id: string; query: URLSearchParams
         </a>
       </p>
       <h1>{shown.title ?? shown.source ?? shown.id}</h1>
+      <Details shown={shown} onChange={setShown} />
       <div role="group" class="views">
         {views.map((each) => (
           <button key={each} type="button" aria-pressed={view === each} onClick={() => setView(each)}>

@@ -1,14 +1,25 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, session } from "./api";
+import { Adapters } from "./adapters";
 import { Ask } from "./ask";
+import { Audit } from "./audit";
+import { Collections } from "./collections";
 import { DocumentView } from "./document";
-import { Documents } from "./documents";
-import { currentRoute, follow } from "./route";
+import { Documents, forgetDeletions } from "./documents";
+import { Engines } from "./engines";
+import { Prompt, Prompts } from "./prompts";
+import { type Screen, currentRoute, follow } from "./route";
 import { SignIn } from "./signin";
 import { Speech } from "./speech";
+import { TenantView, Tenants } from "./tenants";
 import { type Language, WORDS, firstLanguage } from "./words";
 import "./style.css";
+
+const TENANTS: Screen[] = ["ask", "documents", "collections", "prompts", "adapters", "audit"];
+const OPERATORS: Screen[] = ["tenants", "engines", "audit"];
+
+const pathOf = (screen: Screen) => (screen === "ask" ? "." : screen);
 
 type Entry = "checking" | "in" | "out" | "refused";
 
@@ -35,7 +46,7 @@ function App() {
 
   async function enter() {
     try {
-      await get("documents?limit=1");
+      await get(session.isOperator ? "tenants?limit=1" : "documents?limit=1");
       setEntry("in");
     } catch (error) {
       // A key that may not read documents is a key nevertheless; a service that is down says so on its screen.
@@ -49,22 +60,24 @@ function App() {
   }
 
   const signedIn = entry === "in";
+  const screens = session.isOperator ? OPERATORS : TENANTS;
+  const screen = screens.includes(route.screen) ? route.screen : screens[0];
   return (
     <Speech.Provider value={words}>
       <header>
         <strong>Kyujang</strong>
         {signedIn && (
-          <nav>
-            <a href="." aria-current={route.screen === "ask" && "page"} onClick={(event) => follow(event, ".")}>
-              {words.ask}
-            </a>
-            <a
-              href="documents"
-              aria-current={route.screen !== "ask" && "page"}
-              onClick={(event) => follow(event, "documents")}
-            >
-              {words.documents}
-            </a>
+          <nav aria-label={words.menu}>
+            {screens.map((each) => (
+              <a
+                key={each}
+                href={pathOf(each)}
+                aria-current={each === screen && "page"}
+                onClick={(event) => follow(event, pathOf(each))}
+              >
+                {words[each]}
+              </a>
+            ))}
           </nav>
         )}
         <span class="grow" />
@@ -76,6 +89,7 @@ function App() {
             type="button"
             class="quiet"
             onClick={() => {
+              forgetDeletions();
               session.end();
               setEntry("out");
             }}
@@ -89,13 +103,21 @@ function App() {
         {signedIn && (
           <>
             {/* It stays, so that the conversation does. */}
-            <div hidden={route.screen !== "ask"}>
-              <Ask />
-            </div>
-            {route.screen === "documents" && <Documents />}
-            {route.screen === "document" && (
+            {!session.isOperator && (
+              <div hidden={screen !== "ask"}>
+                <Ask />
+              </div>
+            )}
+            {screen === "documents" && route.id === "" && <Documents />}
+            {screen === "documents" && route.id !== "" && (
               <DocumentView key={`${route.id} ${route.query}`} id={route.id} query={route.query} />
             )}
+            {screen === "collections" && <Collections />}
+            {screen === "prompts" && (route.id === "" ? <Prompts /> : <Prompt key={route.id} name={route.id} />)}
+            {screen === "adapters" && <Adapters />}
+            {screen === "audit" && <Audit />}
+            {screen === "tenants" && (route.id === "" ? <Tenants /> : <TenantView key={route.id} id={route.id} />)}
+            {screen === "engines" && <Engines />}
           </>
         )}
       </main>

@@ -1,18 +1,20 @@
-// Where the page is: /console/, /console/documents, /console/documents/{id}?page=&start=&end=
+// Where the page is: /console/, /console/documents, /console/documents/{id}?page=&start=&end=, /console/prompts/{name}, …
 
 const BASE = new URL(document.baseURI).pathname;
 
+export const SCREENS = ["ask", "documents", "collections", "prompts", "adapters", "audit", "tenants", "engines"] as const;
+export type Screen = (typeof SCREENS)[number];
+
 export interface Route {
-  screen: "ask" | "documents" | "document";
+  screen: Screen;
   id: string;
   query: URLSearchParams;
 }
 
 export function currentRoute(): Route {
-  const [screen, id] = location.pathname.slice(BASE.length).split("/");
-  const query = new URLSearchParams(location.search);
-  if (screen !== "documents") return { screen: "ask", id: "", query };
-  return { screen: id ? "document" : "documents", id: decodeURIComponent(id ?? ""), query };
+  const [first, id] = location.pathname.slice(BASE.length).split("/");
+  const screen = SCREENS.find((each) => each === first) ?? "ask";
+  return { screen, id: decodeURIComponent(id ?? ""), query: new URLSearchParams(location.search) };
 }
 
 export function documentRoute(id: string, query: Record<string, number | null> = {}): string {

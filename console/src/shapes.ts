@@ -31,6 +31,8 @@ export interface DocumentOut {
   chunks: number;
   pages: { text: number; ocr: number; unreadable: number } | null;
   warnings: Warning[];
+  metadata: Record<string, unknown>;
+  collection: string;
   updated_at: string;
 }
 
@@ -47,7 +49,11 @@ export interface JobItem {
 
 export interface JobEvent {
   id: string;
+  status: string;
   documents: JobItem[];
+  progress: Progress | null;
+  result: Report | null;
+  error: { code: string; detail: string } | null;
 }
 
 export interface Context {
@@ -74,6 +80,7 @@ export interface Citation {
 }
 
 export interface Answer {
+  id: string;
   answer: string;
   finish_reason: "stop" | "length" | "no_answer";
   no_answer_reason: string | null;
@@ -109,4 +116,114 @@ export interface Boxes {
   height: number;
   boxes: Box[];
   reason?: "no_places" | "nothing_there" | "other_characters";
+}
+
+export interface CollectionOut {
+  id: string;
+  name: string | null;
+  defaults: Record<string, string | number | boolean>;
+  documents: number;
+}
+
+export interface PromptSummary {
+  name: string;
+  versions: number[];
+  active: number | null;
+  default: boolean;
+}
+
+export interface Elements {
+  instruction: string | null;
+  output_indicator: string | null;
+  persona: string | null;
+  no_answer_text: string | null;
+  reasoning: boolean | null;
+  examples: { input: string; output: string; context?: string | null }[] | null;
+}
+
+export interface StoredPrompt extends Elements {
+  version: number;
+  [field: string]: unknown;
+}
+
+export interface AdapterOut {
+  name: string;
+  version: number;
+  status: "checking" | "loading" | "proving" | "ready" | "rejected" | "failed";
+  active: boolean;
+  base_model: string | null;
+  rank: number | null;
+  bytes: number;
+  checks: { name: string; ok: boolean; detail: string }[];
+  proof: { difference: number } | null;
+  error_detail: string | null;
+}
+
+export interface Progress {
+  step?: number;
+  steps?: number;
+  loss?: number;
+  seconds_left?: number;
+  done?: number;
+  total?: number;
+  curve?: { step: number; loss?: number; eval_loss?: number }[];
+}
+
+export interface Outcome {
+  answer?: string;
+  refused?: boolean;
+  f1?: number;
+  error?: string;
+}
+
+export interface Report {
+  summary?: Record<"base" | "adapter", Record<string, number | null>>;
+  answers?: { input: string; expected: string[]; base: Outcome; adapter: Outcome }[];
+}
+
+export interface AuditEntry {
+  id: number;
+  at: string;
+  tenant: string | null;
+  actor: string;
+  act: string;
+  kind: string;
+  object: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+
+export interface TenantOut {
+  id: string;
+  name: string;
+  chunks: number;
+  limits: Record<string, number>;
+  created_at: string;
+}
+
+export interface KeyOut {
+  id: string;
+  scopes: string[];
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+}
+
+export interface Engines {
+  engines: {
+    name: string;
+    state: "up" | "unverified" | "down";
+    reason: string;
+    model: string | null;
+    context_tokens: number | null;
+    running: number;
+    adapters: number;
+  }[];
+  running: number;
+  waiting: number;
+}
+
+export interface LimitsOut {
+  tenant?: { limits: Record<string, number>; used: Record<string, number> };
+  [name: string]: unknown;
 }

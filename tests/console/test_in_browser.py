@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
-
-import httpx
 import pytest
-import uvicorn
 
-from app.up import console
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
+from tests.console.keys import key_of
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.pages import Sheet, pdf_of
-
-playwright = pytest.importorskip(
-    "playwright.async_api", reason="the page is tried with Playwright: make test installs it"
-)
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason="no browser is installed: apt-get install chromium"),
-    pytest.mark.skipif(not console.is_built(), reason="the console is not built: python -m app.up.console"),
-]
 
 TEXTS = {
     "en": ("The ferry to the island leaves at seven.", "The lamp of the pier is lit at dusk by the keeper.", "pier"),
@@ -41,57 +23,6 @@ WORDS = {
     "en": {"ask": "Ask", "documents": "Documents", "send": "Send", "undo": "Undo", "delete": "Delete", "key": "Key"},
     "ko": {"ask": "질문", "documents": "문서", "send": "보내기", "undo": "되돌리기", "delete": "삭제", "key": "키"},
 }
-
-
-@pytest.fixture(scope="module")
-async def service(anonymous: httpx.AsyncClient, worker: None) -> AsyncIterator[str]:
-    app = anonymous._transport.app
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator:
-    async with playwright.async_playwright() as started:
-        opened = await started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        await opened.close()
-
-
-@pytest.fixture
-def visit(browser, service):
-    """Opens the console; at the end nothing has left the host, and the policy has refused nothing."""
-
-    @asynccontextmanager
-    async def opened(language: str = "en", key: str | None = None, path: str = "", **more):
-        context = await browser.new_context(locale=language, viewport={"width": 360, "height": 740}, **more)
-        page, hosts, refused = await context.new_page(), set(), []
-        page.set_default_timeout(60_000)
-        page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.on("console", lambda said: refused.append(said.text) if "Content Security" in said.text else None)
-        if key is not None:
-            await context.add_init_script(
-                f"sessionStorage.getItem('seen') ?? (sessionStorage.setItem('seen', '1'), "
-                f"sessionStorage.setItem('kyujang-key', '{key}'))"
-            )
-        await page.goto(f"{service}/console{path}")
-        yield page
-        assert hosts <= {urlsplit(service).netloc, ""}
-        assert refused == []
-        assert await page.title() == "Kyujang"
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
-        await context.close()
-
-    return opened
-
-
-def key_of(client: httpx.AsyncClient) -> str:
-    return client.headers["authorization"].removeprefix("Bearer ")
 
 
 def paper(language: str) -> bytes:
@@ -250,6 +181,6 @@ async def test_a_deletion_can_be_undone_and_leaving_sends_none(visit, new_tenant
         await page.clock.fast_forward(7000)
         assert deleted == []
         await page.clock.fast_forward(2000)
-        await page.locator(".documents li").wait_for(state="detached")
+        await page.locator(".documents .row").wait_for(state="detached")
     assert len(deleted) == 1
     assert (await client.get("/documents/ferry")).status_code == 404
