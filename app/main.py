@@ -46,6 +46,7 @@ from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.metrics import Metrics
+from app.oidc import Issuer
 from app.pages.drawing import PageDrawer
 from app.sandbox.protections import log_protections
 from app.services import Services
@@ -112,6 +113,7 @@ def _add_state(app: FastAPI, settings: Settings) -> None:
     """Add what requests share in this process."""
     app.state.wrong_keys = WrongKeys()
     app.state.key_lookups = KeyLookups()
+    app.state.issuer = Issuer(settings) if settings.oidc_issuer else None
     app.state.job_streams = JobStreams()
     app.state.query_log = QueryLog()
     app.state.refusals = Refusals()

@@ -24,10 +24,11 @@ LEAVES = {
     "app.settings.reading": {"app.errors", "app.settings.engine"},
     "app.settings.working": {"app.settings.reading"},
     "app.settings.answering": {"app.errors", "app.settings.working"},
+    "app.settings.outside": {"app.errors", "app.settings.addresses", "app.settings.answering"},
     "app.settings.engine_arguments": {"app.errors"},
     "app.settings.object_storage": {"app.errors"},
     "app.settings": {
-        *("app.errors", "app.settings.addresses", "app.settings.answering", "app.settings.engine_arguments"),
+        *("app.errors", "app.settings.addresses", "app.settings.outside", "app.settings.engine_arguments"),
         "app.settings.object_storage",
     },
     "app.storage.notices": set(),
@@ -46,7 +47,7 @@ LAYERS = (
     ("app.pipeline",),
     ("app.questions",),
     ("app.services",),
-    ("app.grounding", "app.adapters"),
+    ("app.grounding", "app.adapters", "app.oidc"),
     ("app.prompting",),
     ("app.retrieval", "app.pages"),
     ("app.storage", "app.generation"),
@@ -61,6 +62,7 @@ LAYERS = (
             "app.terminal",
             "app.tesseract",
             "app.libreoffice",
+            "app.outbound",
         ),
     ),
     ("app.settings",),
@@ -108,6 +110,7 @@ ONLY_IN = {
     "sqlalchemy": r"app\.storage\.revisions",
     "pydantic_settings": r"app\.settings(\.serving)?",
     "langchain_text_splitters": r"ingest\.langchain_split",
+    "joserfc": r"app\.oidc",
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (
@@ -246,7 +249,7 @@ def test_a_command_starts_without_the_heavy_libraries():
     """torch alone takes seconds; whoever only asks a question must not wait for it."""
     heavy = (
         "{'torch', 'transformers', 'sentence_transformers', 'onnxruntime', 'openvino', 'onnx', 'tokenizers', 'vllm',"
-        " 'pypdfium2', 'olefile', 'cryptography', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
+        " 'pypdfium2', 'olefile', 'cryptography', 'joserfc', 'matplotlib', 'ray', 'pyarrow', 'uvicorn',"
         " 'alembic', 'sqlalchemy'}"
     )
     check = f"import sys, app.__main__, ingest.__main__; print(*{heavy} & sys.modules.keys())"

@@ -72,6 +72,8 @@ OTHER_ROOMS = {
     "app.evaluation": "the operator's own files",
     "app.generation": "the engine's answers, which max_tokens bounds",
     "app.logs": "the log's level",
+    "app.oidc": "tokens of at most 8,192 characters: see tests/app/test_oidc.py",
+    "app.outbound": "addresses",
     "app.pages": "a page's number, in a child with limits of time and memory",
     "app.sandbox": "names of modules",
     "app.settings": "the operator's own settings",

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 
+from app.api.callers import may_be_operators
 from app.api.deps import Credentials, KeyFirst, OperatorKey, PageDep, ServicesDep, TenantKey, page_of
 from app.api.schemas import Page
 from app.api.times import parse_time
 from app.language.unicode import clean_line
 from app.storage import audit
 from app.storage.audit import Act, Kind, Sought
-from app.storage.tenants import KEY_PREFIX, Tenant
+from app.storage.tenants import Tenant
 
 router = APIRouter(route_class=KeyFirst, tags=["Audit"])
 
@@ -26,13 +27,7 @@ class ReadingKey(TenantKey):
     async def __call__(  # type: ignore[override]
         self, request: Request, services: ServicesDep, credentials: Credentials
     ) -> Tenant | None:
-        is_operator = (
-            services.settings.auth == "on"
-            and services.settings.admin_key is not None
-            and credentials is not None
-            and not credentials.credentials.startswith(f"{KEY_PREFIX}_")
-        )
-        if is_operator:
+        if services.settings.auth == "on" and may_be_operators(services.settings, credentials):
             await OperatorKey()(request, services, credentials)
             return None
         return await super().__call__(request, services, credentials)
@@ -42,7 +37,8 @@ Reader = Annotated[Tenant | None, Depends(ReadingKey("read"))]
 
 
 class EntryOut(BaseModel):
-    """`actor` is a key's id, `operator`, `command`, or `no key`; `before` and `after` say what was changed."""
+    """`actor` is a key's id, a token's subject after `sub:`, `operator`, `command` or `no key`; `before` and `after`
+    say what changed."""
 
     id: int
     at: datetime

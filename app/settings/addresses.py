@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from app.errors import NotConfigured
@@ -52,6 +53,14 @@ def cors_origins(listed: str) -> frozenset[str]:
                 "http://localhost:3000, without a path."
             )
     return frozenset(origins)
+
+
+def networks(setting: str, listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return those in a list with commas between. Raises NotConfigured."""
+    try:
+        return tuple(ipaddress.ip_network(each.strip()) for each in listed.split(",") if each.strip())
+    except ValueError as error:
+        raise NotConfigured(f"{setting}: {error}. A network is such as 10.1.0.0/16.") from None
 
 
 def _is_engine_url(url: str) -> bool:

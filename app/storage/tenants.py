@@ -36,7 +36,8 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who a request acts for, and by which key. `slug` is the tenant's public id."""
+    """Who a request acts for, and by which key; of a token `key_id` is `sub:` and its subject. `slug` is the tenant's
+    public id."""
 
     number: TenantNumber
     slug: str

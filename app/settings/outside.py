@@ -1,0 +1,52 @@
+"""What the API connects to outside: the issuer of tokens."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import model_validator
+
+from app.errors import NotConfigured
+from app.settings.addresses import is_loopback, networks
+from app.settings.answering import Answering
+
+
+class Outside(Answering):
+    """The sixth of the settings."""
+
+    private_networks: str = ""
+    """Networks of private addresses, with commas between, that the issuer of tokens may lie in: `10.1.0.0/16`. None by
+    default."""
+    oidc_issuer: str | None = None
+    """The issuer of tokens (OpenID Connect) that are accepted beside keys: `https://login.example.com/realms/acme`. Its
+    keys are found below `/.well-known/openid-configuration`."""
+    oidc_audience: str = ""
+    """What the claim `aud` of its tokens has to name. It goes with `KYUJANG_OIDC_ISSUER`."""
+    oidc_tenant_claim: str = "tenant"
+    """The claim with the tenant's id; of one inside another, the path with dots between."""
+    oidc_scopes_claim: str = "scope"
+    """The claim with the scopes, as a list or with spaces between, such as `kyujang:query kyujang:read`. Others are
+    passed over."""
+    oidc_scope_prefix: str = "kyujang:"
+    """What stands before the name of a scope there."""
+    oidc_groups_claim: str = ""
+    """The claim with the caller's groups. This version does not enforce them yet: with it no token is accepted."""
+
+    @model_validator(mode="after")
+    def _refuse_what_is_no_issuer(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        parts = urlsplit(self.oidc_issuer)
+        if not parts.hostname or not (
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+        ):
+            raise NotConfigured("KYUJANG_OIDC_ISSUER is not an address of https (or of http on this machine).")
+        if not self.oidc_audience:
+            raise NotConfigured("KYUJANG_OIDC_ISSUER needs KYUJANG_OIDC_AUDIENCE: tokens for others are not accepted.")
+        return self
+
+    @property
+    def allowed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return networks("KYUJANG_PRIVATE_NETWORKS", self.private_networks)
