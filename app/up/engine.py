@@ -22,6 +22,7 @@ from app.up.child import ChildSpec
 from app.up.environments import ROOT, Environment, engine_environment
 from app.up.model_fit import CPU_CACHE_GIB, GPU_SHARE, context_tokens
 from app.up.preflight import WITHOUT_ENGINE
+from app.up.sources import BUNDLE
 
 GUARD = ROOT / "deploy"
 # Settings of LoRA kernels, a few files a card; bench/lora_kernels.py measures and writes them.
@@ -86,7 +87,8 @@ class LocalEngine:
         if self._environment.is_installed():
             return None
         command = [sys.executable, "-m", "app.up.install", "--engine"]
-        return ChildSpec("engine environment", command, inherited_environment(), log, cwd=ROOT)
+        environment = inherited_environment() | {name: os.environ[name] for name in (BUNDLE,) if name in os.environ}
+        return ChildSpec("engine environment", command, environment, log, cwd=ROOT)
 
     def conversion(self, log: Path) -> ChildSpec | None:
         """Return the child that makes the packaged model ready, if that has not been done yet."""

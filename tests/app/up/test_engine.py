@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.up import gpus
 from app.up.convert_smollm2 import packaged_gguf
 from app.up.engine import LORA_KERNELS, LocalEngine, engine_cores, engine_refusal
+from app.up.environments import ROOT
 
 
 def local_engine(home: Path, *, gpu: bool = False, model: str | None = None) -> LocalEngine:
@@ -189,3 +190,18 @@ def test_vllm_finds_the_plug_in(tmp_path: Path):
 def entry_points_of(folder: Path) -> dict[str, str]:
     [distribution] = distributions(path=[str(folder)])
     return {each.name: each.value for each in distribution.entry_points if each.group == "vllm.general_plugins"}
+
+
+def test_the_engine_is_installed_from_the_bundle_that_the_app_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.up.environments.Environment.is_installed", lambda _: False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://owner:secret@db/kyujang")
+    without = local_engine(tmp_path).installation(tmp_path / "log")
+    monkeypatch.setenv("KYUJANG_BUNDLE", "bundle")
+    spec = local_engine(tmp_path).installation(tmp_path / "log")
+    assert without is not None
+    assert spec is not None
+    assert "KYUJANG_BUNDLE" not in without.env
+    assert spec.env == {**without.env, "KYUJANG_BUNDLE": "bundle"}
+    assert (spec.cwd, "DATABASE_URL" in spec.env) == (ROOT, False)
