@@ -27,13 +27,14 @@ from app.prompting.json_schema import allow_declining, validate_schema
 from app.prompting.query_rewriting import rewrite_query
 from app.prompting.reply import Reply
 from app.prompting.token_budget import (
+    Prompt,
     assemble,
     assemble_without_engine,
     count_tokens,
     counting_tokens,
     no_prompt,
 )
-from app.questions import Answer, AnswerEvent, Delta, Draft, Plan, Preview, Question, Retrieved
+from app.questions import Answer, AnswerEvent, Delta, Draft, Explanation, Plan, Preview, Question, Retrieved
 from app.retrieval.search import Found
 from app.services import Services
 from app.storage.documents import first_titles
@@ -103,7 +104,8 @@ async def dry_run(services: Services, tenant: Tenant, question: Question) -> Pre
     else:
         prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
         prompt = replace(prompt, tokens=await count_tokens(engine, plan.elements, prompt, question.input))
-    return Preview(prompt, found.matches[: prompt.used_contexts], plan.stored, query)
+    explanation = Explanation.of(plan, found, prompt)
+    return Preview(prompt, found.matches[: prompt.used_contexts], plan.stored, query, explanation)
 
 
 async def _refuse_at_once(services: Services, tenant: TenantNumber, question: Question) -> None:
@@ -206,6 +208,7 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
         fallback=draft.fallback,
         review=draft.review,
         checked=draft.generation is None or (draft.grounding != "off" and plan.question.schema is None),
+        explanation=Explanation.of(plan, draft.found, draft.prompt if draft.generation else Prompt()),
     )
     return [*map(Delta, draft.rest_of(grounded.text)), *grounded.citations, answer]
 

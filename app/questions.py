@@ -20,9 +20,10 @@ from app.language.question_language import Language
 from app.prompting.elements import Grounding, Overrides, PromptElements
 from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
-from app.prompting.token_budget import Dialogue, Prompt
+from app.prompting.token_budget import Dialogue, Prompt, parts_of
 from app.retrieval.match import Match
 from app.retrieval.search import Found, SearchOptions
+from app.retrieval.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,22 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """`elements` are the prompt's texts by element, none where no engine counts them."""
+
+    trace: Trace
+    elements: Mapping[str, str]
+
+    @classmethod
+    def of(cls, plan: Plan, found: Found, prompt: Prompt) -> Explanation | None:
+        """Return it where it is asked for."""
+        question = plan.question
+        if not question.search.explain:
+            return None
+        return cls(found.trace, parts_of(plan.elements, prompt, question.input) if prompt.tokens else {})
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """`fallback` is the code of the error for which the answer was extracted instead of generated."""
 
@@ -152,6 +169,7 @@ class Answer:
     review: Review | None = None
     checked: bool = True
     """Whether its sentences were compared with the sources."""
+    explanation: Explanation | None = None
 
     @property
     def finish_reason(self) -> Literal["stop", "length", "no_answer"]:
@@ -168,6 +186,7 @@ class Preview:
     contexts: Sequence[Match]
     stored: StoredPrompt | None
     search_query: str
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

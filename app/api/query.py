@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app import pipeline
 from app.api.deps import AskingTenant, KeyFirst, ServicesDep
+from app.api.explanation import explanation_out
 from app.api.query_defaults import with_defaults
 from app.api.query_logging import answer, answer_events
 from app.api.query_mapping import answer_out, citation_out, contexts_out, dry_run_out, question_of, search_options_of
@@ -31,6 +32,7 @@ async def search(request: Request, body: SearchBody, tenant: AskingTenant, servi
         contexts=contexts_out(found.matches),
         has_more=found.cut,
         timings_ms={step: timings[step] for step in ("embed", "search", "rerank", "total")},
+        explain=explanation_out(found.trace, found.matches) if body.explain else None,
     )
 
 

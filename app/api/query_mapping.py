@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.api.chunk_schemas import ContextOut, SpanOut, header_out, pages_of
+from app.api.explanation import explanation_out
+from app.api.explanation_schemas import ExplanationOut
 from app.api.filters import filter_of, in_collection
 from app.api.query_schemas import (
     AnswerOut,
@@ -42,6 +44,7 @@ def search_options_of(body: SearchBody | QueryBody) -> SearchOptions:
         rerank=body.rerank,
         per_document=body.per_document,
         neighbours=body.neighbours,
+        explain=body.explain,
     )
 
 
@@ -94,6 +97,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         reasoning=answer.reasoning or None,
         search_query=answer.search_query,
         fallback=answer.fallback,
+        explain=_explained(answer),
     )
 
 
@@ -115,7 +119,15 @@ def dry_run_out(preview: Preview) -> DryRunOut:
         prompt=prompt_out(preview.prompt, preview.stored),
         contexts=contexts_out(preview.contexts),
         search_query=preview.search_query,
+        explain=_explained(preview),
     )
+
+
+def _explained(shown: Answer | Preview) -> ExplanationOut | None:
+    """Return the explanation, if it was asked for."""
+    if shown.explanation is None:
+        return None
+    return explanation_out(shown.explanation.trace, shown.contexts, shown.prompt, shown.explanation.elements)
 
 
 def prompt_out(prompt: Prompt, stored: StoredPrompt | None) -> PromptOut:

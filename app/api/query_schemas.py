@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.chunk_schemas import ContextOut, Headings, Pages, SpanOut
+from app.api.explanation_schemas import ExplanationOut
 from app.api.filters import Filters
 from app.api.schemas import MAX_TOP_K, Body, CollectionId, Input
 from app.grounding.evidence import Reason
@@ -54,6 +55,7 @@ Rerank = Annotated[
         "change places if there is a reranker, and `score` stays the mode's; `false` does neither"
     ),
 ]
+Explain = Annotated[bool, Field(description="Whether `explain` tells how it came about")]
 AdapterChoice = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
@@ -126,6 +128,7 @@ class SearchBody(Body):
     per_document: PerDocument = None
     neighbours: Neighbours = 0
     collection: InCollection = None
+    explain: Explain = False
 
 
 class SearchOut(BaseModel):
@@ -134,6 +137,7 @@ class SearchOut(BaseModel):
     contexts: list[ContextOut]
     has_more: bool
     timings_ms: dict[str, float]
+    explain: ExplanationOut | None = None
 
 
 class QueryBody(ElementsBody):
@@ -163,6 +167,7 @@ class QueryBody(ElementsBody):
     max_tokens: MaxTokens | None = None
     stop: Stops | None = None
     seed: Seed | None = None
+    explain: Explain = False
     stream: bool = False
     dry_run: bool = False
 
@@ -226,6 +231,7 @@ class AnswerOut(BaseModel):
     reasoning: str | None = None
     search_query: str | None = None
     fallback: str | None = None
+    explain: ExplanationOut | None = None
 
 
 class DryRunOut(BaseModel):
@@ -233,3 +239,4 @@ class DryRunOut(BaseModel):
     prompt: PromptOut
     contexts: list[ContextOut]
     search_query: str | None = None
+    explain: ExplanationOut | None = None

@@ -155,15 +155,11 @@ async def count_tokens(tokenizer: Tokenizer, elements: PromptElements, prompt: P
     return {**counts, "total": await tokenizer.count_message_tokens(prompt.messages)}
 
 
-async def _counts(
-    tokenizer: Tokenizer, elements: PromptElements, prompt: Prompt, text: str, after: asyncio.Event | None = None
-) -> dict[str, int]:
-    """Return none if the engine does not answer."""
-    if after is not None:
-        await after.wait()
+def parts_of(elements: PromptElements, prompt: Prompt, text: str) -> dict[str, str]:
+    """Return the texts of a prompt by element."""
     after_examples = 1 + 2 * len(elements.examples)
     examples, turns = prompt.messages[1:after_examples], prompt.messages[after_examples:-1]
-    parts = {
+    return {
         "instruction": prompt.messages[0]["content"],
         "examples": "\n".join(message["content"] for message in examples),
         "messages": "\n".join(turn["content"] for turn in turns),
@@ -171,6 +167,15 @@ async def _counts(
         "input": text,
         "output_indicator": elements.output_indicator,
     }
+
+
+async def _counts(
+    tokenizer: Tokenizer, elements: PromptElements, prompt: Prompt, text: str, after: asyncio.Event | None = None
+) -> dict[str, int]:
+    """Return none if the engine does not answer."""
+    if after is not None:
+        await after.wait()
+    parts = parts_of(elements, prompt, text)
     try:
         counts = iter(await tokenizer.count_tokens([part for part in parts.values() if part]))
     except Unavailable:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Literal
 
 from app.embedding import Translation, Vectors
 from app.errors import InvalidInput
@@ -19,10 +19,12 @@ from app.retrieval.chunks import read_matches, read_neighbours, within_page
 from app.retrieval.copies import Seen, Standing, chosen
 from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
-from app.retrieval.match import Hit, Match, TermHit
+from app.retrieval.match import Hit, Match
+from app.retrieval.protocols import Holds, LexicalSearch, ReadMatches, ReadNeighbours, Snapshots
 from app.retrieval.reordering import FIRST, first_reranked, reranked
 from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
+from app.retrieval.trace import MORE, Trace
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -50,6 +52,7 @@ class SearchOptions:
     """The most hits of one document, as long as there are others."""
     neighbours: int = 0
     """How many chunks before and after each hit come with it."""
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +62,7 @@ class Found:
     dropped_by_min_score: bool
     cut: bool = False
     """Whether more was found than is within the size of a page."""
-
-
-class Snapshots(Protocol):
-    def snapshot(self, tenant: TenantNumber) -> AbstractAsyncContextManager[Snapshot]: ...
-
-
-class LexicalSearch(Protocol):
-    async def __call__(
-        self, snapshot: Snapshot, tenant: TenantNumber, terms: Sequence[str], top_k: int, where: Filter | None
-    ) -> Sequence[TermHit]: ...
-
-
-class Holds(Protocol):
-    async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, term: str) -> bool: ...
-
-
-class ReadMatches(Protocol):
-    async def __call__(self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit]) -> list[Match]: ...
-
-
-class ReadNeighbours(Protocol):
-    async def __call__(
-        self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Match], reach: int
-    ) -> list[Match]: ...
+    trace: Trace = field(default_factory=Trace)
 
 
 class Retriever:
@@ -131,22 +111,26 @@ class Retriever:
                 "No reranker is configured: leave 'rerank' out, or set KYUJANG_RERANKER or KYUJANG_RERANKER_URL.",
                 pointer="/rerank",
             )
+        trace = Trace()
         async with AsyncExitStack() as held:
             async with self._admission.deadline():
                 await held.enter_async_context(self._admission.slot(tenant))
-                matches = await self._matches(tenant, text, options, timer)
+                matches = await self._matches(tenant, text, options, timer, trace)
             if options.rerank and self._reranker is not None:
                 with timer.step("rerank"):
-                    matches = (await reranked(self._reranker, tenant, text, matches))[: options.top_k]
+                    trace.reranked = await reranked(self._reranker, tenant, text, matches)
+                matches = trace.reranked[: options.top_k]
             kept = [match for match in matches if options.min_score is None or match.score >= options.min_score]
-            dropped = len(kept) < len(matches)
+            trace.looked_at, dropped = matches, len(kept) < len(matches)
             if self._reorders(options) and self._reranker is not None:
                 with timer.step("rerank"):
                     kept = await first_reranked(self._reranker, self._languages, tenant, text, kept)
-        kept = kept[: options.top_k]
+                trace.reranked = kept
+        trace.good, kept = kept, kept[: options.top_k]
         every = [*kept, *await self._beside(tenant, kept, options, timer)]
         first = within_page(every)
-        return Found(first, dropped_by_min_score=dropped, cut=len(first) < len(every))
+        trace.kept, trace.used = every, first
+        return Found(first, dropped_by_min_score=dropped, cut=len(first) < len(every), trace=trace)
 
     def _reorders(self, options: SearchOptions) -> bool:
         return options.rerank is None and self._reranker is not None
@@ -160,7 +144,9 @@ class Retriever:
             async with self._admission.deadline(), self._database.snapshot(tenant) as snapshot:
                 return await self._read_neighbours(snapshot, tenant, hits, options.neighbours)
 
-    async def _matches(self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer) -> list[Match]:
+    async def _matches(
+        self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer, trace: Trace
+    ) -> list[Match]:
         bare = await asyncio.to_thread(bare_question, text)
         space, vector, terms = self._spaces.current, None, None
         with timer.step("embed"):
@@ -174,12 +160,15 @@ class Retriever:
                     # Another embedding model since: its vectors want its query.
                     space, vector = active, await _embed(active, bare, tenant)
                 moved = await self._translation(snapshot, tenant, space, bare) if options.mode == "hybrid" else None
+                trace.terms, trace.translated = terms or (), moved is not None
                 matches: list[Match] = []
                 for depth in DEPTHS:
-                    hits = await self._hits(snapshot, tenant, space, vector, moved, terms, options, depth)
-                    matches, enough = await self._varied(snapshot, tenant, hits, bare, options)
+                    hits = await self._hits(snapshot, tenant, space, vector, moved, terms, options, depth, trace)
+                    matches, enough = await self._varied(snapshot, tenant, hits, bare, options, trace)
                     if enough or len(hits) < depth:
                         break
+                if options.explain:
+                    trace.read += await self._read(snapshot, tenant, hits[len(trace.read) :][:MORE])
                 return matches
 
     async def _translation(
@@ -201,20 +190,30 @@ class Retriever:
         terms: Sequence[str] | None,
         options: SearchOptions,
         depth: int,
+        trace: Trace,
     ) -> Sequence[Hit]:
+        if terms is not None:
+            trace.lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
         if vector is None:
-            return await self._lexical(snapshot, tenant, terms or [], depth, options.where)
+            return trace.lexical
         dense: Sequence[Hit] = await space.store.search(snapshot, tenant, vector, depth, options.where)
-        if terms is None:
-            return dense
         if moved is not None:
             other = await space.store.search(snapshot, tenant, moved.of(vector), depth, options.where)
             dense = merge(dense, other, level=moved.level, top_k=depth)
-        lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
-        return fuse(dense, lexical, dense_weight=self._dense_weight, top_k=depth)
+        trace.dense = dense
+        if terms is None:
+            return dense
+        trace.fused = fuse(dense, trace.lexical, dense_weight=self._dense_weight, top_k=depth)
+        return trace.fused
 
     async def _varied(
-        self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Hit], question: str, options: SearchOptions
+        self,
+        snapshot: Snapshot,
+        tenant: TenantNumber,
+        hits: Sequence[Hit],
+        question: str,
+        options: SearchOptions,
+        trace: Trace,
     ) -> tuple[list[Match], bool]:
         """Read the best hits that add something; say whether there are as many as wanted."""
         reranked_at_least = RERANKED if options.rerank else FIRST if self._reorders(options) else 0
@@ -224,6 +223,7 @@ class Retriever:
             batch = await self._read(snapshot, tenant, hits[len(read) : len(read) + wanted])
             read += batch
             standings += map(seen.standing, batch)
+        trace.read, trace.standings = read, standings
         enough = standings.count(Standing.NEW) >= wanted
         return chosen(read, standings, wanted, copies=options.copies), enough
 

@@ -66,8 +66,8 @@ ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback"), ("POST", "/t
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
     ("GET", "/jobs"): None,
-    ("POST", "/search"): {"input": "launch code of project Haetae"},
-    ("POST", "/query"): {"input": "What is the launch code of project Haetae?"},
+    ("POST", "/search"): {"input": "launch code of project Haetae", "explain": True},
+    ("POST", "/query"): {"input": "What is the launch code of project Haetae?", "explain": True},
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
     ("POST", "/documents/rechunk"): {},
     ("GET", "/audit"): None,

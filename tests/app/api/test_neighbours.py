@@ -68,6 +68,17 @@ async def test_a_hit_is_no_neighbour_and_none_comes_twice(shelf):
     assert [bool(each["neighbour_of"]) for each in few] == [False] * 3 + [True] * (len(few) - 3)
 
 
+async def test_the_explanation_names_a_neighbour_once(shelf):
+    client, question = shelf
+    body = {"input": question, "top_k": 1, "neighbours": 1, "explain": True}
+    answer = (await client.post("/search", json=body)).json()
+    told = answer["explain"]["candidates"]
+    assert len(told) == len({each["chunk_id"] for each in told})
+    assert [each["chunk_id"] for each in told if each["fate"] == "used"] == [
+        each["chunk_id"] for each in answer["contexts"]
+    ]
+
+
 async def test_a_quote_stays_within_its_chunk(shelf):
     client, question = shelf
     answer = (await client.post("/query", json={"input": question, "top_k": 1, "neighbours": 1})).json()

@@ -271,6 +271,9 @@ async def test_unasked_the_first_five_change_places_and_keep_their_scores(corpus
         *(-float(len(m.text)) for m in result.matches[:5]),
         None,
     ]
+    told = result.trace.candidates()
+    assert [each.match.chunk_id for each in told] == [match.chunk_id for match in result.matches]
+    assert [each.reranked and each.reranked.rank for each in told] == [1, 2, 3, 4, 5, None]
     # The best of the five is wanted, though only one place is asked for.
     one = await search(retriever(reranker=Favours("gate")), mode="dense", top_k=1)
     assert found(one) == pytest.approx({"gate": 0.0})
