@@ -8,6 +8,7 @@ import { NO_OPTIONS, OptionsForm, type Options, fieldsOf } from "./options";
 import { Refusal } from "./refusal";
 import type { Answer } from "./shapes";
 import { told, useWords } from "./speech";
+import { Why } from "./why";
 
 interface Side {
   body: Record<string, unknown>;
@@ -35,7 +36,7 @@ export function Ask() {
     const stop = new AbortController();
     const messages = turns.filter((turn) => turn.sides[0]?.answer).flatMap(said);
     const sides: Side[] = options.map((each) => ({
-      body: { input: question, stream: true, messages, ...fieldsOf(each) },
+      body: { input: question, stream: true, explain: true, messages, ...fieldsOf(each) },
       text: "",
       answer: null,
       trouble: null,
@@ -176,6 +177,7 @@ function Shown({ side, waits }: { side: Side; waits: boolean }) {
       {answer === null ? <p class="answer">{text}</p> : <Answered answer={answer} />}
       {answer !== null && (
         <div class="about">
+          <Why answer={answer} />
           <AsCurl body={body} />
         </div>
       )}

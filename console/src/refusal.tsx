@@ -3,11 +3,12 @@ import { useWords } from "./speech";
 import { documentRoute, follow } from "./route";
 import type { Word } from "./words";
 
-/** Why there is no answer, and what was found nevertheless. */
+/** Why there is no answer, and what was found nevertheless: what was used, and what the lowest score left out. */
 export function Refusal({ answer }: { answer: Answer }) {
   const words = useWords();
   const reason = answer.no_answer_reason as Word | null;
-  const found = answer.contexts;
+  const left = (answer.explain?.candidates ?? []).filter(({ fate }) => fate === "below_min_score");
+  const found: Found[] = answer.contexts.length > 0 ? answer.contexts : left;
   return (
     <div class="refusal">
       <p>
@@ -31,7 +32,9 @@ export function Refusal({ answer }: { answer: Answer }) {
   );
 }
 
-function Passage({ found }: { found: Context }) {
+type Found = Pick<Context, "chunk_id" | "document_id" | "title" | "page" | "text"> & Partial<Context>;
+
+function Passage({ found }: { found: Found }) {
   const path = documentRoute(found.document_id, { page: found.page, ...found.span });
   return (
     <>

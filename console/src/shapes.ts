@@ -79,8 +79,35 @@ export interface Citation {
   chunk_span: Span;
 }
 
+export interface Place {
+  rank: number;
+  score: number;
+}
+
+export interface Candidate {
+  chunk_id: string;
+  document_id: string;
+  title: string | null;
+  page: number | null;
+  text: string;
+  dense: Place | null;
+  lexical: Place | null;
+  fused: Place | null;
+  rerank: Place | null;
+  fate: "used" | "copy" | "beyond_per_document" | "beyond_top_k" | "below_min_score" | "token_budget" | "over_size";
+}
+
+export interface Explanation {
+  terms: string[];
+  translated: boolean;
+  candidates: Candidate[];
+  prompt: { elements: { name: string; text: string; tokens: number | null }[] } | null;
+}
+
 export interface Answer {
   id: string;
+  timings_ms: Record<string, number>;
+  explain: Explanation | null;
   answer: string;
   finish_reason: "stop" | "length" | "no_answer";
   no_answer_reason: string | null;

@@ -70,9 +70,11 @@ async def test_a_first_visit_leads_to_an_answer(visit, new_tenant: NewTenant):
         await page.get_by_role("button", name="카드를 잃어버리면 얼마인가요?").click()
         await page.locator("q").first.wait_for()
         assert "3,000원" in await page.locator("q").first.inner_text()
+        await page.get_by_text("이 답이 나온 까닭").click()
+        assert await page.locator("tbody tr td").first.inner_text() == "사용"
 
 
-async def test_two_answers_stand_side_by_side_and_tell_how_they_were_asked(visit, tenant):
+async def test_an_answer_tells_why_and_how_it_was_asked(visit, tenant):
     async with visit(key=key_of(tenant)) as page:
         await page.get_by_text("Options", exact=True).click()
         await page.get_by_label("Search by").select_option("lexical")
@@ -82,7 +84,12 @@ async def test_two_answers_stand_side_by_side_and_tell_how_they_were_asked(visit
         await page.get_by_label("Compare with a second answer").check()
         await page.locator("#question").fill("When is the keeper's lamp of the pier lit?")
         await page.locator("#question").press("Enter")
-        await page.get_by_text("As curl").nth(1).wait_for()
+        why = page.get_by_text("Why this answer")
+        await why.nth(1).wait_for()
+        await why.first.click()
+        told = await page.locator(".side").first.locator("tbody tr").first.locator("td").all_inner_texts()
+        fate, by_meaning, by_words = told[:3]
+        assert (fate, by_meaning, by_words[:2]) == ("used", "–", "1.")
         await page.get_by_text("As curl").first.click()
         command = await page.locator(".side pre").first.inner_text()
         body = command.partition("-d '")[2].rpartition("' '")[0].replace("'\\''", "'")

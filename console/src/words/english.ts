@@ -94,6 +94,7 @@ export const ENGLISH = {
   fate: "Outcome",
   used: "used",
   copy: "copy of a better one",
+  beyond_per_document: "beyond its document's share",
   beyond_top_k: "after the last that was asked for",
   token_budget: "did not fit into the prompt",
   over_size: "did not fit into the answer",

@@ -96,6 +96,7 @@ export const KOREAN: Words = {
   fate: "결과",
   used: "사용",
   copy: "더 나은 것의 사본",
+  beyond_per_document: "문서의 몫을 넘음",
   beyond_top_k: "요청한 수를 넘음",
   token_budget: "프롬프트에 들어가지 않음",
   over_size: "응답에 들어가지 않음",
