@@ -37,7 +37,8 @@ function App() {
     const moved = () => setRoute(currentRoute());
     addEventListener("popstate", moved);
     session.onRefused = () => {
-      setEntry(session.key === null ? "out" : "refused");
+      // Requests that were under way with the same key are refused after it is gone.
+      setEntry((was) => (session.key !== null || was === "refused" ? "refused" : "out"));
       session.end();
     };
     void enter();
