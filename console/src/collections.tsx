@@ -35,7 +35,7 @@ export function Collections() {
         ))}
       </ul>
       <h2>{words.newCollection}</h2>
-      <Form key={value?.length} found={null} onDone={reload} />
+      {value !== null && <Form key={value.length} found={null} onDone={reload} />}
       <Limits />
     </section>
   );
