@@ -23,6 +23,7 @@ from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import Services
 from app.settings import Settings
 from app.storage.database import Database, RequestLimits
+from app.storage.meter import Meter
 from app.storage.object_blobs import check_at_start, open_blobs
 from app.storage.object_storage import open_object_storage
 from app.storage.schema import refuse_other_schema
@@ -58,7 +59,9 @@ async def open_services(
             if model is not None:
                 stack.push_async_callback(model.close)
         metrics = metrics or Metrics()
-        engine = open_engine(settings, metrics)
+        meter = Meter(database)
+        stack.push_async_callback(meter.close)
+        engine = open_engine(settings, metrics, meter)
         if engine is not None:
             stack.push_async_callback(engine.close)
         yield Services(
@@ -67,9 +70,12 @@ async def open_services(
             blobs=open_blobs(settings, storage),
             spaces=open_spaces,
             analyzer=analyzer,
-            retriever=_retriever(settings, database, open_spaces, analyzer, reranker, for_requests=for_requests),
+            retriever=_retriever(
+                settings, database, open_spaces, analyzer, reranker, meter, for_requests=for_requests
+            ),
             engine=engine,
             metrics=metrics,
+            meter=meter,
             storage=storage,
             checker=checker,
         )
@@ -86,6 +92,7 @@ def _retriever(
     open_spaces: OpenSpaces,
     analyzer: Analyzer,
     reranker: Reranker | None,
+    meter: Meter,
     *,
     for_requests: bool,
 ) -> Retriever:
@@ -93,7 +100,14 @@ def _retriever(
     admission = SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s)
     languages = settings.reranker_languages.split(",")
     return Retriever(
-        database, open_spaces, analyzer, reranker, settings.dense_weight, admission, reranked_languages=languages
+        database,
+        open_spaces,
+        analyzer,
+        reranker,
+        settings.dense_weight,
+        admission,
+        reranked_languages=languages,
+        count=meter.count,
     )
 
 

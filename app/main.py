@@ -32,6 +32,7 @@ from app.api import (
     reference_pages,
     tenants,
     tune,
+    usage,
 )
 from app.api.cors import Cors
 from app.api.head import HeadAsGet
@@ -58,7 +59,7 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(query, queries, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(collections, jobs, tune, evaluations, tenants, audit, engines, health),
+        *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

@@ -13,6 +13,7 @@ from app.retrieval.search import Retriever
 from app.settings import Settings
 from app.storage.blobs import Blobs
 from app.storage.database import Database
+from app.storage.meter import Meter
 from app.storage.object_storage import ObjectStorage
 
 
@@ -26,6 +27,7 @@ class Services:
     retriever: Retriever
     engine: Engine | None
     metrics: Metrics
+    meter: Meter
     checker: CheckModel | None = None
     storage: ObjectStorage | None = None
     """Object storage, if files are kept there."""

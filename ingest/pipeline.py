@@ -167,8 +167,7 @@ async def embed(services: Services, document: DocumentState) -> None:
     known = await staging.stored_vectors(database, claim, space=space.number, title=document.title)
     kept = [chunk for chunk in waiting if chunk.text in known]
     if kept:
-        vectors = np.stack([known[chunk.text] for chunk in kept])
-        await staging.stage(database, claim, kept, vectors, space=space.number)
+        await staging.stage(database, claim, kept, np.stack([known[each.text] for each in kept]), space=space.number)
     changed = sorted((chunk for chunk in waiting if chunk.text not in known), key=lambda chunk: chunk.tokens)
     turn_ends = time.monotonic() + TURN_S
     for first in range(0, len(changed), BATCH_CHUNKS):
@@ -177,7 +176,8 @@ async def embed(services: Services, document: DocumentState) -> None:
         batch = changed[first : first + BATCH_CHUNKS]
         texts = [document.heading + chunk.text for chunk in batch]
         vectors = await space.embedder.embed(texts, "passage", claim.tenant)
-        await staging.stage(database, claim, batch, vectors, space=space.number)
+        counts = await asyncio.to_thread(space.embedder.encoder.count_tokens, texts)
+        await staging.stage(database, claim, batch, vectors, space=space.number, embedded_tokens=sum(counts))
 
 
 async def _not_staged(database: Database, document: DocumentState) -> list[Chunk]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.storage import usage
 from app.storage.database import Connection, Database, fetch_all
 from app.storage.notices import PageCounts
+from app.storage.usage import Usage
 from app.storage.words import pack
 from ingest.jobs.queue import ClaimedDocument, update_claimed
 from ingest.ocr.reader import PageRead
@@ -53,6 +55,8 @@ async def stage_page(
                 "unreadable": page.unreadable,
             },
         )
+        if page.unreadable is None:
+            await usage.add(connection, work.tenant, work.job_id, Usage(ocr_pages=1))
 
 
 async def staged_descriptions(database: Database, work: ClaimedDocument) -> dict[str, str]:

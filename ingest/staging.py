@@ -11,13 +11,14 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, limits, members, postings, spaces, texts
+from app.storage import changelog, limits, members, postings, spaces, texts, usage
 from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.members import Held
 from app.storage.notices import PageCounts
 from app.storage.processing import LOADERS
 from app.storage.texts import PageSpan
+from app.storage.usage import Usage
 from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_pages, unstage_rows, update_claimed
 from ingest.split import Chunk
 from ingest.staged_pages import publish_words
@@ -39,7 +40,13 @@ async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, i
 
 
 async def stage(
-    database: Database, work: ClaimedDocument, chunks: Sequence[Chunk], vectors: NDArray[float32], *, space: int
+    database: Database,
+    work: ClaimedDocument,
+    chunks: Sequence[Chunk],
+    vectors: NDArray[float32],
+    *,
+    space: int,
+    embedded_tokens: int = 0,
 ) -> None:
     """Stage one batch and commit it: a restart continues after it. Raises LeaseLost."""
     async with database.transaction(work.tenant) as connection:
@@ -60,6 +67,8 @@ async def stage(
                     for chunk, vector in zip(chunks, vectors, strict=True)
                 ],
             )  # fmt: skip
+        if embedded_tokens:
+            await usage.add(connection, work.tenant, work.job_id, Usage(embedded_tokens=embedded_tokens))
 
 
 async def stored_vectors(
@@ -137,6 +146,7 @@ async def publish(
         await postings.remove(connection, work.tenant, removed)
         await postings.index(connection, work.tenant, zip(added, analysis.terms, strict=True))
         await postings.confirm(connection, analysis.scheme)
+        await usage.add(connection, work.tenant, work.job_id, Usage(documents=1, bytes=work.size))
 
 
 # A stored document that is ingested again may have been given another title since it was claimed.

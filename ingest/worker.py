@@ -15,10 +15,11 @@ from app import logs
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.jobs import JobKind
+from app.storage.usage import payer
 from ingest.adapters.check_task import check_adapter, fail_adapter
 from ingest.evaluation.evaluate import evaluate
 from ingest.jobs import queue
-from ingest.jobs.queue import Claimed, ClaimedDocument, LeaseLost
+from ingest.jobs.queue import Claimed, ClaimedDocument, ClaimedTask, LeaseLost
 from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many
 from ingest.pipeline import ingest
 from ingest.tune.task import tune
@@ -124,6 +125,7 @@ async def _give_back(services: Services, claimed: Claimed) -> None:
 async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> None:
     logs.request_id.set(claimed.job_id)
     logs.tenant_id.set(str(claimed.tenant))
+    payer.set((claimed.key_id if isinstance(claimed, ClaimedTask) else None) or "")
     lease_s = services.settings.lease_s
     renew = partial(queue.renew, services.database, claimed, lease_s=lease_s)
     try:

@@ -53,7 +53,7 @@ LAYERS = (
     ("app.storage", "app.generation"),
     ("app.embedding",),
     (
-        *("app.language", "app.sandbox", "app.cpu", "app.metrics"),
+        *("app.language", "app.sandbox", "app.cpu", "app.metrics", "app.metering"),
         *(
             "app.logs",
             "app.timings",

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from app import logs
 from app.api.acting import act_as
 from app.api.callers import find_caller, may_be_operators
+from app.api.counting import count_once
 from app.api.json_bodies import check_large_body
 from app.api.parameters import MAX_NAMED, parameters, refuse_other_parameters
 from app.api.refusals import noted
@@ -25,9 +26,9 @@ from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
 from app.storage import audit
-from app.storage.rates import count_request
 from app.storage.tenant_records import Scope
 from app.storage.tenants import SCOPES, Tenant
+from app.storage.usage import payer
 
 # One holds an id of up to 512 characters, of four bytes each, in base64.
 MAX_CURSOR = 3000
@@ -55,7 +56,7 @@ class TenantKey:
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
         self.check(tenant)
-        await _count(request, services, tenant)
+        await count_once(request, services, tenant)
         return tenant
 
     def admits(self, tenant: Tenant) -> bool:
@@ -170,17 +171,11 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
         # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
         request.state.check_key = None if services.settings.auth == "off" else find
         logs.tenant_id.set(request.state.caller.slug)
+        payer.set(request.state.caller.key_id or "")
         act_as(request, request.state.caller.key_id or audit.NO_KEY)
     return cast(Tenant, request.state.caller)
 
 
-async def _count(request: Request, services: Services, tenant: Tenant) -> None:
-    """Count a request once, where its tenant has a limit. Raises RateReached."""
-    if tenant.requests_per_minute is None or hasattr(request.state, "rate"):
-        return
-    request.state.rate = await count_request(services.database, tenant.number, tenant.requests_per_minute)
-    with noted(request):
-        request.state.rate.refuse_more()
 
 
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]

@@ -25,7 +25,7 @@ from app.api.openai_questions import (
 from app.api.openai_schemas import ChatBody, CompletionBody, EmbeddingsBody
 from app.api.openai_tools import forced_function
 from app.api.sse import OPENAI, while_connected
-from app.embedding import Embedder, Vectors
+from app.embedding import Embedder, Encoder, Vectors
 from app.errors import InvalidInput, UnknownModel
 from app.prompting import stored_prompts
 from app.prompting.stored_prompts import DEFAULT
@@ -97,6 +97,8 @@ async def embeddings(
         detail = f"The model has {embedder.encoder.dimension} dimensions: leave it out."
         raise InvalidInput(detail, pointer="/dimensions")
     vectors = await while_connected(request, _embed, embedder, body.input, tenant.number)
+    tokens = await asyncio.to_thread(_seen_tokens, embedder.encoder, body.input)
+    services.meter.count(tenant.number, embedded_tokens=tokens)
     data = [
         EmbeddingOut(index=number, embedding=_encoded(vector) if body.encoding_format == "base64" else vector.tolist())
         for number, vector in enumerate(vectors)
@@ -107,6 +109,10 @@ async def embeddings(
 async def _embed(embedder: Embedder, texts: list[str], tenant: TenantNumber) -> Vectors:
     parts = [texts[at : at + EMBEDDED_AT_ONCE] for at in range(0, len(texts), EMBEDDED_AT_ONCE)]
     return np.concatenate([await embedder.embed(part, "query", tenant) for part in parts])
+
+
+def _seen_tokens(encoder: Encoder, texts: list[str]) -> int:
+    return sum(min(encoder.max_tokens, tokens) for tokens in encoder.count_tokens(texts))
 
 
 def _encoded(vector: Vectors) -> str:

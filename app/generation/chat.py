@@ -10,6 +10,7 @@ from typing import Any
 
 from app.generation.adapter_cache import Adapter
 from app.generation.messages import Message, Sampling
+from app.metering import EngineCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class ChatRequest:
     tenant: int
     schema: dict[str, Any] | None = None
     adapter: Adapter | None = None
+    is_own: bool = False
+    """Whether the service asks for itself, which no tenant pays for."""
     likely: bool = False
     """Whether the log-probabilities of what the first token may be are asked for."""
 
@@ -29,13 +32,19 @@ class ChatRequest:
         """The field of the caller's request that the engine may refuse."""
         return "/response_format" if self.schema is not None else ""
 
+    def call(self, context_tokens: int) -> EngineCall:
+        most = self.sampling.get("max_tokens", context_tokens)
+        adapter = self.adapter.name if self.adapter else None
+        return EngineCall(None if self.is_own else self.tenant, context_tokens, most, adapter)
+
     def body(self, model: str, salt: bytes) -> dict[str, Any]:
         body = {
             **self.sampling,
             "model": self.adapter.name if self.adapter else model,
             "messages": list(self.messages),
             "stream": True,
-            "stream_options": {"include_usage": True},
+            # With each event: what was generated until a caller hung up counts too.
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             # Without it a tenant could tell from the latency what another tenant has asked.
             "cache_salt": hmac.new(salt, str(self.tenant).encode(), hashlib.sha256).hexdigest(),
         }

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from app.errors import EngineUnavailable
 from app.generation.faults import BROKE_OFF, well_formed
+from app.metering import TokenUsage
 
 FinishReason = Literal["stop", "length"]
 
@@ -33,14 +34,14 @@ class CompletionBuilder:
     thoughts: list[str] = field(default_factory=list)
     first_token_s: float = 0.0
     finish_reason: str | None = None
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: TokenUsage = field(default_factory=TokenUsage)
     likely: dict[str, float] = field(default_factory=dict)
 
     def add(self, event: Any) -> str:
         """Return the text that is new. Raises EngineUnavailable if the event is not one of a completion."""
         new = ""
         with well_formed():
-            self.usage = event.get("usage") or self.usage
+            self.usage.see(event)
             for choice in event["choices"]:
                 self.finish_reason = choice.get("finish_reason") or self.finish_reason
                 delta = choice["delta"]
@@ -61,8 +62,8 @@ class CompletionBuilder:
             return Generation(
                 text="".join(self.texts).strip(),
                 finish_reason="length" if self.finish_reason == "length" else "stop",
-                prompt_tokens=int(self.usage.get("prompt_tokens", 0)),
-                completion_tokens=int(self.usage.get("completion_tokens", 0)),
+                prompt_tokens=self.usage.prompt_tokens,
+                completion_tokens=self.usage.completion_tokens,
                 first_token_s=self.first_token_s,
                 reasoning="".join(self.thoughts).strip(),
                 likely=self.likely,

@@ -16,8 +16,10 @@ from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.health import ReplicaHealth, ReplicaState
 from app.generation.messages import Message
-from app.generation.replica import EngineReplica, Served, open_replicas
+from app.generation.replica import EngineReplica, Served
+from app.generation.timeouts import Timeouts
 from app.generation.token_counts import TokenCounts
+from app.metering import CallMeter
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -195,9 +197,9 @@ class Engine:
         return kind("; ".join(f"{number}: {each.reason}" for number, each in enumerate(self._replicas, 1)))
 
 
-def open_engine(settings: Settings, metrics: Metrics) -> Engine | None:
+def open_engine(settings: Settings, metrics: Metrics, meter: CallMeter | None = None) -> Engine | None:
     """Return None when the answers are extractive only."""
-    replicas = open_replicas(settings, metrics)
+    replicas = open_replicas(settings, metrics, meter)
     admission = Admission(
         metrics,
         concurrency=settings.engine_concurrency,
@@ -206,3 +208,28 @@ def open_engine(settings: Settings, metrics: Metrics) -> Engine | None:
         timeout_s=settings.queue_timeout_s,
     )
     return Engine(replicas, admission, metrics) if replicas else None
+
+
+def open_replicas(settings: Settings, metrics: Metrics, meter: CallMeter | None = None) -> list[EngineReplica]:
+    """Return none if the answers are extractive only: KYUJANG_ENGINE=none."""
+    if settings.engine == "none":
+        return []
+    key = settings.llm_key.get_secret_value() if settings.llm_key else None
+    timeouts = Timeouts(
+        connect_s=settings.llm_connect_timeout_s,
+        first_token_s=settings.llm_first_token_timeout_s,
+        token_s=settings.llm_token_timeout_s,
+        answer_s=settings.llm_timeout_s,
+    )
+    return [
+        EngineReplica(
+            url,
+            key=key,
+            model=settings.model,
+            timeouts=timeouts,
+            max_adapters=settings.max_cpu_loras,
+            metrics=metrics,
+            meter=meter,
+        )
+        for url in settings.llm_urls
+    ]

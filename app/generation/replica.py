@@ -22,8 +22,9 @@ from app.generation.messages import Message
 from app.generation.special_tokens import special_tokens
 from app.generation.timeouts import Timeouts
 from app.generation.transport import UNIX, EngineHttp
+from app.metering import CallMeter, EngineCall, TokenUsage, Unmetered
 from app.metrics import Metrics
-from app.settings import PACKAGED_MODEL, Settings
+from app.settings import PACKAGED_MODEL
 
 log = logging.getLogger("kyujang.engine")
 
@@ -56,8 +57,10 @@ class EngineReplica:
         timeouts: Timeouts,
         max_adapters: int = 1,
         metrics: Metrics | None = None,
+        meter: CallMeter | None = None,
     ) -> None:
         self._model = model
+        self._meter = meter or Unmetered()
         # Without a key it differs from process to process: they share no prefixes then, and it cannot be guessed.
         self._salt = (key or secrets.token_hex(16)).encode()
         self._http = EngineHttp(url, key=key, timeouts=timeouts)
@@ -81,10 +84,14 @@ class EngineReplica:
         """Complete one token: /health alone stays green on a broken engine. Raises EngineUnavailable."""
         served = self._served = await self._ask_served()
         body = {"model": served.model, "prompt": "1", "max_tokens": 1, "logprobs": 1}
-        try:
-            answer = await self._call("POST", "/v1/completions", body)
-        except InvalidInput as error:
-            raise EngineUnavailable(error.detail) from error
+        used = TokenUsage()
+        async with self._metered(EngineCall(None, served.context_tokens, 1), used):
+            try:
+                answer = await self._call("POST", "/v1/completions", body)
+            except InvalidInput as error:
+                raise EngineUnavailable(error.detail) from error
+            with well_formed():
+                used.see(answer)
         with well_formed():
             # One whose numbers have become NaN still answers 200, with an empty text.
             found = [choice.get("logprobs") or {} for choice in answer.get("choices", [])]
@@ -107,7 +114,10 @@ class EngineReplica:
         builder = CompletionBuilder(started=time.perf_counter())
         with self._forgetting():
             body = request.body(served.model, self._salt)
-            async with self._stream(body, request.adapter, request.pointer) as events:
+            async with (
+                self._metered(request.call(served.context_tokens), builder.usage),
+                self._stream(body, request.adapter, request.pointer) as events,
+            ):
                 async for event in events:
                     self.last_event_at = time.monotonic()
                     if text := builder.add(event):
@@ -119,20 +129,24 @@ class EngineReplica:
         self, messages: Sequence[Message], tokens: int, adapter: Adapter | None = None
     ) -> list[dict[str, float]]:
         """Return, for each of the next `tokens` ones, the log-probabilities of the 20 likeliest in its place."""
+        served, used = await self.served(), TokenUsage()
         body = {
-            "model": adapter.name if adapter else (await self.served()).model,
+            "model": adapter.name if adapter else served.model,
             "messages": list(messages),
             "max_tokens": tokens,
             "temperature": 0.0,
             "logprobs": True,
             "top_logprobs": 20,
             "stream": True,
+            "stream_options": {"include_usage": True},
         }
         places: list[dict[str, float]] = []
         with self._forgetting():
-            async with self._stream(body, adapter) as events:
+            call = EngineCall(None, served.context_tokens, tokens)
+            async with self._metered(call, used), self._stream(body, adapter) as events:
                 async for event in events:
                     with well_formed():
+                        used.see(event)
                         places += [_likely(place) for choice in event["choices"] for place in _places(choice)]
         return places
 
@@ -141,6 +155,14 @@ class EngineReplica:
         listed = await self._call("GET", "/v1/models")
         with well_formed():
             return [str(each["id"]) for each in listed["data"] if each.get("parent")]
+
+    @asynccontextmanager
+    async def _metered(self, call: EngineCall, used: TokenUsage) -> AsyncIterator[None]:
+        try:
+            await self._meter.begin(call)
+            yield
+        finally:
+            await self._meter.settle(call, used)
 
     @asynccontextmanager
     async def _stream(
@@ -216,27 +238,3 @@ def _likely(place: dict[str, Any]) -> dict[str, float]:
 def address(url: str) -> str:
     """Return where an engine is, for people to read: without a user, a password or a folder."""
     return url.rpartition("/")[2] if url.startswith(UNIX) else urlsplit(url).netloc.rpartition("@")[2]
-
-
-def open_replicas(settings: Settings, metrics: Metrics) -> list[EngineReplica]:
-    """Return none if the answers are extractive only: KYUJANG_ENGINE=none."""
-    if settings.engine == "none":
-        return []
-    key = settings.llm_key.get_secret_value() if settings.llm_key else None
-    timeouts = Timeouts(
-        connect_s=settings.llm_connect_timeout_s,
-        first_token_s=settings.llm_first_token_timeout_s,
-        token_s=settings.llm_token_timeout_s,
-        answer_s=settings.llm_timeout_s,
-    )
-    return [
-        EngineReplica(
-            url,
-            key=key,
-            model=settings.model,
-            timeouts=timeouts,
-            max_adapters=settings.max_cpu_loras,
-            metrics=metrics,
-        )
-        for url in settings.llm_urls
-    ]

@@ -89,7 +89,7 @@ class EngineJudge:
             question = ASK[language_of(sentence)].format(sentence=fence.neutralise(sentence))
             messages: list[Message] = [*self.answered, {"role": "user", "content": question}]
             async with aclosing(
-                self.engine.generate(ChatRequest(messages, SAMPLING, self.tenant, likely=True))
+                self.engine.generate(ChatRequest(messages, SAMPLING, self.tenant, is_own=True, likely=True))
             ) as parts:
                 async for part in parts:
                     if isinstance(part, Generation):

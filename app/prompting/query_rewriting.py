@@ -88,7 +88,7 @@ def _since_the_subject(turns: Sequence[Message], text: str) -> str:
 async def _rewritten(engine: Completer, tenant: TenantNumber, fence: Fence, turns: Sequence[Message], text: str) -> str:
     messages = await asyncio.to_thread(_messages, fence, turns, text)
     reply = Reply()
-    async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant))) as parts:
+    async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant, is_own=True))) as parts:
         async for part in parts:
             if not isinstance(part, Generation):
                 reply.feed(part)

@@ -34,3 +34,7 @@ class ReadNeighbours(Protocol):
     async def __call__(
         self, snapshot: Snapshot, tenant: TenantNumber, hits: Sequence[Match], reach: int
     ) -> list[Match]: ...
+
+
+class CountEmbedded(Protocol):
+    def __call__(self, tenant: TenantNumber, *, embedded_tokens: int) -> None: ...

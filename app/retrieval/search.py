@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.embedding import Translation, Vectors
+from app.embedding import Encoder, Translation, Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
 from app.language.courtesy import bare_question
@@ -20,7 +20,7 @@ from app.retrieval.copies import Seen, Standing, chosen
 from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match
-from app.retrieval.protocols import Holds, LexicalSearch, ReadMatches, ReadNeighbours, Snapshots
+from app.retrieval.protocols import CountEmbedded, Holds, LexicalSearch, ReadMatches, ReadNeighbours, Snapshots
 from app.retrieval.reordering import FIRST, first_reranked, reranked
 from app.retrieval.reranking import Reranker
 from app.retrieval.stores import bm25
@@ -80,6 +80,7 @@ class Retriever:
         read: ReadMatches = read_matches,
         read_neighbours: ReadNeighbours = read_neighbours,
         reranked_languages: Collection[str] = ("en", "ko"),
+        count: CountEmbedded | None = None,
     ) -> None:
         self._database = database
         self._spaces = spaces
@@ -92,6 +93,7 @@ class Retriever:
         self._holds = holds
         self._read = read
         self._read_neighbours = read_neighbours
+        self._count = count
 
     def refuse_if_full(self, tenant: TenantNumber) -> None:
         """Raise TooManyRequests if too many searches of this tenant wait."""
@@ -147,11 +149,13 @@ class Retriever:
     async def _matches(
         self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer, trace: Trace
     ) -> list[Match]:
-        bare = await asyncio.to_thread(bare_question, text)
         space, vector, terms = self._spaces.current, None, None
+        bare, tokens = await asyncio.to_thread(_bare, text, space.embedder.encoder)
         with timer.step("embed"):
             if options.mode != "lexical":
                 vector = await _embed(space, bare, tenant)
+                if self._count is not None:
+                    self._count(tenant, embedded_tokens=tokens)
         with timer.step("search"):
             if options.mode != "dense":
                 terms = await asyncio.to_thread(self._analyzer.terms, bare)
@@ -226,6 +230,12 @@ class Retriever:
         trace.read, trace.standings = read, standings
         enough = standings.count(Standing.NEW) >= wanted
         return chosen(read, standings, wanted, copies=options.copies), enough
+
+
+def _bare(text: str, encoder: Encoder) -> tuple[str, int]:
+    """Return the question without courtesies, and how many tokens the embedding model sees of it."""
+    bare = bare_question(text)
+    return bare, min(encoder.max_tokens, *encoder.count_tokens([bare]))
 
 
 async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:

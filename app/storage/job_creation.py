@@ -15,6 +15,7 @@ from app.storage.database import Connection, Database, fetch_one
 from app.storage.idempotency import Idempotency, first_job
 from app.storage.jobs import Job, Task, Upload, read
 from app.storage.tenancy import TenantNumber
+from app.storage.usage import payer
 
 RETRY_AFTER_S = 30
 
@@ -85,7 +86,10 @@ async def insert_job(
 ) -> None:
     """Insert it in the transaction that makes what it is about; `done`: nothing is left to do."""
     kind = work.kind if isinstance(work, Task) else "ingest"
-    await connection.execute("insert into jobs (tenant_id, id, kind) values (%s, %s, %s)", [tenant, job_id, kind])
+    await connection.execute(
+        "insert into jobs (tenant_id, id, kind, key_id) values (%s, %s, %s, nullif(%s, ''))",
+        [tenant, job_id, kind, payer.get()],
+    )
     ended = {"status": "succeeded", "finished_at": datetime.now(UTC)} if done else {}
     items = [vars(each) | ended for each in ([work] if isinstance(work, Task) else work)]
     names = ("tenant_id", "job_id", "n", *items[0])

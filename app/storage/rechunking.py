@@ -12,6 +12,7 @@ from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
 from app.storage.processing import IS_OUTDATED, Processing
 from app.storage.tenancy import TenantNumber
+from app.storage.usage import payer
 
 
 async def create_rechunk_job(
@@ -50,8 +51,11 @@ async def insert_rechunk_job(
     connection: Connection, tenant: TenantNumber, job_id: str, where: str, key: dict[str, Any]
 ) -> None:
     """Accept the documents `d` for which `where` holds, in the caller's transaction."""
-    key = {**key, "tenant": tenant, "job": job_id}
-    await connection.execute("insert into jobs (tenant_id, id, kind) values (%(tenant)s, %(job)s, 'rechunk')", key)
+    key = {**key, "tenant": tenant, "job": job_id, "payer": payer.get()}
+    await connection.execute(
+        "insert into jobs (tenant_id, id, kind, key_id) values (%(tenant)s, %(job)s, 'rechunk', nullif(%(payer)s, ''))",
+        key,
+    )
     await connection.execute(
         f"""
         insert into job_items (tenant_id, job_id, n, kind, document_id, source, size, parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.storage import usage
 from app.storage.database import Database, continue_as_operator, fetch_one
 from app.storage.tenant_deletions import ClaimedDeletion, Deleted, count
 
@@ -94,6 +95,7 @@ async def delete_rows(
         if gone is not None:
             few["files"] += published_files
             few["bytes"] += published_bytes
+            await usage.fold(connection, claimed.tenant)
             await count(connection, claimed, Deleted(**few, **keys))
 
 

@@ -54,4 +54,7 @@ with recursive waiting (tenant_id) as (
 {CLAIM_NEXT} returning i.tenant_id, i.job_id, i.n, i.attempt
 """  # noqa: S608 - constants
 
-CLAIMED_ITEM = "select * from job_items where tenant_id = %(tenant_id)s and job_id = %(job_id)s and n = %(n)s"
+CLAIMED_ITEM = """
+select i.*, j.key_id from job_items i join jobs j on j.tenant_id = i.tenant_id and j.id = i.job_id
+where i.tenant_id = %(tenant_id)s and i.job_id = %(job_id)s and i.n = %(n)s
+"""

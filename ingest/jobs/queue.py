@@ -12,10 +12,12 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from psycopg.rows import DictRow
 
 from app.errors import ItemFailed, KyujangError
+from app.storage import usage
 from app.storage.database import Connection, Database, continue_as, fetch_all, fetch_one
 from app.storage.job_creation import stored
 from app.storage.jobs import ItemStatus, JobKind, Stage, Task, Upload
 from app.storage.tenancy import TenantNumber
+from app.storage.usage import Usage
 from ingest.jobs.claiming import CLAIM, CLAIMED_ITEM, HELD_ITEM, LEASED, REQUEUED, SMALL_BYTES
 
 MAX_ATTEMPTS = 5
@@ -88,6 +90,8 @@ class ClaimedRechunk(Claimed):
 class ClaimedTask(Task, Claimed):
     progress: dict[str, Any] | None = None
     """What an earlier attempt has left."""
+    key_id: str | None = None
+    """Of the key that asked for it."""
 
 
 Item = TypeVar("Item", bound=Claimed)
@@ -189,10 +193,14 @@ async def fail(database: Database, claimed: Claimed, code: str, detail: str) -> 
         await finish_claimed(connection, claimed, "failed", code=code, detail=detail)
 
 
-async def finish(database: Database, claimed: Claimed, result: dict[str, Any] | None = None) -> None:
+async def finish(
+    database: Database, claimed: Claimed, result: dict[str, Any] | None = None, *, used: Usage | None = None
+) -> None:
     """Raises LeaseLost."""
     async with database.transaction(claimed.tenant) as connection:
         await finish_claimed(connection, claimed, "succeeded", result=result)
+        if used is not None:
+            await usage.add(connection, claimed.tenant, claimed.job_id, used)
 
 
 async def finish_claimed(connection: Connection, claimed: Claimed, status: ItemStatus, **outcome: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from app.storage.blobs import Blob
 from app.storage.idempotency import Idempotency, payload_hash
 from app.storage.peft_folder import pack
 from app.storage.tenancy import TenantNumber
+from app.storage.usage import Usage
 from app.up import gpus
 from ingest.adapters.checking import base_model
 from ingest.jobs import queue
@@ -91,7 +93,7 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     version = await _register(services, task, folder)
     seconds = progress.shown(time.monotonic() - began)["seconds"]
     result = {"adapter": {"name": version.name, "version": version.version}, **progress.outcome, "seconds": seconds}
-    await queue.finish(services.database, task, result)
+    await queue.finish(services.database, task, result, used=Usage(training_seconds=math.ceil(seconds)))
 
 
 async def _train(

@@ -15,6 +15,7 @@ from app.generation.admission import Admission
 from app.generation.engine import Engine
 from app.generation.replica import EngineReplica
 from app.generation.timeouts import Timeouts
+from app.metering import CallMeter
 from app.metrics import Metrics
 from app.up.environments import ROOT
 
@@ -86,9 +87,16 @@ class FakeEngine:
         model: str | None = None,
         max_adapters: int = 8,
         metrics: Metrics | None = None,
+        meter: CallMeter | None = None,
     ) -> EngineReplica:
         return EngineReplica(
-            self.url, key="k", model=model, timeouts=timeouts, max_adapters=max_adapters, metrics=metrics
+            self.url,
+            key="k",
+            model=model,
+            timeouts=timeouts,
+            max_adapters=max_adapters,
+            metrics=metrics,
+            meter=meter,
         )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

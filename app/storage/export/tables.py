@@ -101,6 +101,7 @@ TABLES = (
     Table("audit", "seq", frozenset({"seq"})),
     Table("query_logs", "tenant_id"),
     Table("queries", "id"),
+    Table("usage_days", "day, key_id, adapter, source"),
 )
 
 LEFT_OUT = {
@@ -113,6 +114,7 @@ LEFT_OUT = {
     "staged_pages": "of scans that are being read, which an import begins again",
     "changes": "for indexes in memory, which read a new tenant whole",
     "request_counts": "of the requests of this minute",
+    "engine_calls": "of what the engines of the installation do at the moment",
     "job_turns": "whose turn it is among the tenants of an installation",
     "idempotency_keys": "of requests to the installation that the tenant leaves, for a day",
     "operator_requests": "of the operator's requests, for a day",

@@ -61,7 +61,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 }
 # They need an engine, or an activation to go back on: tests/app/api/adapters/, test_tune.py.
 # The operator's key opens it too.
-OF_BOTH = {("GET", "/audit")}
+OF_BOTH = {("GET", "/audit"), ("GET", "/usage")}
 ELSEWHERE = [("POST", "/adapters"), ("POST", "/adapters/rollback"), ("POST", "/tune")]
 LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/documents"): None,
@@ -71,6 +71,7 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
     ("POST", "/documents/rechunk"): {},
     ("GET", "/audit"): None,
+    ("GET", "/usage"): None,
     ("GET", "/collections"): None,
     ("POST", "/collections"): {"id": "of-its-own"},
     ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},

@@ -37,6 +37,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("PATCH", "/documents/{id}"): [{"ingest"}],
     ("DELETE", "/documents/{id}"): [{"ingest"}],
     ("GET", "/audit"): [{"read"}],
+    ("GET", "/usage"): [{"read"}],
     ("GET", "/collections"): ANY,
     ("GET", "/collections/{id}"): ANY,
     ("POST", "/collections"): [{"ingest"}],

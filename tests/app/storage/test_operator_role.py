@@ -26,6 +26,8 @@ OPERATOR_READS = {
     "tenant_deletions": {"*"},
     "query_logs": {"*"},
     "audit": {"*"},
+    "usage_days": {"*"},
+    "engine_calls": {"*"},
     "adapter_versions": {
         "tenant_id",
         "name",

@@ -33,6 +33,11 @@ PAGE = """
     select tenant_id, id, 0, 1, 1 from documents where tenant_id = %s and id = %s
 """
 
+CALL = """
+    insert into engine_calls (id, tenant_id, key_id, adapter, most_prompt_tokens, most_completion_tokens)
+    values (gen_random_uuid(), %s, %s, %s, 1, 1)
+"""
+
 NOTICE = """
     update documents set warnings = jsonb_build_array(jsonb_build_object('code', 'truncated', 'detail', %(word)s::text))
     where tenant_id = %(tenant)s
@@ -100,6 +105,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         staged = f"{word} is read from a scan."
         owner.execute(SCAN, [number, claimed.job_id, claimed.item_number, staged, number])
         owner.execute(PAGE, [number, f"letter/{word}"])
+        owner.execute(CALL, [number, filled.key_ids[0], f"{word}@1"])
         owner.execute(NOTICE, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})

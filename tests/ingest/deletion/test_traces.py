@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import psycopg
 import pytest
 
 from app.storage import tenant_rows
@@ -18,7 +19,7 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "operator_requests", "prompt_versions", "prompts", "query_logs", "request_counts",
+    "engine_calls", "operator_requests", "prompt_versions", "prompts", "query_logs", "request_counts",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
@@ -28,7 +29,7 @@ WITH_TEXTS = {
     "prompts", "queries", "staged_chunks", "staged_pages", "tenants",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
-OUTLIVING = {"removals", "tenant_deletions"}
+OUTLIVING = {"removals", "tenant_deletions", "usage_days"}
 
 pytestmark = pytest.mark.usefixtures("settled")
 
@@ -48,6 +49,12 @@ async def filled(anonymous, services, engine, owner_url):
 def test_every_table_of_tenants_is_known_to_deletion(owner_url):
     known = {table.name for table in tenant_rows.TABLES} | WITH_THE_TENANT | WITH_THEIR_ROWS | OUTLIVING
     assert set(tables_of_tenants(owner_url)) == known, "let tests/ingest/deletion/filling.py leave a row in a new one"
+
+
+def sums(owner_url: str, tenant: int) -> set[tuple[str, str, str]]:
+    query = "select distinct key_id, adapter, source from usage_days where tenant_id = %s and documents + requests > 0"
+    with psycopg.connect(owner_url) as owner:
+        return set(owner.execute(query, [tenant]))
 
 
 async def searched(store, services, filled) -> None:
@@ -85,7 +92,8 @@ async def test_no_trace_is_left(filled, anonymous, services, engine, owner_url):
     await worked_off(services, gone.slug)
     await other.spaces.forget_deleted()
 
-    assert rows(owner_url, tables, gone.number) == {"tenant_deletions": 1}
+    assert set(rows(owner_url, tables, gone.number)) == {"tenant_deletions", "usage_days"}
+    assert sums(owner_url, gone.number) == {("", "", "deleted")} != sums(owner_url, stays.number)
     assert in_tables(owner_url, gone.needles) == set()
     assert in_tables(owner_url, [gone.slug]) == {"audit", "tenant_deletions"}
     assert in_files(home, [*gone.needles, gone.slug], gone.number) == set()
