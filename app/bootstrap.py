@@ -43,6 +43,7 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         limits = _request_limits(settings) if for_requests else None
+        timeout_s = settings.search_timeout_s if for_requests else None
         database = Database(settings.service_url, pool_size=settings.database_pool, limits=limits)
         await database.open()
         stack.push_async_callback(database.close)
@@ -52,14 +53,12 @@ async def open_services(
             await check_at_start(storage)
         analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
-        open_spaces = await _open_spaces(settings, database)
-        stack.push_async_callback(open_spaces.close)
+        stack.push_async_callback((open_spaces := await _open_spaces(settings, database)).close)
         reranker, checker = await asyncio.to_thread(_open_models, settings)
         for model in (reranker, checker):
             if model is not None:
                 stack.push_async_callback(model.close)
-        metrics = metrics or Metrics()
-        meter = Meter(database)
+        metrics, meter = metrics or Metrics(), Meter(database)
         stack.push_async_callback(meter.close)
         engine = open_engine(settings, metrics, meter)
         if engine is not None:
@@ -70,9 +69,7 @@ async def open_services(
             blobs=open_blobs(settings, storage),
             spaces=open_spaces,
             analyzer=analyzer,
-            retriever=_retriever(
-                settings, database, open_spaces, analyzer, reranker, meter, for_requests=for_requests
-            ),
+            retriever=_retriever(settings, database, open_spaces, analyzer, reranker, meter, timeout_s),
             engine=engine,
             metrics=metrics,
             meter=meter,
@@ -93,11 +90,8 @@ def _retriever(
     analyzer: Analyzer,
     reranker: Reranker | None,
     meter: Meter,
-    *,
-    for_requests: bool,
+    timeout_s: float | None,
 ) -> Retriever:
-    timeout_s = settings.search_timeout_s if for_requests else None
-    admission = SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s)
     languages = settings.reranker_languages.split(",")
     return Retriever(
         database,
@@ -105,7 +99,7 @@ def _retriever(
         analyzer,
         reranker,
         settings.dense_weight,
-        admission,
+        SearchAdmission(queue=settings.tenant_queue, timeout_s=timeout_s),
         reranked_languages=languages,
         count=meter.count,
     )

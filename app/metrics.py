@@ -27,6 +27,10 @@ class Metrics:
             "kyujang_answers", "Answers, by mode and outcome", ("mode", "outcome"), registry=self.registry
         )
 
+        self.limits_reached = Counter(
+            "kyujang_limits_reached", "Requests refused by a limit of their tenant or key", ("limit", "of"),
+            registry=self.registry,
+        )  # fmt: skip
         self.engine_requests = Gauge(
             "kyujang_engine_requests",
             "Answers that are being generated or are waiting",

@@ -16,7 +16,16 @@ from app.api.adapter_schemas import (
     RollbackOut,
 )
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency, waited_for
-from app.api.deps import AdaptersTenant, AnyTenant, EvaluateTenant, KeyFirst, PageDep, ServicesDep, page_of
+from app.api.deps import (
+    AdaptersTenant,
+    AnyTenant,
+    EvaluateTenant,
+    EvaluatingTenant,
+    KeyFirst,
+    PageDep,
+    ServicesDep,
+    page_of,
+)
 from app.api.jobs import before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
 from app.api.uploads import FORM, content_type, received_form
@@ -141,7 +150,7 @@ async def evaluate_adapter(
     name: Name,
     body: EvaluateBody,
     response: Response,
-    tenant: EvaluateTenant,
+    tenant: EvaluatingTenant,
     services: ServicesDep,
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from app import logs
 from app.api.acting import act_as
 from app.api.callers import find_caller, may_be_operators
-from app.api.counting import count_once
+from app.api.counting import count_once, refuse_used_up
 from app.api.json_bodies import check_large_body
 from app.api.parameters import MAX_NAMED, parameters, refuse_other_parameters
 from app.api.refusals import noted
@@ -49,14 +49,17 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 class TenantKey:
     """Returns the caller's tenant. Raises Unauthorized, or Forbidden if its key has none of `scopes`, or not `both`."""
 
-    def __init__(self, *scopes: Scope, both: bool = False) -> None:
+    def __init__(self, *scopes: Scope, both: bool = False, generates: bool = False) -> None:
         self.scopes = scopes
         self.both = both
+        self.generates = generates
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
         self.check(tenant)
         await count_once(request, services, tenant)
+        if self.generates:
+            refuse_used_up(request, tenant)
         return tenant
 
     def admits(self, tenant: Tenant) -> bool:
@@ -72,8 +75,8 @@ class TenantKey:
 class AskingKey(TenantKey):
     """Returns the caller's tenant, whose request will search, or embed. Raises TooManyRequests if too many wait."""
 
-    def __init__(self, *scopes: Scope, embeds: bool = False) -> None:
-        super().__init__(*scopes)
+    def __init__(self, *scopes: Scope, embeds: bool = False, generates: bool = False) -> None:
+        super().__init__(*scopes, generates=generates)
         self.embeds = embeds
 
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
@@ -176,16 +179,16 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
     return cast(Tenant, request.state.caller)
 
 
-
-
 QueryTenant = Annotated[Tenant, Depends(TenantKey("query"))]
-AskingTenant = Annotated[Tenant, Depends(AskingKey("query"))]
+SearchingTenant = Annotated[Tenant, Depends(AskingKey("query"))]
+AskingTenant = Annotated[Tenant, Depends(AskingKey("query", generates=True))]
 EmbeddingTenant = Annotated[Tenant, Depends(AskingKey("query", embeds=True))]
 ReadTenant = Annotated[Tenant, Depends(TenantKey("read"))]
 IngestTenant = Annotated[Tenant, Depends(TenantKey("ingest"))]
 AdaptersTenant = Annotated[Tenant, Depends(TenantKey("adapters"))]
 # An evaluation answers from the documents.
 EvaluateTenant = Annotated[Tenant, Depends(TenantKey("query", "adapters", both=True))]
+EvaluatingTenant = Annotated[Tenant, Depends(TenantKey("query", "adapters", both=True, generates=True))]
 JobsTenant = Annotated[Tenant, Depends(TenantKey("read", "ingest", "adapters"))]
 WorkTenant = Annotated[Tenant, Depends(TenantKey("ingest", "adapters"))]
 AnyTenant = Annotated[Tenant, Depends(TenantKey(*SCOPES))]

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from app.adapters import activation
 from app.api.adapters import refuse_without_engine
 from app.api.async_work import IdempotencyKey, Wait, accepted, ended_job, idempotency
-from app.api.deps import EvaluateTenant, KeyFirst, PageDep, ServicesDep, page_of
+from app.api.deps import EvaluateTenant, EvaluatingTenant, KeyFirst, PageDep, ServicesDep, page_of
 from app.api.evaluation_schemas import EvaluationBody
 from app.api.jobs import JobId, before, job_out
 from app.api.schemas import JobOut, JobSummary, Page
@@ -28,7 +28,7 @@ router = APIRouter(route_class=KeyFirst, prefix="/evaluations", tags=["Evaluatio
 async def evaluate(
     body: EvaluationBody,
     response: Response,
-    tenant: EvaluateTenant,
+    tenant: EvaluatingTenant,
     services: ServicesDep,
     wait: Wait = 0,
     idempotency_key: IdempotencyKey = None,

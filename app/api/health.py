@@ -11,7 +11,7 @@ from app.api.deps import Credentials, KeyFirst, ServicesDep, TenantKey, operator
 from app.api.filters import MAX_FILTER_CHARACTERS, MAX_FILTER_DEPTH, MAX_FILTER_VALUES
 from app.api.ingest import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES
 from app.api.job_streams import MAX_STREAMS
-from app.api.limit_schemas import TenantUse
+from app.api.limit_schemas import Used
 from app.api.middleware import MAX_QUESTION_BYTES
 from app.api.problems import problem
 from app.api.readiness import Readiness
@@ -75,22 +75,26 @@ async def metrics(services: ServicesDep) -> Response:
     return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
-async def _own_use(request: Request, services: ServicesDep, credentials: Credentials) -> TenantUse | None:
-    """Return the limits of the tenant whose key is sent. Raises Unauthorized if it is not a valid key."""
+async def _own_use(request: Request, services: ServicesDep, credentials: Credentials) -> dict[str, Used]:
+    """Return the limits of the tenant whose key is sent, and of the key. Raises Unauthorized if it is not valid."""
     if credentials is None or not credentials.credentials.startswith(f"{KEY_PREFIX}_"):
-        return None
+        return {}
     tenant = await TenantKey(*SCOPES)(request, services, credentials)
     own, used = await tenant_limits.used(services.database, tenant.number)
-    return TenantUse(limits=dict(own), used=used)
+    found = {"tenant": Used(limits=dict(own), used=used)}
+    if tenant.key_id is not None:
+        own, used = await tenant_limits.used_by_key(services.database, tenant.number, tenant.key_id)
+        found["key"] = Used(limits=dict(own), used=used)
+    return found
 
 
 @router.get("/limits")
 async def limits(
-    services: ServicesDep, own: Annotated[TenantUse | None, Depends(_own_use)]
-) -> dict[str, int | float | TenantUse]:
+    services: ServicesDep, own: Annotated[dict[str, Used], Depends(_own_use)]
+) -> dict[str, int | float | Used]:
     """Say how large a request may be, and how many answers a tenant may have under way and waiting at each API
-    process; to a key also its tenant's limits and what is used of them."""
-    return {**_of_requests(services.settings)} | ({"tenant": own} if own else {})
+    process; to a key also its tenant's limits, its own, and what is used of them."""
+    return {**_of_requests(services.settings), **own}
 
 
 def _of_requests(settings: Settings) -> dict[str, int | float]:

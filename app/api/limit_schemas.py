@@ -1,4 +1,4 @@
-"""Bodies about a tenant's limits."""
+"""Bodies about the limits of tenants and keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from app.storage.query_log import MAX_DAYS
 Most = Annotated[int, Field(ge=0, lt=2**53)]
 
 
-class TenantLimits(Body):
+class KeyLimits(Body):
+    """What is left out stays as it is; null takes the limit away."""
+
+    requests_per_minute: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    generated_tokens_per_day: Annotated[Most | None, Field(description="Days are those of UTC")] = None
+
+
+class TenantLimits(KeyLimits):
     """What is left out stays as it is; null takes the limit away."""
 
     documents: Most | None = None
@@ -20,7 +27,7 @@ class TenantLimits(Body):
     chunks: Most | None = None
     adapters: Annotated[Most | None, Field(description="Versions of adapters")] = None
     jobs_waiting: Annotated[Most | None, Field(description="Documents and tasks that wait or are under way")] = None
-    requests_per_minute: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    training_seconds_per_day: Most | None = None
 
 
 class TenantChangesBody(Body):
@@ -39,8 +46,8 @@ class TenantChangesBody(Body):
         return self
 
 
-class TenantUse(BaseModel):
-    """The tenant's `limits`, and what is `used` of each: those of stocks, with what is on its way."""
+class Used(BaseModel):
+    """The `limits`, and what is `used` of each: those of stocks, with what is on its way."""
 
     limits: dict[str, int]
     used: dict[str, int]

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
+from app.api.counting import headers as limit_headers
 from app.api.problems import failure, problem
 from app.errors import CrossOrigin, KyujangError, Misdirected
 from app.metrics import Metrics
@@ -61,8 +62,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                rate = scope["state"].get("rate")
-                added = {"x-request-id": request_id} | (rate.headers if rate else {})
+                added = {"x-request-id": request_id} | limit_headers(scope["state"])
                 message["headers"] = [*message["headers"], *_encoded(added)]
             await send(message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -102,8 +103,15 @@ def failure(request: Request, error: Exception) -> Response:
         log.warning("%s: %s", error.code, error.detail, extra={"cause": repr(error.__cause__)})
     errors = error.errors if isinstance(error, InvalidInput) else None
     limit = getattr(error, "limit", None)
+    if limit:
+        limit_reached(request, limit)
     more = {"limit": limit} if limit else None
     return problem(request, error.status, error.code, error.detail, errors=errors, headers=error.headers, more=more)
+
+
+def limit_reached(request: Request, limit: Mapping[str, Any]) -> None:
+    """Count a request that a limit of its tenant or key refuses."""
+    request.app.state.services.metrics.limits_reached.labels(limit["name"], limit.get("of", "tenant")).inc()
 
 
 async def _failed(request: Request, error: Exception) -> Response:

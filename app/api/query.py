@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from app import pipeline
-from app.api.deps import AskingTenant, KeyFirst, ServicesDep
+from app.api.deps import AskingTenant, KeyFirst, SearchingTenant, ServicesDep
 from app.api.explanation import explanation_out
 from app.api.query_defaults import with_defaults
 from app.api.query_logging import answer, answer_events
@@ -23,7 +23,7 @@ router = APIRouter(route_class=KeyFirst, tags=["Asking"])
 
 
 @router.post("/search")
-async def search(request: Request, body: SearchBody, tenant: AskingTenant, services: ServicesDep) -> SearchOut:
+async def search(request: Request, body: SearchBody, tenant: SearchingTenant, services: ServicesDep) -> SearchOut:
     """Search for chunks, without the language model."""
     timer, options = StepTimer(), search_options_of(await with_defaults(services, tenant, body))
     found = await while_connected(request, services.retriever.search, tenant.number, body.input, options, timer)

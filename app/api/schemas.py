@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.api.times import parse_time
 from app.language.unicode import CLEAN, CLEAN_LINE, Metadata, Text
 from app.storage.collections import collection_id
 from app.storage.document_ids import NewDocumentId
 from app.storage.jobs import ItemStatus, JobStatus, ShownKind, Stage
 from app.storage.notices import NoticeCode, OcrMode
 from app.storage.tenant_deletions import Status as DeletionStatus
-from app.storage.tenant_records import Scope
-from app.storage.tenants import LATEST_EXPIRY, SLUG
+from app.storage.tenants import SLUG
 
 MAX_INPUT_CHARACTERS = 20_000
 MAX_TOP_K = 100
@@ -33,12 +31,6 @@ def given(value: Item | None) -> Item:
     if value is None:
         raise ValueError("must not be null; leave it out to keep what is stored")
     return value
-
-
-def _future(time: datetime) -> datetime:
-    if not datetime.now(UTC) < time <= LATEST_EXPIRY:
-        raise ValueError(f"must lie between now and {LATEST_EXPIRY.date()}; leave it out for never")
-    return time
 
 
 Input = Annotated[
@@ -225,22 +217,3 @@ class DeletionOut(BaseModel):
     created_at: datetime
     finished_at: datetime | None
     deleted: DeletedOut
-
-
-class KeyBody(Body):
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = ["query", "read", "ingest"]
-    expires_at: Annotated[datetime, BeforeValidator(parse_time), AfterValidator(_future)] | None = None
-
-
-class KeyOut(BaseModel):
-    id: str
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-class NewKeyOut(KeyOut):
-    """`key` is shown this once."""
-
-    key: str

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
+from app.api.key_schemas import ChangedKeyBody, KeyBody, KeyOut, NewKeyOut
 from app.api.limit_schemas import TenantChangesBody
-from app.api.schemas import DeletionOut, KeyBody, KeyOut, NewKeyOut, Page, TenantBody, TenantOut
+from app.api.schemas import DeletionOut, Page, TenantBody, TenantOut
 from app.errors import NotFound
-from app.storage import limits, query_log, tenant_deletions, tenants
+from app.storage import keys, limits, query_log, tenant_deletions, tenants
 
 router = APIRouter(route_class=KeyFirst, prefix="/tenants", tags=["Operator"], dependencies=[Depends(OperatorKey())])
 
@@ -20,7 +21,8 @@ async def create_tenant(
 ) -> TenantOut:
     """Create a tenant."""
     request = idempotency(idempotency_key, "POST /tenants", [body.id, body.name])
-    record, new = await tenants.create_tenant(services.database, body.id, body.name, request)
+    own = {str(name): most for name, most in services.settings.limits_of_new_tenants.items()}
+    record, new = await tenants.create_tenant(services.database, body.id, body.name, request, limits=own)
     if not new:
         response.headers["Idempotency-Replayed"] = "true"
     return TenantOut.model_validate(record, from_attributes=True)
@@ -68,9 +70,10 @@ async def create_key(
     tenant_id: str, body: KeyBody, services: ServicesDep, idempotency_key: IdempotencyKey = None
 ) -> NewKeyOut:
     """Create a key. It is in this answer and never shown again: the same `Idempotency-Key` again is 409."""
-    parts = [tenant_id, body.model_dump(mode="json")]
-    request = idempotency(idempotency_key, "POST /tenants/{id}/keys", parts)
-    new = await tenants.create_key(services.database, tenant_id, body.scopes, body.expires_at, request)
+    sent = body.model_dump(mode="json", exclude=None if body.limits else {"limits"})
+    request = idempotency(idempotency_key, "POST /tenants/{id}/keys", [tenant_id, sent])
+    own = body.limits.model_dump(exclude_none=True) if body.limits else None
+    new = await keys.create_key(services.database, tenant_id, body.scopes, body.expires_at, request, limits=own)
     record = KeyOut.model_validate(new.record, from_attributes=True)
     return NewKeyOut(**record.model_dump(), key=new.secret)
 
@@ -79,16 +82,25 @@ async def create_key(
 async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dict[str, Any]:
     """List a tenant's keys, without their secrets."""
     after = page.after(str)
-    rows = await tenants.list_keys(
-        services.database, tenant_id, limit=page.limit + 1, after=after[0] if after else None
-    )
+    rows = await keys.list_keys(services.database, tenant_id, limit=page.limit + 1, after=after[0] if after else None)
     return page_of([KeyOut.model_validate(row, from_attributes=True) for row in rows], page.limit, lambda row: [row.id])
+
+
+@router.patch("/{tenant_id}/keys/{key_id}")
+async def change_key(tenant_id: str, key_id: str, body: ChangedKeyBody, services: ServicesDep) -> KeyOut:
+    """Change a key's limits: those that are given; null takes one away. They hold from the next request on, and its
+    secret stays."""
+    if not key_id.isalnum():
+        raise NotFound
+    limits_given = body.limits.model_dump(exclude_unset=True)
+    changed = await keys.change_key(services.database, tenant_id, key_id, limits_given)
+    return KeyOut.model_validate(changed, from_attributes=True)
 
 
 @router.delete("/{tenant_id}/keys/{key_id}", status_code=204)
 async def revoke_key(tenant_id: str, key_id: str, services: ServicesDep) -> None:
     """Revoke a key. It is refused from the very next request."""
-    await tenants.revoke_key(services.database, tenant_id, key_id)
+    await keys.revoke_key(services.database, tenant_id, key_id)
 
 
 def _slug(tenant_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
 from app.settings import Settings
-from app.storage.limits import LIMITS
+from app.storage.limits import LIMITS, OF_KEYS
 from app.terminal import say
 
 NO_LIMIT = "none"
@@ -28,8 +29,7 @@ def add_commands(commands: Any) -> None:
     add_remote_command(tenant, "list", "list all tenants", _list_tenants)
     limit = add_remote_command(tenant, "limit", "show or change a tenant's limits", _limit)
     limit.add_argument("id", help="the tenant's id")
-    for name in LIMITS:
-        limit.add_argument(f"--{name.replace('_', '-')}", type=_most, metavar="N", help="the most; 'none' for no limit")
+    _add_limits(limit, LIMITS)
     words = "log a tenant's questions and answers and keep them for some days, or stop that and remove them"
     logged = add_remote_command(tenant, "log", words, _log_queries)
     logged.add_argument("id", help="the tenant's id")
@@ -46,10 +46,23 @@ def add_commands(commands: Any) -> None:
     new.add_argument(
         "--scopes", default="query,read,ingest", help="a comma-separated list of query, read, ingest, adapters"
     )
+    _add_limits(new, OF_KEYS)
+    words = "show or change a key's limits, which hold beside its tenant's"
+    limit = add_remote_command(key, "limit", words, _limit_key)
+    limit.add_argument("tenant", help="the tenant's id")
+    limit.add_argument("id", help="the key's id, as 'key list' shows it")
+    _add_limits(limit, OF_KEYS)
     add_remote_command(key, "list", "list a tenant's keys", _list_keys).add_argument("tenant", help="the tenant's id")
     revoke = add_remote_command(key, "revoke", "revoke a key, from the next request on", _revoke_key)
     revoke.add_argument("tenant", help="the tenant's id")
     revoke.add_argument("id", help="the key's id, as 'key list' shows it")
+
+
+def _add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    for name in names:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=_most, metavar="N", help="the most; 'none' for no limit"
+        )
 
 
 def _add_tenant(settings: Settings, options: argparse.Namespace) -> int:
@@ -67,11 +80,9 @@ def _list_tenants(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _limit(settings: Settings, options: argparse.Namespace) -> int:
-    asked = {name: value for name in LIMITS if (value := getattr(options, name)) is not None}
-    limits = {name: None if value == NO_LIMIT else value for name, value in asked.items()}
     with _open_client(settings, options) as client:
-        tenant = call(client, "PATCH", f"/tenants/{options.id}", json={"limits": limits})
-    say("\n".join(f"{name}\t{value}" for name, value in tenant["limits"].items()) or "no limits")
+        tenant = call(client, "PATCH", f"/tenants/{options.id}", json={"limits": _limits(options, LIMITS)})
+    _say_limits(tenant["limits"])
     return 0
 
 
@@ -82,6 +93,22 @@ def _log_queries(settings: Settings, options: argparse.Namespace) -> int:
     kept = tenant["query_log_days"]
     say("not logged" if kept is None else f"logged, and kept for {kept} days")
     return 0
+
+
+def _limit_key(settings: Settings, options: argparse.Namespace) -> int:
+    path, body = f"/tenants/{options.tenant}/keys/{options.id}", {"limits": _limits(options, OF_KEYS)}
+    with _open_client(settings, options) as client:
+        _say_limits(call(client, "PATCH", path, json=body)["limits"])
+    return 0
+
+
+def _limits(options: argparse.Namespace, names: Sequence[str]) -> dict[str, int | None]:
+    asked = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return {name: None if value == NO_LIMIT else value for name, value in asked.items()}
+
+
+def _say_limits(limits: Mapping[str, int]) -> None:
+    say("\n".join(f"{name}\t{value}" for name, value in limits.items()) or "no limits")
 
 
 def _most(text: str) -> int | str:
@@ -104,7 +131,9 @@ def _delete_tenant(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _add_key(settings: Settings, options: argparse.Namespace) -> int:
-    body = {"scopes": options.scopes.split(",")}
+    body: dict[str, Any] = {"scopes": options.scopes.split(",")}
+    if limits := _limits(options, OF_KEYS):
+        body["limits"] = limits
     with _open_client(settings, options) as client:
         say(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
     return 0

@@ -150,11 +150,12 @@ class Retriever:
         self, tenant: TenantNumber, text: str, options: SearchOptions, timer: StepTimer, trace: Trace
     ) -> list[Match]:
         space, vector, terms = self._spaces.current, None, None
-        bare, tokens = await asyncio.to_thread(_bare, text, space.embedder.encoder)
+        bare = await asyncio.to_thread(bare_question, text)
         with timer.step("embed"):
             if options.mode != "lexical":
                 vector = await _embed(space, bare, tenant)
                 if self._count is not None:
+                    tokens = await asyncio.to_thread(_tokens, space.embedder.encoder, bare)
                     self._count(tenant, embedded_tokens=tokens)
         with timer.step("search"):
             if options.mode != "dense":
@@ -232,10 +233,9 @@ class Retriever:
         return chosen(read, standings, wanted, copies=options.copies), enough
 
 
-def _bare(text: str, encoder: Encoder) -> tuple[str, int]:
-    """Return the question without courtesies, and how many tokens the embedding model sees of it."""
-    bare = bare_question(text)
-    return bare, min(encoder.max_tokens, *encoder.count_tokens([bare]))
+def _tokens(encoder: Encoder, text: str) -> int:
+    """Return how many of the text the model sees."""
+    return min(encoder.max_tokens, *encoder.count_tokens([text]))
 
 
 async def _embed(space: OpenSpace, text: str, tenant: TenantNumber) -> Vectors:

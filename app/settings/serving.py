@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.settings.home import Home, default_home
+
+LimitName = Literal[
+    "documents",
+    "bytes",
+    "chunks",
+    "adapters",
+    "jobs_waiting",
+    "requests_per_minute",
+    "generated_tokens_per_day",
+    "training_seconds_per_day",
+]
 
 
 class Serving(Home, BaseSettings):
@@ -44,6 +55,9 @@ class Serving(Home, BaseSettings):
     admin_key: SecretStr | None = None
     """The operator's key, for `/tenants`, `/metrics` and the details of `/readyz`, of at least 24 characters. Without
     it they are closed; with `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
+    limits_of_new_tenants: dict[LimitName, Annotated[int, Field(ge=0, lt=2**53)]] = Field(default_factory=dict)
+    """The limits that a new tenant gets, as JSON: `{"documents": 10000, "requests_per_minute": 300}`. None by
+    default."""
     cors_origins: str = ""
     """Origins of web pages that may call the API from a browser, with commas between: `https://app.example`. None by
     default. With `KYUJANG_AUTH=off` they are let through too."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from psycopg.rows import DictRow
 
 from app.errors import Unauthorized
+from app.storage.allowances import TENANT_COLUMNS, allowances_of
 from app.storage.database import Database, fetch_all
 from app.storage.tenancy import LOGS_QUERIES, is_kept
 from app.storage.tenant_records import Scope
@@ -59,14 +60,13 @@ class KeyLookups:
         row = (await self._tenants.rows(database, slug)).get(slug)
         if row is None:
             raise Unauthorized("The token's tenant is not one of this service.")
-        limit, logs = row["requests_per_minute"], row["logs_queries"]
-        return Tenant(row["number"], slug, scopes, f"sub:{subject}", limit, logs)
+        return Tenant(row["number"], slug, scopes, f"sub:{subject}", allowances_of(row), row["logs_queries"])
 
 
 async def read_tenants(database: Database, slugs: Sequence[str]) -> dict[str, DictRow]:
     """Return what a request needs of the tenants with these ids."""
     query = f"""
-        select slug, id as number, (limits ->> 'requests_per_minute')::integer as requests_per_minute, {LOGS_QUERIES}
+        select slug, id as number, {TENANT_COLUMNS}, {LOGS_QUERIES}
         from tenants t where slug = any(%(slugs)s) and {is_kept("t.id")}
     """  # noqa: S608 - a constant
     async with database.operator() as connection:

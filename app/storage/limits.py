@@ -8,32 +8,46 @@ from typing import Any, Literal, get_args
 from psycopg.types.json import Jsonb
 
 from app.errors import DocumentError, NotFound, TooLarge, TooManyRequests
-from app.storage import audit
+from app.settings.serving import LimitName
+from app.storage import audit, rates
+from app.storage.allowances import DAY_S, GENERATED, Allowed, LimitReached, until_tomorrow_s
 from app.storage.database import Connection, Database, fetch_one
 from app.storage.jobs import Task, Upload
 from app.storage.tenancy import TenantNumber, is_kept
+from app.storage.usage import TODAY
 
 Stock = Literal["documents", "bytes", "chunks", "adapters", "jobs_waiting"]
-Limit = Literal[Stock, "requests_per_minute"]
 STOCKS: tuple[Stock, ...] = get_args(Stock)
-LIMITS = (*STOCKS, "requests_per_minute")
+TRAINING = "training_seconds_per_day"
+OF_KEYS = ("requests_per_minute", GENERATED)
+LIMITS: tuple[LimitName, ...] = get_args(LimitName)
 RETRY_AFTER_S = 30
 Limits = Mapping[str, int]
 
 OPEN = "i.tenant_id = %(tenant)s and i.status in ('queued', 'running')"
 # What is on its way counts as if it were there.
-USED = f"""
-    select (select count(*) from documents d where d.tenant_id = %(tenant)s) + (
-               select count(distinct i.document_id) from job_items i
-               where {OPEN} and i.kind = 'ingest' and not exists (
-                   select from documents d where d.tenant_id = i.tenant_id and d.id = i.document_id)
-           ) as documents,
-           (select coalesce(sum(d.bytes), 0) from documents d where d.tenant_id = %(tenant)s)::bigint
-           + (select coalesce(sum(i.size), 0) from job_items i where {OPEN} and i.kind = 'ingest')::bigint as bytes,
-           (select chunk_count from tenants where id = %(tenant)s) as chunks,
-           (select count(*) from adapter_versions v where v.tenant_id = %(tenant)s and v.deleted_at is null)
-           as adapters,
-           (select count(*) from job_items i where {OPEN}) as jobs_waiting
+OF_STOCK: dict[Stock, str] = {
+    "documents": f"""
+        (select count(*) from documents d where d.tenant_id = %(tenant)s) + (
+            select count(distinct i.document_id) from job_items i
+            where {OPEN} and i.kind = 'ingest' and not exists (
+                select from documents d where d.tenant_id = i.tenant_id and d.id = i.document_id))
+    """,  # noqa: S608 - constants
+    "bytes": f"""
+        (select coalesce(sum(d.bytes), 0) from documents d where d.tenant_id = %(tenant)s)::bigint
+        + (select coalesce(sum(i.size), 0) from job_items i where {OPEN} and i.kind = 'ingest')::bigint
+    """,  # noqa: S608 - constants
+    "chunks": "(select chunk_count from tenants where id = %(tenant)s)",
+    "adapters": """
+        (select count(*) from adapter_versions v where v.tenant_id = %(tenant)s and v.deleted_at is null)
+    """,
+    "jobs_waiting": f"(select count(*) from job_items i where {OPEN})",  # noqa: S608 - constants
+}
+USED_TODAY = f"""
+    select coalesce(sum(completion_tokens), 0)::bigint as {GENERATED},
+           coalesce(sum(training_seconds), 0)::bigint as {TRAINING}
+    from usage_days where tenant_id = %(tenant)s and day = {TODAY}
+      and (%(key)s::text is null or key_id = %(key)s)
 """  # noqa: S608 - constants
 # Those that are stored already, byte for byte, add nothing.
 ADDED = f"""
@@ -68,9 +82,18 @@ class QueueReached(TooManyRequests):
 async def used(database: Database, tenant: TenantNumber) -> tuple[Limits, dict[str, int]]:
     """Return the tenant's limits, and what it has of each."""
     async with database.transaction(tenant) as connection:
-        row = await fetch_one(connection, USED, {"tenant": tenant})
-        assert row is not None
-        return await _limits(connection, tenant), row
+        row = await _used(connection, tenant, STOCKS)
+        minute, today = await rates.used(connection, tenant), await _used_today(connection, tenant)
+        return await _limits(connection, tenant), {**row, "requests_per_minute": minute, **today}
+
+
+async def used_by_key(database: Database, tenant: TenantNumber, key_id: str) -> tuple[Limits, dict[str, int]]:
+    """Return the key's limits, and what it has used of each."""
+    async with database.operator() as connection:
+        row = await fetch_one(connection, "select limits from api_keys where id = %(key)s", {"key": key_id})
+    async with database.transaction(tenant) as connection:
+        minute, today = await rates.used(connection, tenant, key_id), await _used_today(connection, tenant, key_id)
+    return row["limits"] if row else {}, {"requests_per_minute": minute, GENERATED: today[GENERATED]}
 
 
 async def set_limits(database: Database, slug: str, changes: Mapping[str, int | None]) -> None:
@@ -83,22 +106,32 @@ async def set_limits(database: Database, slug: str, changes: Mapping[str, int | 
         )
         if row is None:
             raise NotFound(f"There is no tenant {slug!r}.")
-        after = {name: value for name, value in (row["limits"] | dict(changes)).items() if value is not None}
+        after = changed(row["limits"], changes)
         if after != row["limits"]:
             await connection.execute("update tenants set limits = %s where id = %s", [Jsonb(after), row["id"]])
             await audit.record(connection, row["id"], "change", "tenant", slug, before=row["limits"], after=after)
 
 
+def changed(limits: Limits, changes: Mapping[str, int | None]) -> dict[str, int]:
+    """Return the limits with those that are given, and without those that are None."""
+    return {name: value for name, value in {**limits, **changes}.items() if value is not None}
+
+
 async def refuse_work(
     connection: Connection, tenant: TenantNumber, work: Sequence[Upload] | Task, *, waits: bool = True
 ) -> None:
-    """Raise StockReached or QueueReached if the tenant's limits have no room for it. Serialised for each tenant.
+    """Raise StockReached, QueueReached or LimitReached if the tenant's limits have no room for it. Serialised for each
+    tenant.
 
     `waits`: it counts among the jobs that wait.
     """
     if not (limits := await _limits(connection, tenant)):
         return
     await connection.execute("select pg_advisory_xact_lock(0, hashint8(%s))", [tenant])
+    if isinstance(work, Task) and work.kind == "tune" and (most := limits.get(TRAINING)) is not None:
+        trained = (await _used_today(connection, tenant))[TRAINING]
+        if trained >= most:
+            raise LimitReached(Allowed("tenant", TRAINING, most, trained, until_tomorrow_s(), DAY_S))
     waiting = {"jobs_waiting": 1 if isinstance(work, Task) else len(work)} if waits else {}
     added: dict[str, int] = {}
     if not isinstance(work, Task):
@@ -132,17 +165,31 @@ async def refuse_chunks(connection: Connection, tenant: TenantNumber) -> None:
         raise DocumentError("too_large", f"The tenant's limit 'chunks' of {row['most']} has no room for it.")
 
 
+async def _used(connection: Connection, tenant: TenantNumber, names: Sequence[Stock]) -> dict[str, int]:
+    """Return how much of each there is: to count what has no limit would cost every upload."""
+    query = f"select {', '.join(f'{OF_STOCK[name]} as {name}' for name in names)}"
+    row = await fetch_one(connection, query, {"tenant": tenant})
+    assert row is not None
+    return row
+
+
+async def _used_today(connection: Connection, tenant: TenantNumber, key_id: str | None = None) -> dict[str, int]:
+    row = await fetch_one(connection, USED_TODAY, {"tenant": tenant, "key": key_id})
+    assert row is not None
+    return row
+
+
 async def _limits(connection: Connection, tenant: TenantNumber) -> Limits:
     row = await fetch_one(connection, "select limits from tenants where id = %(tenant)s", {"tenant": tenant})
     return row["limits"] if row else {}
 
 
 async def _refuse(connection: Connection, tenant: TenantNumber, limits: Limits, added: Mapping[str, int]) -> None:
-    have = await fetch_one(connection, USED, {"tenant": tenant})
-    assert have is not None
-    for name in STOCKS:
-        most, more = limits.get(name), added.get(name, 0)
-        if most is None or not more or have[name] + more <= most:
+    asked = [name for name in STOCKS if name in limits and added.get(name)]
+    have = await _used(connection, tenant, asked) if asked else {}
+    for name in asked:
+        most, more = limits[name], added[name]
+        if have[name] + more <= most:
             continue
         limit = {"name": name, "value": most, "used": have[name]}
         detail = f"The tenant's limit {name!r} is {most}; {have[name]} are used, and this request adds {more}."

@@ -27,6 +27,7 @@ class KeyRecord:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    limits: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

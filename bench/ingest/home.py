@@ -16,8 +16,9 @@ from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
 from app.storage.database import Database
+from app.storage.keys import create_key
 from app.storage.migrate import migrate
-from app.storage.tenants import create_key, create_tenant
+from app.storage.tenants import create_tenant
 from app.up.postgres import EmbeddedPostgres
 from bench.ingest import corpus
 from bench.retrieval.home import create_database

@@ -13,8 +13,8 @@ from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.retrieval.search import Mode
 from app.storage.database import Database, fetch_all
+from app.storage.keys import create_key
 from app.storage.tenancy import TenantNumber
-from app.storage.tenants import create_key
 from bench.processes import resident_mb
 from bench.retrieval.contenders import TOP_K, RawPgvector, raw_pgvector
 from bench.retrieval.home import TENANT, Place

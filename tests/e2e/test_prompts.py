@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.generation.special_tokens import special_tokens
-from tests.e2e.engine_metrics import metric
+from tests.e2e.engine_metrics import metered, metric
 
 TEXT = "The lighthouse of Gadeok is 43 metres high. It was built in 1909. 가덕도 등대는 1909년에 세워졌다."
 QUESTION = {"input": "How high is the lighthouse of Gadeok?", "top_k": 1, "max_tokens": 24, "grounding": "off"}
@@ -70,7 +70,13 @@ def test_the_engine_remembers_what_prompts_share(client, stack):
     examples = [{"input": f"Question {number}?", "output": f"Answer {number} [1]. " * 12} for number in range(4)]
     client.put("/prompts/long", json={"examples": examples}).raise_for_status()
     ask(client, prompt="long", max_tokens=1)
-    before = metric(stack, "prefix_cache_hits_total")
+    before, counted = metric(stack, "prefix_cache_hits_total"), metered(stack)
     answer = ask(client, prompt="long", input="When was the lighthouse of Gadeok built?", max_tokens=1)
     shared = answer["prompt"]["tokens"]["instruction"] + answer["prompt"]["tokens"]["examples"]
     assert metric(stack, "prefix_cache_hits_total") - before >= shared // 128 * 128 > 0
+    # Probes of the engine, and what other tests have it say, are in both: to the token.
+    engine_s, own = metered(stack)
+    assert engine_s[0] - counted[0][0] >= answer["usage"]["prompt_tokens"]
+    assert [after - then for after, then in zip(engine_s, counted[0], strict=True)] == [
+        after - then for after, then in zip(own, counted[1], strict=True)
+    ]

@@ -113,7 +113,7 @@ LEFT_OUT = {
     "staged_chunks": "of documents that are being ingested, which an import begins again",
     "staged_pages": "of scans that are being read, which an import begins again",
     "changes": "for indexes in memory, which read a new tenant whole",
-    "request_counts": "of the requests of this minute",
+    "request_windows": "of the requests of the last minute",
     "engine_calls": "of what the engines of the installation do at the moment",
     "job_turns": "whose turn it is among the tenants of an installation",
     "idempotency_keys": "of requests to the installation that the tenant leaves, for a day",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import httpx
 import pytest
@@ -10,8 +11,11 @@ import pytest
 from app.adapters import registry
 from app.errors import TooLarge
 from app.main import create_app
-from app.storage import rates
+from app.metering import EngineCall, TokenUsage
+from app.storage import job_creation, jobs, rates, usage
+from app.storage.allowances import LimitReached
 from app.storage.blobs import Blob
+from app.storage.database import fetch_one
 from app.storage.tenants import tenant_by_slug
 from tests.conftest import ADMIN_KEY, ingest_text
 from tests.ingest.made.holding import packed
@@ -55,7 +59,9 @@ async def test_the_operator_sets_and_takes_them_away(anonymous, limited):
     assert next(each["limits"] for each in listed if each["id"] == "set") == {"documents": 4}
     own = (await client.get("/limits")).json()["tenant"]
     assert own["limits"] == {"documents": 4}
-    assert own["used"] == {"documents": 0, "bytes": 0, "chunks": 0, "adapters": 0, "jobs_waiting": 0}
+    stocks = {"documents": 0, "bytes": 0, "chunks": 0, "adapters": 0, "jobs_waiting": 0}
+    others = ("requests_per_minute", "generated_tokens_per_day", "training_seconds_per_day")
+    assert own["used"] == stocks | dict.fromkeys(others, 0)
     assert "tenant" not in (await anonymous.get("/limits")).json()
     changes = [each for each in (await client.get("/audit")).json()["data"] if each["act"] == "change"]
     assert [(each["before"], each["after"]) for each in changes] == [
@@ -136,27 +142,140 @@ async def test_what_an_archive_holds_counts_too(limited):
     assert "'documents' is 2" in job["documents"][0]["error"]["detail"]
 
 
-async def test_requests_of_a_minute_are_counted_for_all_processes(limited, services, anonymous):
-    client = await limited("minute", requests_per_minute=4)
-    number = (await tenant_by_slug(services.database, "minute")).number
+@pytest.fixture
+async def processes(services):
+    """Two applications over one database, as two API processes are."""
+    apps = [create_app(services.settings, services) for _ in range(2)]
+    async with apps[0].router.lifespan_context(apps[0]), apps[1].router.lifespan_context(apps[1]):
+        yield [httpx.AsyncClient(transport=httpx.ASGITransport(each), base_url="http://kyujang") for each in apps]
 
-    other_app = create_app(services.settings, services)
-    async with other_app.router.lifespan_context(other_app):
-        other = httpx.AsyncClient(
-            transport=httpx.ASGITransport(other_app), base_url="http://kyujang", headers=client.headers
-        )
-        answers = [await each.get("/documents") for each in (client, other, client, other)]
-        left = [answer.headers["ratelimit"] for answer in answers]
-    counted = [int(each.partition("r=")[2].partition(";")[0]) for each in left]
-    # A minute may have begun meanwhile.
-    assert counted in ([3, 2, 1, 0], [3, 3, 2, 1], [3, 2, 3, 2], [3, 2, 1, 3])
+
+async def new_key(anonymous, name: str, **body) -> dict:
+    return (await anonymous.post(f"/tenants/{name}/keys", json=body, headers=OPERATOR)).json()
+
+
+async def test_requests_of_a_minute_are_counted_for_all_processes(limited, anonymous, processes):
+    client = await limited("minute", requests_per_minute=4)
+    answers = [await each.get("/documents", headers=client.headers) for each in (*processes, *processes)]
+    left = [answer.headers["ratelimit"] for answer in answers]
+    assert [each.partition(";t=")[0] for each in left] == [f'"requests_per_minute";r={each}' for each in (3, 2, 1, 0)]
     assert answers[0].headers["ratelimit-policy"] == '"requests_per_minute";q=4;w=60'
-    rate = await rates.count_request(services.database, number, 0)
-    with pytest.raises(rates.RateReached) as refused:
-        rate.refuse_more()
-    assert refused.value.limit == {"name": "requests_per_minute", "value": 0, "used": 0}
+    refused = await client.get("/jobs")
+    assert refusal(refused) == (429, "too_many_requests", "requests_per_minute", 4, 4)
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["ratelimit"].startswith('"requests_per_minute";r=0;t=')
     await limit(anonymous, "minute", requests_per_minute=0)
-    answer = await client.get("/jobs")
-    assert refusal(answer) == (429, "too_many_requests", "requests_per_minute", 0, 0)
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert refusal(await client.get("/prompts")) == (429, "too_many_requests", "requests_per_minute", 0, 4)
     assert (await anonymous.get("/healthz")).status_code == 200
+    metrics = (await anonymous.get("/metrics", headers=OPERATOR)).text
+    assert 'kyujang_limits_reached_total{limit="requests_per_minute",of="tenant"} 2.0' in metrics
+
+
+async def test_sixteen_clients_of_two_processes_get_no_more_than_the_limit(limited, anonymous, processes):
+    """The tenant's limit holds over its keys, and a key's own beside it."""
+    client = await limited("sixteen", requests_per_minute=20)
+    second = await new_key(anonymous, "sixteen", limits={"requests_per_minute": 5})
+    keys = [client.headers["authorization"], f"Bearer {second['key']}"]
+
+    async def ask(number: int) -> list[tuple[int, int]]:
+        # Each at paths of its own: what was refused a moment ago is refused again without being counted.
+        headers, process = {"Authorization": keys[number % 2]}, processes[number // 8]
+        paths = [f"/jobs/job_{number}-{again}" for again in range(2)]
+        return [(number % 2, (await process.get(path, headers=headers)).status_code) for path in paths]
+
+    answers = [each for found in await asyncio.gather(*map(ask, range(16))) for each in found]
+    let_in = [key for key, status in answers if status != 429]
+    assert len(let_in) == 20
+    assert let_in.count(1) <= 5
+
+
+async def test_a_minute_is_the_last_sixty_seconds(services):
+    ring = [0] * 61
+    ring[100 % 61], ring[130 % 61] = 2, 3
+    found = {}
+    async with services.database.operator() as connection:
+        for now in (130, 160, 161, 190, 191, 1000):
+            query = "select requests_since(%(ring)s, 130, %(now)s) as ring"
+            row = await fetch_one(connection, query, {"ring": ring, "now": now})
+            found[now] = sum(row["ring"])
+    assert found == {130: 5, 160: 5, 161: 3, 190: 3, 191: 0, 1000: 0}
+    assert rates.Window(130, ring).reset_s == 31
+
+
+async def test_a_key_s_limits_change_and_its_secret_stays(limited, anonymous):
+    client = await limited("keyed")
+    made = await new_key(anonymous, "keyed", scopes=["read"])
+    assert made["limits"] == {}
+    own, path = {"Authorization": f"Bearer {made['key']}"}, f"/tenants/keyed/keys/{made['id']}"
+    changed = await anonymous.patch(path, json={"limits": {"requests_per_minute": 1}}, headers=OPERATOR)
+    assert changed.json()["limits"] == {"requests_per_minute": 1}
+    shown = await anonymous.get("/limits", headers=own)
+    assert shown.json()["key"]["limits"] == {"requests_per_minute": 1}
+    assert shown.json()["key"]["used"] == {"requests_per_minute": 1, "generated_tokens_per_day": 0}
+    assert shown.headers["ratelimit-policy"] == '"key_requests_per_minute";q=1;w=60'
+    refused = await anonymous.get("/documents", headers=own)
+    assert refusal(refused) == (429, "too_many_requests", "requests_per_minute", 1, 1)
+    assert refused.json()["limit"]["of"] == "key"
+    assert (await client.get("/documents")).status_code == 200
+    await anonymous.patch(path, json={"limits": {"requests_per_minute": None}}, headers=OPERATOR)
+    assert (await anonymous.get("/jobs", headers=own)).status_code == 200
+    listed = (await anonymous.get("/tenants/keyed/keys", headers=OPERATOR)).json()["data"]
+    assert {each["id"]: each["limits"] for each in listed}[made["id"]] == {}
+    changes = [each for each in (await client.get("/audit")).json()["data"] if each["kind"] == "key"][:2]
+    assert [each["after"] for each in changes] == [{"limits": {}}, {"limits": {"requests_per_minute": 1}}]
+    for wrong in ("none", "no-key", "가"):
+        answer = await anonymous.patch(f"/tenants/keyed/keys/{wrong}", json={"limits": {}}, headers=OPERATOR)
+        assert answer.status_code == 404
+    body = {"limits": {"documents": 3}}
+    assert (await anonymous.patch(path, json=body, headers=OPERATOR)).status_code == 422
+
+
+async def test_todays_tokens_are_limited_by_tenant_and_by_key(limited, anonymous, services):
+    client = await limited("tokens", generated_tokens_per_day=100)
+    number = (await tenant_by_slug(services.database, "tokens")).number
+    key = await new_key(anonymous, "tokens", limits={"generated_tokens_per_day": 10})
+    by_key = {"Authorization": f"Bearer {key['key']}"}
+    question = {"input": "How many days of leave?"}
+    first = await client.post("/query", json=question)
+    assert first.headers["ratelimit"].startswith('"generated_tokens_per_day";r=100;')
+
+    async def generate(payer: str, tokens: int) -> None:
+        call = EngineCall(number, 4096, 256)
+        usage.payer.set(payer)
+        await services.meter.begin(call)
+        await services.meter.settle(call, TokenUsage(1, tokens))
+
+    await generate(key["id"], 12)
+    refused = await anonymous.post("/query", json=question, headers=by_key)
+    assert refusal(refused) == (429, "too_many_requests", "generated_tokens_per_day", 10, 12)
+    assert refused.json()["limit"]["of"] == "key"
+    assert 0 < int(refused.headers["retry-after"]) <= 86400
+    # A search generates nothing.
+    assert (await anonymous.post("/search", json=question, headers=by_key)).status_code == 200
+    assert (await client.post("/query", json=question)).status_code == 200
+    await generate("", 90)
+    chat = {"model": "default", "messages": [{"role": "user", "content": "How many?"}]}
+    response = {"model": "default", "input": "How many?"}
+    for path, body in {"/query": question, "/v1/chat/completions": chat, "/v1/responses": response}.items():
+        assert (await client.post(path, json=body)).status_code == 429, path
+    assert (await client.get("/limits")).json()["tenant"]["used"]["generated_tokens_per_day"] == 102
+
+
+async def test_todays_training_is_limited(limited, services):
+    await limited("training", training_seconds_per_day=60)
+    number = (await tenant_by_slug(services.database, "training")).number
+    job, _ = await job_creation.create_job(services.database, number, jobs.Task("tune", "tone"))
+    async with services.database.transaction(number) as connection:
+        await usage.add(connection, number, job.id, usage.Usage(training_seconds=61))
+    with pytest.raises(LimitReached, match="'training_seconds_per_day' is 60"):
+        await job_creation.create_job(services.database, number, jobs.Task("tune", "tone"))
+    await job_creation.create_job(services.database, number, jobs.Task("evaluate", "tone", 1))
+
+
+async def test_new_tenants_get_the_limits_of_the_settings(services):
+    settings = services.settings.model_copy(update={"limits_of_new_tenants": {"documents": 7}})
+    app = create_app(settings, dataclasses.replace(services, settings=settings))
+    async with app.router.lifespan_context(app):
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kyujang", headers=OPERATOR)
+        made = await client.post("/tenants", json={"id": "newcomer", "name": "Newcomer"})
+    assert made.json()["limits"] == {"documents": 7}

@@ -9,7 +9,8 @@ import pytest
 from app.errors import DatabaseUnavailable, Unauthorized
 from app.storage import key_lookups
 from app.storage.key_lookups import KeyLookups
-from app.storage.tenants import create_key, create_tenant, read_keys, revoke_key
+from app.storage.keys import create_key, revoke_key
+from app.storage.tenants import create_tenant, read_keys
 
 
 @pytest.fixture

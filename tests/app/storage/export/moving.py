@@ -17,7 +17,8 @@ from app.storage.backup.reading import open_backup
 from app.storage.export.load import import_tenant
 from app.storage.export.loading import BaseModels
 from app.storage.export.make import export_tenant
-from app.storage.tenants import create_key, tenant_by_slug
+from app.storage.keys import create_key
+from app.storage.tenants import tenant_by_slug
 from tests.conftest import ingest_text
 from tests.ingest.working import Worker, until
 
