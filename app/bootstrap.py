@@ -54,10 +54,7 @@ async def open_services(
         analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
         stack.push_async_callback((open_spaces := await _open_spaces(settings, database)).close)
-        reranker, checker = await asyncio.to_thread(_open_models, settings)
-        for model in (reranker, checker):
-            if model is not None:
-                stack.push_async_callback(model.close)
+        reranker, checker = await _open_models(settings, stack)
         metrics, meter = metrics or Metrics(), Meter(database)
         stack.push_async_callback(meter.close)
         engine = open_engine(settings, metrics, meter)
@@ -78,9 +75,13 @@ async def open_services(
         )
 
 
-def _open_models(settings: Settings) -> tuple[Reranker | None, CheckModel | None]:
-    """Open those that rank and judge, if there are any. Blocks. Raises NotConfigured."""
-    return open_reranker(settings), open_check_model(settings)
+async def _open_models(settings: Settings, stack: AsyncExitStack) -> tuple[Reranker | None, CheckModel | None]:
+    """Open those that rank and judge, if there are any. Raises NotConfigured."""
+    reranker, checker = await asyncio.to_thread(lambda: (open_reranker(settings), open_check_model(settings)))
+    for model in (reranker, checker):
+        if model is not None:
+            stack.push_async_callback(model.close)
+    return reranker, checker
 
 
 def _retriever(

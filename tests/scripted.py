@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.generation.engine import Engine
+from app.metering import CallMeter
 from tests.app.fake_engine import FakeEngine, engine_of, fake_engines
 
 
@@ -44,8 +45,8 @@ def _stream(reply: str, piece: int) -> str:
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[Engine]:
+async def scripted(script: Script, meter: CallMeter | None = None) -> AsyncIterator[Engine]:
     async with fake_engines(script):
-        engine = engine_of(script.replica())
+        engine = engine_of(script.replica(meter=meter))
         yield engine
         await engine.close()

@@ -176,10 +176,15 @@ class Reached(TypedDict, total=False):
     version: int
 
 
-async def record(database: Database, claimed: Claimed, **reached: Unpack[Reached]) -> None:
+async def record(
+    database: Database, claimed: Claimed, *, used: Usage | None = None, **reached: Unpack[Reached]
+) -> None:
     """Raises LeaseLost."""
     change = ", ".join(f"{column} = coalesce(%({column})s, {column})" for column in reached)
-    await _update(database, claimed, change, **reached)
+    async with database.transaction(claimed.tenant) as connection:
+        await update_claimed(connection, claimed, change, **reached)
+        if used is not None:
+            await usage.add(connection, claimed.tenant, claimed.job_id, used)
 
 
 async def requeue(database: Database, claimed: Claimed, *, delay_s: float, count_attempt: bool = True) -> None:

@@ -11,12 +11,14 @@ SHOWN = ("step", "steps", "loss", "eval_loss", "learning_rate", "seconds_left", 
 
 @dataclass
 class TrainingProgress:
-    """`curve` has points `{step, loss}` and `{step, eval_loss}`; of a long run, one loss in so many steps."""
+    """`curve` has points `{step, loss}` and `{step, eval_loss}`; of a long run, one loss in so many steps.
+    `counted` are the seconds of which the tenant's usage knows."""
 
     state: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
     duplicates: int = 0
-    seconds_before: float = 0
+    seconds_before: int = 0
+    counted: int = 0
     messages: int = 0
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -25,7 +27,8 @@ class TrainingProgress:
         """Continue from what an earlier attempt has left, whose last steps may come again."""
         left = left or {}
         state = {name: left[name] for name in SHOWN if name in left} | {"notice": notice}
-        return cls(state, list(left.get("curve", [])), seconds_before=left.get("seconds", 0))
+        before = left.get("seconds", 0)
+        return cls(state, list(left.get("curve", [])), seconds_before=before, counted=before)
 
     def update(self, message: dict[str, Any]) -> None:
         self.messages += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import shutil
 import time
 from pathlib import Path
@@ -38,6 +37,8 @@ from ingest.tune.run import TrainingDied, require_installed, train
 log = logging.getLogger("kyujang.tune")
 
 PUBLISH_S = 1.0
+# What is counted by then is paid for, however the training ends.
+COUNT_S = 10
 MAX_DEATHS = 3
 TOO_LONG = (
     "The training takes more than {:g} hours, the most that this service gives one (KYUJANG_TUNE_TIMEOUT_H). "
@@ -93,7 +94,7 @@ async def _tune(services: Services, task: ClaimedTask, folder: Path) -> None:
     version = await _register(services, task, folder)
     seconds = progress.shown(time.monotonic() - began)["seconds"]
     result = {"adapter": {"name": version.name, "version": version.version}, **progress.outcome, "seconds": seconds}
-    await queue.finish(services.database, task, result, used=Usage(training_seconds=math.ceil(seconds)))
+    await queue.finish(services.database, task, result, used=Usage(training_seconds=seconds - progress.counted))
 
 
 async def _train(
@@ -112,9 +113,10 @@ async def _train(
             if shown["seconds"] > settings.tune_timeout_h * 3600:
                 raise TaskFailed("timeout", TOO_LONG.format(settings.tune_timeout_h))
             try:
-                if received > published:
-                    await queue.record(services.database, task, progress=shown)
-                    published = received
+                if received > published or shown["seconds"] >= progress.counted + COUNT_S:
+                    used = Usage(training_seconds=shown["seconds"] - progress.counted)
+                    await queue.record(services.database, task, progress=shown, used=used)
+                    published, progress.counted = received, shown["seconds"]
                 else:
                     await queue.renew(services.database, task, lease_s=settings.lease_s)
             except DatabaseUnavailable:

@@ -9,6 +9,7 @@ import pytest
 
 from app.evaluation.answer_report import AnswerReport
 from app.prompting.elements import NO_ANSWER
+from app.storage.database import fetch_one
 from app.storage.job_creation import create_job
 from app.storage.jobs import Task, get_job
 from ingest.evaluation.answers import KEPT_EVERY
@@ -42,8 +43,14 @@ async def claimed(services, number, cases, **fields):
     return await queue.claim(services.database, "w", "evaluate", lease_s=60)
 
 
+async def engine_calls(services, number) -> int:
+    async with services.database.transaction(number) as connection:
+        row = await fetch_one(connection, "select coalesce(sum(engine_calls), 0)::int as calls from usage_days")
+    return row["calls"]
+
+
 async def reported(services, number, task, script) -> AnswerReport:
-    async with scripted(script) as engine:
+    async with scripted(script, services.meter) as engine:
         await evaluate(dataclasses.replace(services, engine=engine), task)
     return AnswerReport.model_validate((await get_job(services.database, number, task.job_id)).result)
 
@@ -84,11 +91,14 @@ async def test_the_engine_judges_and_is_judged(services, number):
     judge = {"samples": [{**sample, "right": True}, {**sample, "right": False}]}
     task = await claimed(services, number, [OPENS, COFFEE], judge=judge, compare=[{"grounding": "mark"}])
     script = Script(replies=[NINE], said={"scripted-7b": {"Yes": 0.8, "No": 0.2}})
+    before = await engine_calls(services, number)
     report = await reported(services, number, task, script)
     assert report.answers[0].ways[0][0].measures["judged"] == 1
     # That there is no answer needs no judge.
     assert report.ways[0].measures["judged"].cases == 1
     assert (report.judge.samples, report.judge.error.mean, report.judge.called_right.mean) == (2, 0.5, 1)
+    # Two answers and three judgements, all of which the tenant has asked for.
+    assert await engine_calls(services, number) == before + 5
 
 
 async def test_a_judge_needs_an_engine(services, number):

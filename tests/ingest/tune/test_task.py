@@ -14,6 +14,7 @@ from app.adapters import registry
 from app.adapters.training_request import Hyperparameters
 from app.settings import Settings
 from app.storage import cancellation, job_creation, jobs
+from app.storage.database import fetch_one
 from app.up.gpus import Gpu, Gpus
 from ingest.jobs.queue import TaskFailed
 from ingest.tune.progress import MAX_POINTS, TrainingProgress
@@ -64,6 +65,13 @@ def children_at(task_id: str) -> list[psutil.Process]:
     return [each for each in psutil.Process().children() if any(task_id in part for part in each.cmdline())]
 
 
+async def counted_seconds(services, tenant: int) -> int:
+    query = "select coalesce(sum(training_seconds), 0)::int as seconds from usage_days"
+    async with services.database.transaction(tenant) as connection:
+        row = await fetch_one(connection, query)
+    return row["seconds"]
+
+
 def at_step(step: int):
     return lambda task: (task.progress or {}).get("step", 0) >= step
 
@@ -85,6 +93,7 @@ async def test_a_training_survives_a_kill_and_ends_in_a_checked_version(trainer,
     assert ended.result is not None
     assert ended.result["adapter"] == {"name": "tone", "version": 1}
     assert ended.result["steps"] == 200
+    assert await counted_seconds(trainer, tenant) == ended.result["seconds"]
     progress = ended.progress
     assert progress is not None
     assert 20 <= progress["resumed_at"] < 200
@@ -95,17 +104,20 @@ async def test_a_training_survives_a_kill_and_ends_in_a_checked_version(trainer,
     assert not (trainer.settings.trainings / task_id).exists()
 
 
-async def test_a_cancelled_training_ends_with_its_child_and_its_files(trainer, new_number):
+async def test_a_cancelled_training_ends_with_its_child_and_its_files_and_counts_until_then(trainer, new_number):
     tenant = await new_number()
     task_id = await begin(trainer, tenant, max_steps=100_000)
     async with Worker(trainer):
-        await until(trainer, tenant, task_id, at_step(1))
+        await until(trainer, tenant, task_id, lambda task: (task.progress or {}).get("seconds", 0) > 0)
         (child,) = children_at(task_id)
         await cancellation.cancel_job(trainer.database, tenant, task_id)
         await asyncio.to_thread(child.wait, 30)
         async with asyncio.timeout(30):
             while (trainer.settings.trainings / task_id).exists():
                 await asyncio.sleep(0.05)
+    cancelled = await jobs.get_job(trainer.database, tenant, task_id)
+    assert cancelled.progress is not None
+    assert await counted_seconds(trainer, tenant) == cancelled.progress["seconds"]
 
 
 async def test_without_the_extra_the_job_says_what_to_install(trainer, new_number, monkeypatch):

@@ -34,6 +34,7 @@ REQUIRED = {
         *("id", "at", "question", "search_query", "chunks", "documents", "scores", "answer", "answer_mode"),
         *("citations", "unsupported", "verdict", "timings_ms"),
     },
+    "usage_days": {"day", "key_id", "adapter", "source"},
 }
 
 
