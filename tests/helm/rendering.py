@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-import helm_python as helm
 import pytest
 import yaml
 
@@ -41,8 +45,18 @@ BOTH = pytest.mark.parametrize("values", [EXTERNAL, INSIDE], ids=["external", "i
 Manifest = dict[str, Any]
 
 
-def rendered(chart: helm.Chart, values: dict[str, Any]) -> list[Manifest]:
-    files = chart.render(values, name="demo", namespace="prod")
+@cache
+def _asked(question: str) -> Any:
+    child = [sys.executable, "-m", "tests.helm.child"]
+    return json.loads(subprocess.run(child, input=question, cwd=ROOT, stdout=-1, text=True, check=True).stdout)
+
+
+def asked(what: str, chart: Path, values: dict[str, Any] | str = "") -> Any:
+    return _asked(json.dumps([what, str(chart), values]))
+
+
+def rendered(values: dict[str, Any], chart: Path = CHART) -> list[Manifest]:
+    files = asked("render", chart, values)
     return [each for name, text in files.items() if name.endswith(".yaml") for each in yaml.safe_load_all(text) if each]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import helm_python as helm
 import pytest
 
 from app.metrics import Metrics
 from app.settings import Settings
 from docs.tools.reference import environment_name
 from tests.conftest import ROOT
-from tests.helm.rendering import BOTH, CHART, EXTERNAL, INSIDE, Manifest, containers, pods, rendered, variables
+from tests.helm.rendering import BOTH, CHART, EXTERNAL, INSIDE, Manifest, asked, containers, pods, rendered, variables
 from tests.test_compose import SERVICES, environment
 
 
@@ -34,9 +33,9 @@ def reach(manifests: list[Manifest], of: str) -> set[str]:
     return reached
 
 
-def test_the_network_policies_hold_what_compose_promises(chart):
+def test_the_network_policies_hold_what_compose_promises():
     """Who has a way out is the same; who reaches what is no more than with compose's networks."""
-    manifests = rendered(chart, INSIDE)
+    manifests = rendered(INSIDE)
     services = {"api": "api", "worker": "worker", "migrate": "migrate", "model": "model-cpu", "engine": "vllm-cpu"}
     for part, service in services.items():
         out = "edge" in SERVICES[service]["networks"]
@@ -64,13 +63,13 @@ def test_the_network_policies_hold_what_compose_promises(chart):
     assert covered == {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in pods(manifests).values()} | {
         "db"
     }
-    without = rendered(chart, EXTERNAL | {"workerEgress": [{"to": [{"ipBlock": {"cidr": "10.0.6.0/24"}}]}]})
+    without = rendered(EXTERNAL | {"workerEgress": [{"to": [{"ipBlock": {"cidr": "10.0.6.0/24"}}]}]})
     assert reach(without, "worker") == {"dns or another's", "engine"}
 
 
 @pytest.mark.parametrize(("values", "service"), [(EXTERNAL, "vllm"), (INSIDE, "vllm-cpu")])
-def test_the_engine_is_compose_s(chart, values, service):
-    engine = containers(rendered(chart, values))["engine"]
+def test_the_engine_is_compose_s(values, service):
+    engine = containers(rendered(values))["engine"]
     words = [word for argument in engine["args"] for word in argument.split("=", 1)]
     asked = [str(word) for word in SERVICES[service]["entrypoint"][3:] + SERVICES[service]["command"]]
     options = [word for word in asked if word.startswith("--")]
@@ -84,11 +83,10 @@ def test_the_engine_is_compose_s(chart, values, service):
     assert variables(engine).items() >= fixed.items()
 
 
-def test_the_guard_is_the_one_that_compose_mounts(chart, tmp_path):
-    helm.package(CHART, destination=str(tmp_path))
+def test_the_guard_is_the_one_that_compose_mounts(tmp_path):
+    asked("package", CHART, str(tmp_path))
     (archive,) = tmp_path.iterdir()
-    with helm.Chart.load(archive) as packaged:
-        (files,) = (each["data"] for each in rendered(packaged, INSIDE) if each["kind"] == "ConfigMap")
+    (files,) = (each["data"] for each in rendered(INSIDE, archive) if each["kind"] == "ConfigMap")
     for name in ("engine_guard.py", "kyujang_cpu_lora.py"):
         assert files[name].rstrip() == (ROOT / "deploy" / name).read_text().rstrip(), name
     folder = ROOT / "deploy" / "kyujang_cpu_lora-1.0.dist-info"
@@ -98,20 +96,20 @@ def test_the_guard_is_the_one_that_compose_mounts(chart, tmp_path):
 
 
 @BOTH
-def test_what_is_set_is_a_setting(chart, values):
+def test_what_is_set_is_a_setting(values):
     known = set(map(environment_name, Settings.model_fields))
     for name in ("api", "worker", "migrate"):
-        found = variables(containers(rendered(chart, values))[name])
+        found = variables(containers(rendered(values))[name])
         assert {each for each in found if each.startswith("KYUJANG_")} <= known | {"KYUJANG_SERVICE_PASSWORD"}
     settings = values.get("settings", {})
     for name in ("api", "worker"):
-        found = variables(containers(rendered(chart, values))[name])
+        found = variables(containers(rendered(values))[name])
         assert {key: found[key] for key in settings} == {key: str(value) for key, value in settings.items()}
         assert len(found["KYUJANG_LLM_URL"].split(",")) == values.get("engine", {}).get("replicas", 1)
 
 
-def test_the_work_is_divided_without_a_gap(chart):
-    manifests = rendered(chart, EXTERNAL)
+def test_the_work_is_divided_without_a_gap():
+    manifests = rendered(EXTERNAL)
     work = [
         variables(pod["spec"]["containers"][0])["KYUJANG_WORK"]
         for name, pod in pods(manifests).items()
@@ -120,11 +118,11 @@ def test_the_work_is_divided_without_a_gap(chart):
     assert sorted(",".join(work).split(",")) == sorted(Settings().work.split(","))
 
 
-def test_the_migration_goes_before_the_rest(chart):
+def test_the_migration_goes_before_the_rest():
     def migration(values: dict[str, Any], **options: Any) -> Manifest:
         (job,) = (
             each
-            for each in rendered(chart, values)
+            for each in rendered(values)
             if each["metadata"]["name"] == "demo-kyujang-migrate" and each["kind"] == "Job"
         )
         return job["metadata"].get("annotations", {})
@@ -134,8 +132,8 @@ def test_the_migration_goes_before_the_rest(chart):
     assert migration(INSIDE) == {}
 
 
-def test_it_grows_by_a_metric_that_exists(chart):
-    (scaler,) = (each for each in rendered(chart, INSIDE) if each["kind"] == "HorizontalPodAutoscaler")
+def test_it_grows_by_a_metric_that_exists():
+    (scaler,) = (each for each in rendered(INSIDE) if each["kind"] == "HorizontalPodAutoscaler")
     metric = scaler["spec"]["metrics"][1]["pods"]["metric"]
     (family,) = (each for each in Metrics().registry.collect() if each.name == metric["name"])
     assert metric["selector"]["matchLabels"].keys() == {"state"}
