@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.settings.home import Home, default_home
 
@@ -20,6 +21,10 @@ LimitName = Literal[
     "generated_tokens_per_day",
     "training_seconds_per_day",
 ]
+
+
+def _from_json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class Serving(Home, BaseSettings):
@@ -55,7 +60,10 @@ class Serving(Home, BaseSettings):
     admin_key: SecretStr | None = None
     """The operator's key, for `/tenants`, `/metrics` and the details of `/readyz`, of at least 24 characters. Without
     it they are closed; with `KYUJANG_AUTH=on` `make up` makes one, in `operator-key` in its data folder."""
-    limits_of_new_tenants: dict[LimitName, Annotated[int, Field(ge=0, lt=2**53)]] = Field(default_factory=dict)
+    # Not decoded by pydantic-settings, whose error names no variable.
+    limits_of_new_tenants: Annotated[
+        dict[LimitName, Annotated[int, Field(ge=0, lt=2**53)]], NoDecode, BeforeValidator(_from_json)
+    ] = Field(default_factory=dict)
     """The limits that a new tenant gets, as JSON: `{"documents": 10000, "requests_per_minute": 300}`. None by
     default."""
     cors_origins: str = ""
