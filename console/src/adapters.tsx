@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { call, send } from "./api";
-import { Careful, Table, TextField } from "./fields";
+import { Careful, PageForm, Table, TextField } from "./fields";
 import { Compare, Train } from "./training";
 import { Trouble, useAct, useAll } from "./loaded";
 import type { AdapterOut } from "./shapes";
@@ -129,12 +129,7 @@ function Upload({ onSent }: { onSent: () => void }) {
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(upload);
-      }}
-    >
+    <PageForm onSend={() => act(upload)}>
       <h2>{words.upload}</h2>
       <TextField label={words.name} value={name} onValue={setName} required />
       <p class="field">
@@ -145,6 +140,6 @@ function Upload({ onSent }: { onSent: () => void }) {
       <button type="submit" disabled={busy}>
         {words.upload}
       </button>
-    </form>
+    </PageForm>
   );
 }

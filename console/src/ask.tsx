@@ -2,7 +2,7 @@ import { useRef, useState } from "preact/hooks";
 import { call, events } from "./api";
 import { AnswerText, Sources } from "./answer";
 import { AsCurl } from "./curl";
-import { Check } from "./fields";
+import { Check, PageForm } from "./fields";
 import { Welcome } from "./welcome";
 import { NO_OPTIONS, OptionsForm, type Options, fieldsOf } from "./options";
 import { Refusal } from "./refusal";
@@ -86,12 +86,7 @@ export function Ask() {
           </li>
         ))}
       </ol>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void send(input);
-        }}
-      >
+      <PageForm onSend={() => void send(input)}>
         <label class="unseen" for="question">
           {words.question}
         </label>
@@ -128,7 +123,7 @@ export function Ask() {
             {words.newConversation}
           </button>
         )}
-      </form>
+      </PageForm>
       <Choices options={options} onOptions={setOptions} />
     </section>
   );

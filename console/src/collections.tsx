@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { send } from "./api";
-import { Careful, Check, Choice, Table, TextField } from "./fields";
+import { Careful, Check, Choice, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct, useAll, useLoaded } from "./loaded";
 import type { CollectionOut, LimitsOut } from "./shapes";
 import { useWords } from "./speech";
@@ -61,12 +61,7 @@ function Form({ found, onDone }: { found: CollectionOut | null; onDone: () => vo
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(save);
-      }}
-    >
+    <PageForm onSend={() => act(save)}>
       <div class="fields">
         {found === null && <TextField label={words.identifier} value={id} onValue={setId} required />}
         <TextField label={words.name} value={name} onValue={setName} />
@@ -108,7 +103,7 @@ function Form({ found, onDone }: { found: CollectionOut | null; onDone: () => vo
           />
         )}
       </p>
-    </form>
+    </PageForm>
   );
 }
 

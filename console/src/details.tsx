@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { documentPath, send } from "./api";
 import { Told } from "./documents";
 import { download } from "./download";
-import { Choice, TextField } from "./fields";
+import { Choice, PageForm, TextField } from "./fields";
 import { Trouble, useAct, useAll } from "./loaded";
 import type { CollectionOut, DocumentOut } from "./shapes";
 import { useWords } from "./speech";
@@ -60,12 +60,7 @@ function Edit({ shown, onDone }: { shown: DocumentOut; onDone: (changed: Documen
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(save);
-      }}
-    >
+    <PageForm onSend={() => act(save)}>
       <TextField label={words.title} value={title} onValue={setTitle} />
       <TextField label={words.metadata} rows={5} value={metadata} onValue={setMetadata} />
       {known === null && <p role="alert">{words.notJson}</p>}
@@ -82,7 +77,7 @@ function Edit({ shown, onDone }: { shown: DocumentOut; onDone: (changed: Documen
       <button type="button" onClick={() => onDone(null)}>
         {words.cancel}
       </button>
-    </form>
+    </PageForm>
   );
 }
 

@@ -63,6 +63,20 @@ export function Check({ label, value, onValue }: CheckProps) {
   );
 }
 
+/** A form that the browser does not send: the page does. */
+export function PageForm({ onSend, children }: { onSend: () => void; children: ComponentChildren }) {
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSend();
+      }}
+    >
+      {children}
+    </form>
+  );
+}
+
 /** A table that scrolls by itself where it is wider than the screen. */
 export function Table({ name, heads, children }: { name: string; heads: string[]; children: ComponentChildren }) {
   return (

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { send } from "./api";
 import { Answered } from "./ask";
-import { Careful, Check, Choice, TextField } from "./fields";
+import { Careful, Check, Choice, PageForm, TextField } from "./fields";
 import { Trouble, useAct, useAll, useLoaded } from "./loaded";
 import { diff } from "./diff";
 import { follow } from "./route";
@@ -144,12 +144,7 @@ function Try({ reference }: { reference: string }) {
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(run);
-      }}
-    >
+    <PageForm onSend={() => act(run)}>
       <h2>{words.tryIt}</h2>
       {questions.map((question, number) => (
         <div key={number}>
@@ -165,7 +160,7 @@ function Try({ reference }: { reference: string }) {
       <button type="submit" disabled={busy}>
         {words.run}
       </button>
-    </form>
+    </PageForm>
   );
 }
 
@@ -187,12 +182,7 @@ function Form({ name, before, onStored }: { name: string; before: Elements | nul
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(store);
-      }}
-    >
+    <PageForm onSend={() => act(store)}>
       {TEXTS.map((field) => (
         <TextField key={field} label={words[field as Word]} rows={3} value={texts[field] ?? ""} onValue={(text) => setTexts({ ...texts, [field]: text })} />
       ))}
@@ -202,7 +192,7 @@ function Form({ name, before, onStored }: { name: string; before: Elements | nul
       <button type="submit" disabled={busy || name === "" || (examples.trim() !== "" && !isJson(examples))}>
         {words.save}
       </button>
-    </form>
+    </PageForm>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { send } from "./api";
-import { Careful, Check, Table, TextField } from "./fields";
+import { Careful, Check, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct, useAll } from "./loaded";
 import { follow } from "./route";
 import type { KeyOut, TenantOut } from "./shapes";
@@ -93,12 +93,7 @@ function TenantLimits({ tenant, onChange }: { tenant: TenantOut; onChange: () =>
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(save);
-      }}
-    >
+    <PageForm onSend={() => act(save)}>
       <h2>{words.limits}</h2>
       <div class="fields">
         {LIMITS.map((name) => (
@@ -119,7 +114,7 @@ function TenantLimits({ tenant, onChange }: { tenant: TenantOut; onChange: () =>
         {words.save}
       </button>
       {saved && <span role="status"> {words.saved}</span>}
-    </form>
+    </PageForm>
   );
 }
 

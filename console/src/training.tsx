@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, events, send } from "./api";
-import { Choice, Table, TextField } from "./fields";
+import { Choice, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct } from "./loaded";
 import type { JobEvent, Outcome, Progress } from "./shapes";
 import { useWords } from "./speech";
@@ -42,12 +42,7 @@ export function Train({ onMade }: { onMade: () => void }) {
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(train);
-      }}
-    >
+    <PageForm onSend={() => act(train)}>
       <h2>{words.train}</h2>
       <div class="fields">
         <TextField label={words.name} value={name} onValue={setName} required />
@@ -60,7 +55,7 @@ export function Train({ onMade }: { onMade: () => void }) {
         {words.train}
       </button>
       {job !== null && <Trained job={job} />}
-    </form>
+    </PageForm>
   );
 }
 
@@ -124,12 +119,7 @@ export function Compare({ name, version }: { name: string; version: number }) {
 
   const { summary, answers = [] } = job?.result ?? {};
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act(compare);
-      }}
-    >
+    <PageForm onSend={() => act(compare)}>
       <TextField label={words.casesHelp} rows={4} value={lines} onValue={setLines} required />
       <button type="submit" disabled={busy}>
         {words.run}
@@ -163,7 +153,7 @@ export function Compare({ name, version }: { name: string; version: number }) {
           ))}
         </Table>
       )}
-    </form>
+    </PageForm>
   );
 }
 
