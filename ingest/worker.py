@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from app import logs
 from app.errors import DatabaseUnavailable
@@ -33,25 +33,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Handler:
-    """`run` finishes the item; what it raises fails or requeues it. `on_failure` runs before it is failed."""
+    """`run` finishes the item; what it raises fails or requeues it. `on_failure` runs before it is failed. `work` is
+    what `KYUJANG_WORK` calls it."""
 
     run: Callable[[Services, Any], Coroutine[None, None, None]]
+    work: Literal["documents", "adapters", "training"]
     on_failure: OnFailure | None = None
 
 
-# A kind of work is a line here, and one in KINDS. Of tasks a worker has one of each kind in hand.
+# A kind of work is a line here. Of tasks a worker has one of each kind in hand.
 HANDLERS: dict[JobKind, Handler] = {
-    "ingest": Handler(ingest),
-    "rechunk": Handler(ingest),
-    "check": Handler(check_adapter, on_failure=fail_adapter),
-    "evaluate": Handler(evaluate),
-    "tune": Handler(tune),
-}
-# By the names of `KYUJANG_WORK`.
-KINDS: dict[str, tuple[JobKind, ...]] = {
-    "documents": ("ingest", "rechunk"),
-    "adapters": ("check", "evaluate"),
-    "training": ("tune",),
+    "ingest": Handler(ingest, "documents"),
+    "rechunk": Handler(ingest, "documents"),
+    "check": Handler(check_adapter, "adapters", on_failure=fail_adapter),
+    "evaluate": Handler(evaluate, "adapters"),
+    "tune": Handler(tune, "training"),
 }
 
 
@@ -60,8 +56,9 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     worker = queue.worker_name()
     stopping = asyncio.create_task(stop.wait())
     async with asyncio.TaskGroup() as group:
-        for kind in (kind for name in sorted(set(services.settings.work.split(","))) for kind in KINDS[name]):
-            group.create_task(_serve(services, kind, worker, group, stopping))
+        for kind, handler in HANDLERS.items():
+            if handler.work in services.settings.work.split(","):
+                group.create_task(_serve(services, kind, worker, group, stopping))
     stopping.cancel()
 
 

@@ -7,12 +7,13 @@ import dataclasses
 
 import pytest
 
+from app.settings import Settings
 from ingest import staging
 from ingest.cleanup import remove_noted
 from ingest.jobs import queue
 from ingest.jobs.queue import MAX_ATTEMPTS, LeaseLost, claim
 from ingest.staging import Analysis, Version
-from ingest.worker import HANDLERS, KINDS, Handler, run
+from ingest.worker import HANDLERS, Handler, run
 from tests.conftest import ingest_text, with_encoder
 from tests.ingest.working import LONG, SlowEncoder, Worker, accept, rows, until
 
@@ -131,7 +132,7 @@ async def test_an_item_goes_back_whenever_its_worker_is_cancelled(services, new_
         await asyncio.Event().wait()
 
     monkeypatch.setattr(queue, "claim", slow_claim)
-    monkeypatch.setitem(HANDLERS, "ingest", Handler(never_done))
+    monkeypatch.setitem(HANDLERS, "ingest", Handler(never_done, "documents"))
     for steps in range(12):
         claiming.clear()
         worker = asyncio.create_task(run(services, asyncio.Event()))
@@ -146,7 +147,7 @@ async def test_an_item_goes_back_whenever_its_worker_is_cancelled(services, new_
 
 
 async def test_a_worker_works_at_what_its_setting_names(services, monkeypatch):
-    assert sorted(kind for kinds in KINDS.values() for kind in kinds) == sorted(HANDLERS)
+    assert {handler.work for handler in HANDLERS.values()} == set(Settings().work.split(","))
     asked = set()
 
     async def nothing(_, __, kind, **___):

@@ -13,7 +13,7 @@ from app.storage import cancellation, job_creation, jobs
 from app.storage.idempotency import Idempotency
 from ingest.jobs import queue as claims
 from ingest.jobs.queue import LeaseLost
-from ingest.worker import HANDLERS, KINDS, Handler
+from ingest.worker import HANDLERS, Handler
 from tests.ingest.working import Worker
 
 
@@ -176,8 +176,7 @@ async def test_another_kind_is_a_handler_and_a_line(services, tenant, monkeypatc
             raise OSError("an odd moment")
         await claims.finish(services.database, task, {"counted": task.spec["words"]})
 
-    monkeypatch.setitem(HANDLERS, "count", Handler(count))
-    monkeypatch.setitem(KINDS, "adapters", ("count",))
+    monkeypatch.setitem(HANDLERS, "count", Handler(count, "adapters"))
     monkeypatch.setattr("ingest.jobs.retry.RETRY_DELAYS_S", (0, 0, 0, 0))
     made = await queue(services, tenant, "count")
     hopeless = await queue(services, tenant, "hopeless")
@@ -197,8 +196,7 @@ async def test_an_outage_of_the_database_costs_a_task_no_attempt(services, tenan
             raise left.pop()
         await claims.finish(services.database, task, {"attempt": task.attempt})
 
-    monkeypatch.setitem(HANDLERS, "count", Handler(unlucky))
-    monkeypatch.setitem(KINDS, "adapters", ("count",))
+    monkeypatch.setitem(HANDLERS, "count", Handler(unlucky, "adapters"))
     made = await queue(services, tenant, "count")
     async with Worker(services), asyncio.timeout(30):
         while (done := await jobs.get_job(services.database, tenant, made.id)).finished_at is None:
