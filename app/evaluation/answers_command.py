@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from app.cli.client import FINISHED, POLL_S, ServiceRefused, call, open_client
@@ -18,7 +17,7 @@ from app.evaluation.answer_report import AnswerReport, since
 from app.evaluation.answer_table import table
 from app.evaluation.cases import bodies, load_cases
 from app.evaluation.judging import Sample
-from app.evaluation.questions import BadFile, json_lines
+from app.evaluation.questions import json_file, json_lines
 from app.evaluation.service import relevant_documents
 from app.settings import Settings
 from app.terminal import say
@@ -53,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def evaluate_answers(settings: Settings, options: argparse.Namespace) -> int:
     cases = load_cases(options.queries)
-    earlier = _earlier(options.compare) if options.compare else None
+    earlier = json_file(options.compare, AnswerReport, "eval --answers --json") if options.compare else None
     body: dict[str, Any] = {"repeats": options.repeats}
     if options.way:
         body["compare"] = options.way
@@ -93,15 +92,6 @@ def _followed(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
 
 def _samples(path: Path) -> list[dict[str, Any]]:
     return [sample.model_dump() for _, sample in json_lines(path, Sample)]
-
-
-def _earlier(path: Path) -> AnswerReport:
-    try:
-        return AnswerReport.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror}.") from None
-    except ValidationError:
-        raise BadFile(f"{path} was not written by 'python -m app eval --answers --json'.") from None
 
 
 def _way(value: str) -> dict[str, Any]:

@@ -181,6 +181,16 @@ def json_lines(path: Path, model: type[Row]) -> list[tuple[int, Row]]:
     return rows
 
 
+def json_file(path: Path, model: type[Row], written_by: str) -> Row:
+    """Read what a command of ours wrote. Raises BadFile, with that command."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror}.") from None
+    except ValidationError:
+        raise BadFile(f"{path} was not written by 'python -m app {written_by}'.") from None
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines that are not blank, numbered from 1."""
     try:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from app.evaluation.metrics import CONFIDENCE, MEASURES, RESAMPLES, SEED, bootstrap
-from app.evaluation.questions import BadFile
+from app.evaluation.questions import BadFile, json_file
 
 
 class Part(BaseModel):
@@ -125,9 +125,4 @@ def _difference(now: Mode, then: Mode, name: str) -> Group:
 
 def load_report(path: Path) -> Report:
     """Read a report that --json wrote. Raises BadFile."""
-    try:
-        return Report.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror}.") from None
-    except ValidationError:
-        raise BadFile(f"{path} was not written by 'python -m app eval --json'.") from None
+    return json_file(path, Report, "eval --json")

@@ -16,27 +16,14 @@ from ingest.evaluation.adapters import KEPT_EVERY
 from ingest.evaluation.adapters import evaluate_adapter as evaluate
 from ingest.jobs import queue
 from ingest.jobs.retry import handle_failure
-from tests.conftest import ingest_text
-from tests.ingest.working import Worker
 from tests.scripted import Script, scripted
 
-TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 아홉 시에 연다. 열람실은 월요일에 쉰다."
 SPEC = {"top_k": 3, "max_tokens": None, "grounding": "mark"}
 CASES = [
     {"input": "When does the reading room open?", "expected": "The reading room opens at nine."},
     {"input": "열람실은 언제 쉽니까?", "expected": ["월요일", "열람실은 월요일에 쉰다."]},
     {"input": "Is there coffee in the reading room?", "expected": None},
 ]
-
-
-@pytest.fixture
-async def number(tenant, services) -> int:
-    # Not for longer: it would take the tasks, too.
-    async with Worker(services):
-        await ingest_text(tenant, TEXT, id="hours")
-    async with services.database.operator() as connection:
-        found = await connection.execute("select max(id) as id from tenants")
-        return (await found.fetchone())["id"]
 
 
 async def claimed(services, number, cases):

@@ -16,25 +16,12 @@ from ingest.evaluation.answers import KEPT_EVERY
 from ingest.evaluation.evaluate import evaluate
 from ingest.jobs import queue
 from ingest.jobs.queue import TaskFailed
-from tests.conftest import ingest_text
-from tests.ingest.working import Worker
 from tests.scripted import Script, scripted
 
-TEXT = "The reading room opens at nine. It is closed on Mondays. 열람실은 아홉 시에 연다. 열람실은 월요일에 쉰다."
 OPENS = {"input": "When does the reading room open?", "expected": ["at nine"], "documents": ["hours"]}
 CLOSED = {"input": "열람실은 언제 쉽니까?", "expected": ["월요일"], "documents": ["hours"]}
 COFFEE = {"input": "Is there coffee in the reading room?", "answerable": False}
 NINE, MONDAY, TEN = "The reading room opens at nine [1].", "열람실은 월요일에 쉰다 [1].", "It opens at ten [1]."
-
-
-@pytest.fixture
-async def number(tenant, services) -> int:
-    # Not for longer: it would take the tasks, too.
-    async with Worker(services):
-        await ingest_text(tenant, TEXT, id="hours")
-    async with services.database.operator() as connection:
-        found = await connection.execute("select max(id) as id from tenants")
-        return (await found.fetchone())["id"]
 
 
 async def claimed(services, number, cases, **fields):
