@@ -170,6 +170,8 @@ class Answer:
     checked: bool = True
     """Whether its sentences were compared with the sources."""
     explanation: Explanation | None = None
+    logged: bool = False
+    """Whether it is in the tenant's query log."""
 
     @property
     def finish_reason(self) -> Literal["stop", "length", "no_answer"]:

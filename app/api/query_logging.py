@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from contextvars import Context
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import itemgetter
@@ -44,15 +45,17 @@ class QueryLog:
         self._some_written = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
-    def add(self, database: Database, tenant: TenantNumber, query: LoggedQuery) -> None:
+    def add(self, database: Database, tenant: TenantNumber, query: LoggedQuery) -> bool:
+        """Return whether it will be written."""
         if len(self._waiting) >= MAX_WAITING:
             log.warning("a query is not logged: too many wait to be written")
-            return
+            return False
         self._waiting.append((tenant, query))
         self._added += 1
         if self._writing is None or self._writing.done():
             # Nothing of the request that happens to begin it: others' are written with it.
             self._writing = asyncio.create_task(self._write(database), context=Context())
+        return True
 
     async def flush(self, within_s: float = FLUSH_S) -> bool:
         """Wait until what has been added is written; return whether it was in time."""
@@ -101,8 +104,7 @@ async def _write(database: Database, tenant: TenantNumber, queries: Sequence[Log
 async def answer(request: Request, services: Services, tenant: Tenant, question: Question) -> Answer:
     """Return pipeline.answer(), as long as the caller is connected, and log it."""
     given = await while_connected(request, pipeline.answer, services, tenant, question)
-    _note(request, services, tenant, question, given)
-    return given
+    return _noted(request, services, tenant, question, given)
 
 
 async def answer_events(
@@ -111,15 +113,14 @@ async def answer_events(
     """Yield pipeline.answer_events(), and log the answer that they end with."""
     async with aclosing(pipeline.answer_events(services, tenant, question)) as events:
         async for event in events:
-            if isinstance(event, Answer):
-                _note(request, services, tenant, question, event)
-            yield event
+            yield _noted(request, services, tenant, question, event) if isinstance(event, Answer) else event
 
 
-def _note(request: Request, services: Services, tenant: Tenant, question: Question, given: Answer) -> None:
-    if tenant.logs_queries:
-        logged: QueryLog = request.app.state.query_log
-        logged.add(services.database, tenant.number, _logged(tenant, question, given))
+def _noted(request: Request, services: Services, tenant: Tenant, question: Question, given: Answer) -> Answer:
+    if not tenant.logs_queries:
+        return given
+    waiting: QueryLog = request.app.state.query_log
+    return replace(given, logged=waiting.add(services.database, tenant.number, _logged(tenant, question, given)))
 
 
 def _logged(tenant: Tenant, question: Question, given: Answer) -> LoggedQuery:

@@ -97,6 +97,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         reasoning=answer.reasoning or None,
         search_query=answer.search_query,
         fallback=answer.fallback,
+        logged=answer.logged,
         explain=_explained(answer),
     )
 

@@ -231,6 +231,7 @@ class AnswerOut(BaseModel):
     reasoning: str | None = None
     search_query: str | None = None
     fallback: str | None = None
+    logged: Annotated[bool, Field(description="Whether POST /queries/{id}/feedback takes what users say of it")] = False
     explain: ExplanationOut | None = None
 
 

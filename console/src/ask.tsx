@@ -2,7 +2,8 @@ import { useRef, useState } from "preact/hooks";
 import { call, events } from "./api";
 import { AnswerText, Sources } from "./answer";
 import { AsCurl } from "./curl";
-import { Check, PageForm } from "./fields";
+import { Check, Lazy, PageForm } from "./fields";
+import { Votes } from "./votes";
 import { Welcome } from "./welcome";
 import { NO_OPTIONS, OptionsForm, type Options, fieldsOf } from "./options";
 import { Refusal } from "./refusal";
@@ -36,7 +37,7 @@ export function Ask() {
     const stop = new AbortController();
     const messages = turns.filter((turn) => turn.sides[0]?.answer).flatMap(said);
     const sides: Side[] = options.map((each) => ({
-      body: { input: question, stream: true, explain: true, messages, ...fieldsOf(each) },
+      body: { input: question, stream: true, messages, ...fieldsOf(each) },
       text: "",
       answer: null,
       trouble: null,
@@ -132,28 +133,22 @@ export function Ask() {
 /** The options are loaded when they are opened. */
 function Choices({ options, onOptions }: { options: Options[]; onOptions: (options: Options[]) => void }) {
   const words = useWords();
-  const [open, setOpen] = useState(false);
   return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>{words.options}</summary>
-      {open && (
-        <>
-          {options.map((each, at) => (
-            <OptionsForm
-              key={at}
-              title={options.length === 1 ? words.options : at === 0 ? words.first : words.second}
-              options={each}
-              onOptions={(changed) => onOptions(options.map((other, place) => (place === at ? changed : other)))}
-            />
-          ))}
-          <Check
-            label={words.compare}
-            value={options.length > 1}
-            onValue={(compare) => onOptions(compare ? [...options, NO_OPTIONS] : options.slice(0, 1))}
-          />
-        </>
-      )}
-    </details>
+    <Lazy summary={words.options}>
+      {options.map((each, at) => (
+        <OptionsForm
+          key={at}
+          title={options.length === 1 ? words.options : at === 0 ? words.first : words.second}
+          options={each}
+          onOptions={(changed) => onOptions(options.map((other, place) => (place === at ? changed : other)))}
+        />
+      ))}
+      <Check
+        label={words.compare}
+        value={options.length > 1}
+        onValue={(compare) => onOptions(compare ? [...options, NO_OPTIONS] : options.slice(0, 1))}
+      />
+    </Lazy>
   );
 }
 
@@ -169,10 +164,11 @@ function Shown({ side, waits }: { side: Side; waits: boolean }) {
   const { answer, trouble, text, body } = side;
   return (
     <div class="side">
-      {answer === null ? <p class="answer">{text}</p> : <Answered answer={answer} />}
+      {answer === null ? <p class="answer">{text}</p> : <Answered answer={answer} body={body} />}
       {answer !== null && (
         <div class="about">
-          <Why answer={answer} />
+          <Votes answer={answer} />
+          <Why answer={answer} body={body} />
           <AsCurl body={body} />
         </div>
       )}
@@ -182,8 +178,9 @@ function Shown({ side, waits }: { side: Side; waits: boolean }) {
   );
 }
 
-export function Answered({ answer }: { answer: Answer }) {
-  if (answer.finish_reason === "no_answer") return <Refusal answer={answer} />;
+/** `body` is what was asked. */
+export function Answered({ answer, body }: { answer: Answer; body: Record<string, unknown> }) {
+  if (answer.finish_reason === "no_answer") return <Refusal answer={answer} body={body} />;
   return (
     <>
       <AnswerText answer={answer} />

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { send } from "./api";
 import { Careful, Check, Choice, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct, useAll, useLoaded } from "./loaded";
-import type { CollectionOut, LimitsOut } from "./shapes";
+import type { CollectionOut, LimitsOut, Used } from "./shapes";
 import { useWords } from "./speech";
 
 export function Collections() {
@@ -120,22 +120,13 @@ function asSent(defaults: Record<string, string>): Record<string, unknown> {
 export function Limits() {
   const words = useWords();
   const { value, trouble } = useLoaded<LimitsOut>("limits");
-  const { tenant, ...requests } = value ?? {};
+  const { tenant, key, ...requests } = value ?? {};
   return (
     <>
       <h2>{words.limits}</h2>
       <Trouble of={trouble} />
-      {tenant !== undefined && (
-        <Table name={words.limits} heads={[words.limit, words.usedOf, words.limits]}>
-          {[...new Set([...Object.keys(tenant.limits), ...Object.keys(tenant.used)])].map((name) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{tenant.used[name]?.toLocaleString() ?? "–"}</td>
-              <td>{tenant.limits[name]?.toLocaleString() ?? words.unlimited}</td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      {tenant !== undefined && <Use name={words.limits} of={tenant} />}
+      {key !== undefined && <Use name={words.ofKey} of={key} />}
       <details>
         <summary>{words.ofRequests}</summary>
         <Table name={words.ofRequests} heads={[words.limit, words.limits]}>
@@ -148,5 +139,20 @@ export function Limits() {
         </Table>
       </details>
     </>
+  );
+}
+
+function Use({ name, of: { limits, used } }: { name: string; of: Used }) {
+  const words = useWords();
+  return (
+    <Table name={name} heads={[name, words.usedOf, words.limit]}>
+      {[...new Set([...Object.keys(limits), ...Object.keys(used)])].map((each) => (
+        <tr key={each}>
+          <th scope="row">{each}</th>
+          <td>{used[each]?.toLocaleString() ?? "–"}</td>
+          <td>{limits[each]?.toLocaleString() ?? words.unlimited}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -6,7 +6,7 @@ import { useWords } from "./speech";
 export function AsCurl({ body }: { body: Record<string, unknown> }) {
   const words = useWords();
   const [copied, setCopied] = useState(false);
-  const sent = JSON.stringify({ ...body, stream: undefined, explain: undefined }).replaceAll("'", "'\\''");
+  const sent = JSON.stringify({ ...body, stream: undefined }).replaceAll("'", "'\\''");
   const command = [
     "curl -H 'Content-Type: application/json'",
     '-H "Authorization: Bearer $KYUJANG_KEY"',

@@ -77,6 +77,17 @@ export function PageForm({ onSend, children }: { onSend: () => void; children: C
   );
 }
 
+/** What is drawn, and loaded, once it is opened. */
+export function Lazy({ summary, children }: { summary: string; children: ComponentChildren }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{summary}</summary>
+      {open && children}
+    </details>
+  );
+}
+
 /** A table that scrolls by itself where it is wider than the screen. */
 export function Table({ name, heads, children }: { name: string; heads: string[]; children: ComponentChildren }) {
   return (

@@ -128,17 +128,24 @@ function Difference({ before, after }: { before: string; after: string }) {
   );
 }
 
+interface Asked {
+  body: Record<string, unknown>;
+  answer: Answer;
+}
+
 function Try({ reference }: { reference: string }) {
   const words = useWords();
   const [questions, setQuestions] = useState(document.documentElement.lang === "ko" ? QUESTIONS.ko : QUESTIONS.en);
-  const [answers, setAnswers] = useState<Answer[]>([]);
+  const [answers, setAnswers] = useState<(Asked | undefined)[]>([]);
   const { trouble, busy, act } = useAct();
 
   async function run() {
-    const found: Answer[] = [];
+    const found: (Asked | undefined)[] = [];
     setAnswers(found);
-    for (const input of questions.filter((each) => each.trim() !== "")) {
-      found.push(await send<Answer>("POST", "query", { input, prompt: reference }));
+    for (const [number, input] of questions.entries()) {
+      if (input.trim() === "") continue;
+      const body = { input, prompt: reference };
+      found[number] = { body, answer: await send<Answer>("POST", "query", body) };
       setAnswers([...found]);
     }
   }
@@ -153,7 +160,7 @@ function Try({ reference }: { reference: string }) {
             value={question}
             onValue={(value) => setQuestions(questions.map((each, at) => (at === number ? value : each)))}
           />
-          {answers[number] !== undefined && <Answered answer={answers[number]} />}
+          {answers[number] !== undefined && <Answered {...answers[number]} />}
         </div>
       ))}
       <Trouble of={trouble} />

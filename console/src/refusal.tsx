@@ -1,14 +1,14 @@
+import { Lazy } from "./fields";
 import type { Answer, Context } from "./shapes";
 import { useWords } from "./speech";
 import { documentRoute, follow } from "./route";
+import { Explained } from "./why";
 import type { Word } from "./words";
 
 /** Why there is no answer, and what was found nevertheless: what was used, and what the lowest score left out. */
-export function Refusal({ answer }: { answer: Answer }) {
+export function Refusal({ answer, body }: { answer: Answer; body: Record<string, unknown> }) {
   const words = useWords();
   const reason = answer.no_answer_reason as Word | null;
-  const left = (answer.explain?.candidates ?? []).filter(({ fate }) => fate === "below_min_score");
-  const found: Found[] = answer.contexts.length > 0 ? answer.contexts : left;
   return (
     <div class="refusal">
       <p>
@@ -16,19 +16,31 @@ export function Refusal({ answer }: { answer: Answer }) {
       </p>
       {reason !== null && <p>{words[reason] ?? reason}</p>}
       {answer.titles.length > 0 && <p>{answer.titles.join(" · ")}</p>}
-      {found.length > 0 && (
-        <details>
-          <summary>{words.found}</summary>
-          <ul>
-            {found.map((each) => (
-              <li key={each.chunk_id}>
-                <Passage found={each} />
-              </li>
-            ))}
-          </ul>
-        </details>
+      {answer.contexts.length > 0 && (
+        <Lazy summary={words.found}>
+          <Passages found={answer.contexts} />
+        </Lazy>
+      )}
+      {answer.contexts.length === 0 && reason === "below_min_score" && (
+        <Lazy summary={words.found}>
+          <Explained body={body}>
+            {({ candidates }) => <Passages found={candidates.filter(({ fate }) => fate === "below_min_score")} />}
+          </Explained>
+        </Lazy>
       )}
     </div>
+  );
+}
+
+function Passages({ found }: { found: Found[] }) {
+  return (
+    <ul>
+      {found.map((each) => (
+        <li key={each.chunk_id}>
+          <Passage found={each} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -107,7 +107,7 @@ export interface Explanation {
 export interface Answer {
   id: string;
   timings_ms: Record<string, number>;
-  explain: Explanation | null;
+  logged: boolean;
   answer: string;
   finish_reason: "stop" | "length" | "no_answer";
   no_answer_reason: string | null;
@@ -250,7 +250,13 @@ export interface Engines {
   waiting: number;
 }
 
+export interface Used {
+  limits: Record<string, number>;
+  used: Record<string, number>;
+}
+
 export interface LimitsOut {
-  tenant?: { limits: Record<string, number>; used: Record<string, number> };
+  tenant?: Used;
+  key?: Used;
   [name: string]: unknown;
 }

@@ -1,20 +1,47 @@
 // Why this answer: what was looked at, what became of it, the prompt as it was sent, and the time that each step took.
 
-import { Table } from "./fields";
-import type { Answer, Candidate, Place } from "./shapes";
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { send } from "./api";
+import { Lazy, Table } from "./fields";
+import { Trouble, useAct } from "./loaded";
+import type { Answer, Candidate, Explanation, Place } from "./shapes";
 import { documentRoute, follow } from "./route";
 import { useWords } from "./speech";
 import { type Word, pageName } from "./words";
 
 const STEPS = ["embed", "search", "rerank", "prompt", "generate", "check"];
 
-export function Why({ answer }: { answer: Answer }) {
+export function Why({ answer, body }: { answer: Answer; body: Record<string, unknown> }) {
   const words = useWords();
-  const explained = answer.explain;
-  if (explained === null) return null;
   return (
-    <details>
-      <summary>{words.why}</summary>
+    <Lazy summary={words.why}>
+      <Explained body={body}>{(explained) => <Reasons explained={explained} />}</Explained>
+      <Waterfall timings={answer.timings_ms} />
+    </Lazy>
+  );
+}
+
+/** Have what was asked explained, by asking once more without an answer: answers do not wait for what few look at. */
+export function Explained({ body, children }: { body: Record<string, unknown>; children: (found: Explanation) => ComponentChildren }) {
+  const [found, setFound] = useState<Explanation | null>(null);
+  const { trouble, act } = useAct();
+  useEffect(() => {
+    const again = { ...body, stream: false, dry_run: true, explain: true };
+    act(async () => setFound((await send<{ explain: Explanation }>("POST", "query", again)).explain));
+  }, []);
+  return (
+    <>
+      <Trouble of={trouble} />
+      {found !== null && children(found)}
+    </>
+  );
+}
+
+function Reasons({ explained }: { explained: Explanation }) {
+  const words = useWords();
+  return (
+    <>
       <p class="small">
         {words.terms}: {explained.terms.join(" · ")} {explained.translated && words.translated}
       </p>
@@ -37,8 +64,7 @@ export function Why({ answer }: { answer: Answer }) {
           ))}
         </>
       )}
-      <Waterfall timings={answer.timings_ms} />
-    </details>
+    </>
   );
 }
 

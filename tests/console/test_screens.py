@@ -74,32 +74,6 @@ async def test_a_first_visit_leads_to_an_answer(visit, new_tenant: NewTenant):
         assert await page.locator("tbody tr td").first.inner_text() == "사용"
 
 
-async def test_an_answer_tells_why_and_how_it_was_asked(visit, tenant):
-    async with visit(key=key_of(tenant)) as page:
-        await page.get_by_text("Options", exact=True).click()
-        await page.get_by_label("Search by").select_option("lexical")
-        await page.get_by_label("Field, such as metadata.year").fill("document_id")
-        await page.get_by_label("Value").fill("lamp")
-        await page.get_by_role("button", name="Add").click()
-        await page.get_by_label("Compare with a second answer").check()
-        await page.locator("#question").fill("When is the keeper's lamp of the pier lit?")
-        await page.locator("#question").press("Enter")
-        why = page.get_by_text("Why this answer")
-        await why.nth(1).wait_for()
-        await why.first.click()
-        told = await page.locator(".side").first.locator("tbody tr").first.locator("td").all_inner_texts()
-        fate, by_meaning, by_words = told[:3]
-        assert (fate, by_meaning, by_words[:2]) == ("used", "–", "1.")
-        await page.get_by_text("As curl").first.click()
-        command = await page.locator(".side pre").first.inner_text()
-        body = command.partition("-d '")[2].rpartition("' '")[0].replace("'\\''", "'")
-        filters = {"and": [{"key": "document_id", "op": "eq", "value": "lamp"}]}
-        assert json.loads(body) == {
-            "input": "When is the keeper's lamp of the pier lit?", "messages": [], "mode": "lexical", "filters": filters
-        }  # fmt: skip
-        assert key_of(tenant) not in command
-
-
 async def test_a_prompt_is_compared_tried_activated_and_rolled_back(visit, tenant):
     async with visit(key=key_of(tenant), path="/prompts/desk") as page:
         await page.locator("ins").wait_for()

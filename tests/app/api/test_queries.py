@@ -47,7 +47,7 @@ async def test_nothing_is_logged_unless_the_tenant_wants_it(archive):
     await turned(archive, "archive-log", None)
     asked = (await archive.post("/query", json=ASKED)).json()
     refused = await archive.post(f"/queries/{asked['id']}/feedback", json={"vote": "up"})
-    assert (refused.status_code, refused.json()["code"]) == (409, "query_log_off")
+    assert (asked["logged"], refused.status_code, refused.json()["code"]) == (False, 409, "query_log_off")
     await turned(archive, "archive-log", 30)
     assert await listed(archive) == []
     assert (await archive.post(f"/queries/{asked['id']}/feedback", json={"vote": "up"})).status_code == 404
@@ -69,6 +69,7 @@ async def test_every_way_of_asking_is_logged(archive):
         assert (await archive.post(path, json=body)).is_success
     rows = (await listed(archive))[::-1]
     assert [row["id"] for row in rows[:3]] == [answer["id"], stream[-1][-1]["id"], nothing["id"]]
+    assert [each["logged"] for each in (answer, stream[-1][-1], nothing)] == [True] * 3
     assert [row["question"] for row in rows[3:]] == ["자료실은 언제 여나요?"] * 3
     first, refused = rows[0], rows[2]
     for name in ("answer", "answer_mode", "citations", "unsupported", "search_query", "model", "timings_ms"):
