@@ -9,7 +9,7 @@ interface TextProps {
   value: string;
   onValue: (value: string) => void;
   rows?: number;
-  type?: "text" | "number" | "datetime-local" | "password" | "search";
+  type?: "text" | "number" | "date" | "datetime-local" | "password" | "search";
   required?: boolean;
 }
 

@@ -8,16 +8,18 @@ import { Collections } from "./collections";
 import { DocumentView } from "./document";
 import { Documents, forgetDeletions } from "./documents";
 import { Engines } from "./engines";
+import { EvaluationView, Evaluations } from "./evaluations";
 import { Prompt, Prompts } from "./prompts";
 import { type Screen, currentRoute, follow } from "./route";
 import { SignIn } from "./signin";
 import { Speech } from "./speech";
 import { TenantView, Tenants } from "./tenants";
+import { Usage } from "./usage";
 import { type Language, WORDS, firstLanguage } from "./words";
 import "./style.css";
 
-const TENANTS: Screen[] = ["ask", "documents", "collections", "prompts", "adapters", "audit"];
-const OPERATORS: Screen[] = ["tenants", "engines", "audit"];
+const TENANTS: Screen[] = ["ask", "documents", "collections", "prompts", "adapters", "evaluations", "usage", "audit"];
+const OPERATORS: Screen[] = ["tenants", "engines", "usage", "audit"];
 
 const pathOf = (screen: Screen) => (screen === "ask" ? "." : screen);
 
@@ -116,6 +118,9 @@ function App() {
             {screen === "collections" && <Collections />}
             {screen === "prompts" && (route.id === "" ? <Prompts /> : <Prompt key={route.id} name={route.id} />)}
             {screen === "adapters" && <Adapters />}
+            {screen === "evaluations" &&
+              (route.id === "" ? <Evaluations /> : <EvaluationView key={route.id} id={route.id} />)}
+            {screen === "usage" && <Usage />}
             {screen === "audit" && <Audit />}
             {screen === "tenants" && (route.id === "" ? <Tenants /> : <TenantView key={route.id} id={route.id} />)}
             {screen === "engines" && <Engines />}

@@ -12,22 +12,30 @@ export interface Filter {
   value: string;
 }
 
-export interface Options {
-  collection: string;
+/** How questions are answered. */
+export interface Way {
   prompt: string;
   adapter: string;
   mode: string;
+}
+
+export interface Options extends Way {
+  collection: string;
   filters: Filter[];
 }
 
-export const NO_OPTIONS: Options = { collection: "", prompt: "", adapter: "", mode: "", filters: [] };
+export const NO_WAY: Way = { prompt: "", adapter: "", mode: "" };
+export const NO_OPTIONS: Options = { ...NO_WAY, collection: "", filters: [] };
 const OPS = ["eq", "ne", "gt", "gte", "lt", "lte", "contains"];
 
 /** Return them as fields of a question; what is not chosen is left out. */
 export function fieldsOf({ filters, ...options }: Options): Record<string, unknown> {
-  const chosen = Object.entries(options).filter(([, value]) => value !== "");
   const parts = filters.map(({ value, ...filter }) => ({ ...filter, value: valueOf(filter.key, value) }));
-  return { ...Object.fromEntries(chosen), ...(parts.length > 0 && { filters: { and: parts } }) };
+  return { ...chosen(options), ...(parts.length > 0 && { filters: { and: parts } }) };
+}
+
+export function chosen(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== ""));
 }
 
 /** Numbers and booleans of metadata are written as they are. */
@@ -45,42 +53,50 @@ interface Props {
 export function OptionsForm({ title, options, onOptions }: Props) {
   const words = useWords();
   const collections = useAll<CollectionOut>("collections");
-  const prompts = useAll<PromptSummary>("prompts");
-  const adapters = useAll<AdapterOut>("adapters");
   const change = (changed: Partial<Options>) => onOptions({ ...options, ...changed });
-  const versions = (prompts.value ?? []).flatMap(({ name, versions }) => versions.map((each) => `${name}@${each}`));
-  const ready = (adapters.value ?? []).filter((each) => each.status === "ready").map((each) => `${each.name}@${each.version}`);
   return (
     <fieldset>
       <legend>{title}</legend>
-      <div class="fields">
-        <Choice
-          label={words.collection}
-          value={options.collection}
-          options={[["", words.allCollections], ...(collections.value ?? []).map(({ id, name }) => [id, name ?? id] as [string, string])]}
-          onValue={(collection) => change({ collection })}
-        />
-        <Choice
-          label={words.prompt}
-          value={options.prompt}
-          options={[["", words.standard], ...versions.map((each) => [each, each] as [string, string])]}
-          onValue={(prompt) => change({ prompt })}
-        />
-        <Choice
-          label={words.adapter}
-          value={options.adapter}
-          options={[["", words.activeOne], ["none", words.none], ...ready.map((each) => [each, each] as [string, string])]}
-          onValue={(adapter) => change({ adapter })}
-        />
-        <Choice
-          label={words.mode}
-          value={options.mode}
-          options={[["", words.standard], ["hybrid", words.hybrid], ["dense", words.dense], ["lexical", words.lexical]]}
-          onValue={(mode) => change({ mode })}
-        />
-      </div>
+      <Choice
+        label={words.collection}
+        value={options.collection}
+        options={[["", words.allCollections], ...(collections.value ?? []).map(({ id, name }) => [id, name ?? id] as [string, string])]}
+        onValue={(collection) => change({ collection })}
+      />
+      <Ways way={options} onWay={change} />
       <Filters filters={options.filters} onFilters={(filters) => change({ filters })} />
     </fieldset>
+  );
+}
+
+export function Ways({ way, onWay }: { way: Way; onWay: (way: Way) => void }) {
+  const words = useWords();
+  const prompts = useAll<PromptSummary>("prompts");
+  const adapters = useAll<AdapterOut>("adapters");
+  const change = (changed: Partial<Way>) => onWay({ ...way, ...changed });
+  const versions = (prompts.value ?? []).flatMap(({ name, versions }) => versions.map((each) => `${name}@${each}`));
+  const ready = (adapters.value ?? []).filter((each) => each.status === "ready").map((each) => `${each.name}@${each.version}`);
+  return (
+    <div class="fields">
+      <Choice
+        label={words.prompt}
+        value={way.prompt}
+        options={[["", words.standard], ...versions.map((each) => [each, each] as [string, string])]}
+        onValue={(prompt) => change({ prompt })}
+      />
+      <Choice
+        label={words.adapter}
+        value={way.adapter}
+        options={[["", words.activeOne], ["none", words.none], ...ready.map((each) => [each, each] as [string, string])]}
+        onValue={(adapter) => change({ adapter })}
+      />
+      <Choice
+        label={words.mode}
+        value={way.mode}
+        options={[["", words.standard], ["hybrid", words.hybrid], ["dense", words.dense], ["lexical", words.lexical]]}
+        onValue={(mode) => change({ mode })}
+      />
+    </div>
   );
 }
 

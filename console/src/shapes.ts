@@ -47,12 +47,12 @@ export interface JobItem {
   warnings: Warning[];
 }
 
-export interface JobEvent {
+export interface JobEvent<Result = Report> {
   id: string;
   status: string;
   documents: JobItem[];
   progress: Progress | null;
-  result: Report | null;
+  result: Result | null;
   error: { code: string; detail: string } | null;
 }
 
@@ -206,6 +206,22 @@ export interface Outcome {
 export interface Report {
   summary?: Record<"base" | "adapter", Record<string, number | null>>;
   answers?: { input: string; expected: string[]; base: Outcome; adapter: Outcome }[];
+}
+
+export interface UsageLine {
+  day?: string;
+  tenant?: string;
+  key?: string;
+  adapter?: string;
+  requests: number;
+  engine_calls: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  embedded_tokens: number;
+  ocr_pages: number;
+  training_seconds: number;
+  documents: number;
+  bytes: number;
 }
 
 export interface AuditEntry {

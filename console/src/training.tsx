@@ -2,25 +2,24 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, events, send } from "./api";
+import { writtenOut } from "./cases";
 import { Choice, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct } from "./loaded";
-import type { JobEvent, Outcome, Progress } from "./shapes";
+import type { JobEvent, Outcome, Progress, Report } from "./shapes";
 import { useWords } from "./speech";
 import type { Word } from "./words";
 
 /** Follow a job by its events until it ends, or the screen is left. */
-function useJob(): { job: JobEvent | null; follow: (started: JobEvent) => Promise<JobEvent | null> } {
-  const [job, setJob] = useState<JobEvent | null>(null);
+export function useJob<Result = Report>(): { job: JobEvent<Result> | null; follow: (started: JobEvent<Result>) => Promise<void> } {
+  const [job, setJob] = useState<JobEvent<Result> | null>(null);
   const stop = useRef(new AbortController());
   useEffect(() => () => stop.current.abort(), []);
-  async function follow(started: JobEvent): Promise<JobEvent | null> {
-    let last: JobEvent = started;
-    setJob(last);
+  async function follow(started: JobEvent<Result>): Promise<void> {
+    setJob(started);
     const { signal } = stop.current;
     for await (const { data } of events(await call(`jobs/${encodeURIComponent(started.id)}/events`, { signal }))) {
-      setJob((last = data as JobEvent));
+      setJob(data as JobEvent<Result>);
     }
-    return last;
   }
   return { job, follow };
 }
@@ -109,15 +108,9 @@ export function Compare({ name, version }: { name: string; version: number }) {
   const { trouble, busy, act } = useAct();
 
   async function compare() {
-    const cases = lines
-      .split("\n")
-      .map((line) => line.split("\t"))
-      .filter(([input]) => input?.trim())
-      .map(([input, ...expected]) => ({ input, ...(expected.length > 0 && { expected }) }));
-    await follow(await send<JobEvent>("POST", `adapters/${name}/evaluate`, { version, cases }));
+    await follow(await send<JobEvent>("POST", `adapters/${name}/evaluate`, { version, cases: writtenOut(lines) }));
   }
 
-  const { summary, answers = [] } = job?.result ?? {};
   return (
     <PageForm onSend={() => act(compare)}>
       <TextField label={words.casesHelp} rows={4} value={lines} onValue={setLines} required />
@@ -130,6 +123,16 @@ export function Compare({ name, version }: { name: string; version: number }) {
           {words[job.status as Word] ?? job.status} {job.progress?.done ?? 0}/{job.progress?.total ?? "?"}
         </p>
       )}
+      {job !== null && job.result !== null && <Beside report={job.result} />}
+    </PageForm>
+  );
+}
+
+/** What an adapter answers beside the base model. */
+export function Beside({ report: { summary, answers = [] } }: { report: Report }) {
+  const words = useWords();
+  return (
+    <>
       {summary !== undefined && (
         <Table name={words.summary} heads={[words.summary, words.baseAnswer, words.adapterAnswer]}>
           {Object.keys(summary.base).map((measure) => (
@@ -153,7 +156,7 @@ export function Compare({ name, version }: { name: string; version: number }) {
           ))}
         </Table>
       )}
-    </PageForm>
+    </>
   );
 }
 

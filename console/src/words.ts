@@ -9,6 +9,10 @@ export function pageName(words: Words, number: number): string {
   return filled(words.page, number);
 }
 
+/** The words for what is counted or measured are those of the API, with a prefix where others have the same name. */
+export const usageWord = (name: string) => `used_${name}` as Word;
+export const measureWord = (name: string) => `measure_${name}` as Word;
+
 /** Put a value where a text has {}. */
 export function filled(text: string, value: string | number): string {
   return text.replace("{}", String(value));

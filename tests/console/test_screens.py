@@ -20,11 +20,12 @@ AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 TENANTS = {
     "": ("Ask", "질문"), "/documents": ("Documents", "문서"), "/documents/lamp": ("lamp", "lamp"),
     "/collections": ("Collections", "컬렉션"), "/prompts": ("Prompts", "프롬프트"), "/prompts/desk": ("desk", "desk"),
-    "/adapters": ("Adapters", "어댑터"), "/audit": ("Usage and audit", "사용량과 감사"),
+    "/adapters": ("Adapters", "어댑터"), "/evaluations": ("Evaluations", "평가"), "/usage": ("Usage", "사용량"),
+    "/audit": ("Audit and limits", "감사와 한도"),
 }  # fmt: skip
 OPERATORS = {
     "/tenants": ("Tenants", "테넌트"), "/tenants/screens": ("screens", "screens"), "/engines": ("Engines", "엔진"),
-    "/audit": ("Usage and audit", "사용량과 감사"),
+    "/usage": ("Usage", "사용량"), "/audit": ("Audit and limits", "감사와 한도"),
 }  # fmt: skip
 
 

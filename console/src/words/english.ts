@@ -1,6 +1,9 @@
 // Every word of the page in English; words.ts holds it to the other's.
 
+import { MEASURING_ENGLISH } from "./english_measuring";
+
 export const ENGLISH = {
+  ...MEASURING_ENGLISH,
   ask: "Ask",
   documents: "Documents",
   signOut: "Sign out",
@@ -201,7 +204,7 @@ export const ENGLISH = {
   unlimited: "none",
   ofRequests: "Limits of requests",
   ofKey: "Limits of this key",
-  audit: "Usage and audit",
+  audit: "Audit and limits",
   trail: "Audit trail",
   from: "From",
   to: "To",

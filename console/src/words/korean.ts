@@ -1,8 +1,10 @@
 // Every word of the page in Korean; words.ts holds it to the other's.
 
 import type { Words } from "../words";
+import { MEASURING_KOREAN } from "./korean_measuring";
 
 export const KOREAN: Words = {
+  ...MEASURING_KOREAN,
   ask: "질문",
   documents: "문서",
   signOut: "로그아웃",
@@ -203,7 +205,7 @@ export const KOREAN: Words = {
   unlimited: "없음",
   ofRequests: "요청의 한도",
   ofKey: "이 키의 한도",
-  audit: "사용량과 감사",
+  audit: "감사와 한도",
   trail: "감사 기록",
   from: "부터",
   to: "까지",
