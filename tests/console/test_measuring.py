@@ -95,9 +95,13 @@ async def test_usage_is_drawn_and_saved(visit, tenant, language):
         await page.locator("tbody th").nth(1).wait_for()
         async with page.expect_download() as saved:
             await page.get_by_role("button", name=save).click()
-        rows = list(csv.DictReader(Path(await (await saved.value).path()).read_text().splitlines()))
+        rows = saved_rows(await (await saved.value).path())
         assert sum(int(each["documents"]) for each in rows) == 1
         assert set(rows[0]) >= {"day", "key", "requests"}
+
+
+def saved_rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 async def test_the_operator_sees_all_tenants_usage(visit, tenant):
