@@ -39,6 +39,7 @@ from app.prompting.fencing import Fence
 from app.prompting.reply import Reply
 from app.retrieval.copies import Seen
 from app.retrieval.match import Match
+from ingest.loading.clean_text import BLANKS
 from ingest.loading.load import Loaded
 from ingest.loading.parsed import Options, Page
 from ingest.loading.parsers.flow import Flow
@@ -225,6 +226,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "CitationChecker": partial(CitationChecker, []),
     "Reply": Reply,
     "Sources": lambda: Sources([chunk("Short.")], "short"),
+    "Runs": lambda: BLANKS,
     "Seen": partial(Seen, "What do reports ask?"),
 }
 PLAIN = re.compile(r"Annotated\[([^,]*),.*", re.DOTALL)

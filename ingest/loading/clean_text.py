@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from app.language.marks import MAX_MARKS, cut_runs, has_long_run
+from app.language.runs import Runs
 from ingest.loading.parsed import Notice
 
 BLANK = (
@@ -14,21 +15,29 @@ BLANK = (
     r"\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
 )
 LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\x85", "\u2028")
-UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+CONTROLS = "\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff"
+UNWANTED = re.compile(f"[{CONTROLS}]")
 # They only say where a line may break, or are for machines: inside a word they hide it from a search.
-INVISIBLE = re.compile("[\xad\u034f\u180e\u200b\u2060-\u2064\ufff9-\ufffb\U000e0000-\U000e007f]")
+WITHOUT_SHAPE = "\xad\u034f\u180e\u200b\u2060-\u2064\ufff9-\ufffb\U000e0000-\U000e007f"
+INVISIBLE = re.compile(f"[{WITHOUT_SHAPE}]")
 # In other scripts and among emojis joiners decide what is shown.
 WITHOUT_JOINERS = "0-9A-Za-z\u00c0-\u024f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3"
-JOINERS = re.compile(f"(?<=[{WITHOUT_JOINERS}])[\u200c\u200d\ufe00-\ufe0f]+(?=[{WITHOUT_JOINERS}])")
+JOINING = "\u200c\u200d\ufe00-\ufe0f"
+# Such a pattern begins with what is rare: only there does `re` look at what stands before.
+JOINERS = re.compile(f"[{JOINING}](?<=[{WITHOUT_JOINERS}][{JOINING}])[{JOINING}]*+(?=[{WITHOUT_JOINERS}])")
 # Without letters that go from right to left there is nothing to turn round.
-DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f]")
+TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
+DIRECTIONS = re.compile(f"[{TURNING}]")
 RIGHT_TO_LEFT = re.compile(
     "[\u0590-\u061b\u061d-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
+# Most texts have none of these.
+SPECIAL = re.compile(f"[{CONTROLS}{WITHOUT_SHAPE}{JOINING}{TURNING}]")
 # White and invisible characters make no token and no word: a run of them would make a chunk of any size.
 MAX_BLANK = 100
 MARKS_CUT = Notice("truncated", f"Runs of more than {MAX_MARKS} combining marks were cut to that many.")
-LONG_BLANK = re.compile(rf"(?<![{BLANK}])[{BLANK}]{{{MAX_BLANK + 1},}}")
+BLANKS = Runs(BLANK, MAX_BLANK)
+LONG_BLANK = re.compile(rf"[{BLANK}](?<![{BLANK}][{BLANK}])[{BLANK}]{{{MAX_BLANK},}}+")
 
 
 def clean_text(text: str) -> str:
@@ -36,11 +45,21 @@ def clean_text(text: str) -> str:
     hold, and with long runs of combining marks, white space and characters without a shape cut short."""
     for line_end in LINE_ENDS:
         text = text.replace(line_end, "\n")
-    text = LONG_BLANK.sub(_break, UNWANTED.sub("", text.replace("\u2029", "\n\n")))
-    if not RIGHT_TO_LEFT.search(text):
-        text = DIRECTIONS.sub("", text)
-    text = JOINERS.sub("", INVISIBLE.sub("", text))
+    text = text.replace("\u2029", "\n\n")
+    special = SPECIAL.search(text) is not None
+    if special:
+        text = UNWANTED.sub("", text)
+    if BLANKS.are_in(text):
+        text = LONG_BLANK.sub(_break, text)
+    if special:
+        text = _without_special(text)
     return unicodedata.normalize("NFC", cut_runs(text))
+
+
+def _without_special(text: str) -> str:
+    if DIRECTIONS.search(text) and not RIGHT_TO_LEFT.search(text):
+        text = DIRECTIONS.sub("", text)
+    return JOINERS.sub("", INVISIBLE.sub("", text))
 
 
 def notice_of_cut_marks(texts: Sequence[str]) -> list[Notice]:

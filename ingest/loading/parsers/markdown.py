@@ -27,14 +27,16 @@ DATA_TAG = re.compile(r"""<[a-z][a-z0-9]*\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+
 DATA = re.compile(r"""(?:=\s*["']?|\burl\(["']?)\s*data:""", re.IGNORECASE)
 BARE_DATA = re.compile(r"(?<![`\w])<?data:[a-z]{1,20}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=]{16,}>?", re.IGNORECASE)
 # Data, tags, definitions and headings that may be written over several lines, and are then taken together.
+# A pattern whose every branch begins with a certain character is looked for ten times as fast.
 BASE64 = "[a-z0-9+/=]"
+AT_START = "(?:" + "|".join(rf"(?<=^{'[ ]' * indent}\[)" for indent in range(4)) + ")"
 WRAPPED = re.compile(
     rf"""
     <h[1-6]\b[^<>]*+>(?:[^<]|<(?!/?h[1-6]\b))*+</h[1-6]>
     | <[a-z][a-z0-9]*\b[^<>]*+>
     | ;base64,{BASE64}*+(?:\s*+{BASE64}{{16,}}+)*+(?:\s*+{BASE64}*+)(?=[)>"'])
-    | ^\ {{0,3}}\[[^\]\n]{{1,200}}\]:[ \t]*\r?\n[ \t]*<?data:
-    | ^\ {{0,3}}\[[^\]\n]{{1,50}}\]:[ \t]*(?:\#|<>)[ \t]*\([^()]*\)
+    | \[{AT_START}[^\]\n]{{1,200}}\]:[ \t]*\r?\n[ \t]*<?data:
+    | \[{AT_START}[^\]\n]{{1,50}}\]:[ \t]*(?:\#|<>)[ \t]*\([^()]*\)
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
@@ -48,6 +50,8 @@ UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
 # The line below the header of a table, whose rows may do without pipes at their ends; and what ends it.
 RULE = re.compile(r"\s*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)++\|?\s*")
 NO_ROW = re.compile(r"[^|]*$|\s*(?:#{1,6}|>|[-*+]|\d+[.)])\s")
+# What a line begins with that may be a definition, a tag, a rule or a fence.
+FIRST_OF_MARKS = frozenset("[<=-|:`~")
 # A line of another kind is not the text of a heading.
 OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 
@@ -112,7 +116,8 @@ class _Cleaning:
     def __init__(self, content: str) -> None:
         self.pictures = 0
         self._in_lines = content.split("\n")
-        self._data = {found[1].lower() for found in DEFINITION.finditer(content)}
+        self._has_data = "data:" in content.lower()
+        self._data = {found[1].lower() for found in DEFINITION.finditer(content)} if self._has_data else set()
         self._goes_on = _wrapped_lines(content)
         ends = (number for number, line in enumerate(reversed(self._in_lines)) if "-->" in line)
         self._last_end = len(self._in_lines) - 1 - next(ends, len(self._in_lines))
@@ -130,13 +135,17 @@ class _Cleaning:
             parts.append(line)
             if number not in self._goes_on:
                 self._add("\n".join(parts), number)
-                parts.clear()
+                parts = []
         return "\n".join(self._lines)
 
     def _add(self, line: str, number: int) -> None:
         was_comment = self._in_comment
-        shown = self._without_comments(line, number)
-        if DEFINITION.match(shown):
+        may_open = was_comment or "`" in line or "<!--" in line
+        shown = self._without_comments(line, number) if may_open else line
+        first = shown.lstrip()[:1]
+        if first not in FIRST_OF_MARKS and (first or not may_open):
+            self._add_text(shown)
+        elif DEFINITION.match(shown):
             self.pictures += 1
         elif COMMENT_LINE.fullmatch(shown) or (not shown.strip() and (was_comment or line.strip())):
             pass
@@ -152,9 +161,13 @@ class _Cleaning:
             self._lines[-1:] = [_row(self._lines[-1]), _row(shown)]
             self._in_table = True
         else:
-            shown = INDENTED_HEADING.sub("", self._without_pictures(shown), count=1)
-            self._in_table = self._in_table and not NO_ROW.match(shown)
-            self._lines.append(_row(shown) if self._in_table else shown)
+            self._add_text(shown)
+
+    def _add_text(self, line: str) -> None:
+        shown = self._without_pictures(line) if self._has_data else line
+        shown = INDENTED_HEADING.sub("", shown, count=1) if shown[:1] == " " else shown
+        self._in_table = self._in_table and not NO_ROW.match(shown)
+        self._lines.append(_row(shown) if self._in_table else shown)
 
     def _underlined(self, mark: str) -> int:
         """Return how many lines the paragraph above has, which a line of marks makes a heading: a rule follows two."""
