@@ -23,7 +23,7 @@ from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.conversion import converted
 from ingest.loading.endings import crashed, explain
-from ingest.loading.formats import OLD_OFFICE, PLAIN
+from ingest.loading.formats import DOCX, HWP, HWPX, ODT, OLD_OFFICE, PLAIN
 from ingest.loading.parsed import DEFAULTS, Notice, Options, Page, PageSource
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
@@ -32,6 +32,8 @@ PAGE_BREAK = "\n\n"
 LINE_BREAK = "\n"
 # Formats whose pages are slides and sheets.
 SLIDES_OR_SHEETS = re.compile("presentation|spreadsheet|ms-powerpoint|ms-excel")
+# Formats whose pages end between paragraphs.
+WHOLE_PARAGRAPHS = (DOCX, HWP, HWPX, ODT)
 MAX_HEAD_BYTES = 16 << 20
 MAX_BYTES_PER_CHARACTER = 4
 
@@ -68,8 +70,9 @@ class Loaded:
     @cached_property
     def _breaks(self) -> list[str]:
         """What stands between the pages."""
+        cut = self.flows and self.media_type not in WHOLE_PARAGRAPHS
         return [
-            LINE_BREAK if self.flows and None not in (one.number, two.number) and goes_on(one.text, two.text)
+            LINE_BREAK if cut and None not in (one.number, two.number) and goes_on(one.text, two.text)
             else PAGE_BREAK
             for one, two in pairwise(self.pages)
         ]  # fmt: skip

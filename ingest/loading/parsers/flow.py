@@ -115,18 +115,22 @@ class Flow:
         return render(self._open[0])
 
     def pages(self) -> list[str]:
-        """Render each page. A table that is cut has its first row, which is its header, on each."""
-        pages: list[list[str]] = [[]]
-        for block in self._open[0]:
-            if isinstance(block, PageBreak):
-                pages.append([])
-            elif isinstance(block, Table) and block.breaks:
-                first, *others = _cut(block)
-                pages[-1] += first
-                pages += others
-            else:
-                pages[-1] += _rendered([block])
-        return ["\n\n".join(lines) for lines in pages]
+        return pages_of(self._open[0])
+
+
+def pages_of(blocks: Sequence[Block]) -> list[str]:
+    """Render each page. A table that is cut has its first row, which is its header, on each."""
+    pages: list[list[str]] = [[]]
+    for block in blocks:
+        if isinstance(block, PageBreak):
+            pages.append([])
+        elif isinstance(block, Table) and block.breaks:
+            first, *others = _cut(block)
+            pages[-1] += first
+            pages += others
+        else:
+            pages[-1] += _rendered([block])
+    return ["\n\n".join(lines) for lines in pages]
 
 
 def render(blocks: Sequence[Block]) -> str:

@@ -51,13 +51,19 @@ def open_package(path: Path) -> Iterator[zipfile.ZipFile]:
 def check_parts(archive: zipfile.ZipFile) -> None:
     """Read all parts before another library does, which would silently leave out what is damaged."""
     for member in archive.infolist():
-        if member.filename.lower().endswith(READABLE):
-            tail = b""
-            with archive.open(member) as part:
-                while content := part.read(READ_BYTES):
-                    if ENTITY in tail + content:
-                        raise CORRUPT
-                    tail = content[-len(ENTITY) :]
+        if member.filename.lower().endswith(READABLE) and holds(archive, member, ENTITY):
+            raise CORRUPT
+
+
+def holds(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, word: bytes) -> bool:
+    """Tell whether a part holds a word."""
+    tail = b""
+    with archive.open(name) as part:
+        while content := part.read(READ_BYTES):
+            if word in tail + content:
+                return True
+            tail = content[-len(word) :]
+    return False
 
 
 def read_xml(archive: zipfile.ZipFile, name: str, reader: XmlReader) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import count, takewhile
 
-from ingest.loading.parsed import Options, Parsed, without_pages
-from ingest.loading.parsers.flow import Block, Table, one_line, render
+from ingest.loading.parsed import Options, Page, Parsed
+from ingest.loading.parsers.flow import Block, one_line, pages_of
+from ingest.loading.parsers.hancom.grids import Cell, OpenTable
+from ingest.loading.parsers.hancom.layout import Layout, Line
 from ingest.loading.parsers.hancom.numbers import written
 from ingest.loading.parsers.hancom.stories import (
     BOX,
@@ -42,26 +43,9 @@ LINE_END = re.compile(r"[\r\n␍␊]+")
 MAX_HEADER_ROWS = 10
 
 
-@dataclass(slots=True)
-class Cell:
-    row: int
-    column: int
-    rows: int = 1
-    columns: int = 1
-    header: bool = False
-    blocks: list[Block] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class OpenTable:
-    table: Table = field(default_factory=Table)
-    above: list[Block] = field(default_factory=list)
-    below: list[Block] = field(default_factory=list)
-    header_rows: set[int] = field(default_factory=set)
-
-
 class Body:
     def __init__(self, styles: Styles, options: Options) -> None:
+        self.layout = Layout()
         self._styles = styles
         self._options = options
         self._text = Story(TEXT)
@@ -80,8 +64,8 @@ class Body:
         while len(self._stories) > 1:
             self.close_story()
         self._text.end_paragraph(self._styles)
-        text = render([*self._text.blocks, *self._feet])
-        parsed = without_pages(own(title, text), text)
+        parsed = Parsed(None, self._pages())
+        parsed.title = own(title, parsed.text)
         if self._pictures:
             parsed.warnings.append(pictures(self._pictures))
         if self._objects:
@@ -89,6 +73,21 @@ class Body:
         if self._hidden and self._options.hidden_parts == "skip":
             parsed.warnings.append(hidden(counted(self._hidden, "hidden comment")))
         return parsed
+
+    def _pages(self) -> list[Page]:
+        pages = pages_of([*self._text.blocks, *self._feet])
+        if self.layout.agrees(len(pages)):
+            return [Page(number, text) for number, text in enumerate(pages, start=1)]
+        return [Page(None, "\n\n".join(filter(None, pages)))]
+
+    @property
+    def text_layout(self) -> Layout | None:
+        """None in cells, boxes and notes, whose lines say nothing of pages."""
+        return self.layout if self._story is self._text else None
+
+    def lay_out(self, lines: Sequence[Line]) -> None:
+        if layout := self.text_layout:
+            self._text.lay_out(layout, lines)
 
     def open_paragraph(self, shape: int) -> None:
         story = self._story

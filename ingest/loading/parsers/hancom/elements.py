@@ -13,10 +13,9 @@ from ingest.loading.parsers.ooxml import Attributes, refuse_doctype
 DamagedXml = expat.ExpatError
 Handler = TypeVar("Handler")
 # The layout of lines and characters is half of a document, and most of the time that it takes to read.
-LAYOUT = re.compile(
-    rb"<hp:linesegarray>(?:<hp:lineseg [^<>]*/>)*</hp:linesegarray>"
-    rb"|<hh:charPr [^<>]*>(?:<hh:\w+ [^<>]*/>)*</hh:charPr>|<hp:cell(?:Sz|Margin) [^<>]*/>"
-)
+LAYOUT = re.compile(rb"<hh:charPr [^<>]*>(?:<hh:\w+ [^<>]*/>)*</hh:charPr>|<hp:cell(?:Sz|Margin) [^<>]*/>")
+LINES = re.compile(rb"<hp:linesegarray>((?:<hp:lineseg [^<>]*/>)*)</hp:linesegarray>")
+LINE = re.compile(rb' vertpos="(-?\d{1,9})" vertsize="(\d{1,9})"')
 PIECE = 1 << 18
 
 
@@ -46,7 +45,12 @@ class _Qualified(dict[str, Handler | None]):
 
 def read_part(archive: zipfile.ZipFile, name: str, reader: ElementReader) -> None:
     with archive.open(name) as part:
-        feed((LAYOUT.sub(b"", piece) for piece in iter(lambda: part.read(PIECE), b"")), reader)
+        feed((LINES.sub(_in_one, LAYOUT.sub(b"", piece)) for piece in iter(lambda: part.read(PIECE), b"")), reader)
+
+
+def _in_one(lines: re.Match[bytes]) -> bytes:
+    """Write the tops and heights of a paragraph's lines as one element."""
+    return b'<hp:lines of="%b"/>' % b" ".join(b"%b %b" % line for line in LINE.findall(lines[1]))
 
 
 def feed(pieces: Iterable[str | bytes], reader: ElementReader) -> None:

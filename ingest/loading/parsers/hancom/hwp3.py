@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ingest.loading.parsed import Options, Parsed
-from ingest.loading.parsers.hancom.body import Body, Cell
+from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.equations import equation
+from ingest.loading.parsers.hancom.grids import Cell
 from ingest.loading.parsers.hancom.hwp3_text import text
 from ingest.loading.parsers.hancom.hwp5_streams import MAX_BYTES
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN

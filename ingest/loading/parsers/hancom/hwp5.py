@@ -9,7 +9,15 @@ from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.hwp5_head import read_head
 from ingest.loading.parsers.hancom.hwp5_records import WANTED, RecordReader, read_memos
-from ingest.loading.parsers.hancom.hwp5_streams import COMPRESSED, DISTRIBUTION, flags_of, records, title_of, unpacked
+from ingest.loading.parsers.hancom.hwp5_streams import (
+    COMPRESSED,
+    DISTRIBUTION,
+    flags_of,
+    page_count_of,
+    records,
+    title_of,
+    unpacked,
+)
 from ingest.loading.parsers.hancom.styles import Styles
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
@@ -34,8 +42,10 @@ def read(path: Path, options: Options) -> Parsed:
         head = unpacked(ole.openstream(HEAD).read(), flags & COMPRESSED) if ole.exists(HEAD) else b""
         styles = read_head(head) if head else Styles()
         body = Body(styles, options)
+        body.layout.told = page_count_of(ole)
         for _, name in sections:
             content = unpacked(ole.openstream(name).read(), flags)
+            body.layout.new_section()
             memos = read_memos(styles, content) if MEMO_FIELD in content else {}
             RecordReader(body, styles, memos).read(records(content, WANTED))
         return body.parsed(title_of(ole))

@@ -18,6 +18,8 @@ def write_control(body: Body, control: bytes, content: bytes) -> None:
     match control:
         case b"secd":
             body.set_outline(int.from_bytes(content[OUTLINE_AT : OUTLINE_AT + 2], "little"))
+        case b"cold":
+            body.layout.set_columns(int.from_bytes(content[4:6], "little") >> 2 & 0xFF)
         case b"atno":
             bits, number, _, before, after = struct.unpack_from("<I4H", content, 4)
             body.number(_counted(bits), number, coded(bits >> 4 & 0xFF), _character(before), _character(after))

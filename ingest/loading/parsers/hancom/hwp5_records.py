@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ingest.loading.parsed import Options
-from ingest.loading.parsers.hancom.body import Body, Cell
+from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.equations import equation
+from ingest.loading.parsers.hancom.grids import Cell
 from ingest.loading.parsers.hancom.hwp5_controls import memo_index, note_number, write_control
 from ingest.loading.parsers.hancom.hwp5_head import counted_text
+from ingest.loading.parsers.hancom.hwp5_layout import breaks_page, height_of, lines, read_page
 from ingest.loading.parsers.hancom.hwp5_streams import Record, records
 from ingest.loading.parsers.hancom.hwp5_text import Text, form_text
+from ingest.loading.parsers.hancom.layout import Line
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN
 from ingest.loading.parsers.hancom.styles import Styles
 
-PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, RANGES, CONTROL, LIST, SHAPE, TABLE = 66, 67, 68, 70, 71, 72, 76, 77
+PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, LINES, RANGES, CONTROL, LIST = 66, 67, 68, 69, 70, 71, 72
+PAGE, SHAPE, TABLE = 73, 76, 77
 OLE, PICTURE, FORMULA, DRAWN_TEXT, FORM, MEMO_LIST, VIDEO = 84, 85, 88, 90, 91, 93, 98
 WANTED = frozenset(
-    (PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, RANGES, CONTROL, LIST, SHAPE, TABLE, OLE, PICTURE, FORMULA, DRAWN_TEXT,
-     FORM, MEMO_LIST, VIDEO)
+    (PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, LINES, RANGES, CONTROL, LIST, PAGE, SHAPE, TABLE, OLE, PICTURE, FORMULA,
+     DRAWN_TEXT, FORM, MEMO_LIST, VIDEO)
 )  # fmt: skip
 STORIES = {b"fn  ": FOOTNOTE, b"en  ": ENDNOTE, b"head": HEADER, b"foot": FOOTER, b"tcmt": HIDDEN, b"secd": FOOTER}
 FORMULA_AT, DRAWN_TEXT_AT, CAPTION_AT, DESCRIPTION_AT = 4, 32, 8, 44
@@ -48,11 +52,14 @@ class RecordReader:
         self._memos = memos
         self._opened: list[Open] = []
         self._paragraphs: list[Text | None] = []
+        self._lines: list[Line] = []
         self._handlers: dict[int, Callable[[int, bytes], None]] = {
             PARAGRAPH: self._open_paragraph,
             PARAGRAPH_TEXT: self._take_text,
             CHARACTERS: self._take_characters,
+            LINES: self._take_lines,
             RANGES: self._take_ranges,
+            PAGE: lambda _, body: read_page(self._body.layout, body),
             CONTROL: self._open_control,
             LIST: self._open_list,
             SHAPE: lambda *_: self._begin(),
@@ -83,6 +90,10 @@ class RecordReader:
     def _open_paragraph(self, level: int, body: bytes) -> None:
         (shape,) = struct.unpack_from("<H", body, 8)
         self._body.open_paragraph(shape)
+        if level == 0:
+            self._lines = []
+            if breaks_page(body):
+                self._body.layout.break_page()
         self._paragraphs.append(None)
         self._opened.append(Open(2 * level, self._close_paragraph))
 
@@ -91,7 +102,12 @@ class RecordReader:
         text = self._paragraphs.pop()
         if text is not None and text.ends_deleted:
             self._body.end_deletion(DELETED, with_paragraph=True)
+        self._body.lay_out(self._lines)
         self._body.close_paragraph()
+
+    def _take_lines(self, level: int, body: bytes) -> None:
+        if level == 1:
+            self._lines = lines(body)
 
     def _take_text(self, _: int, body: bytes) -> None:
         if self._paragraphs:
@@ -121,6 +137,8 @@ class RecordReader:
         if deleted:
             self._body.begin_deletion(DELETED)
         if control == b"tbl ":
+            if layout := self._body.text_layout:
+                layout.hold_table(height_of(content))
             self._body.open_table()
         elif control == b"%%me":
             self._write_memo(memo_index(content))

@@ -34,6 +34,14 @@ def title_of(ole: Any) -> str | None:
     return title.split("\0")[0] if isinstance(title, str) else None
 
 
+def page_count_of(ole: Any) -> int:
+    try:
+        count = ole.getproperties("\x05HwpSummaryInformation").get(14)
+    except OSError:
+        return 0
+    return count if isinstance(count, int) else 0
+
+
 def unpacked(stream: bytes, flags: int) -> bytes:
     if flags & DISTRIBUTION:
         stream = _opened(stream)

@@ -13,7 +13,7 @@ from ingest.loading.parsers.flow import Block
 from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.elements import DamagedXml, read_part
 from ingest.loading.parsers.hancom.heads import HeadReader
-from ingest.loading.parsers.hancom.sections import SectionReader
+from ingest.loading.parsers.hancom.laid_out import LaidOutReader
 from ingest.loading.parsers.hancom.styles import Styles
 from ingest.loading.parsers.ooxml import numbered, open_package
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
@@ -38,8 +38,9 @@ def read(path: Path, options: Options) -> Parsed:
         body = Body(styles, options)
         pictures = {PurePosixPath(name).stem: name for name in archive.namelist() if name.startswith(PICTURES)}
         for section in [*sections, *numbered(archive, MASTER_PAGE)]:
+            body.layout.new_section()
             read_part(
-                archive, section, SectionReader(body, partial(_chart, archive), lambda key: pictures.get(key, ""))
+                archive, section, LaidOutReader(body, partial(_chart, archive), lambda key: pictures.get(key, ""))
             )
         return body.parsed(_title(archive))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingest.loading.parsers.flow import Block
-from ingest.loading.parsers.hancom.body import Body, Cell
+from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.equations import equation
+from ingest.loading.parsers.hancom.grids import Cell
 from ingest.loading.parsers.hancom.numbers import circled, named
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN, MEMO
 from ingest.loading.parsers.ooxml import Attributes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest.loading.parsers.exponents import joined
-from ingest.loading.parsers.flow import Block, Heading
+from ingest.loading.parsers.flow import Block, Heading, PageBreak
+from ingest.loading.parsers.hancom.layout import Layout, Line
 from ingest.loading.parsers.hancom.styles import OUTLINE, Shape, Styles
 
 TEXT, BOX, CELL, CAPTION, HEADER, FOOTER = "text", "box", "cell", "caption", "header", "footer"
@@ -26,6 +28,9 @@ class Paragraph:
     notes: list[Block] = field(default_factory=list)
     label: str | None = None
     """Its number or bullet; None until it is counted."""
+    pages_before: int = 0
+    pages_within: int = 0
+    is_laid_out: bool = False
 
     def count(self, styles: Styles) -> None:
         if self.label is None:
@@ -76,6 +81,16 @@ class Story:
             self.paragraph = Paragraph(None)
         return self.paragraph
 
+    def lay_out(self, layout: Layout, lines: Sequence[Line]) -> None:
+        """Find out whether the open paragraph begins a page, or one begins within it: that comes after it."""
+        paragraph = self.opened()
+        before, within = layout.place(lines, is_blank=not any(map(str.strip, paragraph.pieces)))
+        if paragraph.is_laid_out:
+            before, within = 0, before + within
+        paragraph.pages_before += before
+        paragraph.pages_within += within
+        paragraph.is_laid_out = True
+
     def continues(self, shape: Shape | None) -> None:
         """Begin a paragraph, or go on with the last one."""
         self.joined = False
@@ -91,6 +106,7 @@ class Story:
             self.deletions.clear()
             paragraph.count(styles)
             paragraph.flush(headings=self.kind == TEXT)
-            self.blocks += paragraph.blocks
+            self.blocks += [*[PageBreak()] * paragraph.pages_before, *paragraph.blocks]
             (self.host.notes if self.host else self.blocks).extend(paragraph.notes)
+            self.blocks += [PageBreak()] * paragraph.pages_within
         self.paragraph, self.joined = None, False

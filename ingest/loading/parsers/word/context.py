@@ -25,6 +25,8 @@ class Context:
     styles: Styles = field(default_factory=Styles)
     numbering: Numbering = field(default_factory=Numbering)
     notes: Notes = field(default_factory=Notes)
+    is_laid_out: bool = False
+    """Whether the file says where the program that saved it began pages."""
     pictures: int = 0
     objects: int = 0
     hides: bool = False

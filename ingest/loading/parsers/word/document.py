@@ -7,7 +7,7 @@ from pathlib import Path
 from ingest.loading.parsed import Options, Page, Parsed
 from ingest.loading.parsers.flow import Flow, one_line
 from ingest.loading.parsers.marks import PAGE_WORDS, marked
-from ingest.loading.parsers.ooxml import XmlReader, open_package, read_xml, relations
+from ingest.loading.parsers.ooxml import XmlReader, holds, open_package, read_xml, relations
 from ingest.loading.parsers.titles import heading, meant
 from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.elements import PartReader
@@ -15,6 +15,7 @@ from ingest.loading.parsers.word.properties import Section
 from ingest.loading.parsers.word.settings import Properties, Settings
 
 MAIN = "word/document.xml"
+RENDERED = b"lastRenderedPageBreak"
 NOTES = ("comments", "footnotes", "endnotes")
 
 
@@ -35,18 +36,24 @@ def read(path: Path, options: Options) -> Parsed:
             if kind in parts:
                 reader = PartReader(context, parts[kind], Flow())
                 _read_beside(context, parts[kind], reader)
+        context.is_laid_out = holds(archive, main, RENDERED)
         flow = Flow()
         body = PartReader(context, main, flow)
         read_xml(archive, main, body)
         body.story.finish()
         headers, footers = _margins(context, main, body.story.sections, settings)
-        numbered = body.story.breaks > 0 and properties.pages in (0, body.story.breaks + 1)
+        numbered = body.story.breaks > 0 and _agree(properties.pages, body.story.breaks + 1, context)
         texts = flow.pages() if numbered else [flow.text()]
         texts[0] = "\n\n".join(filter(None, [*headers, texts[0]]))
         texts[-1] = "\n\n".join(filter(None, [texts[-1], *footers]))
         pages = [Page(number if numbered else None, text) for number, text in enumerate(texts, start=1)]
         named = next(filter(None, map(heading, texts)), None)
         return Parsed(named or meant(properties.title), pages, context.notices())
+
+
+def _agree(told: int, found: int, context: Context) -> bool:
+    """Tell whether pages can be counted: by an author's breaks alone only if there are as many as the file tells."""
+    return told == found or (told == 0 and context.is_laid_out)
 
 
 def _read_beside(context: Context, part: str | None, reader: XmlReader) -> None:

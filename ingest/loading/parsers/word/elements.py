@@ -23,7 +23,7 @@ SKIPPED = {
     "del", "moveFrom", "sdtPr", "rubyPr", "tblPrEx", "tblGrid", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange",
     "tblPrExChange", "tblGridChange", "tcPrChange", "trPrChange", "numberingChange",
 }  # fmt: skip
-CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+CHARACTERS = {"tab": "\t", "ptab": "\t", "cr": "\n", "noBreakHyphen": "-"}
 
 
 class PartReader:
@@ -50,7 +50,8 @@ class PartReader:
             "tbl": story.start_table, "tblPr": story.start_table_properties, "tr": story.start_row,
             "trPr": story.start_row_properties, "tc": self._start_cell, "tcPr": story.start_cell_properties,
             "sectPr": partial(self._properties, "sectPr"), "txbxContent": story.start_box,
-            "lastRenderedPageBreak": story.page_break, "fldChar": self._field, "fldSimple": self._simple_field,
+            "lastRenderedPageBreak": story.page_break, "br": self._break, "fldChar": self._field,
+            "fldSimple": self._simple_field,
             "ffData": self._form, "sym": self._symbol, "rt": self._start_ruby, "oMath": self._start_equation,
             "AlternateContent": self._start_alternatives, "Choice": self._start_alternative,
             "Fallback": self._start_alternative,
@@ -113,6 +114,12 @@ class PartReader:
 
     def _character(self, text: str, _: Attributes) -> None:
         self.story.add(text)
+
+    def _break(self, attributes: Attributes) -> None:
+        """End a line, and a page where no program has laid out the pages."""
+        if value(attributes, "type") == "page" and not self.story.context.is_laid_out:
+            self.story.page_break(attributes)
+        self.story.add("\n")
 
     def _symbol(self, attributes: Attributes) -> None:
         font = value(attributes, "font")

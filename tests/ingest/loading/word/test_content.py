@@ -229,6 +229,22 @@ def test_pages_of_an_older_layout_are_not_counted(tmp_path, pages, numbers):
     assert [page.number for page in read(tmp_path, made).pages] == numbers
 
 
+OWN = '<w:r><w:br w:type="page"/></w:r>'
+
+
+@pytest.mark.parametrize(("told", "numbers"), [(3, [1, 2, 3]), (0, [None]), (1, [None])])
+def test_an_authors_breaks_count_if_there_are_as_many_pages(tmp_path, told, numbers):
+    made = word(
+        p("a") + p(OWN + r("b")) + p(OWN) + p("c"),
+        **{"docProps/app.xml": f"<Properties><Pages>{told}</Pages></Properties>"},
+    )
+    assert [page.number for page in read(tmp_path, made).pages] == numbers
+
+
+def test_an_authors_break_is_not_counted_beside_the_last_layout(tmp_path):
+    assert [page.number for page in read(tmp_path, word(p("a") + p(OWN) + p(BREAK + r("b")))).pages] == [1, 2]
+
+
 def test_pictures_objects_and_macros_are_told(tmp_path):
     picture = "<w:r><w:drawing><wp:docPr descr='{}'/><a:blip/></w:drawing></w:r>"
     body = p(r("그림") + picture.format("지도: 정문은 서쪽") + picture.format("C:\\a.png"))
