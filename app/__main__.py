@@ -7,7 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
-from app.cli import adapters, ask, audit, backup, collections, migrate, service, storage, tenants, usage
+from app.cli import adapters, ask, audit, backup, collections, migrate, service, storage, tenants, usage, webhooks
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     adapters.add_commands(commands)
     audit.add_commands(commands)
     usage.add_commands(commands)
+    webhooks.add_commands(commands)
     backup.add_commands(commands)
     storage.add_commands(commands)
     return parser

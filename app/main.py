@@ -33,10 +33,12 @@ from app.api import (
     tenants,
     tune,
     usage,
+    webhooks,
 )
 from app.api.cors import Cors
 from app.api.head import HeadAsGet
 from app.api.job_streams import JobStreams
+from app.api.limit_events import LimitEvents
 from app.api.middleware import BodyLimit, OwnPagesOnly, RequestContext
 from app.api.prefix import Prefix
 from app.api.query_logging import QueryLog
@@ -53,13 +55,14 @@ from app.sandbox.protections import log_protections
 from app.services import Services
 from app.settings import Settings
 from app.storage.key_lookups import KeyLookups
+from app.webhooks import WebhookDelivery
 
 # The pages of documents come before them: an id may hold slashes.
 ROUTERS = tuple(
     each.router
     for each in (
         *(query, queries, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, health),
+        *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, webhooks, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}
@@ -89,6 +92,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             if opened.engine is not None:
                 adapters = AdapterReconciler(settings, opened.storage, opened.database, opened.engine, metrics)
                 watches += [opened.engine.watch, adapters.run]
+            if settings.webhook_hosts:
+                watches.append(WebhookDelivery(settings, opened.database, metrics).run)
             watching = [asyncio.create_task(run_forever(watch)) for watch in watches]
             yield
             await app.state.query_log.close()
@@ -118,6 +123,7 @@ def _add_state(app: FastAPI, settings: Settings) -> None:
     app.state.job_streams = JobStreams()
     app.state.query_log = QueryLog()
     app.state.refusals = Refusals()
+    app.state.limit_events = LimitEvents()
     app.state.readiness = ReadinessCheck()
     app.state.page_drawer = PageDrawer(settings)
 

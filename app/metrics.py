@@ -31,6 +31,11 @@ class Metrics:
             "kyujang_limits_reached", "Requests refused by a limit of their tenant or key", ("limit", "of"),
             registry=self.registry,
         )  # fmt: skip
+        self._add_engine()
+        self._add_webhooks()
+        self._add_adapters()
+
+    def _add_engine(self) -> None:
         self.engine_requests = Gauge(
             "kyujang_engine_requests",
             "Answers that are being generated or are waiting",
@@ -47,7 +52,15 @@ class Metrics:
             registry=self.registry,
         )
 
-        self._add_adapters()
+    def _add_webhooks(self) -> None:
+        self.webhook_deliveries = Counter(
+            "kyujang_webhook_deliveries", "Attempts to deliver to webhooks, by what became of the delivery",
+            ("outcome",), registry=self.registry,
+        )  # fmt: skip
+        self.webhooks_waiting = Gauge(
+            "kyujang_webhook_deliveries_waiting", "Deliveries that wait, in the process that delivers",
+            registry=self.registry,
+        )  # fmt: skip
 
     def _add_adapters(self) -> None:
         self.adapters_loaded = Gauge(

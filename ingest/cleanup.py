@@ -13,7 +13,7 @@ from pathlib import Path
 from app.adapters import activation
 from app.errors import Unavailable
 from app.services import Services
-from app.storage import audit, query_log, removals, tenant_deletions
+from app.storage import audit, query_log, removals, tenant_deletions, webhook_outbox
 from app.storage.adapter_archives import is_archive
 from app.storage.blobs import by_tenant, written_at
 from app.storage.job_removal import remove_finished_jobs
@@ -29,6 +29,7 @@ log = logging.getLogger("kyujang.sweep")
 NOTED_EVERY_S = 2
 NOTED_AT_ONCE = 1000
 EVERY_S = 3600
+DELIVERIES_KEPT_DAYS = 7
 
 
 async def remove_noted_forever(services: Services) -> None:
@@ -54,6 +55,7 @@ async def run_forever(services: Services) -> None:
             await sweep_trainings(services)
             await sweep_jobs(services)
             await sweep_queries(services)
+            await sweep_deliveries(services)
             await audit.remove_old(services.database, older_than_days=services.settings.audit_days)
         except RemovalsHeld:
             log.info("files are removed after the backup that is being made")
@@ -116,6 +118,12 @@ async def sweep_queries(services: Services) -> None:
     """Remove logged questions that their tenants do not keep any more."""
     for tenant in await tenant_numbers(services.database):
         await query_log.remove_old(services.database, TenantNumber(tenant))
+
+
+async def sweep_deliveries(services: Services) -> None:
+    """Remove what webhooks were told, or could not be, DELIVERIES_KEPT_DAYS ago."""
+    for tenant in await tenant_numbers(services.database):
+        await webhook_outbox.remove_old(services.database, TenantNumber(tenant), older_than_days=DELIVERIES_KEPT_DAYS)
 
 
 async def sweep_adapters(services: Services, *, unfinished_s: float = OLDER_THAN_S) -> int:

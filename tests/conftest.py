@@ -138,7 +138,9 @@ def owner_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 def settings(owner_url: str, scratch: Path, models: Path) -> Settings:
     """Extractive answers; keys are needed, as in production."""
     home = home_with(models, scratch / secrets.token_hex(4))
-    return Settings(database_url=owner_url, home=home, engine="none", admin_key=ADMIN_KEY, lease_s=2)
+    return Settings(
+        database_url=owner_url, home=home, engine="none", admin_key=ADMIN_KEY, lease_s=2, webhook_hosts="hooks.example"
+    )
 
 
 @pytest.fixture(scope="module")

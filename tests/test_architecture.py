@@ -47,7 +47,7 @@ LAYERS = (
     ("app.pipeline",),
     ("app.questions",),
     ("app.services",),
-    ("app.grounding", "app.adapters", "app.oidc"),
+    ("app.grounding", "app.adapters", "app.oidc", "app.webhooks"),
     ("app.prompting",),
     ("app.retrieval", "app.pages"),
     ("app.storage", "app.generation"),
@@ -111,6 +111,7 @@ ONLY_IN = {
     "pydantic_settings": r"app\.settings(\.serving)?",
     "langchain_text_splitters": r"ingest\.langchain_split",
     "joserfc": r"app\.oidc",
+    "standardwebhooks": r"app\.webhooks",
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (

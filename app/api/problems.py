@@ -115,6 +115,10 @@ def limit_reached(request: Request, limit: Mapping[str, Any]) -> None:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
+    if (limit := getattr(error, "limit", None)) and (tenant := getattr(request.state, "caller", None)):
+        services = request.app.state.services
+        if services.settings.webhook_hosts:
+            await request.app.state.limit_events.note(services, tenant, limit)
     return failure(request, error)
 
 

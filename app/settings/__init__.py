@@ -165,7 +165,7 @@ class Settings(Outside):
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
         engine_arguments(self.engine_arguments)
-        _ = self.allowed_networks
+        _ = self.allowed_networks, self.allowed_webhook_hosts, self.allowed_webhook_networks
         if self.max_lora_rank not in LORA_RANKS:
             raise NotConfigured(f"KYUJANG_MAX_LORA_RANK is one of {', '.join(map(str, LORA_RANKS))}.")
         return self

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -14,7 +15,26 @@ from app.errors import NotConfigured
 SERVICE_ROLE = "kyujang_app"
 # A sign that ends a part of a URL would cut the password off; psycopg and Python do not agree on what remains.
 DATABASE_URL = re.compile(r"postgres(ql)?://([^:@/?#\s]*(:[^:@/?#\s]*)?@)?[^@#\s]*")
+# A name, in ASCII, or an address.
+WEBHOOK_HOST = re.compile(
+    r"(?P<plain>http://)?(?P<host>\*|(\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*)"
+)
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]+")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookHost:
+    """`*` is any host, `*.` and a domain every name below it; `plain` admits http, too."""
+
+    pattern: str
+    plain: bool
+
+    def admits(self, scheme: str, host: str) -> bool:
+        if scheme != "https" and not self.plain:
+            return False
+        if self.pattern.startswith("*."):
+            return host.endswith(self.pattern[1:])
+        return self.pattern in ("*", host)
 
 
 def is_loopback(host: str) -> bool:
@@ -61,6 +81,20 @@ def networks(setting: str, listed: str) -> tuple[IPv4Network | IPv6Network, ...]
         return tuple(ipaddress.ip_network(each.strip()) for each in listed.split(",") if each.strip())
     except ValueError as error:
         raise NotConfigured(f"{setting}: {error}. A network is such as 10.1.0.0/16.") from None
+
+
+def webhook_hosts(listed: str) -> tuple[WebhookHost, ...]:
+    """Return the patterns in a list with commas between. Raises NotConfigured."""
+    found = []
+    for each in (text.strip().lower() for text in listed.split(",")):
+        if each and not (parts := WEBHOOK_HOST.fullmatch(each)):
+            raise NotConfigured(
+                f"KYUJANG_WEBHOOK_HOSTS: {each!r} is not a host such as hooks.example.com, *.example.com or *, with "
+                "http:// before it where it may be called without TLS."
+            )
+        if each and parts:
+            found.append(WebhookHost(parts["host"], plain=parts["plain"] is not None))
+    return tuple(found)
 
 
 def _is_engine_url(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the API connects to outside: the issuer of tokens."""
+"""What the API connects to outside: the issuer of tokens, webhooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import model_validator
 
 from app.errors import NotConfigured
-from app.settings.addresses import is_loopback, networks
+from app.settings.addresses import WebhookHost, is_loopback, networks, webhook_hosts
 from app.settings.answering import Answering
 
 
@@ -34,6 +34,13 @@ class Outside(Answering):
     oidc_groups_claim: str = ""
     """The claim with the caller's groups. This version does not enforce them yet: with it no token is accepted."""
 
+    webhook_hosts: str = ""
+    """Hosts that webhooks may go to, with commas between: `hooks.example.com`, `*.example.com`, or `*` for any. With
+    `http://` before it a host may be called without TLS. Without it there are no webhooks."""
+    webhook_networks: str = ""
+    """Networks of private addresses, with commas between, that these hosts may lie in: `10.1.0.0/16`. None by
+    default."""
+
     @model_validator(mode="after")
     def _refuse_what_is_no_issuer(self) -> Self:
         if self.oidc_issuer is None:
@@ -50,3 +57,11 @@ class Outside(Answering):
     @property
     def allowed_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return networks("KYUJANG_PRIVATE_NETWORKS", self.private_networks)
+
+    @property
+    def allowed_webhook_hosts(self) -> tuple[WebhookHost, ...]:
+        return webhook_hosts(self.webhook_hosts)
+
+    @property
+    def allowed_webhook_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return networks("KYUJANG_WEBHOOK_NETWORKS", self.webhook_networks)

@@ -19,7 +19,7 @@ from app.storage.tenancy import TenantNumber
 Act = Literal[
     "create", "change", "delete", "revoke", "activate", "deactivate", "rollback", "move", "export", "import"
 ]  # fmt: skip
-Kind = Literal["tenant", "key", "prompt", "adapter", "document", "collection", "report"]
+Kind = Literal["tenant", "key", "prompt", "adapter", "document", "collection", "report", "webhook"]
 OPERATOR, COMMAND, NO_KEY = "operator", "command", "no key"
 
 

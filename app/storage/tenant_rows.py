@@ -52,6 +52,7 @@ TABLES = (
     ),
     Table("lexicon", ("term",), 5000),
     Table("queries", ("id",), 1000),
+    Table("webhook_deliveries", ("seq",), 1000),
     Table("document_texts", ("document_id", "start"), 100),
     Table("document_pages", ("document_id", "start"), 5000),
     Table("document_words", ("document_id", "page"), 1000),

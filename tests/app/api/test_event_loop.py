@@ -90,6 +90,7 @@ BODIES: dict[tuple[str, str], tuple[int, list[object]]] = {
     ("POST", "/tune"): (JSON, [{"name": "tone", "rows": filled(15_000_000, ROW, 20_000)}]),
     ("POST", "/adapters/{name}/evaluate"): (JSON, [{"cases": filled(15_000_000, CASE, 500)}]),
     ("POST", "/queries/{id}/feedback"): (QUESTION, [{"vote": "up", "comment": text(20_000)}]),
+    ("POST", "/webhooks"): (QUESTION, [{"url": f"https://hooks.example/{'x' * 1900}", "events": ["job.ended"]}]),
     ("POST", "/evaluations"): (
         JSON,
         [{"cases": filled(15_000_000, CASE, 500), "compare": [{"instruction": text(20_000)}] * 4, "repeats": 2}],

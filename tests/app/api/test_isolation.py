@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -50,6 +51,8 @@ BY_ID = {
     ("GET", "/evaluations/{id}"): "/evaluations/{job}",
     ("POST", "/queries/{id}/feedback"): "/queries/{query}/feedback",
     ("DELETE", "/evaluations/{id}"): "/evaluations/{job}",
+    ("GET", "/webhooks/{id}/deliveries"): "/webhooks/{webhook}/deliveries",
+    ("DELETE", "/webhooks/{id}"): "/webhooks/{webhook}",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/documents/{id}"): {"title": "Of its own"},
@@ -77,6 +80,8 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},
     ("GET", "/evaluations"): None,
     ("GET", "/queries"): None,
+    ("GET", "/webhooks"): None,
+    ("POST", "/webhooks"): {"url": "https://hooks.example/own"},
     ("POST", "/evaluations"): {"cases": [{"input": "What is the launch code of project Haetae?"}]},
     ("GET", "/prompts"): None,
     ("PUT", "/prompts/{name}"): {"persona": "Of its own."},
@@ -103,6 +108,7 @@ class World:
     job: str
     task: str
     query: str
+    webhook: str
     prompt: str = "haetae-desk"
     adapter: str = "haetae-tone"
     collection: str = "haetae-plans"
@@ -111,7 +117,9 @@ class World:
         names = {"prompt": self.prompt, "adapter": self.adapter, "collection": self.collection}
         # Of a list the caller's own.
         names |= {"name": "own", "id": "default"}
-        return route.format(document=quote(self.document, safe=""), job=self.job, query=self.query, **names)
+        return route.format(
+            document=quote(self.document, safe=""), job=self.job, query=self.query, webhook=self.webhook, **names
+        )
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +138,8 @@ async def world(new_tenant: NewTenant, services) -> World:
     for name in ("owner", "stranger"):
         await query_log.set_days(services.database, name, 30)
     asked = await owner.post("/query", json={"input": "What is the launch code of project Haetae?"})
-    world = World(owner, stranger, document, job["id"], task.id, asked.json()["id"])
+    hook = await owner.post("/webhooks", json={"url": "https://hooks.example/haetae"})
+    world = World(owner, stranger, document, job["id"], task.id, asked.json()["id"], hook.json()["id"])
     await owner.put(f"/prompts/{world.prompt}", json={"persona": "Keeper of 4711."})
     return world
 
@@ -154,6 +163,7 @@ async def test_anothers_id_is_an_unknown_id(world, method, route):
         document="no such",
         job="job_no_such",
         query="qry_no_such",
+        webhook="whk_no_such",
         prompt="no-such",
         adapter="no-such",
         collection="no-such",
@@ -171,7 +181,9 @@ async def test_nothing_of_another_tenant_shows(world, method, route):
     theirs = await world.stranger.request(method, world.path(route), json=LISTING[method, route])
     assert mine.is_success
     assert theirs.is_success
-    assert not any(trace in theirs.text for trace in ("4711", "haetae", world.job, world.task))
+    # A vector's number may hold these digits, too.
+    assert not re.search(r"(?<![\d.])4711", theirs.text)
+    assert not any(trace in theirs.text for trace in ("haetae", world.job, world.task))
 
 
 async def test_the_owner_still_has_it_all(world):

@@ -16,7 +16,7 @@ from docs.tools.reference import environment_name
 # else a request is lost that they send meanwhile.
 PROXY_IDLE_S = 60
 # Whose wrong value is in the message.
-SHOWN = ("KYUJANG_CORS_ORIGINS", "KYUJANG_PRIVATE_NETWORKS")
+SHOWN = ("KYUJANG_CORS_ORIGINS", "KYUJANG_PRIVATE_NETWORKS", "KYUJANG_WEBHOOK_HOSTS", "KYUJANG_WEBHOOK_NETWORKS")
 
 
 def test_the_engine_takes_only_some_ranks():

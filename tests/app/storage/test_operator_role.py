@@ -39,6 +39,7 @@ OPERATOR_READS = {
         "deleted_at",
         "digest",
     },
+    "webhook_deliveries": {"tenant_id", "seq", "status", "next_at"},
     "adapter_activations": {"tenant_id", "seq", "name", "version"},
 }
 

@@ -82,6 +82,8 @@ async def store(filled: Filled) -> None:
     client, word = filled.client, filled.word
     assert (await client.post("/collections", json={"id": word, "name": f"Of {word}"})).status_code == 201
     about = {"source": f"{word}.txt", "title": f"Of {word}", "metadata": {"keeper": word}, "collection": word}
+    hook = {"url": f"https://hooks.example/{word}"}
+    assert (await client.post("/webhooks", json=hook)).status_code == 201
     await ingest_text(client, f"The first seal of {word} is lost.", id=f"seal/{word}", **about)
     await ingest_text(client, f"{word}의 옥새는 다시 찾았다. The seal was found.", id=f"seal/{word}", **about)
     await ingest_text(client, f"A letter to {word}.", id=f"letter/{word}")
