@@ -11,6 +11,7 @@ from app.errors import DocumentError
 from ingest.loading.parsed import Notice, Options
 from ingest.loading.parsers import office_notices
 from ingest.loading.parsers.ooxml import DAMAGED
+from ingest.loading.parsers.word.list_fields import ListFields
 from ingest.loading.parsers.word.notes import Notes
 from ingest.loading.parsers.word.numbering import Numbering
 from ingest.loading.parsers.word.styles import Styles
@@ -25,6 +26,7 @@ class Context:
     styles: Styles = field(default_factory=Styles)
     numbering: Numbering = field(default_factory=Numbering)
     notes: Notes = field(default_factory=Notes)
+    list_fields: ListFields = field(default_factory=ListFields)
     is_laid_out: bool = False
     """Whether the file says where the program that saved it began pages."""
     pictures: int = 0

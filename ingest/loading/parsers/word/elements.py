@@ -13,6 +13,7 @@ from ingest.loading.parsers.symbols import FONTS, readable
 from ingest.loading.parsers.word.attributes import value
 from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.drawings import Drawings
+from ingest.loading.parsers.word.equation_fields import equation_text
 from ingest.loading.parsers.word.fields import FormField
 from ingest.loading.parsers.word.properties import Section
 from ingest.loading.parsers.word.references import References
@@ -62,7 +63,7 @@ class PartReader:
         return {
             "p": story.end_paragraph, "t": self._end_text, "instrText": self._end_text, "tbl": story.end_table,
             "tr": story.tables.close_row, "tc": story.end_cell, "txbxContent": story.end_box,
-            "fldSimple": story.fields.end, "rt": self._end_ruby, "ruby": self._add_ruby,
+            "fldSimple": self._end_field, "rt": self._end_ruby, "ruby": self._add_ruby,
             "AlternateContent": self._end_alternatives,
         }  # fmt: skip
 
@@ -88,6 +89,7 @@ class PartReader:
         if self._equation is not None:
             self._equation.text(text)
         elif self._in_text:
+            self.story.fields.show()
             self.story.add(text)
         elif self._in_instruction:
             self.story.fields.instruct(text)
@@ -147,12 +149,26 @@ class PartReader:
             case "separate":
                 self.story.fields.separate()
             case "end":
-                self.story.fields.end()
+                self._end_field()
 
     def _simple_field(self, attributes: Attributes) -> None:
         self.story.fields.begin()
         self.story.fields.instruct(value(attributes, "instr"))
         self.story.fields.separate()
+
+    def _end_field(self) -> None:
+        """Write what a field shows of which the file holds no result."""
+        fields = self.story.fields
+        kind, _, _ = (instruction := fields.end().strip()).partition(" ")
+        shown = ""
+        if kind.upper() == "EQ":
+            shown = equation_text(instruction[2:])
+        elif kind.upper() == "LISTNUM":
+            shown = self.story.context.list_fields.next(instruction)
+        if fields.instructing:
+            fields.instruct(shown)
+        else:
+            self.story.add(shown)
 
     def _form(self, _: Attributes) -> None:
         self.story.open_container("ffData", FormField())

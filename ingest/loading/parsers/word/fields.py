@@ -16,6 +16,7 @@ BOXES = {True: "☒", False: "☐"}
 class Field:
     instruction: str = ""
     in_result: bool = False
+    has_result: bool = False
 
 
 class Fields:
@@ -38,10 +39,20 @@ class Fields:
             self._open[-1].in_result = True
         self._mute()
 
-    def end(self) -> None:
-        if self._open:
-            self._open.pop()
+    def show(self) -> None:
+        """Note that the file holds the results of the open fields."""
+        for field in self._open:
+            field.has_result |= field.in_result
+
+    def end(self) -> str:
+        """End a field. Return its instruction if there is no result."""
+        ended = self._open.pop() if self._open else Field()
         self._mute()
+        return "" if ended.has_result else ended.instruction
+
+    @property
+    def instructing(self) -> bool:
+        return bool(self._open) and not self._open[-1].in_result
 
     def close_instructions(self) -> None:
         """End the fields of a damaged file that never come to a result, at the end of their paragraph."""
