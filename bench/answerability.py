@@ -25,7 +25,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from app.grounding.extractive import NAME_ASKED, NUMBER_ASKED, bearing
+from app.grounding.expected import NAME_ASKED, NUMBER_ASKED
+from app.grounding.extractive import bearing
 from app.language.content_words import content_words, precision, terms_of
 from app.language.sentences import split_sentences
 from app.retrieval.match import Match

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from app.grounding.citations import Citation, Support
+from app.grounding.expected import Expected, expected
 from app.grounding.links import find_links
 from app.grounding.markers import Span
 from app.grounding.passages import passages_of
@@ -28,31 +29,27 @@ from app.retrieval.match import Match
 
 # Chosen on questions with and without an answer, in both languages.
 BEARS_ON = 0.42
-NEARLY_AS_GOOD = 0.7
+# A further sentence of the same source goes on with the answer; one of another source mostly speaks of something else.
+NEARLY_AS_GOOD = 0.8
+NEARLY_AS_GOOD_ELSEWHERE = 0.9
 # Rows of a table share its header and the words around it.
 NEARLY_AS_GOOD_A_ROW = 0.95
 MAX_SENTENCES = 3
 NEARBY = 0.5
-RANK = 0.05
+RANK = 0.1
+# Chosen with five chunks; further down the place says little.
+LAST_RANK = 5
 EXPECTED = 0.15
 # The last word of a Korean question is its verb, and the text words that differently.
 KOREAN_VERB = 0.5
 
-NUMBER_ASKED = re.compile(
-    r"\b(?:when|how (?:many|much|long|old|far|often|tall|big|large)|(?:what|which) (?:year|date|day|percentage))\b"
-    r"|언제|얼마|며칠|몇|연도|년도|날짜",
-    re.IGNORECASE,
-)
-NAME_ASKED = re.compile(r"\b(?:who|whom|whose|where)\b", re.IGNORECASE)
 # An amount, a telephone number or a year says exactly what is asked about.
 LONG_NUMBER = re.compile("#[0-9]{4}")
 NUMBER_WEIGHT = 3
 # What is asked about must be known from ten on; who asks for three may have counted.
 NUMBER = re.compile("#[0-9][0-9.]")
-DIGIT = re.compile("[0-9]")
 NAME = re.compile(r"(?<=[\w,;:.”’\"')] )[\"“‘'(]?([A-Z][^\W\d_]*(?:['’.-][^\W\d_]+)*)")
 NO_NAME = re.compile(r" [\"“‘'(]?[a-z]")
-NAME_INSIDE = re.compile(r"(?<=\w[ ,\"“‘(])[A-Z][^\W\d_]")
 HANGUL_END = re.compile(rf"[{SYLLABLES}][^\w]*\Z")
 # Without one of them, full-width forms included, a text is neither Markdown's link or image nor HTML.
 BRACKETS = frozenset("<[﹤＜［")
@@ -88,8 +85,8 @@ def extract(
         candidates, shares = _in_conversation(whole, candidates, shares, matches, min_share)
     if not candidates or _bearing(question, candidates, shares) < min_share:
         return None
-    expected = _expected(question)
-    scores = [share + _bonus(expected, candidate) for share, candidate in zip(shares, candidates, strict=True)]
+    answer = expected(question)
+    scores = [share + _bonus(answer, candidate) for share, candidate in zip(shares, candidates, strict=True)]
     best = list(islice(_harmless(scores, candidates), MAX_SENTENCES))
     quoted = _quoted(_needed(best))
     # Sentences that are harmless one by one may make an image together.
@@ -208,13 +205,8 @@ def _names(question: str) -> frozenset[str]:
     return frozenset[str]().union(*map(terms_of, NAME.findall(question)))
 
 
-def _expected(question: str) -> list[re.Pattern[str]]:
-    """Return the patterns that an answering sentence would match, by the question word."""
-    return [sign for asked, sign in ((NUMBER_ASKED, DIGIT), (NAME_ASKED, NAME_INSIDE)) if asked.search(question)]
-
-
-def _bonus(expected: list[re.Pattern[str]], candidate: Candidate) -> float:
-    return EXPECTED * any(sign.search(candidate.text) for sign in expected) - RANK * (candidate.marker - 1)
+def _bonus(answer: Expected, candidate: Candidate) -> float:
+    return EXPECTED * answer.is_in(candidate.text) - RANK * (min(candidate.marker, LAST_RANK) - 1)
 
 
 def _needed(best: Sequence[tuple[float, Candidate]]) -> list[Candidate]:
@@ -223,9 +215,16 @@ def _needed(best: Sequence[tuple[float, Candidate]]) -> list[Candidate]:
     Beside a row of a table only rows of the same are needed.
     """
     (most, first), *others = best
-    least = most * (NEARLY_AS_GOOD_A_ROW if first.header else NEARLY_AS_GOOD)
-    needed = [each for score, each in others if score >= least and (not first.header or each.header == first.header)]
+    beside = [(score, each) for score, each in others if not first.header or each.header == first.header]
+    needed = [each for score, each in beside if score >= most * _nearness(first, each)]
     return [first, *sorted(needed, key=lambda each: (each.marker != first.marker, each.marker, each.span.start))]
+
+
+def _nearness(first: Candidate, other: Candidate) -> float:
+    """Return the share of the best one's score from which another is needed beside it."""
+    if first.header:
+        return NEARLY_AS_GOOD_A_ROW
+    return NEARLY_AS_GOOD if other.marker == first.marker else NEARLY_AS_GOOD_ELSEWHERE
 
 
 def _quoted(chosen: list[Candidate]) -> Support:
