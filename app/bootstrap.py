@@ -56,6 +56,7 @@ async def open_services(
         stack.push_async_callback((open_spaces := await _open_spaces(settings, database)).close)
         reranker, checker = await _open_models(settings, stack)
         metrics, meter = metrics or Metrics(), Meter(database)
+        metrics.watch_disk(settings.home)
         stack.push_async_callback(meter.close)
         engine = open_engine(settings, metrics, meter)
         if engine is not None:

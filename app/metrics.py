@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from app.work_metrics import WorkMetrics
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -26,7 +31,6 @@ class Metrics:
         self.answers = Counter(
             "kyujang_answers", "Answers, by mode and outcome", ("mode", "outcome"), registry=self.registry
         )
-
         self.limits_reached = Counter(
             "kyujang_limits_reached", "Requests refused by a limit of their tenant or key", ("limit", "of"),
             registry=self.registry,
@@ -34,6 +38,7 @@ class Metrics:
         self._add_engine()
         self._add_webhooks()
         self._add_adapters()
+        self.work = WorkMetrics(self.registry)
 
     def _add_engine(self) -> None:
         self.engine_requests = Gauge(
@@ -87,6 +92,13 @@ class Metrics:
             ("replica", "outcome"),
             registry=self.registry,
         )
+
+    def watch_disk(self, folder: Path) -> None:
+        """Show how much room there is where the data folder is."""
+        free = Gauge("kyujang_home_free_bytes", "Bytes that are free where the data folder is", registry=self.registry)
+        size = Gauge("kyujang_home_bytes", "Bytes of the disk that the data folder is on", registry=self.registry)
+        free.set_function(lambda: shutil.disk_usage(folder).free)
+        size.set_function(lambda: shutil.disk_usage(folder).total)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

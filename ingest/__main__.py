@@ -22,6 +22,7 @@ from app.settings.faults import faults
 from app.terminal import say
 from ingest import cleanup, tenant_deletion
 from ingest.langchain_split import import_library
+from ingest.metrics_server import metrics_shown
 from ingest.reindexing import command as reindex
 from ingest.sync import command as add
 from ingest.sync import rechunk
@@ -78,7 +79,8 @@ async def _work(settings: Settings) -> None:
         await log_protections()
         sweeps = (cleanup.remove_noted_forever, cleanup.run_forever, tenant_deletion.delete_forever)
         sweeping = [asyncio.create_task(run_forever(partial(sweep, services))) for sweep in sweeps]
-        await run(services, stop)
+        async with metrics_shown(services):
+            await run(services, stop)
         for each in sweeping:
             each.cancel()
 

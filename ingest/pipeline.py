@@ -113,7 +113,8 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
 
 async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
     await queue.record(services.database, document.claim, stage=stage, chunks=len(document.chunks) or None)
-    await STEPS[stage](services, document)
+    with services.metrics.work.stage_seconds.labels(stage).time():
+        await STEPS[stage](services, document)
 
 
 async def load(services: WithoutDatabase, document: DocumentState) -> None:
@@ -137,8 +138,7 @@ async def load(services: WithoutDatabase, document: DocumentState) -> None:
 async def split(services: Services, document: DocumentState) -> None:
     """Cut the text into chunks that the embedding model sees whole."""
     assert document.loaded is not None
-    space = await current_space(services)
-    encoder = space.embedder.encoder
+    encoder = (space := await current_space(services)).embedder.encoder
     document.space, document.heading = space.number, await asyncio.to_thread(heading, encoder, document.title)
     document.splitter = recorded_splitter(services.settings, encoder.max_tokens, document.loaded, document.claim.ocr)
     tokens, overlap = chunk_size(services.settings, encoder.max_tokens)

@@ -62,6 +62,8 @@ async def read_scans(services: Services, claim: ClaimedDocument, loaded: Loaded,
             page = await reader.read(number)
             read[number] = page
             await stage_page(database, claim, number, page, _counts(loaded, read))
+            outcome = "read" if page.unreadable is None else "unreadable"
+            services.metrics.work.ocr_pages.labels(outcome).inc()
     whole = _with_pages(loaded, read)
     texts = [page.text for page in whole.pages]
     refuse_empty_or_too_long(texts, whole.media_type, settings.load_max_chars)

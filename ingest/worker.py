@@ -55,10 +55,12 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; the items at hand then go back to the queue and resume where they were."""
     worker = queue.worker_name()
     stopping = asyncio.create_task(stop.wait())
+    work = services.settings.work.split(",")
+    kinds = [kind for kind, handler in HANDLERS.items() if handler.work in work]
+    services.metrics.work.serve(kinds)
     async with asyncio.TaskGroup() as group:
-        for kind, handler in HANDLERS.items():
-            if handler.work in services.settings.work.split(","):
-                group.create_task(_serve(services, kind, worker, group, stopping))
+        for kind in kinds:
+            group.create_task(_serve(services, kind, worker, group, stopping))
     stopping.cancel()
 
 
@@ -123,12 +125,16 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
     logs.request_id.set(claimed.job_id)
     logs.tenant_id.set(str(claimed.tenant))
     payer.set((claimed.key_id if isinstance(claimed, ClaimedTask) else None) or "")
-    lease_s = services.settings.lease_s
+    lease_s, work = services.settings.lease_s, services.metrics.work
+    if claimed.taken_over:
+        work.leases_lost.labels(claimed.kind).inc()
     renew = partial(queue.renew, services.database, claimed, lease_s=lease_s)
     try:
         refuse_after_too_many(claimed)
-        await run_under_lease(handler.run(services, claimed), renew, lease_s)
+        with work.in_hand(claimed.kind):
+            await run_under_lease(handler.run(services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)
+        work.attempts.labels(claimed.kind, "done").inc()
     except asyncio.CancelledError:
         await _give_back(services, claimed)
         raise

@@ -22,7 +22,7 @@ LEAVES = {
     "app.settings.serving": {"app.settings.home"},
     "app.settings.engine": {"app.settings.serving"},
     "app.settings.reading": {"app.errors", "app.settings.engine"},
-    "app.settings.working": {"app.settings.reading"},
+    "app.settings.working": {"app.settings.addresses", "app.settings.reading"},
     "app.settings.answering": {"app.errors", "app.settings.working"},
     "app.settings.outside": {"app.errors", "app.settings.addresses", "app.settings.answering"},
     "app.settings.engine_arguments": {"app.errors"},
@@ -65,6 +65,7 @@ LAYERS = (
             "app.outbound",
         ),
     ),
+    ("app.work_metrics",),
     ("app.settings",),
     ("app.errors",),
 )

@@ -97,6 +97,17 @@ def webhook_hosts(listed: str) -> tuple[WebhookHost, ...]:
     return tuple(found)
 
 
+def host_and_port(setting: str, address: str) -> tuple[str, int]:
+    """Raises NotConfigured."""
+    try:
+        parts = urlsplit(f"//{address}")
+        if parts.hostname and parts.port and parts.netloc == address and "@" not in address:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass
+    raise NotConfigured(f"{setting} is not host:port, such as 127.0.0.1:9464 or [::1]:9464.")
+
+
 def _is_engine_url(url: str) -> bool:
     try:
         parts = urlsplit(url)

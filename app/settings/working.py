@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from app.settings.addresses import host_and_port
 from app.settings.reading import Reading
 
 WORK = "documents|adapters|training"
@@ -22,3 +25,17 @@ class Working(Reading):
     work: str = Field(WORK.replace("|", ","), pattern=rf"^({WORK})(,({WORK}))*$")
     """What a worker works at, with commas between: `documents`, `adapters` (their checks and evaluations), `training`.
     What no worker works at waits."""
+    worker_metrics: str | None = None
+    """`host:port` at which a worker shows its metrics, without a key: private networks only. With several workers
+    `make up` counts the port up. Off by default."""
+    metrics_tenants: int = Field(20, ge=0, le=1000)
+    """Tenants that the metrics name, those with the most that waits; the others are `other`."""
+
+    @model_validator(mode="after")
+    def _refuse_what_is_no_address(self) -> Self:
+        _ = self.worker_metrics_address
+        return self
+
+    @property
+    def worker_metrics_address(self) -> tuple[str, int] | None:
+        return host_and_port("KYUJANG_WORKER_METRICS", self.worker_metrics) if self.worker_metrics else None

@@ -185,12 +185,18 @@ class _Start:
         with self.steps.measured("Service"):
             for number in range(1, workers + 1):
                 name = "worker" if workers == 1 else f"worker-{number}"
-                supervisor.start(self._child(name, "ingest", "worker", env=env))
+                supervisor.start(self._child(name, "ingest", "worker", env=env | self._metrics_of(number)))
             env |= {"KYUJANG_AUTH": auth(self.settings), "KYUJANG_FALLBACK": fallback(self.settings)}
             key = self._operator_key()
             supervisor.start(self._child("api", "app", "serve", env=env | ({"KYUJANG_ADMIN_KEY": key} if key else {})))
             supervisor.wait_until(lambda: not_ready(base_url(self.settings), key), self.progress.tick)
         self.progress.done("ready")
+
+    def _metrics_of(self, worker: int) -> dict[str, str]:
+        if (address := self.settings.worker_metrics_address) is None:
+            return {}
+        host, port = address
+        return {"KYUJANG_WORKER_METRICS": f"{f'[{host}]' if ':' in host else host}:{port + worker - 1}"}
 
     def _operator_key(self) -> str | None:
         if self.settings.admin_key is not None:

@@ -37,12 +37,12 @@ with recursive waiting (tenant_id) as (
             where i.kind = %(kind)s and i.status in ('queued', 'running') and i.tenant_id > w.tenant_id)
     from waiting w where w.tenant_id is not null
 ), next as (
-    select i.tenant_id, i.job_id, i.n
+    select i.tenant_id, i.job_id, i.n, i.taken_over
     from (select w.tenant_id from waiting w left join job_turns t on t.tenant_id = w.tenant_id and t.kind = %(kind)s
           where w.tenant_id <> all(%(without)s::integer[]) and {is_kept("w.tenant_id")}
           order by t.at nulls first, w.tenant_id) w
     cross join lateral (
-        select i.tenant_id, i.job_id, i.n from job_items i
+        select i.tenant_id, i.job_id, i.n, i.status = 'running' as taken_over from job_items i
         where i.kind = %(kind)s and i.tenant_id = w.tenant_id and {CLAIMABLE}
           and (not %(small)s or i.size <= {SMALL_BYTES})
         order by i.seq limit 1 for update skip locked
@@ -51,10 +51,11 @@ with recursive waiting (tenant_id) as (
     insert into job_turns (tenant_id, kind, at) select tenant_id, %(kind)s, clock_timestamp() from next
     on conflict (tenant_id, kind) do update set at = excluded.at
 )
-{CLAIM_NEXT} returning i.tenant_id, i.job_id, i.n, i.attempt
+{CLAIM_NEXT} returning i.tenant_id, i.job_id, i.n, i.attempt, next.taken_over
 """  # noqa: S608 - constants
 
 CLAIMED_ITEM = """
-select i.*, j.key_id from job_items i join jobs j on j.tenant_id = i.tenant_id and j.id = i.job_id
+select i.*, j.key_id, %(taken_over)s as taken_over
+from job_items i join jobs j on j.tenant_id = i.tenant_id and j.id = i.job_id
 where i.tenant_id = %(tenant_id)s and i.job_id = %(job_id)s and i.n = %(n)s
 """

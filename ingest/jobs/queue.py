@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from psycopg.rows import DictRow
@@ -46,6 +46,8 @@ class Claimed:
     worker: str
     progressed_in: int
     """The last attempt that has stored something."""
+    kind: JobKind = field(kw_only=True)
+    taken_over: bool = field(default=False, kw_only=True)  # from a worker without a sign of life
 
     @property
     def key(self) -> dict[str, Any]:
@@ -138,7 +140,7 @@ async def claim(
 
 def claimed_from(row: DictRow, kind: type[Item]) -> Item:
     columns = {**row, "tenant": row["tenant_id"], "item_number": row["n"]}
-    return kind(**{field.name: columns[field.name] for field in fields(kind) if field.name in columns})
+    return kind(**{each.name: columns[each.name] for each in fields(kind) if each.name in columns})
 
 
 async def unfinished(database: Database, kind: JobKind, job_ids: Sequence[str] | None = None) -> list[str]:

@@ -32,15 +32,19 @@ async def handle_failure(
         if isinstance(error, LeaseLost):
             raise error
         if isinstance(error, TurnOver):
+            _count(services, claimed, "turn_over")
             log.info("waits for its next turn", extra=claimed.described)
             await queue.requeue(services.database, claimed, delay_s=0, count_attempt=False)
         elif isinstance(error, ItemFailed):
+            _count(services, claimed, "refused")
             await _fail(services, claimed, error, on_failure)
         elif (delay_s := await _outage_s(services, error)) is not None:
             log.warning("waiting", extra={**claimed.described, "reason": str(error)})
+            _count(services, claimed, "waiting")
             await queue.requeue(services.database, claimed, delay_s=delay_s, count_attempt=False)
         else:
             log.error("failed", exc_info=error, extra=claimed.described)
+            _count(services, claimed, "failed")
             if claimed.attempts_in_vain < MAX_ATTEMPTS:
                 delay_s = RETRY_DELAYS_S[claimed.attempts_in_vain - 1]
                 await queue.requeue(services.database, claimed, delay_s=delay_s)
@@ -51,6 +55,11 @@ async def handle_failure(
                 await _fail(services, claimed, TaskFailed("internal", detail), on_failure)
     except LeaseLost:
         log.info("cancelled or taken over", extra=claimed.described)
+        _count(services, claimed, "cut_off")
+
+
+def _count(services: Services, claimed: Claimed, outcome: str) -> None:
+    services.metrics.work.attempts.labels(claimed.kind, outcome).inc()
 
 
 def refuse_after_too_many(claimed: Claimed) -> None:
@@ -63,6 +72,7 @@ async def _fail(services: Services, claimed: Claimed, error: ItemFailed, on_fail
     if on_failure is not None:
         await on_failure(services, claimed, error.detail)
     await queue.fail(services.database, claimed, error.item_code, error.detail)
+    services.metrics.work.refused.labels(claimed.kind, error.item_code).inc()
 
 
 async def _outage_s(services: Services, error: Exception) -> float | None:

@@ -67,6 +67,25 @@ def test_the_network_policies_hold_what_compose_promises():
     assert reach(without, "worker") == {"dns or another's", "engine"}
 
 
+def test_workers_show_their_metrics_to_those_alone_that_are_named():
+    def entered(values: dict[str, Any]) -> list[Any]:
+        (policy,) = (
+            each["spec"]
+            for each in rendered(values)
+            if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "demo-kyujang-worker"
+        )
+        return policy.get("ingress", [])
+
+    assert entered(EXTERNAL) == []
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    (rule,) = entered(EXTERNAL | {"workerMetricsPeers": peers})
+    assert (rule["from"], rule["ports"]) == (peers, [{"port": 9090, "protocol": "TCP"}])
+    for name, pod in pods(rendered(EXTERNAL)).items():
+        if name.startswith("worker"):
+            port = pod["metadata"]["annotations"]["prometheus.io/port"]
+            assert variables(pod["spec"]["containers"][0])["KYUJANG_WORKER_METRICS"] == f"0.0.0.0:{port}"
+
+
 @pytest.mark.parametrize(("values", "service"), [(EXTERNAL, "vllm"), (INSIDE, "vllm-cpu")])
 def test_the_engine_is_compose_s(values, service):
     engine = containers(rendered(values))["engine"]

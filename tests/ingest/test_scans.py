@@ -169,7 +169,7 @@ async def test_what_is_no_mode_is_refused(new_tenant):
 
 
 def test_deaths_count_since_the_last_page_that_was_stored():
-    claim = ClaimedDocument(1, "job_1", 0, 40, "worker", 39, "scan", "1/abc", 1, b"", "scan.pdf")
+    claim = ClaimedDocument(1, "job_1", 0, 40, "worker", 39, "scan", "1/abc", 1, b"", "scan.pdf", kind="ingest")
     refuse_after_too_many(claim)
     with pytest.raises(TaskFailed):
         refuse_after_too_many(replace(claim, progressed_in=39 - MAX_ATTEMPTS))

@@ -32,7 +32,7 @@ from tests.s3 import breaking_proxy, new_bucket
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 NOWHERE = "127.0.0.1:1"
 DONE = "select 1 from job_items where status = 'succeeded'"
-CLAIM = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", 0, "a.txt", "1/abc", 1, b"", "a.txt")
+CLAIM = queue.ClaimedDocument(1, "job_1", 0, 1, "ray-1", 0, "a.txt", "1/abc", 1, b"", "a.txt", kind="ingest")
 
 
 @pytest.fixture(scope="module")
