@@ -10,6 +10,7 @@ from dataclasses import asdict
 from tempfile import TemporaryFile
 from typing import Any
 
+from app import libreoffice
 from app.errors import DocumentError
 from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
@@ -22,8 +23,10 @@ from app.storage.document_ids import clean_id
 from app.storage.jobs import Upload
 from app.storage.members import Held, member_id
 from app.storage.postings import OtherScheme
+from app.storage.processing import WITHOUT_LIBREOFFICE
 from app.storage.spaces import OtherSpace
 from ingest.jobs.queue import ClaimedDocument, LeaseLost
+from ingest.loading.conversion import FORMATS
 from ingest.loading.endings import crashed, explain
 from ingest.loading.formats import PLAIN
 from ingest.loading.load import Loaded
@@ -56,6 +59,18 @@ async def holding(services: Services, claim: ClaimedDocument, loaded: Loaded | N
     except (DocumentError, LeaseLost, OtherScheme, OtherSpace):
         await services.blobs.discard(each.blob for each in (held.uploads if held else ()))
         raise
+
+
+def lacking(held: Held | None) -> str:
+    """Return what is recorded of a document that holds files which only LibreOffice could have converted, without it.
+
+    Their names tell: the worker opens no file that was sent.
+    """
+    if held is None or libreoffice.is_installed():
+        return ""
+    suffixes = tuple(suffix for _, suffix, _ in FORMATS.values())
+    old = any(each.media_type in FORMATS or each.document_id.lower().endswith(suffixes) for each in held.uploads)
+    return WITHOUT_LIBREOFFICE if old else ""
 
 
 async def _take_out(services: Services, claim: ClaimedDocument, media_type: str) -> tuple[Held, list[Notice]]:

@@ -33,7 +33,7 @@ from ingest.loading.load import Loaded
 from ingest.loading.load import load as load_file
 from ingest.loading.notices import as_row
 from ingest.loading.parsed import Options
-from ingest.members import holding
+from ingest.members import holding, lacking
 from ingest.pictures.describe import describe_pictures, describes
 from ingest.scans import can_read_scans, read_scans, recorded_splitter
 from ingest.split import Chunk, split_text, within
@@ -195,11 +195,11 @@ async def _not_staged(database: Database, document: DocumentState) -> list[Chunk
 async def store(services: Services, document: DocumentState) -> None:
     """Publish text and chunks in place of the stored version, whose file goes, and accept what the new one holds."""
     async with holding(services, document.claim, document.loaded) as held:
-        analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document)
+        analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document, lacking(held))
         await staging.publish(services.database, document.claim, analysis, version, held)
 
 
-def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Version]:
+def _prepare(analyzer: Analyzer, document: DocumentState, lacks: str) -> tuple[Analysis, Version]:
     loaded = document.loaded
     assert loaded is not None
     pages = [
@@ -210,7 +210,7 @@ def _prepare(analyzer: Analyzer, document: DocumentState) -> tuple[Analysis, Ver
     in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
     terms = [analyzer.chunk_terms(heading_path(document.title, chunk.headings), chunk.text) for chunk in in_order]
     version = Version(
-        document.media_type, document.title, loaded.text, pages, document.splitter, document.space,
+        document.media_type, document.title, loaded.text, pages, document.splitter + lacks, document.space,
         loaded.page_counts, [as_row(notice) for notice in loaded.warnings],
     )  # fmt: skip
     return Analysis(analyzer.name, terms), version

@@ -11,7 +11,7 @@ from app.storage import members
 from app.storage.collections import MOVED
 from app.storage.database import Database, fetch_one
 from app.storage.notices import OcrMode, PageCounts
-from app.storage.processing import LOADERS, Processing
+from app.storage.processing import LOADERS, WITHOUT_LIBREOFFICE, Processing
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
 from ingest.loading.formats import PLAIN
 
@@ -53,8 +53,9 @@ class StoredVersion:
 
     @property
     def kept_notices(self) -> list[dict[str, Any]] | None:
-        """What is told of the files that it holds; None if today's reader has not taken them out."""
-        if self.loader != LOADERS.get(self.media_type):
+        """What is told of the files that it holds; None if today's reader has not taken them out, or some have failed
+        for want of LibreOffice."""
+        if self.loader != LOADERS.get(self.media_type) or (self.splitter or "").endswith(WITHOUT_LIBREOFFICE):
             return None
         return [notice for notice in self.warnings if notice["code"] == "attachment_skipped"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from app import libreoffice
 from app.settings import Settings
 from app.tesseract import data_folder
 
@@ -52,6 +53,8 @@ SPLITTERS = {"sentences": 2, "langchain": 2}
 
 # Recorded of a document with pages that only OCR could have read, where there was none.
 WITHOUT_OCR = ", without OCR"
+# Recorded of what holds files of before 2007, where there was no LibreOffice: they have failed.
+WITHOUT_LIBREOFFICE = ", without LibreOffice"
 
 # Of a document `d`. Before 0.2 neither loader nor splitter was recorded.
 IS_OUTDATED = """
@@ -66,11 +69,13 @@ class Processing:
 
     splitter: str
     has_ocr: bool
+    has_libreoffice: bool
 
     @property
     def _splitters(self) -> list[str]:
         """What documents may record that would be made in the same way now."""
-        return [self.splitter] if self.has_ocr else [self.splitter, self.splitter + WITHOUT_OCR]
+        lacking = {WITHOUT_OCR: self.has_ocr, WITHOUT_LIBREOFFICE: self.has_libreoffice}
+        return [self.splitter, *(self.splitter + what for what, is_there in lacking.items() if not is_there)]
 
     @property
     def key(self) -> dict[str, Any]:
@@ -89,7 +94,8 @@ def processing(settings: Settings, max_tokens: int) -> Processing:
     pictures = ", pictures described" if settings.describe_pictures else ""
     splitter = f"{settings.splitter} {SPLITTERS[settings.splitter]}, {size}{hidden}{pictures}"
     # The API looks for Tesseract's models alone: it loads no library that it does not use.
-    return Processing(splitter, has_ocr=settings.ocr_url is not None or data_folder() is not None)
+    has_ocr = settings.ocr_url is not None or data_folder() is not None
+    return Processing(splitter, has_ocr, libreoffice.is_installed())
 
 
 def chunk_size(settings: Settings, max_tokens: int) -> tuple[int, int]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 
 import psycopg
 import pytest
 
+from app import libreoffice
 from app.sandbox.forked import ParentDied
 from app.storage import jobs
 from ingest import staging
 from ingest.cleanup import remove_noted, sweep
 from ingest.jobs import queue
+from ingest.loading import conversion
 from ingest.members import _Taken
 from ingest.pipeline import ingest
+from tests.ingest.made.content import ENGLISH
+from tests.ingest.made.hancom import compound
 from tests.ingest.made.holding import mail, packed
+from tests.ingest.made.office import docx
 from tests.ingest.working import Worker, rows, until
 
 pytestmark = pytest.mark.usefixtures("nothing_queued")
@@ -266,3 +272,32 @@ async def test_what_is_held_comes_before_later_uploads(services, new_tenant):
         await ingest(services, claimed)
         order.append(claimed.document_id)
     assert order == ["a.zip", "a.zip/1.txt", "a.zip/2.txt", "later"]
+
+
+@pytest.mark.parametrize("pack", [lambda *files: packed(dict(files)), mail], ids=["archive", "mail"])
+async def test_what_failed_for_want_of_libreoffice_is_tried_again_once_it_is_there(
+    working, new_tenant, monkeypatch, tmp_path, pack
+):
+    client = await new_tenant()
+    monkeypatch.setattr(libreoffice, "program", lambda: None)
+    sent = pack(("Old.DOC", compound({"WordDocument": b"x", "Today": docx(ENGLISH)})), ("a.txt", b"Alpha."))
+    assert (await send(client, "papers", sent))["status"] == "partial"
+    assert not (await client.get("/documents/papers")).json()["outdated"]
+    assert (await client.post("/documents/rechunk", json={}, params={"wait": 60})).json()["documents"] == []
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(libreoffice, "program", lambda: tmp_path)
+    monkeypatch.setattr(conversion, "CHILD", "tests.ingest.loading.converting_child")
+    assert (await client.get("/documents/papers")).json()["outdated"]
+    job = (await client.post("/documents/rechunk", json={}, params={"wait": 60})).json()
+    assert (job["counts"]["succeeded"], job["counts"]["unchanged"]) == (2, 1)
+    found = await stored(client)
+    assert set(found) == {"papers", "papers/Old.DOC", "papers/a.txt"}
+    assert not any(each["outdated"] for each in found.values())
+
+
+async def test_what_holds_no_old_file_lacks_no_libreoffice(working, new_tenant, monkeypatch):
+    client = await new_tenant()
+    monkeypatch.setattr(libreoffice, "program", lambda: None)
+    await send(client, "papers", packed({"a.txt": b"Alpha."}))
+    assert "LibreOffice" not in (await client.get("/documents/papers")).json()["splitter"]
