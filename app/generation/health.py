@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.errors import EngineUnavailable, EngineUnreachable
+from app.errors import EngineUnavailable, EngineUnreachable, InvalidInput
 from app.generation.replica import EngineReplica, Served
 from app.metrics import Metrics
 
 log = logging.getLogger("kyujang.engine")
 
 CHECK_TIMEOUT_S = 8
+LOOK_TIMEOUT_S = 2
 
 State = Literal["up", "unverified", "down"]
 
@@ -49,6 +51,10 @@ class ReplicaHealth:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is to be probed at once."""
     probing: asyncio.Task[bool] | None = None
+    done: float | None = None
+    """What EngineLoad.done was at the last look."""
+    worked_at: float = -math.inf
+    """When it last completed a token or was seen to have gone on, by time.monotonic()."""
 
     @property
     def shown(self) -> ReplicaState:
@@ -94,8 +100,8 @@ class ReplicaHealth:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 served = await self.replica.probe()
         except TimeoutError:
-            # One that goes on answering others is busy, not stuck.
-            if self.replica.last_event_at > started:
+            # One that goes on answering others, or reads for them, is busy, not stuck.
+            if self.replica.last_event_at > started or await self._reads():
                 return True
             self.starting = False
             self._mark("down", f"no answer within {CHECK_TIMEOUT_S} s")
@@ -103,8 +109,33 @@ class ReplicaHealth:
             self._learn(error)
             self._mark("down", error.detail)
         else:
+            self.worked_at = time.monotonic()
             self._verify(served, next((each for each in others if each.state == "up" and each is not self), None))
         return self.state == "up"
+
+    async def _reads(self) -> bool:
+        """Tell whether a late token means a long prompt before it; mark it so that others are asked first.
+
+        On a CPU one step over 2,048 tokens of a prompt takes longer than a probe waits, and its counters stand still
+        meanwhile. So it counts as reading while it has requests, and for no longer than a first token may take after
+        it was last seen to go on: one that hangs with a request is down then.
+        """
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                load = await self.replica.load()
+        except (TimeoutError, EngineUnavailable, InvalidInput):
+            return False
+        now = time.monotonic()
+        if self.done is not None and load.done != self.done:
+            self.worked_at = now
+        self.done = load.done
+        worked_at = max(self.worked_at, self.replica.last_event_at)
+        if self.quarantined is not None or not (self.running or load.running):
+            return False
+        if self.served is None or now - worked_at > self.replica.patience_s:
+            return False
+        self._mark("unverified", "busy reading a prompt")
+        return True
 
     def _learn(self, error: EngineUnavailable) -> None:
         self.starting = self.starting and isinstance(error, EngineUnreachable)

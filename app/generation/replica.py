@@ -16,6 +16,7 @@ from app.errors import EngineUnavailable, InvalidInput, NotInEngine
 from app.generation.adapter_cache import Adapter, AdapterCache
 from app.generation.chat import ChatRequest
 from app.generation.completion import CompletionBuilder, Generation
+from app.generation.engine_load import EngineLoad, load_of
 from app.generation.event_stream import EventStream
 from app.generation.faults import well_formed
 from app.generation.messages import Message
@@ -66,6 +67,7 @@ class EngineReplica:
         self._http = EngineHttp(url, key=key, timeouts=timeouts)
         self._served: Served | None = None
         self._special_tokens: frozenset[str] | None = None
+        self.patience_s = timeouts.first_token_s
         self.address = address(url)
         self.adapters = AdapterCache(self._http, self.address, max_adapters, metrics or Metrics())
         self.last_event_at = 0.0
@@ -98,6 +100,10 @@ class EngineReplica:
             if any(each is None or not math.isfinite(each) for one in found for each in one.get("token_logprobs", [])):
                 raise EngineUnavailable("The engine returned NaN probabilities.")
         return served
+
+    async def load(self) -> EngineLoad:
+        """Ask what it is at. Raises EngineUnavailable, or NotInEngine where it does not tell."""
+        return load_of(await self._http.text("/metrics"))
 
     async def tokenize(self, body: dict[str, Any]) -> int:
         """Return the number of tokens of `prompt` or `messages`, by the engine's own tokenizer."""

@@ -44,6 +44,11 @@ class EngineHttp:
         with transport_faults(self._timeouts):
             return (await self._answer(method, path, body)).json()
 
+    async def text(self, path: str) -> str:
+        """Return what it answers to a GET. Raises as call() does."""
+        with transport_faults(self._timeouts):
+            return (await self._answer("GET", path, None)).text
+
     async def send(self, path: str, body: dict[str, Any], pointer: str = "") -> None:
         """Post what is answered without JSON. Raises as call() does."""
         with transport_faults(self._timeouts):

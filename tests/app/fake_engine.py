@@ -45,6 +45,10 @@ class FakeEngine:
     """Of an attempt to load an adapter."""
     gate: asyncio.Event | None = None
     """Nothing at all is answered before it is set."""
+    reading: asyncio.Event | None = None
+    """No token is completed before it is set, as while a CPU reads a long prompt; all else is answered."""
+    metrics: str | None = None
+    """None: it has no such route, as engines other than vLLM."""
     adapters: dict[str, str] = field(default_factory=dict)
     """Names and folders, as loaded."""
     said: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -123,6 +127,8 @@ class FakeEngine:
                 await self._answer(writer, *await self._guard(head, content))
             elif "lora_adapter" in head:
                 await self._adapter(writer, head, json.loads(content))
+            elif "/metrics" in head:
+                await self._answer(writer, 404 if self.metrics is None else 200, [self.metrics or ""])
             elif "/chat/completions" in head:
                 model = json.loads(content)["model"]
                 if model not in (self.model, *self.adapters):
@@ -132,6 +138,7 @@ class FakeEngine:
                 self.chats.append(content)
                 self.running += 1
                 try:
+                    await self._read()
                     await self._answer(writer, *self._reply())
                 finally:
                     self.running -= 1
@@ -143,6 +150,7 @@ class FakeEngine:
                 await self._answer(writer, 200 if self.tokenizer_info else 404, [self.tokenizer_info or "{}"])
             elif "/v1/completions" in head:
                 self.canaries += 1
+                await self._read()
                 await self._answer(writer, self.canary, ["{}"])
             elif self.counting:
                 await self._answer(writer, 200, [json.dumps({"count": self._count(json.loads(content))})])
@@ -180,6 +188,10 @@ class FakeEngine:
         await self.held.respond(method, path.rpartition("/")[2], receive, send)
         self.sent += method == "PUT"
         return answered[0]["status"], [answered[1]["body"].decode()]
+
+    async def _read(self) -> None:
+        if self.reading is not None:
+            await self.reading.wait()
 
     def _reply(self) -> tuple[int, Sequence[str | asyncio.Event]]:
         return self.status, self.pieces

@@ -83,6 +83,76 @@ async def test_one_that_goes_on_answering_is_busy_and_not_stuck(monkeypatch):
         answering.cancel()
 
 
+def metrics_of(running: int, done: int) -> str:
+    return (
+        "# HELP vllm:num_requests_running Number of requests in model execution batches.\n"
+        f'vllm:num_requests_running{{engine="0",model_name="smollm2"}} {running}.0\n'
+        f'vllm:iteration_tokens_total_count{{engine="0",model_name="smollm2"}} {done}.0\n'
+    )
+
+
+async def test_one_that_reads_a_long_prompt_is_busy_and_asked_after_the_others(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
+    one, two = FakeEngine(metrics=metrics_of(0, 5)), FakeEngine()
+    async with several(one, two) as engine:
+        await all_up(engine)
+        one.reading = asyncio.Event()
+        two.gate = asyncio.Event()
+        first = engine._replicas[0]
+        # Its counters stand still during a step; what this process asked of it is known without them.
+        with first.busy():
+            assert await engine._probe(first) is True
+        assert (first.state, first.reason) == ("unverified", "busy reading a prompt")
+        # The other one hangs, so that a question waits for the one that reads, and gets its answer.
+        assert await engine._probe(engine._replicas[1]) is False
+        waiting = asyncio.create_task(text(engine))
+        await until(lambda: one.running == 1)
+        one.reading.set()
+        assert await waiting == "Thirty days."
+        assert await engine._probe(first) is True
+        assert first.state == "up"
+
+
+async def test_one_that_reads_for_another_process_is_busy_too(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
+    fake = FakeEngine(metrics=metrics_of(1, 5))
+    async with several(fake) as engine:
+        await engine.ready()
+        fake.reading = asyncio.Event()
+        await engine.ready()
+        assert [each.state for each in engine._replicas] == ["unverified"]
+        fake.reading.set()
+
+
+@pytest.mark.parametrize("metrics", [None, "", metrics_of(0, 5)])
+async def test_one_that_hangs_with_no_request_is_down(monkeypatch, metrics):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
+    fake = FakeEngine(metrics=metrics)
+    async with several(fake) as engine:
+        await engine.ready()
+        fake.reading = asyncio.Event()
+        with pytest.raises(EngineUnavailable, match="no answer within"):
+            await engine.ready()
+
+
+async def test_one_that_hangs_with_a_request_is_down_once_a_first_token_would_be_late(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
+    fake = FakeEngine(metrics=metrics_of(1, 5))
+    async with several(fake) as engine:
+        await engine.ready()
+        fake.reading = asyncio.Event()
+        await engine.ready()
+        engine._replicas[0].replica.patience_s = 0
+        with pytest.raises(EngineUnavailable, match="no answer within"):
+            await engine.ready()
+        # It has gone on meanwhile: it was slow.
+        engine._replicas[0].replica.patience_s = 60
+        engine._replicas[0].worked_at = float("-inf")
+        fake.metrics = metrics_of(1, 6)
+        await engine.ready()
+        assert engine._replicas[0].state == "unverified"
+
+
 @pytest.mark.parametrize(("model", "context_tokens"), [("qwen", 4096), ("smollm2", 8192)])
 async def test_a_replica_that_serves_something_else_is_not_used(model, context_tokens):
     one, two = FakeEngine(), FakeEngine()
