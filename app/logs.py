@@ -8,6 +8,8 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from app import tracing
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 tenant_id: ContextVar[str] = ContextVar("tenant_id", default="")
 
@@ -23,6 +25,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": request_id.get(),
             "tenant": tenant_id.get(),
+            **tracing.ids(),
         }
         line.update({key: value for key, value in vars(record).items() if key not in PLAIN})
         if record.exc_info:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
 
 from app.work_metrics import WorkMetrics
 
@@ -100,5 +101,9 @@ class Metrics:
         free.set_function(lambda: shutil.disk_usage(folder).free)
         size.set_function(lambda: shutil.disk_usage(folder).total)
 
-    def render(self) -> bytes:
-        return generate_latest(self.registry)
+    def render(self, accept: str = "") -> bytes:
+        """Return OpenMetrics, which names traces as examples, for who accepts that, else Prometheus' older format."""
+        return choose_encoder(accept)[0](self.registry)
+
+    def media_type(self, accept: str) -> str:
+        return choose_encoder(accept)[1]

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from app import tracing
 from app.adapters import activation
 from app.adapters.activation import AUTO
 from app.adapters.folders import adapter_of
@@ -150,7 +151,7 @@ async def _generate(engine: Engine, tenant: TenantNumber, draft: Draft, timer: S
     sampling: Sampling = {**plan.elements.sampling, "max_tokens": draft.prompt.max_tokens}
     request = ChatRequest(draft.prompt.messages, sampling, tenant, schema, plan.loadable)
     async with counting_tokens(engine, plan.elements, draft.prompt, question.input, after=begun) as counts:
-        with timer.step("generate"):
+        with timer.step("generate", yields=True):
             async with aclosing(engine.generate(request)) as parts:
                 async for part in parts:
                     begun.set()
@@ -192,7 +193,8 @@ def _judge(services: Services, tenant: TenantNumber, draft: Draft, how: Groundin
 
 def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
     """Check what the draft says. Return what of its text has not been shown, the citations, and the answer."""
-    plan, grounded = draft.plan, _grounded(draft)
+    with tracing.span("citation check"):
+        plan, grounded = draft.plan, _grounded(draft)
     answer = Answer(
         id=f"qry_{secrets.token_hex(12)}",
         grounded=grounded,

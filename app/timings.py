@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app import tracing
+
 STEPS = ("embed", "search", "rerank", "prompt", "first_token", "generate", "total")
 
 
@@ -15,9 +17,11 @@ class StepTimer:
         self.ms: dict[str, float] = dict.fromkeys(STEPS, 0.0)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, *, yields: bool = False) -> Iterator[None]:
+        """Time the block; `yields` where it yields to a caller."""
         started = time.perf_counter()
-        yield
+        with tracing.beside(name) if yields else tracing.span(name):
+            yield
         self.ms[name] = milliseconds(time.perf_counter() - started)
 
     def stop(self) -> dict[str, float]:

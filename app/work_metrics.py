@@ -11,6 +11,8 @@ from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from app import tracing
+
 OTHER = "other"
 STATES = ("waiting", "delayed", "running")
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800)
@@ -81,6 +83,16 @@ class WorkMetrics:
             yield
         finally:
             del self._begun[key]
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """A step of a document: seconds, and a span."""
+        begun = monotonic()
+        try:
+            with tracing.span(stage):
+                yield
+        finally:
+            self.stage_seconds.labels(stage).observe(monotonic() - begun, tracing.exemplar())
 
     def _count(self, kind: str) -> int:
         return sum(found == kind for found, _ in list(self._begun.values()))

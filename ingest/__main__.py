@@ -11,7 +11,7 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from app import logs
+from app import logs, tracing
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.errors import KyujangError
@@ -64,7 +64,8 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
     if settings.splitter == "langchain":
         # Otherwise every document would fail.
         import_library()
-    asyncio.run(_work(settings))
+    with tracing.sending("kyujang-worker", to=settings.otlp_endpoint):
+        asyncio.run(_work(settings))
     return 0
 
 

@@ -113,7 +113,7 @@ async def unless_unchanged(services: Services, claim: ClaimedDocument | ClaimedR
 
 async def run_step(services: Services, document: DocumentState, stage: Stage) -> None:
     await queue.record(services.database, document.claim, stage=stage, chunks=len(document.chunks) or None)
-    with services.metrics.work.stage_seconds.labels(stage).time():
+    with services.metrics.work.timed(stage):
         await STEPS[stage](services, document)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from app import logs
+from app import logs, tracing
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.jobs import JobKind
@@ -131,7 +131,10 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
     renew = partial(queue.renew, services.database, claimed, lease_s=lease_s)
     try:
         refuse_after_too_many(claimed)
-        with work.in_hand(claimed.kind):
+        with (
+            work.in_hand(claimed.kind),
+            tracing.span(f"process {claimed.kind}", _attributes(claimed), tracing.CONSUMER),
+        ):
             await run_under_lease(handler.run(services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)
         work.attempts.labels(claimed.kind, "done").inc()
@@ -140,6 +143,10 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
         raise
     except Exception as error:
         await _settle(services, handler, claimed, error)
+
+
+def _attributes(claimed: Claimed) -> tracing.Attributes:
+    return {"kyujang.tenant": int(claimed.tenant), "kyujang.job": claimed.job_id, "kyujang.attempt": claimed.attempt}
 
 
 async def _settle(services: Services, handler: Handler, claimed: Claimed, error: Exception) -> None:

@@ -66,6 +66,7 @@ LAYERS = (
         ),
     ),
     ("app.work_metrics",),
+    ("app.tracing",),
     ("app.settings",),
     ("app.errors",),
 )
@@ -113,6 +114,7 @@ ONLY_IN = {
     "langchain_text_splitters": r"ingest\.langchain_split",
     "joserfc": r"app\.oidc",
     "standardwebhooks": r"app\.webhooks",
+    "opentelemetry": r"app\.tracing",
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (

@@ -38,7 +38,7 @@ def first_cells(text: str) -> list[str]:
 def test_every_setting_is_in_the_table_with_its_default(reference):
     rows = dict(
         re.findall(
-            r"^\| `((?:KYUJANG|DATABASE|ENGINE)_\w+)` \| (.*?) \| .+ \|$",
+            r"^\| `((?:KYUJANG|DATABASE|ENGINE|OTEL)_\w+)` \| (.*?) \| .+ \|$",
             read(f"{reference}/settings.md"),
             re.MULTILINE,
         )

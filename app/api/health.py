@@ -70,9 +70,10 @@ async def readyz(request: Request, services: ServicesDep, details: Details) -> R
 
 
 @router.get("/metrics", response_class=Response, dependencies=[Depends(operator_only)])
-async def metrics(services: ServicesDep) -> Response:
+async def metrics(services: ServicesDep, request: Request) -> Response:
     """Show the metrics, in Prometheus' format, to the operator's key, and without one at `KYUJANG_METRICS_PORT`."""
-    return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
+    accept = request.headers.get("accept", "")
+    return Response(services.metrics.render(accept), headers={"Content-Type": services.metrics.media_type(accept)})
 
 
 async def _own_use(request: Request, services: ServicesDep, credentials: Credentials) -> dict[str, Used]:

@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from fastapi import Request
@@ -18,12 +19,13 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import logs
+from app import logs, tracing
 from app.api.counting import headers as limit_headers
 from app.api.problems import failure, problem
 from app.errors import CrossOrigin, KyujangError, Misdirected
 from app.metrics import Metrics
 from app.settings import Settings
+from app.tracing import Span
 
 log = logging.getLogger("kyujang.request")
 
@@ -42,6 +44,25 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
+def _span(scope: Scope) -> AbstractContextManager[Span]:
+    if not tracing.is_on() or scope["path"] in QUIET:
+        return tracing.OFF
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return tracing.served(scope["method"], {name: named[name] for name in tracing.INCOMING if name in named})
+
+
+def _tell(span: Span, fields: Mapping[str, Any]) -> None:
+    """The route and not the path, which may hold a document's name."""
+    span.update_name(f"{fields['method']} {fields['route']}")
+    span.set_attribute("http.request.method", fields["method"])
+    span.set_attribute("http.route", fields["route"])
+    span.set_attribute("http.response.status_code", fields["status"])
+    span.set_attribute("kyujang.tenant", fields["tenant_id"])
+    span.set_attribute("kyujang.request_id", logs.request_id.get())
+    if fields["status"] >= 500:
+        tracing.fail(span)
+
+
 class RequestContext:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -51,6 +72,10 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with _span(scope) as span:
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         given = dict(scope["headers"]).get(b"x-request-id", b"")
         request_id = given.decode() if SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
@@ -75,17 +100,19 @@ class RequestContext:
             response = problem(Request(scope), 500, KyujangError.code, KyujangError().detail)
             await response(scope, receive, send_with_id)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(scope, status, time.perf_counter() - started, span)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, span: Span) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(scope["method"], route, status).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.request_seconds.labels(route).observe(seconds, tracing.exemplar())
         if route not in QUIET:
             fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
             caller = scope.get("state", {}).get("caller")
             fields["tenant_id"] = caller.slug if caller else ""
             log.info("request", extra={**fields, "ms": round(seconds * 1000, 1)})
+            if tracing.is_on():
+                _tell(span, fields)
 
 
 class OwnPagesOnly:

@@ -6,7 +6,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from app import pipeline
+from app import pipeline, tracing
 from app.api.deps import AskingTenant, KeyFirst, SearchingTenant, ServicesDep
 from app.api.explanation import explanation_out
 from app.api.query_defaults import with_defaults
@@ -72,4 +72,4 @@ def _events(metrics: Metrics, event: AnswerEvent) -> Iterator[Event]:
 def count(metrics: Metrics, answer: Answer) -> None:
     metrics.answers.labels(answer.grounded.mode, answer.grounded.no_answer_reason or "answered").inc()
     for step, milliseconds in answer.timings_ms.items():
-        metrics.stage_seconds.labels(step).observe(milliseconds / 1000)
+        metrics.stage_seconds.labels(step).observe(milliseconds / 1000, tracing.exemplar())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from app import logs
+from app import logs, tracing
 from app.cli.commands import add_command
 from app.errors import KyujangError
 from app.main import create_app
@@ -49,7 +49,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         for port in (settings.port, settings.metrics_port)
         if port is not None
     ]
-    uvicorn.Server(configs[0]).run(sockets=[each.bind_socket() for each in configs])
+    with tracing.sending("kyujang-api", to=settings.otlp_endpoint):
+        uvicorn.Server(configs[0]).run(sockets=[each.bind_socket() for each in configs])
     return 0
 
 

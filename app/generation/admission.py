@@ -6,8 +6,9 @@ A limit for the process, a lower one for each tenant, and a queue for each tenan
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from app import tracing
 from app.errors import Overloaded, TooManyRequests
 from app.metrics import Metrics
 from app.turns import Slots
@@ -36,7 +37,9 @@ class Admission:
         self.refuse_if_full(tenant)
         entered = False
         try:
-            async with self._slots.slot(tenant, timeout_s=self._timeout_s):
+            async with AsyncExitStack() as held:
+                with tracing.beside("queue wait"):
+                    await held.enter_async_context(self._slots.slot(tenant, timeout_s=self._timeout_s))
                 entered = True
                 yield
         except TimeoutError as error:

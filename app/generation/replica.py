@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from app import tracing
 from app.errors import EngineUnavailable, InvalidInput, NotInEngine
 from app.generation.adapter_cache import Adapter, AdapterCache
 from app.generation.chat import ChatRequest
@@ -20,12 +21,14 @@ from app.generation.engine_load import EngineLoad, load_of
 from app.generation.event_stream import EventStream
 from app.generation.faults import well_formed
 from app.generation.messages import Message
+from app.generation.spans import chat_span, tell_outcome
 from app.generation.special_tokens import special_tokens
 from app.generation.timeouts import Timeouts
 from app.generation.transport import UNIX, EngineHttp
 from app.metering import CallMeter, EngineCall, TokenUsage, Unmetered
 from app.metrics import Metrics
 from app.settings import PACKAGED_MODEL
+from app.tracing import NO_SPAN, Span
 
 log = logging.getLogger("kyujang.engine")
 
@@ -118,17 +121,18 @@ class EngineReplica:
         """
         served = await self.served()
         builder = CompletionBuilder(started=time.perf_counter())
-        with self._forgetting():
-            body = request.body(served.model, self._salt)
+        body = request.body(served.model, self._salt)
+        with self._forgetting(), chat_span(body, self.address) as asked:
             async with (
                 self._metered(request.call(served.context_tokens), builder.usage),
-                self._stream(body, request.adapter, request.pointer) as events,
+                self._stream(body, request.adapter, request.pointer, asked) as events,
             ):
                 async for event in events:
                     self.last_event_at = time.monotonic()
                     if text := builder.add(event):
                         yield text
             generation = builder.finish()
+            tell_outcome(asked, generation)
         yield generation
 
     async def next_tokens(
@@ -172,13 +176,13 @@ class EngineReplica:
 
     @asynccontextmanager
     async def _stream(
-        self, body: dict[str, Any], adapter: Adapter | None, pointer: str = ""
+        self, body: dict[str, Any], adapter: Adapter | None, pointer: str = "", span: Span = NO_SPAN
     ) -> AsyncIterator[EventStream]:
         async with AsyncExitStack() as held:
-            yield await self._open(held, body, adapter, pointer)
+            yield await self._open(held, body, adapter, pointer, tracing.headers_of(span))
 
     async def _open(
-        self, held: AsyncExitStack, body: dict[str, Any], adapter: Adapter | None, pointer: str
+        self, held: AsyncExitStack, body: dict[str, Any], adapter: Adapter | None, pointer: str, headers: dict[str, str]
     ) -> EventStream:
         """Load the adapter first; again if the engine has forgotten it, as it does when it restarts.
 
@@ -188,7 +192,7 @@ class EngineReplica:
             try:
                 if adapter is not None:
                     await held.enter_async_context(self.adapters.pinned(adapter))
-                return await held.enter_async_context(aclosing(await self._http.stream(CHAT, body, pointer)))
+                return await held.enter_async_context(aclosing(await self._http.stream(CHAT, body, pointer, headers)))
             except NotInEngine:
                 if adapter is None or not left:
                     raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -62,13 +62,15 @@ class EngineHttp:
             raise_for_status(response.status_code, response.content)
             return response.json()
 
-    async def stream(self, path: str, body: dict[str, Any], pointer: str = "") -> EventStream:
+    async def stream(
+        self, path: str, body: dict[str, Any], pointer: str = "", headers: Mapping[str, str] | None = None
+    ) -> EventStream:
         """Return the answer's events once the first has come. Raises as call() does; EngineNotBegun at a fault."""
         started = asyncio.get_running_loop().time()
         async with AsyncExitStack() as opened:
             with transport_faults(self._timeouts):
                 async with until(*self._timeouts.next_deadline(started, begun=False)):
-                    request = self._http.build_request("POST", path, json=body)
+                    request = self._http.build_request("POST", path, json=body, headers=headers)
                     response = await self._http.send(request, stream=True)
                     opened.push_async_callback(response.aclose)
                     if response.status_code != 200:

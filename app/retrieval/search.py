@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app import tracing
 from app.embedding import Encoder, Translation, Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
@@ -198,17 +199,20 @@ class Retriever:
         trace: Trace,
     ) -> Sequence[Hit]:
         if terms is not None:
-            trace.lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
+            with tracing.span("search by words"):
+                trace.lexical = await self._lexical(snapshot, tenant, terms, depth, options.where)
         if vector is None:
             return trace.lexical
-        dense: Sequence[Hit] = await space.store.search(snapshot, tenant, vector, depth, options.where)
+        with tracing.span("search by meaning"):
+            dense: Sequence[Hit] = await space.store.search(snapshot, tenant, vector, depth, options.where)
         if moved is not None:
             other = await space.store.search(snapshot, tenant, moved.of(vector), depth, options.where)
             dense = merge(dense, other, level=moved.level, top_k=depth)
         trace.dense = dense
         if terms is None:
             return dense
-        trace.fused = fuse(dense, trace.lexical, dense_weight=self._dense_weight, top_k=depth)
+        with tracing.span("fuse"):
+            trace.fused = fuse(dense, trace.lexical, dense_weight=self._dense_weight, top_k=depth)
         return trace.fused
 
     async def _varied(

@@ -1,4 +1,4 @@
-"""What the API connects to outside: the issuer of tokens, webhooks."""
+"""What is connected to outside: the issuer of tokens, webhooks, the receiver of traces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from app.errors import NotConfigured
 from app.settings.addresses import WebhookHost, is_loopback, networks, webhook_hosts
@@ -33,6 +33,19 @@ class Outside(Answering):
     """What stands before the name of a scope there."""
     oidc_groups_claim: str = ""
     """The claim with the caller's groups. This version does not enforce them yet: with it no token is accepted."""
+    otlp_endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
+    )
+    """Where API and workers send traces, by OTLP over HTTP: `http://collector:4318`. None are made by default. The
+    other variables of OpenTelemetry's SDK hold too (operations, observe)."""
+
+    @model_validator(mode="after")
+    def _refuse_what_receives_no_traces(self) -> Self:
+        if self.otlp_endpoint is not None and not self.otlp_endpoint.startswith(("http://", "https://")):
+            raise NotConfigured(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is not http://… or https://…, such as http://collector:4318."
+            )
+        return self
 
     webhook_hosts: str = ""
     """Hosts that webhooks may go to, with commas between: `hooks.example.com`, `*.example.com`, or `*` for any. With

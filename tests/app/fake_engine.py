@@ -54,6 +54,8 @@ class FakeEngine:
     said: dict[str, dict[str, float]] = field(default_factory=dict)
     """For each model the probabilities of the next token."""
     chats: list[bytes] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    """Of the chats."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Of the LoRA routes, with the adapter's name."""
     held: Any = None
@@ -136,6 +138,7 @@ class FakeEngine:
                 if "top_logprobs" in json.loads(content):
                     return await self._answer(writer, 200, [_probabilities(self.said.get(model, {"the": 1.0}))])
                 self.chats.append(content)
+                self.heads.append(head)
                 self.running += 1
                 try:
                     await self._read()
