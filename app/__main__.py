@@ -7,7 +7,20 @@ import sys
 
 from pydantic import ValidationError
 
-from app.cli import adapters, ask, audit, backup, collections, migrate, service, storage, tenants, usage, webhooks
+from app.cli import (
+    adapters,
+    ask,
+    audit,
+    backup,
+    collections,
+    index,
+    migrate,
+    service,
+    storage,
+    tenants,
+    usage,
+    webhooks,
+)
 from app.cli.commands import Command
 from app.errors import KyujangError
 from app.evaluation import command as evaluation
@@ -46,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     webhooks.add_commands(commands)
     backup.add_commands(commands)
     storage.add_commands(commands)
+    index.add_commands(commands)
     return parser
 
 

@@ -19,6 +19,8 @@ from app.retrieval.reranking import Reranker, open_reranker
 from app.retrieval.search import Retriever
 from app.retrieval.stores import VectorStore
 from app.retrieval.stores.faiss_store import FaissStore
+from app.retrieval.stores.milvus_collection import open_collection
+from app.retrieval.stores.milvus_store import MilvusStore
 from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import Services
 from app.settings import Settings
@@ -149,6 +151,8 @@ async def _open_space(settings: Settings, database: Database, space: Space) -> O
 async def _open_store(settings: Settings, database: Database, space: Space) -> VectorStore:
     if settings.index == "pgvector":
         return PgvectorStore(space.number)
+    if settings.index == "milvus":
+        return MilvusStore(open_collection(settings, space.dimension), space.number, database)
     store = FaissStore(
         settings.index_files / str(space.number),
         space=space.number,

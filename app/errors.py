@@ -2,16 +2,16 @@
 
 KyujangError (500)
 ├── InvalidInput (422)                 ├── Unauthorized (401)
-├── BadRequest (400) ── InvalidJson    ├── Forbidden (403) ── CrossOrigin
+├── BadRequest (400) ── InvalidJson    ├── Forbidden (403)
 ├── TooLarge (413)                     ├── NotFound (404) ── UnknownModel
 ├── UnsupportedMediaType (415)         ├── Conflict (409)
-├── NotConfigured (start-up)           ├── Misdirected (421)
-└── DocumentError (one document)       ├── TooManyRequests (429)
-                                       └── Unavailable (503)
+├── NotConfigured (start-up)           ├── TooManyRequests (429)
+└── DocumentError (one document)       └── Unavailable (503)
                                            ├── EngineUnavailable ── EngineStarting
                                            │   └── EngineNotBegun ── EngineUnreachable, NotInEngine
                                            ├── Overloaded
                                            ├── EmbedderUnavailable
+                                           ├── IndexUnavailable
                                            ├── RerankerUnavailable
                                            └── DatabaseUnavailable
 """
@@ -91,12 +91,6 @@ class Forbidden(KyujangError):
     code = "forbidden"
 
 
-class CrossOrigin(Forbidden):
-    """Without keys this service answers no web page of another origin. Start it with KYUJANG_AUTH=on for that."""
-
-    code = "cross_origin"
-
-
 class NotFound(KyujangError):
     """There is nothing with this id.
 
@@ -138,13 +132,6 @@ class UnsupportedMediaType(KyujangError):
 
     status = 415
     code = "unsupported_media_type"
-
-
-class Misdirected(KyujangError):
-    """Without keys this service answers to localhost, 127.0.0.1, [::1] and KYUJANG_HOST alone."""
-
-    status = 421
-    code = "misdirected"
 
 
 class TooManyRequests(KyujangError):
@@ -210,6 +197,12 @@ class RerankerUnavailable(Unavailable):
     """The reranker does not answer. Searches without `"rerank": true` keep working."""
 
     code = "reranker_unavailable"
+
+
+class IndexUnavailable(Unavailable):
+    """The index of the vectors does not answer. Searches by words (`"mode": "lexical"`) keep working."""
+
+    code = "index_unavailable"
 
 
 class DatabaseUnavailable(Unavailable):

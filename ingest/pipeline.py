@@ -26,6 +26,7 @@ from app.storage.processing import chunk_size, processing
 from app.storage.spaces import OtherSpace
 from app.storage.texts import PageSpan
 from ingest import langchain_split, staging, stored
+from ingest.indexing import wait_for_room
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
 from ingest.loading.clean_text import MARKS_CUT
@@ -194,6 +195,7 @@ async def _not_staged(database: Database, document: DocumentState) -> list[Chunk
 
 async def store(services: Services, document: DocumentState) -> None:
     """Publish text and chunks in place of the stored version, whose file goes, and accept what the new one holds."""
+    await wait_for_room(services, document.claim.tenant)
     async with holding(services, document.claim, document.loaded) as held:
         analysis, version = await asyncio.to_thread(_prepare, services.analyzer, document, lacking(held))
         await staging.publish(services.database, document.claim, analysis, version, held)
@@ -242,9 +244,7 @@ async def current_space(services: Services) -> OpenSpace:
 
 
 def heading(encoder: Encoder, title: str | None) -> str:
-    """Return what is put before each chunk for embedding: what a chunk is about often stands in the title alone.
-
-    Empty if the title would take more than a quarter of what the model sees.
-    """
+    """Return what is put before each chunk for embedding: what it is about often stands in the title alone. Empty if
+    the title would take more than a quarter of what the model sees."""
     line = f"{title}\n" if title else ""
     return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""

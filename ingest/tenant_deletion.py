@@ -45,8 +45,8 @@ async def delete_forever(services: Services) -> None:
             await services.spaces.forget_deleted()
             while await delete_next(services, worker):
                 pass
-        except DatabaseUnavailable:
-            log.warning("the database does not answer; trying again")
+        except Unavailable as error:
+            log.warning("deletions wait", extra={"cause": error.detail})
         await asyncio.sleep(EVERY_S)
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PROJECT = str(FOLDER.parent / "pyproject.toml")
-EXTRAS = ("models", "minilm", "plots", "langchain", "ray", "tune", "qlora", "test")
+EXTRAS = ("models", "minilm", "plots", "langchain", "milvus", "ray", "tune", "qlora", "test")
 ALONE = {
     "build": [],
     "uv": [],
     "audit": [],
     "console": [],
     "clients": [],
+    "milvus-server": [],
     "engine-gpu": [],
     "engine-cpu-deps": ["--no-deps"],
 }

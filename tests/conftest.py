@@ -74,6 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quality", default="sample", choices=["sample", "whole"], help="corpus of tests/contract")
     parser.addoption("--fairness", action="store_true", help="flood the service as one tenant, and ask as another")
     parser.addoption("--screenshots", action="store_true", help="draw the pictures of the console in docs/ again")
+    parser.addoption("--milvus", action="store_true", help="start a Milvus server for tests/contract/test_milvus.py")
     parser.addoption("--ray", default="sample", choices=["sample", "whole"], help="deaths of tests/ingest/cluster")
 
 

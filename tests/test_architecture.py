@@ -115,10 +115,11 @@ ONLY_IN = {
     "joserfc": r"app\.oidc",
     "standardwebhooks": r"app\.webhooks",
     "opentelemetry": r"app\.tracing",
+    "pymilvus": r"app\.retrieval\.stores\.milvus_collection",
     "jsonschema": r"app\.prompting\.json_schema",
 }
 MAY_HOLD_SQL = (
-    r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25))|app\.prompting\.stored_prompts"
+    r"app\.storage\..+|app\.retrieval\.(chunks|stores\.(pgvector|bm25|milvus_store))|app\.prompting\.stored_prompts"
     r"|app\.adapters\.(registry|activation)"
     r"|ingest\.(jobs\..+|staging|staged_pages|stored|reindexing\..+)|app\.up\.postgres"
 )

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, tracing
 from app.api.counting import headers as limit_headers
+from app.api.other_origins import CrossOrigin, Misdirected
 from app.api.problems import failure, problem
-from app.errors import CrossOrigin, KyujangError, Misdirected
+from app.errors import KyujangError
 from app.metrics import Metrics
 from app.settings import Settings
 from app.tracing import Span

@@ -16,6 +16,7 @@ from app.settings.addresses import (
     is_loopback,
     refuse_bad_database_url,
     refuse_bad_engine_urls,
+    refuse_bad_index_url,
 )
 from app.settings.engine_arguments import engine_arguments
 from app.settings.object_storage import SECRETS, storage_url
@@ -117,8 +118,13 @@ class Settings(Outside):
     dense_weight: float = Field(0.8, ge=0, le=1)
     """In hybrid search, the weight of the cosine; the rest is the weight of the words. 0.8 suits models of the E5
     family, whose cosines lie close together; 0.5 suits MiniLM."""
-    index: Literal["pgvector", "faiss"] = "pgvector"
-    """`faiss`: search in the memory of each API process. The vectors stay in PostgreSQL; change it at any time."""
+    index: Literal["pgvector", "faiss", "milvus"] = "pgvector"
+    """`faiss`: search in the memory of each API process. `milvus`: in a Milvus server, by the extra `milvus`. The
+    vectors stay in PostgreSQL; change it at any time, for the API and all workers."""
+    milvus_url: str | None = None
+    """The server for `KYUJANG_INDEX=milvus`, such as `http://milvus:19530`."""
+    milvus_token: SecretStr | None = None
+    """Its token, or `user:password`."""
     index_memory_mb: int = Field(2048, ge=1)
     """Memory for `faiss` of an API process. It keeps tenants searched last; PostgreSQL searches larger ones."""
 
@@ -162,6 +168,7 @@ class Settings(Outside):
                 refuse_bad_database_url(name, url.get_secret_value())
         if self.storage is not None:
             storage_url(self.storage)
+        refuse_bad_index_url(self.milvus_url, needed=self.index == "milvus")
         refuse_bad_engine_urls(self.llm_urls)
         cors_origins(self.cors_origins)
         engine_arguments(self.engine_arguments)

@@ -63,6 +63,17 @@ def refuse_bad_engine_urls(urls: list[str]) -> None:
             raise NotConfigured(f"KYUJANG_LLM_URL: number {number} is there twice.")
 
 
+def refuse_bad_index_url(url: str | None, *, needed: bool) -> None:
+    if url is None and needed:
+        raise NotConfigured("KYUJANG_INDEX=milvus needs KYUJANG_MILVUS_URL, such as http://milvus:19530.")
+    if url is not None and not re.fullmatch(r"https?://[^@/?#\s]+(/\w*)?", url):
+        # Without the address itself, which may hold a password.
+        raise NotConfigured(
+            "KYUJANG_MILVUS_URL is not http://host:port or http://host:port/database. A user and password go into "
+            "KYUJANG_MILVUS_TOKEN."
+        )
+
+
 def cors_origins(listed: str) -> frozenset[str]:
     """Return the origins in a list with commas between. Raises NotConfigured."""
     origins = [each.strip().lower() for each in listed.split(",") if each.strip()]

@@ -64,7 +64,7 @@ async def record(
         """
         delete from changes where tenant_id = %(tenant)s and version < (
             select version from changes where tenant_id = %(tenant)s order by version desc offset %(kept)s limit 1
-        )
+        ) and version <= coalesce((select min(removed) from index_positions where tenant_id = %(tenant)s), version)
         """,
         key,
     )

@@ -94,6 +94,7 @@ def _restore(settings: Settings, target: Target, backup: Backup, *, replace: boo
             undo.callback(target.remove_added)
             _write(settings, target, backup, tell)
             _compare(target, owner, backup)
+            forget_indexes(owner)
             if backup.manifest.schema >= KNOWS_DIGESTS:
                 _set_digests(owner, target.digests)
             # The step with which it has succeeded.
@@ -140,6 +141,13 @@ def _settle_killed(owner: psycopg.Connection, folders: Sequence[Path]) -> None:
         put_schema_back(owner)
     for left in (left for folder in folders for left in left_aside(folder)):
         raise BackupFailed(LEFT.format(left))
+
+
+def forget_indexes(owner: psycopg.Connection) -> None:
+    """Forget what an index outside the database has: it goes on from another history, and is filled anew."""
+    row = owner.execute("select to_regclass('index_positions') is not null").fetchone()
+    if row and row[0]:
+        owner.execute("truncate index_positions, index_collections")
 
 
 def copy_files(target: Target, backup: Backup, tell: Tell) -> None:

@@ -116,6 +116,8 @@ LEFT_OUT = {
     "webhooks": "their secrets are the tenant's alone, and they would tell of two tenants what they were made for one",
     "webhook_deliveries": "of webhooks",
     "webhook_lease": "of the installation",
+    "index_positions": "of an index outside the database, which reads a new tenant whole",
+    "index_collections": "of the installation's index",
     "request_windows": "of the requests of the last minute",
     "engine_calls": "of what the engines of the installation do at the moment",
     "job_turns": "whose turn it is among the tenants of an installation",

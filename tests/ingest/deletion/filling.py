@@ -38,6 +38,8 @@ CALL = """
     values (gen_random_uuid(), %s, %s, %s, 1, 1)
 """
 
+INDEXED = "insert into index_positions (tenant_id, collection, version, removed) values (%s, 'kyujang_1', 1, 1)"
+
 NOTICE = """
     update documents set warnings = jsonb_build_array(jsonb_build_object('code', 'truncated', 'detail', %(word)s::text))
     where tenant_id = %(tenant)s
@@ -108,6 +110,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         owner.execute(SCAN, [number, claimed.job_id, claimed.item_number, staged, number])
         owner.execute(PAGE, [number, f"letter/{word}"])
         owner.execute(CALL, [number, filled.key_ids[0], f"{word}@1"])
+        owner.execute(INDEXED, [number])
         owner.execute(NOTICE, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})
