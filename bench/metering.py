@@ -28,7 +28,8 @@ from app.services import Services
 from app.storage.keys import create_key
 from app.storage.meter import Meter
 from app.storage.tenancy import TenantNumber
-from app.storage.tenants import create_tenant
+from app.storage.tenants import create_tenant, tenant_by_slug
+from app.storage.usage import waits_for_count
 from app.up.postgres import EmbeddedPostgres
 from bench.ingest.home import Home
 from bench.retrieval.report import table
@@ -55,6 +56,7 @@ async def measure(home: Home, rounds: int, requests: int) -> None:
     settings = home.settings.model_copy(update={"admin_key": SecretStr("k" * 24)})
     async with open_services(settings) as services, AsyncExitStack() as held:
         clients = [await _client(held, services, way) for way in WAYS]
+        await _calls(services, rounds * requests)
         for path, body in ASKED.items():
             p50s: list[list[float]] = [[] for _ in WAYS]
             spent: list[list[float]] = [[] for _ in WAYS]
@@ -65,6 +67,22 @@ async def measure(home: Home, rounds: int, requests: int) -> None:
                         p50s[way].append(1000 * statistics.median(seconds))
                         spent[way].append(1000 * used / requests)
             print(path, table(_rows(p50s, spent)), sep="\n")
+
+
+async def _calls(services: Services, count: int) -> None:
+    """Print how long an answer waits for its call of an engine to be noted and counted, with a limit and without."""
+    tenant = (await tenant_by_slug(services.database, "way-1")).number
+    taken: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(count):
+        for waits in (True, False) if number % 2 else (False, True):
+            waits_for_count.set(waits)
+            call, started = EngineCall(tenant, 100, 10), time.perf_counter()
+            await services.meter.begin(call)
+            await services.meter.settle(call, TokenUsage(9, 2))
+            taken[waits].append(1000 * (time.perf_counter() - started))
+            await services.meter.flush()
+    p50s = [f"{statistics.median(taken[waits]):.2f}" for waits in (True, False)]
+    print(table([["a call of an engine, counted under a limit of tokens, ms", "without, ms"], p50s]))
 
 
 def _rows(p50s: Sequence[Sequence[float]], spent: Sequence[Sequence[float]]) -> list[list[str]]:

@@ -28,7 +28,7 @@ from app.services import Services
 from app.storage import audit
 from app.storage.tenant_records import Scope
 from app.storage.tenants import SCOPES, Tenant
-from app.storage.usage import payer
+from app.storage.usage import payer, waits_for_count
 
 # One holds an id of up to 512 characters, of four bytes each, in base64.
 MAX_CURSOR = 3000
@@ -175,6 +175,8 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
         request.state.check_key = None if services.settings.auth == "off" else find
         logs.tenant_id.set(request.state.caller.slug)
         payer.set(request.state.caller.key_id or "")
+        limits = request.state.caller.allowances
+        waits_for_count.set(any(each.generated_tokens_per_day is not None for each in limits))
         act_as(request, request.state.caller.key_id or audit.NO_KEY)
     return cast(Tenant, request.state.caller)
 

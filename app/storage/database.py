@@ -117,6 +117,13 @@ class Database:
         async with self._transaction(f"begin; set local role {OPERATOR}") as connection:
             yield connection
 
+    async def operator_at_once(self, statements: str, parameters: dict[str, Any]) -> None:
+        """Do in a transaction as operator()'s what waits for no answer, in one round trip."""
+        begin = self._begin(f"begin; set local role {OPERATOR}")
+        async with self._connection() as connection:
+            cursor = psycopg.AsyncClientCursor(connection)
+            await cursor.execute(f"{begin}; {statements}; commit".encode(), parameters)
+
     async def ready(self) -> None:
         async with self._transaction() as connection:
             await connection.execute("select 1")
@@ -136,16 +143,21 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, begin: str = "begin", tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
         """Send `begin` in one round trip, so without parameters. The pool commits or rolls back."""
+        async with self._connection(tenant) as connection:
+            await connection.execute(self._begin(begin).encode())
+            yield connection
+
+    def _begin(self, begin: str) -> str:
+        return begin if self._limits is None else self._limits.begin(begin)
+
+    @asynccontextmanager
+    async def _connection(self, tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
         try:
             # Inside, since the commit may fail as well.
             async with AsyncExitStack() as held:
-                if self._limits is not None:
-                    begin = self._limits.begin(begin)
-                    if tenant is not None:
-                        await self._turn(held, tenant)
-                connection = await held.enter_async_context(self._pool.connection())
-                await connection.execute(begin.encode())
-                yield connection
+                if self._limits is not None and tenant is not None:
+                    await self._turn(held, tenant)
+                yield await held.enter_async_context(self._pool.connection())
         except psycopg.errors.ForeignKeyViolation as error:
             if (error.diag.constraint_name or "").endswith(OF_A_TENANT):
                 raise NotFound("This tenant has been deleted.") from error

@@ -19,7 +19,7 @@ from app.errors import DatabaseUnavailable
 from app.metering import EngineCall, TokenUsage
 from app.storage.database import Database
 from app.storage.tenancy import TenantNumber
-from app.storage.usage import ADD_UP, SYSTEM, TODAY, payer
+from app.storage.usage import ADD_UP, SYSTEM, TODAY, payer, waits_for_count
 
 log = logging.getLogger("kyujang.meter")
 
@@ -28,10 +28,12 @@ LINGER_S = 0.2
 ENGINE_NAME = re.compile(r"t\d+--(.+)--v(\d+)--[0-9a-f]{8}")
 # What a request adds after the deletion of its tenant is counted no more.
 IS_THERE = f"(tenant_id = {SYSTEM} or exists (select from tenants t where t.id = tenant_id))"
+# A crash of the database may lose the last moment; one of this process loses nothing that is written.
+IS_QUICK = "set local synchronous_commit = off"
 BEGIN = f"""
 insert into engine_calls (id, tenant_id, key_id, adapter, most_prompt_tokens, most_completion_tokens)
-select * from unnest(%(ids)s::uuid[], %(tenants)s::integer[], %(keys)s::text[], %(adapters)s::text[],
-                     %(prompts)s::integer[], %(completions)s::integer[])
+select * from unnest(%(begun_ids)s::uuid[], %(begun_tenants)s::integer[], %(begun_keys)s::text[],
+                     %(begun_adapters)s::text[], %(begun_prompts)s::integer[], %(begun_completions)s::integer[])
     as c (id, tenant_id, key_id, adapter, prompts, completions)
 where {IS_THERE}
 """  # noqa: S608 - constants
@@ -80,13 +82,11 @@ class _Batch:
             self.counts[account].embedded_tokens += counts.embedded_tokens
 
     async def write(self, database: Database) -> None:
-        async with database.operator() as connection:
-            # A crash of the database may lose the last moment; one of this process loses nothing that is written.
-            await connection.execute("set local synchronous_commit = off")
-            if self.begun:
-                await connection.execute(BEGIN.encode(), _columns(self.begun))
-            if self.settled or self.counts:
-                await connection.execute(COUNT.encode(), self._counted())
+        """Write it in one round trip, for which answers wait."""
+        statements = [BEGIN] * bool(self.begun) + [COUNT] * bool(self.settled or self.counts)
+        if statements:
+            parameters = _columns(self.begun) | self._counted()
+            await database.operator_at_once("; ".join([IS_QUICK, *statements]), parameters)
 
     def _counted(self) -> dict[str, Any]:
         return {
@@ -128,12 +128,12 @@ class Meter:
         """Raises DatabaseUnavailable, but not for a call of the service's own."""
         self._batch.begun.append(
             {
-                "ids": call.id,
-                "tenants": SYSTEM if call.tenant is None else call.tenant,
-                "keys": "" if call.tenant is None else payer.get(),
-                "adapters": _reference(call.adapter) if call.tenant is not None else "",
-                "prompts": call.most_prompt_tokens,
-                "completions": call.most_completion_tokens,
+                "begun_ids": call.id,
+                "begun_tenants": SYSTEM if call.tenant is None else call.tenant,
+                "begun_keys": "" if call.tenant is None else payer.get(),
+                "begun_adapters": _reference(call.adapter) if call.tenant is not None else "",
+                "begun_prompts": call.most_prompt_tokens,
+                "begun_completions": call.most_completion_tokens,
             }
         )
         try:
@@ -143,10 +143,13 @@ class Meter:
                 raise
 
     async def settle(self, call: EngineCall, used: TokenUsage) -> None:
-        """Count what it took, later if the database does not answer."""
+        """Count what it took at once, later if the database does not answer. Without a limit the answer goes on beside
+        it."""
         self._batch.settled.append((call, used))
-        with suppress(DatabaseUnavailable):
-            await self.flush()
+        writing = self._writing()
+        if waits_for_count.get():
+            with suppress(DatabaseUnavailable):
+                await asyncio.shield(writing)
 
     async def flush(self) -> None:
         """Write what was counted so far. Raises DatabaseUnavailable; it is tried again then."""

@@ -17,6 +17,8 @@ TODAY = "(clock_timestamp() at time zone 'utc')::date"
 
 payer: ContextVar[str] = ContextVar("payer", default="")
 """The id of the key that a request, or the job at work, was sent with; empty without one."""
+waits_for_count: ContextVar[bool] = ContextVar("waits_for_count", default=True)
+"""Whether an answer waits until its tokens are counted, so that the next request finds them under a limit."""
 
 
 @dataclass(frozen=True, slots=True)
