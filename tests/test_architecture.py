@@ -97,7 +97,7 @@ ONLY_IN = {
     r"|bench\.\w+",
     "PIL": r"app\.pages\.picture_page|ingest\.(loading\.parsers\.picture|ocr\.(child|pictures|sheet)|pictures\.child)"
     r"|bench\.\w+",
-    "olefile": r"ingest\.loading\.(formats|parsers\.(hancom\.hwp5|old_office|outlook))",
+    "olefile": r"ingest\.(loading\.(formats|parsers\.(hancom\.hwp5|old_office|outlook))|pictures\.files)",
     "cryptography": r"ingest\.loading\.parsers\.hancom\.hwp5_streams",
     "zipfile": r"ingest\.(loading\.(formats|parsers(\.\w+)*)|adapters\.archive|pictures\.files)",
     "tarfile": r"app\.(up\.bundle|storage\.(peft_folder|backup\.tar))"

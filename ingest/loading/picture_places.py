@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.storage.origins import MADE, Run, pack, runs_within, unpack
-from ingest.loading.formats import DOCX, HTML, HWPX, PDF, PPTX
+from ingest.loading.formats import DOCX, EPUB, HTML, HWP, HWPX, ODP, ODT, PDF, PPTX
 from ingest.loading.parsed import Page
 
-WITH_PLACES = (DOCX, PPTX, HWPX, PDF, HTML)
+WITH_PLACES = (DOCX, PPTX, HWP, HWPX, ODT, ODP, EPUB, PDF, HTML)
 # They are no characters, so that no text has them.
 BEFORE, AFTER = "\ufdd0", "\ufdd1"
 PLACE = re.compile(f"{BEFORE}([^{BEFORE}{AFTER}\n]{{1,300}}){AFTER}")

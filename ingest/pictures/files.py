@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ingest.loading.formats import DOCX, HTML, HWPX, PDF, PPTX
+from ingest.loading.formats import DOCX, EPUB, HTML, HWP, HWPX, ODP, ODT, PDF, PPTX
 from ingest.loading.picture_places import name_of_data
 
 MAX_BYTES = 32 << 20
@@ -62,7 +64,21 @@ def _in_html(path: Path) -> Find:
     return lambda name: base64.b64decode(found()[name])
 
 
-PACKAGES = (DOCX, PPTX, HWPX)
+def _in_hwp(path: Path) -> Find:
+    import olefile
+
+    def find(name: str) -> bytes:
+        with olefile.OleFileIO(path) as ole:
+            stored: bytes = ole.openstream(["BinData", name]).read(MAX_BYTES)
+        # Each file says by itself whether it is compressed.
+        with suppress(zlib.error):
+            return zlib.decompressobj(wbits=-15).decompress(stored, MAX_BYTES) or stored
+        return stored
+
+    return find
+
+
+PACKAGES = (DOCX, PPTX, HWPX, ODT, ODP, EPUB)
 FINDERS: dict[str, Callable[[Path], Find]] = {
-    **dict.fromkeys(PACKAGES, _in_package), PDF: _in_pdf, HTML: _in_html,
+    **dict.fromkeys(PACKAGES, _in_package), PDF: _in_pdf, HTML: _in_html, HWP: _in_hwp,
 }  # fmt: skip

@@ -123,7 +123,7 @@ MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
 def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     """Read the file with the reader of its format, and clean what it gives. Raises DocumentError."""
     if (found.media_type if isinstance(found, Text) else found) not in WITH_PLACES:
-        # Mail and books have pages of HTML, too.
+        # Mail has pages of HTML, too.
         options = replace(options, picture_places=False)
     try:
         if isinstance(found, Text):

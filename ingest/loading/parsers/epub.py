@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -37,7 +38,7 @@ def read(path: Path, options: Options) -> Parsed:
             if content is None:
                 warnings.append(Notice("unreadable_page", MISSING, part=name))
                 continue
-            _, text, has_skipped = rendered(content, options)
+            _, text, has_skipped = rendered(content, options, partial(_picture, archive, posixpath.dirname(name)))
             texts.append(text)
             warnings += [HIDDEN] if has_skipped else []
     text = "\n\n".join(each for each in texts if each)
@@ -54,6 +55,12 @@ def _chapters(archive: zipfile.ZipFile, package: str) -> list[str]:
     listed = [items.get(each.attribute("idref"), "") for each in _starts(archive, package, "itemref")]
     folder = posixpath.dirname(package)
     return [posixpath.normpath(posixpath.join(folder, unquote(href))) for href in dict.fromkeys(listed) if href]
+
+
+def _picture(archive: zipfile.ZipFile, folder: str, source: str) -> str:
+    """Return the part that a chapter in the folder shows."""
+    part = posixpath.normpath(posixpath.join(folder, unquote(source.strip())))
+    return part if part in archive.NameToInfo else ""
 
 
 def _title(archive: zipfile.ZipFile, package: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import unescape
 
 from ingest.loading.parsed import Notice, Options, Page, Parsed
@@ -19,21 +20,30 @@ HIDDEN = Notice(
 )
 
 
+def name_of_source(source: str) -> str:
+    """Name a picture that stands in the page as data."""
+    data = PICTURE.match(source)
+    return name_of_data(data[1].encode()) if data else ""
+
+
 def read(content: str, options: Options) -> Parsed:
     title, text, has_skipped = rendered(content, options)
     return Parsed(title or heading(text), [Page(None, text)], [HIDDEN] if has_skipped else [])
 
 
-def rendered(content: str, options: Options) -> tuple[str | None, str, bool]:
-    """Return the title in the head, the text, and whether hidden text was left out."""
+def rendered(
+    content: str, options: Options, picture: Callable[[str], str] = name_of_source
+) -> tuple[str | None, str, bool]:
+    """Return the title in the head, the text, and whether hidden text was left out. `picture` names what an `img`
+    shows, by its source."""
     title: str | None = None
     page = HtmlText(marks_hidden=options.hidden_parts == "mark")
     for token in with_formulas(tokens(content)):
         match token:
             case str():
                 page.text(token)
-            case Start("img") if options.picture_places and (data := PICTURE.match(token.attribute("src") or "")):
-                page.field(place_of(name_of_data(data[1].encode())))
+            case Start("img") if options.picture_places and (name := picture(token.attribute("src") or "")):
+                page.field(place_of(name))
             case Start():
                 page.start(token)
             case End(name):

@@ -16,6 +16,7 @@ from ingest.loading.parsers.odf_text import Styles, alternative_text, box_of, pa
 from ingest.loading.parsers.ooxml import DAMAGED
 from ingest.loading.parsers.reading_order import in_reading_order
 from ingest.loading.parsers.xml_tree import Node, read_tree
+from ingest.loading.picture_places import place_of
 
 SHAPES = (
     *("frame", "custom-shape", "g", "rect", "ellipse", "circle", "line", "polygon", "polyline", "path", "connector"),
@@ -27,9 +28,10 @@ MAX_COLUMNS = 1 << 14
 class ShapeReader:
     """Reads shapes, and counts what it could not read."""
 
-    def __init__(self, archive: zipfile.ZipFile, styles: Styles) -> None:
+    def __init__(self, archive: zipfile.ZipFile, styles: Styles, *, picture_places: bool = False) -> None:
         self._archive = archive
         self._styles = styles
+        self._picture_places = picture_places
         self._pictures = self._embedded = self._unreadable = 0
 
     def blocks(self, shapes: Sequence[Node]) -> Iterator[Block]:
@@ -59,10 +61,17 @@ class ShapeReader:
         elif shape.child("object-ole") or shape.child("plugin"):
             self._embedded += 1
         elif shape.child("image"):
-            described = alternative_text(shape)
-            self._pictures += not described
-            if described:
+            if described := alternative_text(shape):
                 yield marked("Picture", described)
+            elif place := self.picture_place(shape.child("image").get("href")):
+                yield place
+            else:
+                self._pictures += 1
+
+    def picture_place(self, href: str) -> str:
+        """Return the mark of a picture in the package, if such marks are wanted."""
+        part = posixpath.normpath(href)
+        return place_of(part) if self._picture_places and part in self._archive.NameToInfo else ""
 
     def object_blocks(self, href: str) -> Iterator[Block]:
         part = posixpath.normpath(posixpath.join(href, "content.xml"))

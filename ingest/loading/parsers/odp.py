@@ -23,15 +23,16 @@ RUNNING = ("footer", "header", "date-time")
 
 def read(path: Path, options: Options) -> Parsed:
     with open_document(path) as archive:
-        deck = DeckReader(archive, options.hidden_parts == "mark")
+        deck = DeckReader(archive, options)
         read_xml(archive, CONTENT, PieceReader({"style": deck.styles.take, "page": deck.slide}, {}))
     return deck.parsed
 
 
 class DeckReader:
-    def __init__(self, archive: zipfile.ZipFile, mark_hidden: bool) -> None:
+    def __init__(self, archive: zipfile.ZipFile, options: Options) -> None:
         self._archive = archive
-        self._mark_hidden = mark_hidden
+        self._mark_hidden = options.hidden_parts == "mark"
+        self._picture_places = options.picture_places
         self._slides = 0
         self._running: set[str] = set()
         self.styles = Styles()
@@ -43,7 +44,7 @@ class DeckReader:
         if hidden and not self._mark_hidden:
             self.parsed.warnings.append(notices.hidden("a hidden slide", page=self._slides))
             return
-        reader = ShapeReader(self._archive, self.styles)
+        reader = ShapeReader(self._archive, self.styles, picture_places=self._picture_places)
         blocks = [*self._shapes(reader, page), *self._beside(page)]
         if hidden:
             blocks.insert(0, mark_of("Hidden", page.text))

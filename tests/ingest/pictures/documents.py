@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 
 from PIL import Image
 
 from tests.ingest.made.content import DECLARATION, zipped
+from tests.ingest.made.hancom import compound, deflated, record
+from tests.ingest.made.open_document import box as open_box
+from tests.ingest.made.open_document import document, frame, slide, text
 from tests.ingest.made.pages import Sheet, pdf_of
 from tests.ingest.made.presentation import Slide, box, presentation
 from tests.ingest.made.word import p, r, word
@@ -52,6 +56,49 @@ def hwpx(before: str, after: str) -> bytes:
             "BinData/image1.png": png(RED),
         }
     )
+
+
+def hwp(before: str, after: str) -> bytes:
+    item = struct.pack("<HHH", 1, 10, 3) + "png".encode("utf-16-le")
+    paragraphs = b"".join(
+        record(66, 0, bytes(24)) + record(67, 1, f"{text}\r".encode("utf-16-le")) + more
+        for text, more in ((before, b""), ("\x0b" + "\0" * 6 + "\x0b", _hwp_picture()), (after, b""))
+    )
+    header = b"HWP Document File".ljust(32, b"\0") + struct.pack("<II", 0x05010100, 1)
+    return compound(
+        {"FileHeader": header, "DocInfo": deflated(record(18, 0, item)), "BodyText/Section0": deflated(paragraphs),
+         "BinData/BIN000A.png": deflated(png(RED))}
+    )  # fmt: skip
+
+
+def _hwp_picture() -> bytes:
+    shape = record(76, 2, b"cip$" * 2) + record(85, 3, bytes(71) + struct.pack("<H", 1) + bytes(9))
+    return record(71, 1, b" osg" + bytes(42)) + shape
+
+
+def odt(before: str, after: str) -> bytes:
+    picture = frame('<draw:image xlink:href="Pictures/1.png"/>')
+    body = f"{text(before)}<text:p>{picture}</text:p>{text(after)}"
+    return document("text", body, **{"Pictures/1.png": png(RED)})
+
+
+def odp(before: str, after: str) -> bytes:
+    picture = frame('<draw:image xlink:href="./Pictures/1.png"/>', (0, 10, 10, 5))
+    shapes = slide(open_box(before, (0, 0, 10, 2)), picture, open_box(after, (0, 18, 10, 2)))
+    return document("presentation", shapes, **{"Pictures/1.png": png(RED)})
+
+
+def epub(before: str, after: str) -> bytes:
+    chapter = f"<html><body><p>{before}</p><img src='../images/a%20b.png'/><p>{after}</p></body></html>"
+    package = (
+        '<package><manifest><item id="1" href="text/1.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="1"/></spine></package>'
+    )
+    container = '<container><rootfiles><rootfile full-path="OEBPS/a.opf"/></rootfiles></container>'
+    return zipped(
+        {"mimetype": "application/epub+zip", "META-INF/container.xml": container, "OEBPS/a.opf": package,
+         "OEBPS/text/1.xhtml": chapter, "OEBPS/images/a b.png": png(RED)}
+    )  # fmt: skip
 
 
 def html(before: str, after: str) -> bytes:

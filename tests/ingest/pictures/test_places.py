@@ -21,6 +21,10 @@ MADE_BY = {
     "a.docx": lambda before, after: documents.docx(before, documents.RED, after),
     "a.pptx": documents.pptx,
     "a.hwpx": documents.hwpx,
+    "a.hwp": documents.hwp,
+    "a.odt": documents.odt,
+    "a.odp": documents.odp,
+    "a.epub": documents.epub,
     "a.html": documents.html,
     "a.pdf": documents.pdf,
 }

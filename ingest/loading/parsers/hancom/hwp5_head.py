@@ -9,7 +9,8 @@ from ingest.loading.parsers.hancom.hwp5_streams import records
 from ingest.loading.parsers.hancom.numbers import coded
 from ingest.loading.parsers.hancom.styles import BULLET, NUMBER, OUTLINE, Level, Shape, Styles
 
-CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE = 21, 23, 24, 25
+DATA, CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE = 18, 21, 23, 24, 25
+LINKED, EMBEDDED = 0xF, 1
 HEADS = ("", OUTLINE, NUMBER, BULLET)
 # The first levels' starts follow their patterns; newer files hold three more levels.
 LEVELS, MORE_LEVELS = range(7), range(7, 10)
@@ -20,9 +21,11 @@ ATTRIBUTES_AT, RAISED = 46, 1 << 15
 def read_head(content: bytes) -> Styles:
     styles = Styles()
     shapes, characters, numberings, bullets = count(), count(), count(1), count(1)
-    for tag, _, body in records(content, (CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE)):
+    for tag, _, body in records(content, (DATA, CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE)):
         if tag == PARAGRAPH_SHAPE:
             _read_shape(styles, next(shapes), body)
+        elif tag == DATA:
+            styles.pictures.append(_name_of_data(body))
         elif tag == CHARACTERS:
             number = next(characters)
             if int.from_bytes(body[ATTRIBUTES_AT : ATTRIBUTES_AT + 4], "little") & RAISED:
@@ -32,6 +35,12 @@ def read_head(content: bytes) -> Styles:
         elif tag == BULLETS:
             styles.bullets[next(bullets)] = body[BULLET_AT : BULLET_AT + 2].decode("utf-16-le", "replace")
     return styles
+
+
+def _name_of_data(body: bytes) -> str:
+    """Return the name under which the file holds a picture."""
+    kind, number = struct.unpack_from("<2H", body)
+    return f"BIN{number:04X}.{counted_text(body, 4)[0]}" if kind & LINKED == EMBEDDED else ""
 
 
 def _read_shape(styles: Styles, at: int, body: bytes) -> None:

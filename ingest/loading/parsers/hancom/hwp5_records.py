@@ -30,6 +30,8 @@ STORIES = {b"fn  ": FOOTNOTE, b"en  ": ENDNOTE, b"head": HEADER, b"foot": FOOTER
 FORMULA_AT, DRAWN_TEXT_AT, CAPTION_AT, DESCRIPTION_AT = 4, 32, 8, 44
 ABOVE, TITLE_CELL = b"\2", 1 << 18
 DELETED = "control"
+# In the record of a picture: the number of its file.
+DATA_AT = 71
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class RecordReader:
             TABLE: lambda *_: self._begin(),
             OLE: lambda *_: self._body.add_object(),
             VIDEO: lambda *_: self._body.add_object(),
-            PICTURE: lambda *_: self._add_picture(),
+            PICTURE: lambda _, body: self._add_picture(body),
             FORMULA: lambda _, body: self._body.text(equation(counted_text(body, FORMULA_AT)[0])),
             DRAWN_TEXT: lambda _, body: self._body.place_drawn(counted_text(body, DRAWN_TEXT_AT)[0]),
             FORM: lambda _, body: self._body.word(form_text(body)),
@@ -167,9 +169,10 @@ class RecordReader:
         if (control := self._control()) is not None:
             control.begun = True
 
-    def _add_picture(self) -> None:
-        control = self._control()
-        self._body.add_picture(control.about if control else "")
+    def _add_picture(self, body: bytes) -> None:
+        control, number = self._control(), int.from_bytes(body[DATA_AT : DATA_AT + 2], "little")
+        name = self._styles.pictures[number - 1] if 0 < number <= len(self._styles.pictures) else ""
+        self._body.add_picture(control.about if control else "", name)
 
     def _open_list(self, level: int, body: bytes) -> None:
         around = self._opened[-1] if self._opened else None

@@ -39,6 +39,8 @@ class Styles:
     bullets: dict[int, str] = field(default_factory=dict)
     raised: set[int] = field(default_factory=set)
     """The shapes of characters that stand above the line."""
+    pictures: list[str] = field(default_factory=list)
+    """The files in HWP 5, by their number less one; "" is one that is not in the document."""
     outline: int = 0
     """The numbering of the outline in the section at hand."""
 

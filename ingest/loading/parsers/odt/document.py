@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,8 +24,8 @@ def read(path: Path, options: Options) -> Parsed:
     """Read the title from a heading first: the properties may keep a template's title."""
     with open_document(path) as archive:
         styles, damaged = Styles(), []
-        mark_hidden = options.hidden_parts == "mark"
-        margins = TextReader(archive, Flow(), styles, mark_hidden=mark_hidden, margins=True)
+        # A page's head is not described: its picture is a mark of the house.
+        margins = TextReader(archive, Flow(), styles, replace(options, picture_places=False), margins=True)
         try:
             if STYLES in archive.namelist():
                 read_xml(archive, STYLES, margins)
@@ -32,7 +33,7 @@ def read(path: Path, options: Options) -> Parsed:
             damaged.append(office_notices.unreadable(f"The part {STYLES} of the file"))
         meta = _meta(archive)
         flow = Flow()
-        body = TextReader(archive, flow, styles, mark_hidden=mark_hidden)
+        body = TextReader(archive, flow, styles, options)
         read_xml(archive, CONTENT, body)
         body.finish()
         said = meta.child("document-statistic").get("page-count")

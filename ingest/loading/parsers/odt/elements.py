@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from zipfile import ZipFile
 
+from ingest.loading.parsed import Options
 from ingest.loading.parsers.flow import Block, Flow
 from ingest.loading.parsers.odf_shapes import ShapeReader
 from ingest.loading.parsers.odf_text import Styles as ShapeStyles
@@ -32,10 +33,11 @@ class TextReader:
     """`margins` holds the headers and footers of each kind of page; `pages_used` the kinds that the text names."""
 
     def __init__(
-        self, archive: ZipFile, flow: Flow, styles: Styles, *, mark_hidden: bool, margins: bool = False
+        self, archive: ZipFile, flow: Flow, styles: Styles, options: Options, *, margins: bool = False
     ) -> None:
-        self.story = Story(flow, styles, mark_hidden=mark_hidden)
-        self.frames = Frames(self.story, ShapeReader(archive, ShapeStyles()))
+        self.story = Story(flow, styles, mark_hidden=options.hidden_parts == "mark")
+        shapes = ShapeReader(archive, ShapeStyles(), picture_places=options.picture_places)
+        self.frames = Frames(self.story, shapes)
         self.margins: dict[str, list[tuple[str, Block]]] = {}
         self.pages_used: set[str] = set()
         self._styles = styles

@@ -18,6 +18,7 @@ class Frames:
         self._story = story
         self._description = ""
         self._has_object = self._has_picture = False
+        self._href = ""
 
     def start(self, _: Attributes) -> None:
         self._description = ""
@@ -26,8 +27,11 @@ class Frames:
     def describe(self, text: str) -> None:
         self._description = worth_reading(text) or self._description
 
-    def image(self, _: Attributes) -> None:
+    def image(self, attributes: Attributes) -> None:
         """Keep in mind that there is a picture: beside an object it only shows what that looks like."""
+        # A frame may hold the same picture in several formats: the first is the best.
+        if not self._has_picture:
+            self._href = attributes.get("href", "")
         self._has_picture = True
 
     def object(self, attributes: Attributes) -> None:
@@ -42,7 +46,10 @@ class Frames:
 
     def end(self) -> None:
         if self._has_picture and not self._has_object and self._story.visible:
-            self.pictures += not self._description
             if self._description:
                 self._story.add_later([marked("Picture", self._description)])
+            elif place := self.shapes.picture_place(self._href):
+                self._story.add_later([place])
+            else:
+                self.pictures += 1
         self._has_picture = False

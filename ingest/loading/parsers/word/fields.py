@@ -40,13 +40,15 @@ class Fields:
         self._mute()
 
     def show(self) -> None:
-        """Note that the file holds the results of the open fields."""
-        for field in self._open:
-            field.has_result |= field.in_result
+        """Note that the file holds the result of the innermost field."""
+        if self._open:
+            self._open[-1].has_result |= self._open[-1].in_result
 
     def end(self) -> str:
         """End a field. Return its instruction if there is no result."""
         ended = self._open.pop() if self._open else Field()
+        if ended.has_result:
+            self.show()
         self._mute()
         return "" if ended.has_result else ended.instruction
 
