@@ -30,6 +30,7 @@ from app.api import (
     queries,
     query,
     reference_pages,
+    shelf_map,
     tenants,
     tune,
     usage,
@@ -62,7 +63,8 @@ ROUTERS = tuple(
     each.router
     for each in (
         *(query, queries, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
-        *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, webhooks, health),
+        *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, webhooks, shelf_map),
+        health,
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

@@ -13,7 +13,7 @@ AT_ONCE = 500
 
 
 async def remove_finished_jobs(database: Database, tenant: TenantNumber, *, older_than_days: float) -> int:
-    """Remove the jobs of documents and checks that ended longer ago; return how many.
+    """Remove the jobs of documents, checks and maps that ended longer ago; return how many.
 
     Reports of evaluations and trainings stay.
     """
@@ -25,7 +25,7 @@ async def remove_finished_jobs(database: Database, tenant: TenantNumber, *, olde
                 """
                 with finished as (
                     select j.id from jobs j
-                    where j.tenant_id = %(tenant)s and j.kind in ('ingest', 'rechunk', 'check')
+                    where j.tenant_id = %(tenant)s and j.kind in ('ingest', 'rechunk', 'check', 'map')
                       and j.created_at < now() - make_interval(secs => %(age)s)
                       and not exists (
                           select from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id

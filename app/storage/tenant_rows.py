@@ -36,7 +36,7 @@ TABLES = (
         "t.blob, t.status, t.size",
         f"count(*) filter (where {WAITED}) as files, coalesce(sum(size) filter (where {WAITED}), 0)::bigint as bytes",
     ),
-    Table("jobs", ("id",), 1000, "t.kind", "count(*) filter (where kind <> 'check') as jobs"),
+    Table("jobs", ("id",), 1000, "t.kind", "count(*) filter (where kind not in ('check', 'map')) as jobs"),
     Table("idempotency_keys", ("key",), 1000),
     Table(
         "chunks",

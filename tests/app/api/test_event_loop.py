@@ -56,6 +56,7 @@ CHAT = [{"role": "user", "content": [{"type": "text", "text": text(60)}]}]
 # Of each route its limit in bytes, and bodies that go to it.
 BODIES: dict[tuple[str, str], tuple[int, list[object]]] = {
     ("POST", "/search"): (QUESTION, [{"input": text(20_000), "filters": FILTERS, "top_k": 100}]),
+    ("POST", "/map/place"): (QUESTION, [{"input": text(20_000), "top_k": 20}]),
     ("POST", "/query"): (
         QUESTION,
         [

@@ -75,6 +75,8 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/documents/rechunk"): {},
     ("GET", "/audit"): None,
     ("GET", "/usage"): None,
+    ("GET", "/map"): None,
+    ("POST", "/map/place"): {"input": "launch code of project Haetae"},
     ("GET", "/collections"): None,
     ("POST", "/collections"): {"id": "of-its-own"},
     ("POST", "/collections/{id}/documents"): {"filters": {"key": "source", "op": "ne", "value": "none"}},

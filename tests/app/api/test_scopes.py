@@ -38,6 +38,8 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("DELETE", "/documents/{id}"): [{"ingest"}],
     ("GET", "/audit"): [{"read"}],
     ("GET", "/usage"): [{"read"}],
+    ("GET", "/map"): [{"read"}],
+    ("POST", "/map/place"): [{"query"}],
     ("GET", "/collections"): ANY,
     ("GET", "/collections/{id}"): ANY,
     ("POST", "/collections"): [{"ingest"}],

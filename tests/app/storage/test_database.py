@@ -29,7 +29,7 @@ CLOSED = {"api_keys", "operator_requests", "removals", "job_turns", "tenant_dele
 # By the name of the column, else by its type.
 MADE_UP = {
     "action": "deactivate", "kind": "ingest", "state": "queued", "timestamp with time zone": "2026-01-01T00:00:00Z",
-    "jsonb": "{}", "boolean": "false", "bigint[]": "{}", "integer[]": "{}", "text[]": "{}",
+    "jsonb": "{}", "boolean": "false", "bigint[]": "{}", "integer[]": "{}", "real[]": "{}", "text[]": "{}",
     "double precision[]": "{}", "halfvec": "[1]", "uuid": "00000000-0000-0000-0000-000000000001", "source": "work",
 }  # fmt: skip
 

@@ -33,6 +33,11 @@ PAGE = """
     select tenant_id, id, 0, 1, 1 from documents where tenant_id = %s and id = %s
 """
 
+AXES = """
+    insert into map_axes (tenant_id, space, version, chunks, across, upwards, origin)
+    values (%s, 1, 1, 1, '{1}', '{1}', '{0,0}')
+"""
+
 CALL = """
     insert into engine_calls (id, tenant_id, key_id, adapter, most_prompt_tokens, most_completion_tokens)
     values (gen_random_uuid(), %s, %s, %s, 1, 1)
@@ -108,6 +113,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         owner.execute(STAGED, [number, claimed.job_id, claimed.item_number, f"{word} is staged."])
         staged = f"{word} is read from a scan."
         owner.execute(SCAN, [number, claimed.job_id, claimed.item_number, staged, number])
+        owner.execute(AXES, [number])
         owner.execute(PAGE, [number, f"letter/{word}"])
         owner.execute(CALL, [number, filled.key_ids[0], f"{word}@1"])
         owner.execute(INDEXED, [number])

@@ -19,7 +19,7 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "engine_calls", "index_positions", "operator_requests", "prompt_versions", "prompts", "query_logs",
+    "engine_calls", "index_positions", "map_axes", "operator_requests", "prompt_versions", "prompts", "query_logs",
     "request_windows", "webhooks",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
