@@ -37,6 +37,10 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._add_engine()
+        self.tokens = Counter(
+            "kyujang_tokens", "Tokens of the issuer, accepted or by why they were not", ("outcome",),
+            registry=self.registry,
+        )  # fmt: skip
         self._add_webhooks()
         self._add_adapters()
         self.work = WorkMetrics(self.registry)

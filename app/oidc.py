@@ -41,6 +41,14 @@ TIMEOUT_S, MAX_BYTES = 5.0, 256 << 10
 MAX_TOKEN, MAX_SUBJECT = 8192, 255
 
 
+class TokenRefused(Unauthorized):
+    """The token is not accepted."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who a token speaks for: `subject` at the issuer, in the tenant with this public id."""
@@ -69,7 +77,7 @@ class Issuer:
     async def principal(self, token: str) -> Principal:
         """Raises Unauthorized, which says what is wrong and repeats nothing of the token; Unavailable without keys."""
         if len(token) > MAX_TOKEN:
-            raise Unauthorized(f"The token is longer than {MAX_TOKEN} characters.")
+            raise TokenRefused("too_long", f"The token is longer than {MAX_TOKEN} characters.")
         return self._principal(await self._claims(token))
 
     async def _claims(self, token: str) -> dict[str, Any]:
@@ -84,7 +92,9 @@ class Issuer:
         try:
             return _verified(token, keys, self._url, self._settings.oidc_audience)
         except InvalidKeyIdError:
-            raise Unauthorized("The token is signed with a key (kid) that its issuer does not publish.") from None
+            raise TokenRefused(
+                "key", "The token is signed with a key (kid) that its issuer does not publish."
+            ) from None
 
     async def _current_keys(self, *, fetched_since: float | None = None) -> KeySet:
         """Return the issuer's keys, of late or if possible `fetched_since` then. Raises Unavailable."""
@@ -140,12 +150,14 @@ class Issuer:
         except ValueError:
             subject = ""
         if not 0 < len(subject) <= MAX_SUBJECT:
-            raise Unauthorized(f"The token's claim 'sub' is not a line of 1 to {MAX_SUBJECT} characters.")
+            raise TokenRefused("claim", f"The token's claim 'sub' is not a line of 1 to {MAX_SUBJECT} characters.")
         tenant = _claim(claims, settings.oidc_tenant_claim)
         if not isinstance(tenant, str) or not SLUG.fullmatch(tenant):
-            raise Unauthorized(f"The token's claim {settings.oidc_tenant_claim!r} names no tenant.")
+            raise TokenRefused("tenant", f"The token's claim {settings.oidc_tenant_claim!r} names no tenant.")
         if settings.oidc_groups_claim:
-            raise Unauthorized("Groups of tokens are not enforced by this version, so that no token is accepted.")
+            raise TokenRefused(
+                "groups", "Groups of tokens are not enforced by this version, so that no token is accepted."
+            )
         return Principal(
             subject, tenant, _scopes(_claim(claims, settings.oidc_scopes_claim), settings.oidc_scope_prefix)
         )
@@ -158,7 +170,7 @@ def _verified(token: str, keys: KeySet, issuer: str, audience: str) -> dict[str,
     try:
         read = jwt.decode(token, keys, list(ALGORITHMS))
         if str(read.header.get("typ", "JWT")).lower() not in TYPES:
-            raise Unauthorized("The token is of another kind (typ) than JWT and at+jwt.")
+            raise TokenRefused("kind", "The token is of another kind (typ) than JWT and at+jwt.")
         registry = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_S,
             iss={"essential": True, "value": issuer},
@@ -170,17 +182,19 @@ def _verified(token: str, keys: KeySet, issuer: str, audience: str) -> dict[str,
     except errors.InvalidKeyIdError:
         raise
     except errors.UnsupportedAlgorithmError:
-        raise Unauthorized(f"The token's algorithm is none of {', '.join(ALGORITHMS)}.") from None
+        raise TokenRefused("algorithm", f"The token's algorithm is none of {', '.join(ALGORITHMS)}.") from None
     except errors.BadSignatureError:
-        raise Unauthorized("The token's signature is not its issuer's.") from None
+        raise TokenRefused("signature", "The token's signature is not its issuer's.") from None
     except errors.ExpiredTokenError:
-        raise Unauthorized("The token has expired.") from None
+        raise TokenRefused("expired", "The token has expired.") from None
     except errors.MissingClaimError as error:
-        raise Unauthorized(f"The token lacks the claim {error.claim!r}.") from None
+        raise TokenRefused("claim", f"The token lacks the claim {error.claim!r}.") from None
     except errors.InvalidClaimError as error:
-        raise Unauthorized(f"The token's claim {error.claim!r} is not what it has to be here and now.") from None
+        raise TokenRefused(
+            "claim", f"The token's claim {error.claim!r} is not what it has to be here and now."
+        ) from None
     except (errors.JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise Unauthorized("The token cannot be read, or its key is not for its algorithm.") from None
+        raise TokenRefused("unreadable", "The token cannot be read, or its key is not for its algorithm.") from None
     return read.claims
 
 

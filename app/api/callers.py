@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi.security import HTTPAuthorizationCredentials
 
 from app.errors import Unauthorized
-from app.oidc import Issuer, is_token
+from app.oidc import Issuer, TokenRefused, is_token
 from app.services import Services
 from app.settings import Settings
 from app.storage.key_lookups import KeyLookups
@@ -25,8 +25,23 @@ async def find_caller(
         raise Unauthorized
     if issuer is None or not is_token(credentials.credentials):
         return await lookups.authenticate(services.database, credentials.credentials)
-    principal = await issuer.principal(credentials.credentials)
-    return await lookups.tenant_of(services.database, principal.tenant, principal.scopes, principal.subject)
+    return await _of_token(lookups, issuer, services, credentials.credentials)
+
+
+async def _of_token(lookups: KeyLookups, issuer: Issuer, services: Services, token: str) -> Tenant:
+    """Count the token by what becomes of it. Raises Unauthorized, or Unavailable without the issuer's keys."""
+    outcome = "unavailable"
+    try:
+        principal = await issuer.principal(token)
+        outcome = "tenant"
+        tenant = await lookups.tenant_of(services.database, principal.tenant, principal.scopes, principal.subject)
+        outcome = "accepted"
+        return tenant
+    except TokenRefused as error:
+        outcome = error.reason
+        raise
+    finally:
+        services.metrics.tokens.labels(outcome).inc()
 
 
 def may_be_operators(settings: Settings, credentials: HTTPAuthorizationCredentials | None) -> bool:

@@ -137,3 +137,19 @@ async def test_the_tenant_s_limit_of_requests_holds_for_tokens(as_user, app):
     assert 429 in answers
     assert (await operator.delete("/tenants/tokens-guest")).status_code == 202
     assert (await guest.get("/jobs")).status_code == 401
+
+
+async def test_tokens_are_counted_by_what_becomes_of_them(as_user, app):
+    mina, stranger, other = await as_user("mina"), await as_user("stranger"), await as_user("mina", "another")
+    metrics = app.state.services.metrics
+
+    def counted() -> dict[str, float]:
+        names = ("accepted", "tenant", "claim", "unreadable")
+        return {name: metrics.tokens.labels(name)._value.get() for name in names}
+
+    before = counted()
+    for client in (mina, stranger, other):
+        await client.get("/documents")
+    broken = {"Authorization": "Bearer eyJ9.eyJ9.x"}
+    assert (await mina.get("/documents", headers=broken)).status_code == 401
+    assert {name: value - before[name] for name, value in counted().items()} == dict.fromkeys(before, 1)
