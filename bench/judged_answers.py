@@ -109,13 +109,13 @@ def auto(from_score: float, narrow: float = NARROW) -> Passes:
 async def judge_all(rows: Sequence[Labelled], folder: Path, url: str, key: str | None, file: Path) -> None:
     """Append each answer's sentences once they are judged; leave out those that are there."""
     known = {each.question for each in judged(file)}
-    texts = _texts(folder)
-    questions = _questions(folder)
+    texts = texts_of(folder)
+    questions = questions_of(folder)
     engine = EngineReplica(url, key=key, model=None, timeouts=PATIENT)
     try:
         for row in rows:
             if row.question not in known:
-                matches = [_match(each, texts[each.document]) for each in row.sources]
+                matches = [match_of(each, texts[each.document]) for each in row.sources]
                 found = await _judge(engine, row, matches, questions[row.question])
                 with file.open("a", encoding="utf-8") as out:
                     out.write("".join(f"{each.model_dump_json()}\n" for each in found))
@@ -223,12 +223,12 @@ def _bare(text: str) -> str:
     return " ".join(MARKER.sub(" ", text).split())
 
 
-def _texts(folder: Path) -> dict[str, CorpusDocument]:
+def texts_of(folder: Path) -> dict[str, CorpusDocument]:
     corpora = (data.corpus(folder / language) for language in data.LANGUAGES)
     return {each.id: each for corpus in corpora for each in corpus}
 
 
-def _questions(folder: Path) -> dict[str, str]:
+def questions_of(folder: Path) -> dict[str, str]:
     return {
         each.id: each.text
         for language in data.LANGUAGES
@@ -236,7 +236,7 @@ def _questions(folder: Path) -> dict[str, str]:
     }
 
 
-def _match(source: SourceSpan, document: CorpusDocument) -> Match:
+def match_of(source: SourceSpan, document: CorpusDocument) -> Match:
     text = document.text[source.start : source.end]
     return Match(source.document, source.document, None, document.title, None, text, 0, {}, source.start, source.end)
 
