@@ -205,7 +205,7 @@ def _prepare(analyzer: Analyzer, document: DocumentState, lacks: str) -> tuple[A
     loaded = document.loaded
     assert loaded is not None
     pages = [
-        PageSpan(page.number, start, start + len(page.text), page.origins or None)
+        PageSpan(page.number, start, start + len(page.text), page.origins or None, page.head or None, page.foot or None)
         for page, start in zip(loaded.pages, loaded.page_starts(), strict=True)
         if page.number is not None
     ]

@@ -20,6 +20,8 @@ QUALITY = re.compile(r"q=([01](?:\.\d{0,3})?)")
 class PageSpanOut(BaseModel):
     page: int
     span: SpanOut = Field(description="In the whole text")
+    head: str | None = Field(None, description="The running head that was left out of the text")
+    foot: str | None = Field(None, description="The running foot or page number that was left out of the text")
 
 
 class TextOut(BaseModel):
@@ -48,7 +50,10 @@ def _as_plain(part: TextPart) -> bytes:
 
 
 def _as_json(part: TextPart) -> bytes:
-    pages = [PageSpanOut(page=each.page, span=SpanOut(start=each.start, end=each.stop)) for each in part.pages]
+    pages = [
+        PageSpanOut(page=each.page, span=SpanOut(start=each.start, end=each.stop), head=each.head, foot=each.foot)
+        for each in part.pages
+    ]
     out = TextOut(
         text=part.text,
         span=SpanOut(start=part.start, end=part.stop),

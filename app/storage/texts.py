@@ -26,12 +26,15 @@ GAP = "\ufffc"
 
 @dataclass(frozen=True, slots=True)
 class PageSpan:
-    """`origins` says where its code points stand in the file (app/storage/origins.py)."""
+    """`origins` says where its code points stand in the file (app/storage/origins.py); `head` and `foot` are what was
+    left out of the text at the page's top and bottom."""
 
     page: int
     start: int
     stop: int
     origins: bytes | None = None
+    head: str | None = None
+    foot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,10 @@ async def replace_text(
     if pages:
         await connection.execute(
             """
-            insert into document_pages (tenant_id, document_id, page, start, stop, origins)
+            insert into document_pages (tenant_id, document_id, page, start, stop, origins, head, foot)
             select %(tenant)s, %(id)s, * from unnest(
-                %(pages)s::integer[], %(starts)s::integer[], %(stops)s::integer[], %(origins)s::bytea[])
+                %(pages)s::integer[], %(starts)s::integer[], %(stops)s::integer[], %(origins)s::bytea[],
+                %(heads)s::text[], %(feet)s::text[])
             """,
             {
                 **key,
@@ -80,6 +84,8 @@ async def replace_text(
                 "starts": [each.start for each in pages],
                 "stops": [each.stop for each in pages],
                 "origins": [each.origins for each in pages],
+                "heads": [each.head for each in pages],
+                "feet": [each.foot for each in pages],
             },
         )
 
@@ -122,7 +128,7 @@ CHUNKS = """
     where tenant_id = %(tenant)s and document_id = %(id)s and start < %(stop)s and stop > %(start)s order by start
 """
 STORED_PAGES = """
-    select page, start, stop from document_pages
+    select page, start, stop, head, foot from document_pages
     where tenant_id = %(tenant)s and document_id = %(id)s
 """
 OF_CHUNKS = """

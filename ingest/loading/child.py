@@ -52,7 +52,8 @@ def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tu
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": parsed.title,
         "pages": [
-            (page.number, page.source, page.needs_ocr, len(page.text), len(page.origins)) for page in parsed.pages
+            (page.number, page.source, page.needs_ocr, page.head, page.foot, len(page.text), len(page.origins))
+            for page in parsed.pages
         ],
         "warnings": [as_row(notice) for notice in parsed.warnings],
         "has_members": parsed.has_members,

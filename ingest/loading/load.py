@@ -157,7 +157,7 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
 
 
 def _pages(
-    described: list[tuple[int | None, PageSource, bool, int, int]], payload: bytes | bytearray
+    described: list[tuple[int | None, PageSource, bool, str, str, int, int]], payload: bytes | bytearray
 ) -> list[Page] | None:
     """None if the payload is not as long as described."""
     text_end = len(payload) - sum(origins for *_, origins in described)
@@ -166,8 +166,8 @@ def _pages(
         return None
     pages: list[Page] = []
     start, origin = 0, text_end
-    for number, source, needs_ocr, length, origins in described:
+    for number, source, needs_ocr, head, foot, length, origins in described:
         packed = bytes(payload[origin : origin + origins])
-        pages.append(Page(number, text[start : start + length], source, packed, needs_ocr))
+        pages.append(Page(number, text[start : start + length], source, packed, needs_ocr, head, foot))
         start, origin = start + length, origin + origins
     return pages

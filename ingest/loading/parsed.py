@@ -28,13 +28,16 @@ DEFAULTS = Options()
 @dataclass(frozen=True, slots=True)
 class Page:
     """`number` is None where the format has no pages; `source` says what its text was read from, and `origins` where
-    each code point stands in the file, packed (app/storage/origins.py), if the reader knows."""
+    each code point stands in the file, packed (app/storage/origins.py), if the reader knows. `head` and `foot` are the
+    lines at its top and bottom that were left out, as running heads and page numbers are."""
 
     number: int | None
     text: str
     source: PageSource = "text"
     origins: bytes = b""
     needs_ocr: bool = False
+    head: str = ""
+    foot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

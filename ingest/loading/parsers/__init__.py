@@ -73,6 +73,8 @@ from ingest.loading.picture_places import WITH_PLACES
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
+# Of what is left out at the top of a page, and at its bottom.
+MAX_LEFT_OUT = 300
 # Errors of reading damaged bytes. Any other is a bug and goes to the log.
 DAMAGE = (
     ValueError, LookupError, EOFError, OSError, OverflowError, RecursionError, NotImplementedError,
@@ -141,4 +143,6 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
 
 def _cleaned(page: Page) -> Page:
     text = clean_text(page.text)
+    if page.head or page.foot:
+        page = replace(page, head=clean_text(page.head)[:MAX_LEFT_OUT], foot=clean_text(page.foot)[:MAX_LEFT_OUT])
     return page if text == page.text else replace(page, text=text, origins=b"")

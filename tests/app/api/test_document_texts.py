@@ -15,6 +15,7 @@ from app.storage.texts import GAP
 from ingest.loading.load import PAGE_BREAK
 from tests.conftest import NewTenant, ingest_text
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
+from tests.ingest.made.pages import Sheet, pdf_of
 
 LANGUAGES = {"en": ENGLISH, "ko": KOREAN}
 # Of all formats tests/ingest/loading/test_formats.py compares the chunks with the text.
@@ -172,6 +173,22 @@ async def test_it_is_the_tenants_alone_and_takes_the_scope_read(shelf, new_tenan
     other, asking = await new_tenant(), await new_tenant(scopes=("query",))
     assert (await other.get("/documents/long/text")).status_code == 404
     assert (await asking.get("/documents/long/text")).status_code == 403
+
+
+async def test_what_was_left_out_at_the_edges_of_a_page_stands_beside_its_span(shelf):
+    sheets = [
+        Sheet().text(50, 810, "두루미 나루 사규집", 9).text(50, 700, f"Rule {n}.").text(50, 30, f"- {n} -", 9)
+        for n in (1, 2, 3)
+    ]
+    file = ("heads.pdf", pdf_of(sheets))
+    sent = await shelf.post("/ingest?wait=60", files={"file": file}, data={"id": "heads.pdf"})
+    assert sent.json()["status"] == "succeeded", sent.text
+    part = await read(shelf, "heads.pdf")
+    assert "나루" not in part["text"]
+    assert [(page["head"], page["foot"]) for page in part["pages"]] == [
+        ("두루미 나루 사규집", f"- {n} -") for n in (1, 2, 3)
+    ]
+    assert all(page.keys() == {"page", "span"} for page in (await read(shelf, "en.pdf"))["pages"])
 
 
 async def test_where_a_pdf_has_its_text_is_stored_with_it(shelf, owner_url):

@@ -73,7 +73,8 @@ class _Document:
             pages.append(text)
         if set(states) == {PageState.DAMAGED}:
             raise CORRUPT
-        texts = _without_running_heads(pages)
+        left_out = _running_heads(pages)
+        texts = [_without_running_heads(page, left_out) for page in pages]
         if (
             PageState.GARBAGE in states
             and not self._options.ocr_follows
@@ -81,10 +82,10 @@ class _Document:
         ):
             raise FONTS_WITHOUT_UNICODE
         self._tell_of_files(sum(page.files for page in pages))
-        numbered = enumerate(zip(texts, states, strict=True), 1)
+        numbered = enumerate(zip(pages, texts, states, strict=True), 1)
         read = [
-            Page(number, text.text, _source(state), pack(text.runs), state.needs_ocr)
-            for number, (text, state) in numbered
+            Page(number, text.text, _source(state), pack(text.runs), state.needs_ocr, *_left_out(page, left_out))
+            for number, (page, text, state) in numbered
         ]
         return Parsed(meant(self._title()), read, self._warnings)
 
@@ -148,12 +149,21 @@ def _source(state: PageState) -> PageSource:
     return "unreadable" if state in WITHOUT_TEXT else "text"
 
 
-def _without_running_heads(pages: Sequence[PageText]) -> list[Written]:
-    left_out = running([page.edges for page in pages]) if any(page.body.text for page in pages) else set()
-    return [
-        joined_blocks([*_kept(page, "head", page.head, left_out), page.body, *_kept(page, "foot", page.foot, left_out)])
-        for page in pages
-    ]
+def _running_heads(pages: Sequence[PageText]) -> set[int]:
+    """Return the ids of the edges that are left out."""
+    return running([page.edges for page in pages]) if any(page.body.text for page in pages) else set()
+
+
+def _without_running_heads(page: PageText, left_out: set[int]) -> Written:
+    head, foot = _kept(page, "head", page.head, left_out), _kept(page, "foot", page.foot, left_out)
+    return joined_blocks([*head, page.body, *foot])
+
+
+def _left_out(page: PageText, left_out: set[int]) -> tuple[str, str]:
+    """Return what is left out at the top of the page, and at its bottom."""
+    edges = [edge for edge in page.edges if id(edge) in left_out]
+    head, foot = ("\n".join(edge.text for edge in edges if edge.side == side) for side in ("head", "foot"))
+    return head, foot
 
 
 def _kept(page: PageText, side: str, whole: Written, left_out: set[int]) -> list[Written]:

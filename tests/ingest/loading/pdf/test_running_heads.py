@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ingest.loading import parsers
 from tests.ingest.loading.pdf.reading import read
 from tests.ingest.made.pages import Sheet
 
@@ -29,7 +30,20 @@ def test_what_repeats_on_each_page_is_left_out(tmp_path, head, foot, line):
         .text(50, 30, foot.format(n), 9)
         for n in (1, 2, 3, 4)
     ]
-    assert pages(tmp_path, sheets) == [f"{line.format(n, n)}\nSame." for n in (1, 2, 3, 4)]
+    found = read(tmp_path, sheets).pages
+    assert [page.text for page in found] == [f"{line.format(n, n)}\nSame." for n in (1, 2, 3, 4)]
+    assert [(page.head, page.foot) for page in found] == [(head, foot.format(n)) for n in (1, 2, 3, 4)]
+
+
+def test_what_stays_in_the_text_is_not_kept_beside_it(tmp_path):
+    sheets = [Sheet().text(50, 800, f"Lamp {n}", 20).text(50, 700, f"Lamp {n} burns oil.") for n in (1, 2, 3, 4)]
+    assert {(page.head, page.foot) for page in read(tmp_path, sheets).pages} == {("", "")}
+
+
+def test_of_a_long_head_the_beginning_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(parsers, "MAX_LEFT_OUT", 5)
+    sheets = [Sheet().text(50, 810, "Heron Ferry").text(50, 700, f"Rule {n}.") for n in range(4)]
+    assert {page.head for page in read(tmp_path, sheets).pages} == {"Heron"}
 
 
 def test_titles_and_lines_at_the_top_of_each_page_stay(tmp_path):
