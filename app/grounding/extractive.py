@@ -30,7 +30,7 @@ from app.retrieval.match import Match
 # Chosen on questions with and without an answer, in both languages.
 BEARS_ON = 0.42
 # A further sentence of the same source goes on with the answer; one of another source mostly speaks of something else.
-NEARLY_AS_GOOD = 0.8
+NEARLY_AS_GOOD = 0.75
 NEARLY_AS_GOOD_ELSEWHERE = 0.9
 # Rows of a table share its header and the words around it.
 NEARLY_AS_GOOD_A_ROW = 0.95

@@ -225,7 +225,7 @@ def test_every_quote_is_literal(question: str, texts: list[list[str]]):
 @needs_shared_data
 @pytest.mark.parametrize(("language", "floor"), [("en", 0.78), ("ko", 0.81)])
 def test_the_extract_holds_the_answer(language: str, floor: float):
-    """The gold passage among others of its kind; measured: en 0.800, ko 0.835 (0.835, 0.865 with longer extracts)."""
+    """The gold passage among others of its kind; measured: en 0.810, ko 0.850 (0.835, 0.865 with longer extracts)."""
     corpus = {row["doc_id"]: row for row in _rows(language, "corpus")}
     others = list(corpus.values())
     queries = _rows(language, "queries")[:200]
