@@ -9,6 +9,7 @@ import { DocumentView } from "./document";
 import { Documents, forgetDeletions } from "./documents";
 import { Engines } from "./engines";
 import { EvaluationView, Evaluations } from "./evaluations";
+import { MapOfShelf } from "./map";
 import { Prompt, Prompts } from "./prompts";
 import { type Screen, currentRoute, follow } from "./route";
 import { SignIn } from "./signin";
@@ -18,7 +19,7 @@ import { Usage } from "./usage";
 import { type Language, WORDS, firstLanguage } from "./words";
 import "./style.css";
 
-const TENANTS: Screen[] = ["ask", "documents", "collections", "prompts", "adapters", "evaluations", "usage", "audit"];
+const TENANTS: Screen[] = ["ask", "documents", "map", "collections", "prompts", "adapters", "evaluations", "usage", "audit"];
 const OPERATORS: Screen[] = ["tenants", "engines", "usage", "audit"];
 
 const pathOf = (screen: Screen) => (screen === "ask" ? "." : screen);
@@ -115,6 +116,7 @@ function App() {
             {screen === "documents" && route.id !== "" && (
               <DocumentView key={`${route.id} ${route.query}`} id={route.id} query={route.query} />
             )}
+            {screen === "map" && <MapOfShelf />}
             {screen === "collections" && <Collections />}
             {screen === "prompts" && (route.id === "" ? <Prompts /> : <Prompt key={route.id} name={route.id} />)}
             {screen === "adapters" && <Adapters />}

@@ -208,6 +208,37 @@ export interface Report {
   answers?: { input: string; expected: string[]; base: Outcome; adapter: Outcome }[];
 }
 
+/** A list for each column of the points; `document` is a number among the documents. */
+export interface ShelfMap {
+  status: "ready" | "computing" | "empty";
+  chunks: number;
+  sampled: boolean;
+  points: {
+    chunk: string[];
+    document: number[];
+    x: number[];
+    y: number[];
+    start: (number | null)[];
+    end: (number | null)[];
+  };
+  documents: { number: number; id: string; title: string | null; collection: string; value: string | null }[];
+}
+
+export interface Placed {
+  x: number | null;
+  y: number | null;
+  nearest: {
+    chunk_id: string;
+    document_id: string;
+    title: string | null;
+    text: string;
+    score: number;
+    span: Span;
+    x: number | null;
+    y: number | null;
+  }[];
+}
+
 export interface UsageLine {
   day?: string;
   tenant?: string;

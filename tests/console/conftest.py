@@ -15,6 +15,8 @@ import uvicorn
 from app.up import console
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The map is drawn without a GPU, too.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +46,7 @@ async def browser() -> AsyncIterator:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as started:
-        opened = await started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        opened = await started.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
         yield opened
         await opened.close()
 

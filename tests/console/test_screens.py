@@ -19,6 +19,7 @@ AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 # As src/words/ has them.
 TENANTS = {
     "": ("Ask", "질문"), "/documents": ("Documents", "문서"), "/documents/lamp": ("lamp", "lamp"),
+    "/map": ("Map", "지도"),
     "/collections": ("Collections", "컬렉션"), "/prompts": ("Prompts", "프롬프트"), "/prompts/desk": ("desk", "desk"),
     "/adapters": ("Adapters", "어댑터"), "/evaluations": ("Evaluations", "평가"), "/usage": ("Usage", "사용량"),
     "/audit": ("Audit and limits", "감사와 한도"),

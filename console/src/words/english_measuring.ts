@@ -1,4 +1,4 @@
-// Words of usage and evaluations.
+// Words of usage, evaluations and the map.
 
 export const MEASURING_ENGLISH = {
   usage: "Usage",
@@ -41,4 +41,19 @@ export const MEASURING_ENGLISH = {
   measure_citation_precision: "Cited documents that answer",
   measure_citation_recall: "Answering documents that are cited",
   measure_judged: "Right, says the engine as judge",
+  map: "Map",
+  mapComputing: "A worker makes the axes of the map…",
+  mapOf: "{} passages, near each other where they are alike.",
+  mapSampled: "There are more; a part of them is shown.",
+  mapPicture: "The passages as points; the nearest of a question are listed below.",
+  noWebgl: "This browser cannot draw the map: it has no WebGL.",
+  colouredBy: "Colours by",
+  documentWord: "document",
+  metadataField: "metadata",
+  others: "others",
+  placeQuestion: "Place on the map",
+  nearest: "Nearest passages",
+  zoomIn: "Closer",
+  zoomOut: "Farther",
+  wholeMap: "Whole map",
 };

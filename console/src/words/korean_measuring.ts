@@ -1,4 +1,4 @@
-// Words of usage and evaluations.
+// Words of usage, evaluations and the map.
 
 import type { MEASURING_ENGLISH } from "./english_measuring";
 
@@ -43,4 +43,19 @@ export const MEASURING_KOREAN: Record<keyof typeof MEASURING_ENGLISH, string> = 
   measure_citation_precision: "인용한 문서 가운데 답이 있는 것",
   measure_citation_recall: "답이 있는 문서 가운데 인용한 것",
   measure_judged: "옳음(엔진의 판정)",
+  map: "지도",
+  mapComputing: "워커가 지도의 축을 만드는 중…",
+  mapOf: "대목 {}개. 비슷할수록 가까이 있습니다.",
+  mapSampled: "더 많아서 일부만 보여 줍니다.",
+  mapPicture: "대목을 점으로 그린 지도. 질문에 가까운 대목은 아래에 있습니다.",
+  noWebgl: "이 브라우저에는 WebGL이 없어 지도를 그릴 수 없습니다.",
+  colouredBy: "색으로 나누기",
+  documentWord: "문서",
+  metadataField: "메타데이터",
+  others: "나머지",
+  placeQuestion: "지도에 놓기",
+  nearest: "가까운 대목",
+  zoomIn: "가까이",
+  zoomOut: "멀리",
+  wholeMap: "전체 지도",
 };
