@@ -1,5 +1,5 @@
-"""The schema keeps Citus's rules, by which tables are distributed: the tenant is in every primary key, unique constraint
-and foreign key of a table that has one. https://docs.citusdata.com/en/stable/develop/migration_mt_schema.html"""
+"""The schema keeps Citus's rules, by which tables are distributed: the tenant is in every primary key, unique
+constraint and foreign key of a table that has one. https://docs.citusdata.com/en/stable/develop/migration_mt_schema.html"""
 
 from __future__ import annotations
 
