@@ -9,18 +9,15 @@ KyujangError (500)
 └── DocumentError (one document)       └── Unavailable (503)
                                            ├── EngineUnavailable ── EngineStarting
                                            │   └── EngineNotBegun ── EngineUnreachable, NotInEngine
-                                           ├── Overloaded
-                                           ├── EmbedderUnavailable
-                                           ├── IndexUnavailable
-                                           ├── RerankerUnavailable
-                                           └── DatabaseUnavailable
+                                           └── Overloaded, {Embedder,Index,Reranker,Database}Unavailable
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-DocumentErrorCode = Literal["unsupported_type", "encrypted", "corrupt", "empty", "too_large", "timeout", "internal"]
+DocumentErrorCode = Literal["unsupported_type", "encrypted", "corrupt", "empty", "too_large", "timeout", "internal",
+    "outside_part", "id_in_use"]  # fmt: skip
 DOCUMENT_ERRORS: dict[DocumentErrorCode, str] = {
     "unsupported_type": "Kyujang does not read this format.",
     "encrypted": "It needs a password.",
@@ -28,6 +25,8 @@ DOCUMENT_ERRORS: dict[DocumentErrorCode, str] = {
     "empty": "There is no text in it.",
     "too_large": "To read it took more memory, or gave more text, than is allowed.",
     "timeout": "To read it took too long.",
+    "outside_part": "It would lie outside the part of the key that sent it, since something has changed meanwhile.",
+    "id_in_use": "A document outside the key's part has taken its id meanwhile.",
     "internal": "The worker's log says what happened.",
 }
 

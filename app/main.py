@@ -35,6 +35,7 @@ from app.api import (
     tune,
     usage,
     webhooks,
+    whoami,
 )
 from app.api.cors import Cors
 from app.api.head import HeadAsGet
@@ -64,7 +65,7 @@ ROUTERS = tuple(
     for each in (
         *(query, queries, openai, openai_responses, prompts, adapters, ingest, document_pages, documents),
         *(collections, jobs, tune, evaluations, tenants, audit, engines, usage, webhooks, shelf_map),
-        health,
+        *(whoami, health),
     )
 )
 PROBLEM = {"model": Problem, "content": {"application/problem+json": {}}}

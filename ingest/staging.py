@@ -11,7 +11,7 @@ from numpy import float32
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from app.storage import changelog, limits, members, postings, spaces, texts, usage
+from app.storage import changelog, limits, members, parts, postings, spaces, texts, usage
 from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.members import Held
@@ -23,6 +23,7 @@ from ingest.jobs.queue import ClaimedDocument, finish_claimed, unstage_pages, un
 from ingest.split import Chunk
 from ingest.staged_pages import publish_words
 from ingest.stored import notice_columns, upload_columns
+from ingest.within_part import judge_written, refuse_taken
 
 
 async def staged(database: Database, work: ClaimedDocument) -> list[tuple[int, int, str, int]]:
@@ -133,12 +134,15 @@ async def publish(
     """
     async with database.transaction(work.tenant) as connection:
         await spaces.lock_active_space(connection, version.space)
+        await parts.hold(connection, work.tenant)
+        await refuse_taken(connection, work)
         await finish_claimed(connection, work, "succeeded", **notice_columns(version))
         removed, added = await _replace(connection, work, version)
         if held is not None:
             kept = [each.document_id for each in held.uploads]
             removed += await members.remove_members(connection, work.tenant, work.document_id, keep=kept)
             await members.accept_members(connection, work.key, work, held)
+        await judge_written(connection, work)
         difference = len(added) - len(removed)
         await changelog.record(connection, work.tenant, work.document_id, removed=removed, chunks=difference)
         if difference > 0:

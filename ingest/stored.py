@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from psycopg.types.json import Jsonb
 
-from app.storage import members
+from app.storage import members, parts
 from app.storage.collections import MOVED
 from app.storage.database import Database, fetch_one
 from app.storage.notices import OcrMode, PageCounts
 from app.storage.processing import LOADERS, WITHOUT_LIBREOFFICE, Processing
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk, finish_claimed
 from ingest.loading.formats import PLAIN
+from ingest.within_part import judge_written, refuse_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,9 @@ async def finish_unchanged(
 ) -> None:
     """Finish it without new chunks; an upload may still have changed its source and metadata."""
     async with database.transaction(work.tenant) as connection:
+        await parts.hold(connection, work.tenant)
+        if isinstance(work, ClaimedDocument):
+            await refuse_taken(connection, work)
         await finish_claimed(connection, work, "unchanged", **(notice_columns(found) if found else {}))
         if isinstance(work, ClaimedRechunk):
             return
@@ -112,6 +116,7 @@ async def finish_unchanged(
             await members.set_collection(connection, work.tenant, [work.document_id], work.collection)
         if work.metadata is not None:
             await members.set_metadata(connection, work.tenant, work.document_id, work.metadata)
+        await judge_written(connection, work)
 
 
 class WithNotices(Protocol):

@@ -15,6 +15,7 @@ from app import logs, tracing
 from app.errors import DatabaseUnavailable
 from app.services import Services
 from app.storage.jobs import JobKind
+from app.storage.tenancy import WHOLE, part
 from app.storage.usage import payer
 from ingest.adapters.check_task import check_adapter, fail_adapter
 from ingest.evaluation.evaluate import evaluate
@@ -137,7 +138,7 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
             work.in_hand(claimed.kind),
             tracing.span(f"process {claimed.kind}", _attributes(claimed), tracing.CONSUMER),
         ):
-            await run_under_lease(handler.run(services, claimed), renew, lease_s)
+            await run_under_lease(_within_part(handler, services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)
         work.attempts.labels(claimed.kind, "done").inc()
     except asyncio.CancelledError:
@@ -149,6 +150,12 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
 
 def _attributes(claimed: Claimed) -> tracing.Attributes:
     return {"kyujang.tenant": int(claimed.tenant), "kyujang.job": claimed.job_id, "kyujang.attempt": claimed.attempt}
+
+
+async def _within_part(handler: Handler, services: Services, claimed: Claimed) -> None:
+    """Let an evaluation see what its key sees; documents are checked where they are published."""
+    part.set((claimed.bound_to if claimed.kind == "evaluate" else None) or WHOLE)
+    await handler.run(services, claimed)
 
 
 async def _settle(services: Services, handler: Handler, claimed: Claimed, error: Exception) -> None:

@@ -64,8 +64,11 @@ async def list_audit(
     object: Annotated[Text, Query(description="What was changed: the id of a key, a document …")] = None,
 ) -> dict[str, Any]:
     """List who changed what, newest first: keys, prompts, adapters, collections, deletions, exports. The operator's key
-    shows all tenants'."""
+    shows all tenants', a key that is bound to a part what it did itself."""
     after = page.after(int)
+    if reader is not None and reader.is_bound:
+        # Entries name documents outside its part, too. A key that asks for another's gets nothing.
+        actor = reader.key_id if actor in (None, reader.key_id) else ""
     sought = Sought(page.limit + 1, after[0] if after else None, since, until, actor, object)
     entries = await audit.list_entries(services.database, reader.number if reader else None, sought)
     shown = [

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from app import logs
 from app.api.acting import act_as
+from app.api.bound_keys import refuse_bound
 from app.api.callers import find_caller, may_be_operators
 from app.api.counting import count_once, refuse_used_up
 from app.api.json_bodies import check_large_body
@@ -26,6 +27,7 @@ from app.api.uploads import content_type
 from app.errors import Forbidden, InvalidInput, Unauthorized, UnsupportedMediaType
 from app.services import Services
 from app.storage import audit
+from app.storage.tenancy import part
 from app.storage.tenant_records import Scope
 from app.storage.tenants import SCOPES, Tenant
 from app.storage.usage import payer, waits_for_count
@@ -57,6 +59,7 @@ class TenantKey:
     async def __call__(self, request: Request, services: ServicesDep, credentials: Credentials) -> Tenant:
         tenant = await _caller(request, services, credentials)
         self.check(tenant)
+        refuse_bound(request, tenant)
         await count_once(request, services, tenant)
         if self.generates:
             refuse_used_up(request, tenant)
@@ -177,6 +180,7 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
         payer.set(request.state.caller.key_id or "")
         limits = request.state.caller.allowances
         waits_for_count.set(any(each.generated_tokens_per_day is not None for each in limits))
+        part.set(request.state.caller.sees)
         act_as(request, request.state.caller.key_id or audit.NO_KEY)
     return cast(Tenant, request.state.caller)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import Query
@@ -23,27 +22,15 @@ from app.api.problems import pointer
 from app.api.times import parse_time
 from app.errors import InvalidInput
 from app.language.unicode import MAX_METADATA_BYTES, clean
-from app.storage.collections import DEFAULT, collection_id
+from app.storage.collections import collection_id
 from app.storage.document_ids import clean_id
-from app.storage.filters import (
-    All,
-    Column,
-    Compares,
-    Contains,
-    Filter,
-    Is,
-    Key,
-    Metadata,
-    Not,
-    Scalar,
-    Some,
-)
+from app.storage.filter_json import METADATA, filter_from
+from app.storage.filters import Column, Filter, Scalar
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_VALUES = 200
 MAX_FILTER_CHARACTERS = 100_000
 MAX_JSON_CHARACTERS = 20_000
-METADATA = "metadata."
 COLUMNS: tuple[Column, ...] = get_args(Column)
 # Every key and value that metadata may hold can be asked for.
 MAX_KEY_CHARACTERS = len(METADATA) + MAX_METADATA_BYTES
@@ -179,33 +166,12 @@ FILTERS: TypeAdapter[FilterBody] = TypeAdapter(Filters)
 
 
 def filter_of(body: FilterBody) -> Filter:
-    if body.and_ is not None:
-        return All([filter_of(part) for part in body.and_])
-    if body.or_ is not None:
-        return Some([filter_of(part) for part in body.or_])
-    if body.not_ is not None:
-        return Not(filter_of(body.not_))
-    assert body.key is not None
-    if body.key == "collection":
-        among = in_collection(body.value if body.op == "in" else [body.value])
-        return Not(among) if body.op == "ne" else among
-    key: Key = Metadata(body.key.removeprefix(METADATA)) if body.key.startswith(METADATA) else body.key  # type: ignore[assignment]
-    match body.op:
-        case "in":
-            return Is(key, body.value)
-        case "ne":
-            return Not(Is(key, [body.value]))
-        case "contains":
-            assert isinstance(key, Metadata)
-            return Contains(key, body.value)
-        case "gt" | "gte" | "lt" | "lte":
-            return Compares(key, body.op, body.value)
-        case _:
-            return Is(key, [body.value])
+    return filter_from(body.model_dump(by_alias=True, exclude_unset=True))
 
 
-def in_collection(ids: Sequence[str]) -> Filter:
-    return Is("collection", [None if each == DEFAULT else each for each in ids])
+def filter_as_sent(body: FilterBody) -> dict[str, Any]:
+    """Return it as JSON, checked and in one form."""
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def filters_in_query(

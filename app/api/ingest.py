@@ -20,7 +20,7 @@ from app.services import Services
 from app.storage import job_creation, jobs
 from app.storage.blobs import Blob
 from app.storage.collections import collection_id
-from app.storage.document_ids import MADE_BY_THE_SERVICE, NewDocumentId
+from app.storage.document_ids import NewDocumentId, made_id
 from app.storage.idempotency import Idempotency
 from app.storage.jobs import Upload
 from app.storage.notices import OcrMode
@@ -155,7 +155,7 @@ async def _save_all(
 
 def _upload(blob: Blob, document: TextDocument, media_type: str | None) -> Upload:
     return Upload(
-        document_id=document.id or f"{MADE_BY_THE_SERVICE}{blob.sha256.hex()[:32]}",
+        document_id=document.id or made_id(blob.sha256.hex()[:32]),
         blob=blob.path,
         size=blob.size,
         sha256=blob.sha256,

@@ -17,7 +17,7 @@ from app.errors import TooManyRequests
 from app.storage import jobs
 from app.storage.database import Database
 from app.storage.jobs import Job
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, part
 
 EVERY_S = 1.0
 MAX_STREAMS = 10
@@ -45,7 +45,7 @@ class JobStreams:
 
     def __init__(self) -> None:
         self._open: Counter[TenantNumber] = Counter()
-        self._shared: WeakValueDictionary[tuple[TenantNumber, str], SharedJob] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[tuple[TenantNumber, str, str], SharedJob] = WeakValueDictionary()
 
     def refuse_if_full(self, tenant: TenantNumber) -> None:
         """Raise TooManyRequests if the tenant has as many streams open as it may."""
@@ -60,7 +60,7 @@ class JobStreams:
         self.refuse_if_full(tenant)
         self._open[tenant] += 1
         try:
-            shared = self._shared.setdefault((tenant, job.id), SharedJob(database, tenant, job))
+            shared = self._shared.setdefault((tenant, part.get(), job.id), SharedJob(database, tenant, job))
             known: Job | None = None
             while job.finished_at is None:
                 if known is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from app.api.filters import Filters
 from app.api.limit_schemas import KeyLimits
 from app.api.schemas import Body
 from app.api.times import parse_time
@@ -24,10 +25,12 @@ class KeyBody(Body):
     scopes: list[Scope] = Field(["query", "read", "ingest"], min_length=1, max_length=4)
     expires_at: Annotated[datetime, BeforeValidator(parse_time), AfterValidator(_future)] | None = None
     limits: KeyLimits | None = None
+    only: Filters | None = Field(None, description="The key sees, and writes, the documents that match this alone")
 
 
 class ChangedKeyBody(Body):
-    limits: KeyLimits
+    limits: KeyLimits | None = None
+    only: Filters | None = Field(None, description="null: it sees all documents")
 
 
 class KeyOut(BaseModel):
@@ -37,6 +40,7 @@ class KeyOut(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     limits: dict[str, int]
+    only: dict[str, Any] | None = None
 
 
 class NewKeyOut(KeyOut):

@@ -26,6 +26,7 @@ from app.api.problems import failure, problem
 from app.errors import KyujangError
 from app.metrics import Metrics
 from app.settings import Settings
+from app.storage.tenancy import WHOLE, part
 from app.tracing import Span
 
 log = logging.getLogger("kyujang.request")
@@ -82,6 +83,7 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
         logs.tenant_id.set("")
+        part.set(WHOLE)
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from app.api.chunk_schemas import ContextOut, SpanOut, header_out, pages_of
 from app.api.explanation import explanation_out
 from app.api.explanation_schemas import ExplanationOut
-from app.api.filters import filter_of, in_collection
+from app.api.filters import filter_of
 from app.api.query_schemas import (
     AnswerOut,
     CitationOut,
@@ -28,6 +28,7 @@ from app.prompting.token_budget import Prompt
 from app.questions import Answer, Preview, Question
 from app.retrieval.match import Match
 from app.retrieval.search import SearchOptions
+from app.storage.filter_json import in_collection
 from app.storage.filters import All
 
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from app.api.chunk_schemas import SpanOut
 from app.api.deps import KeyFirst, ReadTenant, SearchingTenant, ServicesDep
-from app.api.filters import in_collection
 from app.api.schemas import Body, CollectionId, Input
 from app.language.unicode import CLEAN_LINE
 from app.retrieval.search import SearchOptions
 from app.storage import map_axes
+from app.storage.filter_json import in_collection
 from app.timings import StepTimer
 
 router = APIRouter(route_class=KeyFirst, prefix="/map", tags=["Operations"])

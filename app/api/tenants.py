@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.async_work import IdempotencyKey, idempotency
 from app.api.deps import KeyFirst, OperatorKey, PageDep, ServicesDep, page_of
+from app.api.filters import filter_as_sent
 from app.api.key_schemas import ChangedKeyBody, KeyBody, KeyOut, NewKeyOut
 from app.api.limit_schemas import TenantChangesBody
 from app.api.schemas import DeletionOut, Page, TenantBody, TenantOut
@@ -70,10 +71,15 @@ async def create_key(
     tenant_id: str, body: KeyBody, services: ServicesDep, idempotency_key: IdempotencyKey = None
 ) -> NewKeyOut:
     """Create a key. It is in this answer and never shown again: the same `Idempotency-Key` again is 409."""
-    sent = body.model_dump(mode="json", exclude=None if body.limits else {"limits"})
+    # As before for a request that names nothing new: it may have been sent before there was that.
+    unnamed = {name for name in ("limits", "only") if getattr(body, name) is None}
+    sent = body.model_dump(mode="json", by_alias=True, exclude=unnamed)
     request = idempotency(idempotency_key, "POST /tenants/{id}/keys", [tenant_id, sent])
     own = body.limits.model_dump(exclude_none=True) if body.limits else None
-    new = await keys.create_key(services.database, tenant_id, body.scopes, body.expires_at, request, limits=own)
+    only = filter_as_sent(body.only) if body.only else None
+    new = await keys.create_key(
+        services.database, tenant_id, body.scopes, body.expires_at, request, limits=own, only=only
+    )
     record = KeyOut.model_validate(new.record, from_attributes=True)
     return NewKeyOut(**record.model_dump(), key=new.secret)
 
@@ -88,12 +94,14 @@ async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dic
 
 @router.patch("/{tenant_id}/keys/{key_id}")
 async def change_key(tenant_id: str, key_id: str, body: ChangedKeyBody, services: ServicesDep) -> KeyOut:
-    """Change a key's limits: those that are given; null takes one away. They hold from the next request on, and its
-    secret stays."""
+    """Change a key's limits, those that are given, where null takes one away, and which documents it sees (`only`,
+    where null is all). It holds from the next request on, and the key's secret stays."""
     if not key_id.isalnum():
         raise NotFound
-    limits_given = body.limits.model_dump(exclude_unset=True)
-    changed = await keys.change_key(services.database, tenant_id, key_id, limits_given)
+    changes: dict[str, Any] = {"limits": body.limits.model_dump(exclude_unset=True) if body.limits else {}}
+    if "only" in body.model_fields_set:
+        changes["only"] = filter_as_sent(body.only) if body.only else None
+    changed = await keys.change_key(services.database, tenant_id, key_id, changes)
     return KeyOut.model_validate(changed, from_attributes=True)
 
 

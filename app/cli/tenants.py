@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from app.cli import tenant_export
+from app.cli import only, tenant_export
 from app.cli.client import POLL_S, call, list_all, open_client
 from app.cli.commands import add_group, add_remote_command
 from app.errors import NotConfigured
@@ -46,16 +46,26 @@ def add_commands(commands: Any) -> None:
     new.add_argument(
         "--scopes", default="query,read,ingest", help="a comma-separated list of query, read, ingest, adapters"
     )
+    _add_only(new)
     _add_limits(new, OF_KEYS)
+    words = "change which documents a key sees; its secret stays"
+    _add_only(_add_of_key(key, "bind", words, _bind_key))
     words = "show or change a key's limits, which hold beside its tenant's"
-    limit = add_remote_command(key, "limit", words, _limit_key)
-    limit.add_argument("tenant", help="the tenant's id")
-    limit.add_argument("id", help="the key's id, as 'key list' shows it")
-    _add_limits(limit, OF_KEYS)
+    _add_limits(_add_of_key(key, "limit", words, _limit_key), OF_KEYS)
     add_remote_command(key, "list", "list a tenant's keys", _list_keys).add_argument("tenant", help="the tenant's id")
-    revoke = add_remote_command(key, "revoke", "revoke a key, from the next request on", _revoke_key)
-    revoke.add_argument("tenant", help="the tenant's id")
-    revoke.add_argument("id", help="the key's id, as 'key list' shows it")
+    _add_of_key(key, "revoke", "revoke a key, from the next request on", _revoke_key)
+
+
+def _add_of_key(commands: Any, name: str, words: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = add_remote_command(commands, name, words, run)
+    parser.add_argument("tenant", help="the tenant's id")
+    parser.add_argument("id", help="the key's id, as 'key list' shows it")
+    return parser
+
+
+def _add_only(parser: argparse.ArgumentParser) -> None:
+    words = """only documents for which this holds, as 'metadata.level <= 2' or 'collection in ["hr"]'; again: and"""
+    parser.add_argument("--only", action="append", default=[], type=only.condition, metavar="CONDITION", help=words)
 
 
 def _add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -134,8 +144,18 @@ def _add_key(settings: Settings, options: argparse.Namespace) -> int:
     body: dict[str, Any] = {"scopes": options.scopes.split(",")}
     if limits := _limits(options, OF_KEYS):
         body["limits"] = limits
+    if options.only:
+        body["only"] = only.joined(options.only)
     with _open_client(settings, options) as client:
         say(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
+    return 0
+
+
+def _bind_key(settings: Settings, options: argparse.Namespace) -> int:
+    path, body = f"/tenants/{options.tenant}/keys/{options.id}", {"only": only.joined(options.only)}
+    with _open_client(settings, options) as client:
+        bound = call(client, "PATCH", path, json=body)["only"]
+    say("all documents" if bound is None else only.written(bound))
     return 0
 
 
@@ -143,7 +163,8 @@ def _list_keys(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
         for key in list_all(client, f"/tenants/{options.tenant}/keys"):
             state = "revoked" if key["revoked_at"] else "valid"
-            say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}")
+            bound = f"\tonly {only.written(key['only'])}" if key["only"] else ""
+            say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}{bound}")
     return 0
 
 

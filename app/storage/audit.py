@@ -84,7 +84,7 @@ async def record(
 def record_export(service: psycopg.Connection, tenant: TenantNumber, slug: str) -> None:
     """Add an entry of a transaction of its own: an export only reads."""
     with service.transaction():
-        service.execute(f"set local app.tenant = '{tenant:d}'".encode())
+        service.execute(f"set local app.tenant = '{tenant:d}'; set local app.part = 'all'".encode())
         service.execute(INSERT, _values(tenant, "export", "tenant", slug, None, None))
 
 

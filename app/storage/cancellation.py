@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.storage.database import Connection, Database, fetch_one
+from app.storage.database import Connection, Database, fetch_one, seeing_all
 from app.storage.jobs import Job, read
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, parts_seen
 
 
 async def cancel_job(database: Database, tenant: TenantNumber, job_id: str) -> Job:
     """Cancel what is queued or running; what is done stays. Raises NotFound."""
     async with database.transaction(tenant) as connection:
-        await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
+        if (seen := parts_seen()) is None:
+            await cancel_items(connection, tenant, "job_id = %(job)s", {"job": job_id})
+        else:
+            # Whether the job has ended is told by all of its items.
+            async with seeing_all(connection):
+                inside = "job_id = %(job)s and parts && %(seen)s::integer[]"
+                await cancel_items(connection, tenant, inside, {"job": job_id, "seen": seen})
         return await read(connection, tenant, job_id)
 
 

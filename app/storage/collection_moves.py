@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from app.errors import Conflict, NotFound
-from app.storage import audit, collections, members
+from app.storage import audit, collections, members, parts
 from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one, without_time_limits
 from app.storage.documents import delete_document
@@ -21,6 +21,7 @@ async def move_documents(database: Database, tenant: TenantNumber, collection: s
     """Move the matching documents, each with what it holds, and return how many. Raises InvalidInput."""
     condition = compile_filter(where)
     async with database.transaction(tenant) as connection:
+        await parts.hold(connection, tenant)
         await collections.keep(connection, tenant, [collection])
         # However many documents there are.
         await without_time_limits(connection)
@@ -35,6 +36,7 @@ async def move_documents(database: Database, tenant: TenantNumber, collection: s
             condition.parameters | {"tenant": tenant, "collection": collection},
         )
         moved = [row["id"] for row in rows]
+        await parts.judge(connection, tenant, moved)
         await members.set_collection(connection, tenant, moved, collection)
         if moved:
             await audit.record(connection, tenant, "move", "collection", collection, after={"moved": len(moved)})

@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured, NotFound
 from app.storage.snapshot import Snapshot
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import WHOLE, TenantNumber, begin_as, part, see
 from app.turns import Slots
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
@@ -55,8 +55,6 @@ class RequestLimits:
 
 @dataclass(frozen=True, slots=True)
 class PostgresSnapshot(Snapshot):
-    """A read-only transaction, repeatable read."""
-
     connection: Connection
 
 
@@ -100,14 +98,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, tenant: TenantNumber) -> AsyncIterator[Connection]:
-        """Open a transaction in which row-level security shows this tenant's rows alone; commit when the block ends."""
-        async with self._transaction(f"begin; set local app.tenant = '{tenant:d}'", tenant) as connection:
+        """Open a transaction that sees the tenant's rows of the caller's part alone; commit when the block ends."""
+        async with self._transaction(f"begin; {begin_as(tenant)}", tenant) as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[PostgresSnapshot]:
         """Open a read-only transaction(), whose statements all see the same state, whatever is committed meanwhile."""
-        begin = f"begin isolation level repeatable read, read only; set local app.tenant = '{tenant:d}'"
+        begin = f"begin isolation level repeatable read, read only; {begin_as(tenant)}"
         async with self._transaction(begin, tenant) as connection:
             yield PostgresSnapshot(connection)
 
@@ -208,7 +206,18 @@ def connection_of(snapshot: Snapshot) -> Connection:
 
 async def continue_as(connection: Connection, tenant: TenantNumber) -> None:
     """Let the rest of this transaction, which operator() opened, see this tenant's rows alone."""
-    await connection.execute(f"set local role none; set local app.tenant = '{tenant:d}'".encode())
+    await connection.execute(f"set local role none; {begin_as(tenant, WHOLE)}".encode())
+
+
+async def see_all(connection: Connection) -> None:  # for the rest of the transaction
+    await connection.execute(f"set local app.part = '{WHOLE}'".encode())
+
+
+@asynccontextmanager
+async def seeing_all(connection: Connection) -> AsyncIterator[None]:
+    await see_all(connection)
+    yield
+    await connection.execute(see(part.get()).encode())
 
 
 async def continue_as_operator(connection: Connection) -> None:

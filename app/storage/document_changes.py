@@ -8,13 +8,13 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from app.errors import NotFound
-from app.storage import audit, collections, members
+from app.storage import audit, collections, members, parts
 from app.storage.collections import DEFAULT, MOVED
-from app.storage.database import Connection, Database, fetch_one
+from app.storage.database import Connection, Database, fetch_one, see_all
 from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
 from app.storage.rechunking import insert_rechunk_job
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, parts_seen
 
 
 async def change_document(
@@ -28,16 +28,18 @@ async def change_document(
 ) -> Job | None:
     """Change what is given; return the job that embeds the chunks under their new title, if that is left to do.
 
-    Raises NotFound, or InvalidInput for a collection that is not there.
+    Raises NotFound, InvalidInput for a collection that is not there, or OutsidePart if the caller would not see it.
     """
     key: dict[str, Any] = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
+        await parts.hold(connection, tenant)
         await collections.keep(connection, tenant, [collection] if collection else [])
         # Locked, so that no worker begins it with the title from before. A deletion locks in this order, too.
         queued = await fetch_one(connection, f"{RECHUNKS} and status = 'queued' {NEWEST} for update", key)
         before = await fetch_one(connection, BEFORE, key)
         if before is None:
             raise NotFound
+        await see_all(connection)
         new_title = _new_title(before, title)
         stored = None if metadata is None else Jsonb(metadata)
         given = {"title": title, "new_title": new_title, "metadata": stored, "collection": collection}
@@ -46,11 +48,31 @@ async def change_document(
             await members.set_metadata(connection, tenant, document_id, metadata)
         if collection is not None:
             await _moved(connection, key, before["collection"] or DEFAULT, collection)
+        await parts.judge(connection, tenant, [document_id])
+        await _refuse_outside(connection, key)
         if title is None:
             return None
         changed = title != (before["new_title"] or before["title"])
         job = await _rechunk_job(connection, key, queued, new_title, changed=changed)
         return await read(connection, tenant, job) if job else None
+
+
+async def _refuse_outside(connection: Connection, key: dict[str, Any]) -> None:
+    """Raise OutsidePart if the document, or something that it holds, is none that the caller sees any more."""
+    if (seen := parts_seen()) is not None and await fetch_one(connection, OUTSIDE, {**key, "seen": seen}) is not None:
+        raise parts.OutsidePart
+
+
+OUTSIDE = """
+    with recursive held (id) as (
+        select %(id)s
+        union
+        select d.id from held join documents d on d.tenant_id = %(tenant)s and d.parent = held.id
+    )
+    select from held where not exists (
+        select from part_documents p where p.tenant_id = %(tenant)s and p.document = held.id and p.part = any(%(seen)s))
+    limit 1
+"""
 
 
 async def _moved(connection: Connection, key: dict[str, Any], before: str, after: str) -> None:

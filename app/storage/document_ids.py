@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
 
 from app.language.unicode import clean
+from app.storage.tenancy import WHOLE, part
 
 MAX_CHARACTERS = 512
 # Decomposed, a character is at most four. A text that is longer is not normalised.
@@ -40,6 +41,13 @@ def _new_id(text: str) -> str:
     if text.startswith(MADE_BY_THE_SERVICE):
         raise ValueError(f"ids that begin with {MADE_BY_THE_SERVICE!r} are made by the service; choose another")
     return text
+
+
+def made_id(digest: str) -> str:
+    """Return the id of content that came without one. From a key bound to a part it names the part: the same content
+    may lie outside it."""
+    seen = part.get()
+    return f"{MADE_BY_THE_SERVICE}{digest}" if seen == WHOLE else f"{MADE_BY_THE_SERVICE}p{seen}_{digest}"
 
 
 SCHEMA = WithJsonSchema(

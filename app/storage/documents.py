@@ -13,7 +13,7 @@ from app.language.headings import heading_path
 from app.storage import audit, changelog, members, postings
 from app.storage.cancellation import cancel_items
 from app.storage.collections import DEFAULT
-from app.storage.database import Database, fetch_all, fetch_one
+from app.storage.database import Database, fetch_all, fetch_one, see_all
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.notices import HAS_NOTICE, NoticeCode, OcrMode, PageCounts
@@ -199,10 +199,12 @@ async def list_chunks(
 
 
 async def delete_document(database: Database, tenant: TenantNumber, document_id: str) -> None:
-    """Delete a document with what it holds, and cancel what is accepted of them; the very next query finds none of
-    them. Raises NotFound."""
+    """Delete a document with what it holds, and cancel what is accepted of them. Raises NotFound."""
     key = {"tenant": tenant, "id": document_id}
     async with database.transaction(tenant) as connection:
+        # What is no document yet is cancelled inside the part alone.
+        if await fetch_one(connection, SEEN, key) is not None:
+            await see_all(connection)
         cancelled = await cancel_items(connection, tenant, "document_id = %(id)s", {"id": document_id})
         # Locked before what it holds, as a writer of it does.
         await connection.execute("select from documents where tenant_id = %(tenant)s and id = %(id)s for update", key)
@@ -220,6 +222,9 @@ async def delete_document(database: Database, tenant: TenantNumber, document_id:
             await changelog.record(connection, tenant, document_id, removed=removed, chunks=-len(removed))
             await postings.remove(connection, tenant, removed)
         await audit.record(connection, tenant, "delete", "document", document_id)
+
+
+SEEN = "select from documents where tenant_id = %(tenant)s and id = %(id)s"
 
 
 def _document(row: DictRow) -> Document:

@@ -22,6 +22,7 @@ from app.storage.filters import (
     Scalar,
     Some,
 )
+from app.storage.tenancy import parts_seen
 
 RANGES: dict[Range, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 COLUMNS: dict[Column, str] = {
@@ -34,6 +35,11 @@ COLUMNS: dict[Column, str] = {
 TYPES: dict[Column, str] = {"document_id": "text", "source": "text", "created_at": "timestamptz", "collection": "text"}
 # How much of a key and of a text document_values holds (migration 0015).
 KEY_PREFIX, TEXT_PREFIX = 100, 200
+
+
+# A part alone: the policy judges it.
+EVERYTHING = "true"
+IN_PARTS = "select p.number as document from part_documents p where p.part = any(%(seen)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,24 @@ class Condition:
 def compile_filter(filter_: Filter) -> Condition:
     parameters = _Parameters()
     return Condition(_sql(filter_, parameters), parameters.values, _candidates(filter_, parameters))
+
+
+def narrowed(where: Filter | None) -> Condition | None:
+    """Return what the stores search within, or None for the whole tenant: the filter, in the part that is seen.
+
+    The part decides by its policy (docs/decisions/0028-parts.md). Here it is one more list of candidates.
+    """
+    condition = compile_filter(where) if where else None
+    if (seen := parts_seen()) is None:
+        return condition
+    condition = condition or Condition(EVERYTHING, {})
+    return Condition(condition.sql, {**condition.parameters, "seen": seen}, [*condition.candidates, IN_PARTS])
+
+
+def compile_all(filters: Sequence[Filter]) -> tuple[list[str], dict[str, Any]]:
+    """Return the boolean expression of each filter, and the parameters of all together."""
+    parameters = _Parameters()
+    return [_sql(each, parameters) for each in filters], parameters.values
 
 
 class _Parameters:

@@ -14,6 +14,7 @@ from typing import Any
 from app.errors import InvalidInput
 from app.storage.database import Connection, fetch_one
 from app.storage.tenancy import TenantNumber
+from app.storage.usage import payer
 
 KEPT = "24 hours"
 
@@ -62,19 +63,29 @@ async def first_job(connection: Connection, tenant: TenantNumber, request: Idemp
 
     Raises InvalidInput if the key came with another payload.
     """
-    key = {"tenant": tenant, "key": request.key, "payload": request.payload, "job": job_id, "kept": KEPT}
+    # Each API key has its own: a space stands in no key that is sent. Those of before 0.2 were the tenant's.
+    own = f"{payer.get()} {request.key}" if payer.get() else request.key
+    key = {"tenant": tenant, "key": own, "payload": request.payload, "job": job_id, "kept": KEPT}
+    key["before"] = request.key
     await connection.execute(
         "delete from idempotency_keys where tenant_id = %(tenant)s and created_at < now() - %(kept)s::interval", key
     )
     await connection.execute(
         """
         insert into idempotency_keys (tenant_id, key, payload, job_id)
-        values (%(tenant)s, %(key)s, %(payload)s, %(job)s) on conflict do nothing
+        select %(tenant)s, %(key)s, %(payload)s, %(job)s where not exists (
+            select from idempotency_keys where tenant_id = %(tenant)s and key = %(before)s)
+        on conflict do nothing
         """,
         key,
     )
     found = await fetch_one(
-        connection, "select payload, job_id from idempotency_keys where tenant_id = %(tenant)s and key = %(key)s", key
+        connection,
+        """
+        select payload, job_id from idempotency_keys
+        where tenant_id = %(tenant)s and key = any(array[%(key)s, %(before)s])
+        """,
+        key,
     )
     assert found is not None
     _refuse_other_payload(found["payload"], request)

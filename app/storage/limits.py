@@ -11,7 +11,7 @@ from app.errors import DocumentError, NotFound, TooLarge, TooManyRequests
 from app.settings.serving import LimitName
 from app.storage import audit, rates
 from app.storage.allowances import DAY_S, GENERATED, Allowed, LimitReached, until_tomorrow_s
-from app.storage.database import Connection, Database, fetch_one
+from app.storage.database import Connection, Database, fetch_one, see_all
 from app.storage.jobs import Task, Upload
 from app.storage.tenancy import TenantNumber, is_kept
 from app.storage.usage import TODAY
@@ -82,6 +82,8 @@ class QueueReached(TooManyRequests):
 async def used(database: Database, tenant: TenantNumber) -> tuple[Limits, dict[str, int]]:
     """Return the tenant's limits, and what it has of each."""
     async with database.transaction(tenant) as connection:
+        # Of the whole tenant, whatever part the caller sees: the limits are the tenant's.
+        await see_all(connection)
         row = await _used(connection, tenant, STOCKS)
         minute, today = await rates.used(connection, tenant), await _used_today(connection, tenant)
         return await _limits(connection, tenant), {**row, "requests_per_minute": minute, **today}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from psycopg.types.json import Jsonb
 
 from app.errors import DocumentError, TooLarge
-from app.storage import limits
+from app.storage import limits, parts
 from app.storage.cancellation import cancel_items
 from app.storage.collections import DEFAULT
 from app.storage.database import Connection, fetch_all, fetch_one
@@ -119,10 +119,11 @@ async def remove_members(
 ACCEPTED = """
     insert into job_items
         (tenant_id, job_id, n, seq, document_id, source, media_type, size, sha256, blob, parent, ocr, metadata,
-         collection)
+         collection, bound_to)
     overriding system value
     select i.tenant_id, i.job_id, %(number)s, i.seq, %(id)s, %(source)s, %(media_type)s::text, %(size)s, %(sha256)s,
-           %(blob)s, %(parent)s, i.ocr, d.metadata, coalesce(d.collection, 'default')
+           %(blob)s, %(parent)s, i.ocr, d.metadata, coalesce(d.collection, 'default'),
+           i.bound_to
     from job_items i join documents d on d.tenant_id = i.tenant_id and d.id = %(parent)s
     where i.tenant_id = %(tenant)s and i.job_id = %(job)s and i.n = %(n)s
 """
@@ -211,7 +212,9 @@ async def _set_of_held(
             """,  # noqa: S608 - a constant
             key,
         )
+        await parts.judge_items(connection, tenant, "i.parent = any(%(above)s)", {"above": above})
         above = [row["id"] for row in rows]
+        await parts.judge(connection, tenant, above)
 
 
 def member_id(parent: str, path: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.storage.database import Connection, Database, without_time_limits
+from app.storage import parts
+from app.storage.database import Connection, Database, fetch_all, see_all, without_time_limits
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
 from app.storage.idempotency import Idempotency, first_job
 from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
 from app.storage.processing import IS_OUTDATED, Processing
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, parts_seen
 from app.storage.usage import payer
 
 
@@ -30,15 +31,22 @@ async def create_rechunk_job(
     condition = compile_filter(where) if where else None
     key = processing.key | (condition.parameters if condition else {})
     async with database.transaction(tenant) as connection:
+        await parts.hold(connection, tenant)
         first = await first_job(connection, tenant, request, job_id) if request else job_id
         if first == job_id:
             # One statement, however many documents there are.
             await without_time_limits(connection)
             which = f"{IS_OUTDATED} and {condition.sql if condition else 'true'} and {NOT_WAITING}"
+            if parts_seen() is not None:
+                rows = await fetch_all(connection, INSIDE.format(which=which), key | {"tenant": tenant})
+                which, key = "d.id = any(%(ids)s)", {"ids": [row["id"] for row in rows]}
+            await see_all(connection)
             await insert_rechunk_job(connection, tenant, job_id, which, key)
         return await read(connection, tenant, first), first == job_id
 
 
+# Found before the transaction sees all, which it has to for writing.
+INSIDE = "select d.id from documents d where d.tenant_id = %(tenant)s and {which}"
 NOT_WAITING = """
     not exists (
         select from job_items i
@@ -65,3 +73,4 @@ async def insert_rechunk_job(
         """.encode(),  # noqa: S608 - a condition holds its values as parameters
         key,
     )
+    await parts.judge_items(connection, tenant, "i.job_id = %(job)s", {"job": job_id})

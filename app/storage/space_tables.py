@@ -40,6 +40,19 @@ create policy of_this_tenant on {table}
 using (tenant_id = (select nullif(current_setting('app.tenant', true), '')::integer))
 with check (tenant_id = (select nullif(current_setting('app.tenant', true), '')::integer));
 """
+# As those of migration 0045.
+PARTS = """
+create policy of_this_part on {table} as restrictive to kyujang_service
+using (
+    (select current_setting('app.part', true) = 'all')
+    or (
+        select true from part_documents p
+        where p.tenant_id = {table}.tenant_id and p.document = {table}.document_id and p.part = any ((
+            select string_to_array(nullif(nullif(current_setting('app.part', true), 'all'), ''), ',')::integer[]
+        )::integer[]) limit 1
+    )
+);
+"""
 
 
 def stored_spaces(connection: psycopg.Connection) -> list[Space]:
@@ -61,6 +74,7 @@ def create_space(connection: psycopg.Connection, settings: Settings, dimension: 
     name = table(row[0])
     _execute(connection, TABLE, name, dimension=sql.Literal(dimension))
     _execute(connection, SECURITY, name)
+    _execute(connection, PARTS, name)
     for remainder in range(PARTITIONS):
         partition = f"{name}_{remainder}"
         values = {"modulus": sql.Literal(PARTITIONS), "remainder": sql.Literal(remainder)}

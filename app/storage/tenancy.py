@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import NewType
 
 # tenants.id. Not the slug, which callers know; and a type of its own, so that no top_k or version is passed for it.
 TenantNumber = NewType("TenantNumber", int)
+
+WHOLE = "all"
+# Which part of its tenant's documents what runs here sees: numbers of parts, joined by commas, for a request whose key
+# is bound, else all of it. Each transaction begins with it (app/storage/database.py).
+part: ContextVar[str] = ContextVar("part", default=WHOLE)
+
+
+def begin_as(tenant: TenantNumber, seen: str | None = None) -> str:
+    """Return SQL that lets a transaction see this tenant, of it the caller's part or what is `seen`."""
+    return f"set local app.tenant = '{tenant:d}'; {see(part.get() if seen is None else seen)}"
+
+
+def see(seen: str) -> str:
+    """Return SQL for the setting of the part, in which nothing but numbers can stand."""
+    numbers = seen if seen == WHOLE else ",".join(f"{int(number):d}" for number in seen.split(",") if number)
+    return f"set local app.part = '{numbers}'"
+
+
+def parts_seen() -> list[int] | None:
+    """Return the numbers of the parts that what runs here may see; None for the whole tenant."""
+    seen = part.get()
+    return None if seen == WHOLE else [int(number) for number in seen.split(",") if number]
+
 
 # For how many days a tenant `t` keeps what was asked, and whether it does.
 DAYS = "(select days from query_logs l where l.tenant_id = t.id) as query_log_days"

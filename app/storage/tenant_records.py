@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Scope = Literal["query", "read", "ingest", "adapters"]
 
@@ -28,6 +28,8 @@ class KeyRecord:
     expires_at: datetime | None
     revoked_at: datetime | None
     limits: dict[str, int]
+    only: dict[str, Any] | None = None
+    """The filter of the part that the key is bound to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.storage.allowances import COLUMNS as ALLOWANCES
 from app.storage.allowances import Allowance, allowances_of
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
-from app.storage.tenancy import DAYS, LOGS_QUERIES, TenantNumber, is_kept
+from app.storage.tenancy import DAYS, LOGS_QUERIES, WHOLE, TenantNumber, is_kept
 from app.storage.tenant_deletions import unfinished
 from app.storage.tenant_records import Scope, TenantRecord
 
@@ -42,6 +42,17 @@ class Tenant:
     key_id: str | None = None
     allowances: tuple[Allowance, ...] = ()
     logs_queries: bool = False
+    part: int | None = None
+    """The part of the tenant that the key is bound to; None for all of it."""
+
+    @property
+    def is_bound(self) -> bool:
+        return self.part is not None
+
+    @property
+    def sees(self) -> str:
+        """What the caller's transactions see, as app.part."""
+        return WHOLE if self.part is None else str(self.part)
 
 
 async def authenticate(database: Database, key: str) -> Tenant:
@@ -65,7 +76,7 @@ async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow
         rows = await fetch_all(
             connection,
             f"""
-            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at,
+            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.part,
                    k.expires_at <= now() as expired, {ALLOWANCES}, {LOGS_QUERIES}
             from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
             """,  # noqa: S608 - a constant
@@ -82,7 +93,7 @@ def tenant_of_key(key: str, rows: Mapping[str, DictRow]) -> Tenant:
     if row is None or not right or row["revoked_at"] is not None or row["expired"]:
         raise Unauthorized(REFUSED)
     allowed, logs = allowances_of(row), row["logs_queries"]
-    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, allowed, logs)
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, allowed, logs, row["part"])
 
 
 async def tenant_by_slug(database: Database, slug: str) -> Tenant:

@@ -44,10 +44,10 @@ class Claimed:
     item_number: int
     attempt: int
     worker: str
-    progressed_in: int
-    """The last attempt that has stored something."""
+    progressed_in: int  # the last attempt that has stored something
     kind: JobKind = field(kw_only=True)
     taken_over: bool = field(default=False, kw_only=True)  # from a worker without a sign of life
+    bound_to: str | None = field(default=None, kw_only=True)  # the parts that the sender's key sees
 
     @property
     def key(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import TermHit
 from app.storage.database import connection_of, fetch_all, fetch_one
-from app.storage.filter_sql import compile_filter
+from app.storage.filter_sql import narrowed
 from app.storage.filters import Filter
 from app.storage.postings import IMPACT_SCALE
 from app.storage.snapshot import Snapshot
@@ -111,9 +111,8 @@ async def search(
         "head": max(HEAD, top_k),
         "candidates": max(CANDIDATES, top_k),
     }
-    if where is None:
+    if (condition := narrowed(where)) is None:
         return _hits(await fetch_all(connection, ASKED + STRONGEST + ALL_MET + SCORED, parameters))
-    condition = compile_filter(where)
     few = await small_candidate_set(connection, tenant, condition, documents=FEW_CHUNKS, chunks=FEW_CHUNKS)
     if few is not None:
         return _hits(await fetch_all(connection, ASKED + OF_DOCUMENTS + SCORED, {**parameters, "documents": few}))

@@ -24,8 +24,8 @@ from app.retrieval.stores.cached_index import CachedIndex
 from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.pgvector import PgvectorStore, exact_candidates
 from app.storage import changelog
-from app.storage.database import Connection, connection_of, without_time_limits
-from app.storage.filter_sql import Condition, compile_filter
+from app.storage.database import Connection, connection_of, seeing_all, without_time_limits
+from app.storage.filter_sql import Condition, narrowed
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -86,7 +86,7 @@ class FaissStore:
         stored = await changelog.corpus_state(connection, tenant)
         if stored.chunks == 0:
             return []
-        condition = compile_filter(where) if where else None
+        condition = narrowed(where)
         few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
         if few is not None:
             return await self._database.search_documents(connection, tenant, vector, top_k, few)
@@ -131,7 +131,9 @@ class FaissStore:
                 return None
             async with cached.advancing:
                 if cached.version < version:
-                    await self._advance(connection, tenant, cached, version)
+                    # The index is the tenant's, whatever part the search sees.
+                    async with seeing_all(connection):
+                        await self._advance(connection, tenant, cached, version)
 
     async def _advance(self, connection: Connection, tenant: TenantNumber, cached: CachedIndex, version: int) -> None:
         """Bring the index to the snapshot's version: from its file, by what has changed since, or from the start."""

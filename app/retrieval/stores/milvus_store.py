@@ -18,8 +18,8 @@ from app.retrieval.match import Hit
 from app.retrieval.stores.milvus_collection import MOST, MilvusCollection
 from app.retrieval.stores.pgvector import DISTANCE, PgvectorStore, exact_candidates
 from app.storage import changelog, index_positions, spaces
-from app.storage.database import Connection, Database, connection_of, fetch_all
-from app.storage.filter_sql import Condition, compile_filter
+from app.storage.database import Connection, Database, connection_of, fetch_all, seeing_all
+from app.storage.filter_sql import Condition, narrowed
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -48,13 +48,14 @@ class MilvusStore:
         stored = await changelog.corpus_state(connection, tenant)
         if stored.chunks == 0:
             return []
-        condition = compile_filter(where) if where else None
+        condition = narrowed(where)
         few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
         if few is not None:
             return await self._alone.search_documents(connection, tenant, vector, top_k, few)
         name = await index_positions.collection_of(connection, self.space)
         reached = await index_positions.position(connection, tenant, name) if name else None
-        tail = await index_positions.changed_since(connection, tenant, reached) if reached else None
+        async with seeing_all(connection):
+            tail = await index_positions.changed_since(connection, tenant, reached) if reached else None
         if name is not None and tail is not None:
             wanted = min(top_k, stored.chunks)
             hits = await self._nearest(connection, name, tenant, vector, wanted, condition, tail)

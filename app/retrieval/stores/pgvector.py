@@ -18,7 +18,7 @@ from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import Hit
 from app.storage import changelog, spaces
 from app.storage.database import Connection, connection_of, fetch_all, fetch_one
-from app.storage.filter_sql import Condition, compile_filter
+from app.storage.filter_sql import EVERYTHING, Condition, narrowed
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -64,7 +64,7 @@ class PgvectorStore:
         stored = await changelog.corpus_state(connection, tenant)
         if stored.chunks == 0:
             return []
-        condition = compile_filter(where) if where else None
+        condition = narrowed(where)
         few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
         if few is not None:
             return await self.search_documents(connection, tenant, vector, top_k, few)
@@ -130,7 +130,7 @@ class PgvectorStore:
             return await self._ranked(connection, parameters, DISTANCE, "true")
         fetched = math.ceil(FETCHED_FOR_ONE * top_k * max(1, math.sqrt(rows / FETCHED_AT)))
         more, matching = parameters | {"k": fetched}, "true"
-        if where is not None:
+        if where is not None and where.sql != EVERYTHING:
             # A scalar subquery, which the planner cannot turn into a join: the scan keeps its order and stops early.
             matching = f"(select {where.sql} from documents d where d.tenant_id = %(tenant)s and d.id = v.document_id)"  # noqa: S608
             more |= where.parameters

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from app.storage.backup.errors import BackupDamaged
 from app.storage.blobs import READ_BYTES
@@ -46,6 +46,8 @@ class Key:
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    only: dict[str, Any] | None = None
+    """The filter of the part that it is bound to."""
 
 
 @dataclass(frozen=True, slots=True)

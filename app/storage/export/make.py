@@ -29,7 +29,8 @@ from app.storage.export.tables import TABLES, TEXTS, hash_of_vectors, table_in
 from app.storage.tenancy import TenantNumber
 
 KEYS = """
-select id, scopes, created_at::text, expires_at::text, revoked_at::text
+select id, scopes, created_at::text, expires_at::text, revoked_at::text,
+       (select filter from parts p where p.tenant_id = api_keys.tenant_id and p.number = api_keys.part) as only
 from api_keys where tenant_id = %(tenant)s order by created_at, id
 """
 COLUMNS = """
@@ -123,7 +124,9 @@ def open_tenant(settings: Settings, slug: str) -> Iterator[TenantPoint]:
         number, name = TenantNumber(tenant[0]), tenant[1]
         # Of keys the role reads all tenants', hence the condition.
         keys = service.cursor(row_factory=class_row(Key)).execute(KEYS, {"tenant": number}).fetchall()
-        service.execute(f"set local role none; set local app.tenant = '{number:d}'".encode())
+        service.execute(
+            f"set local role none; set local app.tenant = '{number:d}'; set local app.part = 'all'".encode()
+        )
         space = service.execute(
             "select number, model, dimension from embedding_spaces where state = 'active'"
         ).fetchone()

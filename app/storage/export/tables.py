@@ -50,6 +50,8 @@ TABLES = (
         frozenset({"seq"}),
         {
             "blob": BLOB,
+            "parts": "'{}'",
+            "bound_to": "null",
             "status": f"case when {DROPPED} then 'cancelled' when {UNFINISHED} then 'queued' else r.status end",
             "finished_at": f"case when {DROPPED} then now() else r.finished_at end",
             "stage": f"case when {UNFINISHED} then 'load' else r.stage end",
@@ -107,6 +109,8 @@ TABLES = (
 LEFT_OUT = {
     "tenants": "the manifest names the tenant, and an import makes its row",
     "api_keys": "their secrets are the tenant's alone; the manifest lists them",
+    "parts": "of keys, which the manifest lists with what they are bound to",
+    "part_documents": "made of the documents where a part is made",
     "document_values": "made of the documents' metadata by a trigger",
     "lexicon": "made of the chunks",
     "postings": "made of the chunks",

@@ -74,6 +74,7 @@ LISTING: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/ingest"): {"documents": [{"text": "Something of the stranger's own."}]},
     ("POST", "/documents/rechunk"): {},
     ("GET", "/audit"): None,
+    ("GET", "/whoami"): None,
     ("GET", "/usage"): None,
     ("GET", "/map"): None,
     ("POST", "/map/place"): {"input": "launch code of project Haetae"},

@@ -40,6 +40,7 @@ OPENED_BY: dict[tuple[str, str], list[set[str]]] = {
     ("GET", "/usage"): [{"read"}],
     ("GET", "/map"): [{"read"}],
     ("POST", "/map/place"): [{"query"}],
+    ("GET", "/whoami"): ANY,
     ("GET", "/collections"): ANY,
     ("GET", "/collections/{id}"): ANY,
     ("POST", "/collections"): [{"ingest"}],

@@ -47,7 +47,9 @@ async def numbers(services: Services, tenant) -> tuple[int, int]:
 def service_rows(settings: Settings, table: str, tenant: int | None) -> int:
     with psycopg.connect(settings.service_url) as connection:
         if tenant is not None:
-            connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+            connection.execute(
+                "select set_config('app.tenant', %s, true), set_config('app.part', 'all', true)", [str(tenant)]
+            )
         row = connection.execute(f"select count(*) from {table}").fetchone()
     assert row is not None
     return row[0]
@@ -77,7 +79,9 @@ def test_a_tenant_sees_its_own_rows_alone(settings, numbers):
 def test_a_row_for_another_tenant_is_refused(settings, numbers):
     mine, other = numbers
     with psycopg.connect(settings.service_url) as connection:
-        connection.execute("select set_config('app.tenant', %s, true)", [str(mine)])
+        connection.execute(
+            "select set_config('app.tenant', %s, true), set_config('app.part', 'all', true)", [str(mine)]
+        )
         with pytest.raises(InsufficientPrivilege, match="row-level security"):
             connection.execute("insert into jobs (tenant_id, id) values (%s, 'job_x')", [other])
 
@@ -144,7 +148,9 @@ def rows_seen(connection: psycopg.Connection, table: str, tenant: int | None) ->
     """Return how many rows the service's role sees; None where it may not read the table."""
     with suppress(InsufficientPrivilege), connection.transaction():
         connection.execute("set local role kyujang_service")
-        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant or "")])
+        connection.execute(
+            "select set_config('app.tenant', %s, true), set_config('app.part', 'all', true)", [str(tenant or "")]
+        )
         row = connection.execute(f"select count(*) from {table}").fetchone()
         connection.execute("reset role")
         return row[0] if row else None

@@ -22,6 +22,7 @@ OPERATOR_READS = {
         *("not_before", "lease_until", "worker"),
     },
     "job_turns": {"*"},
+    "parts": {"*"},
     "removals": {"*"},
     "tenant_deletions": {"*"},
     "query_logs": {"*"},

@@ -44,6 +44,15 @@ CALL = """
 """
 
 INDEXED = "insert into index_positions (tenant_id, collection, version, removed) values (%s, 'kyujang_1', 1, 1)"
+PART = """
+    with part as (
+        insert into parts (tenant_id, filter, digest)
+        values (%(tenant)s, jsonb_build_object('key', 'metadata.keeper', 'op', 'eq', 'value', %(word)s::text), '')
+        returning number
+    )
+    insert into part_documents (tenant_id, part, document, number)
+    select %(tenant)s, part.number, d.id, d.number from part, documents d where d.tenant_id = %(tenant)s
+"""
 
 NOTICE = """
     update documents set warnings = jsonb_build_array(jsonb_build_object('code', 'truncated', 'detail', %(word)s::text))
@@ -117,6 +126,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         owner.execute(PAGE, [number, f"letter/{word}"])
         owner.execute(CALL, [number, filled.key_ids[0], f"{word}@1"])
         owner.execute(INDEXED, [number])
+        owner.execute(PART, {"tenant": number, "word": word})
         owner.execute(NOTICE, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})

@@ -19,16 +19,16 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "engine_calls", "index_positions", "map_axes", "operator_requests", "prompt_versions", "prompts", "query_logs",
+    "engine_calls", "index_positions", "map_axes", "operator_requests", "parts", "prompt_versions", "prompts",
+    "query_logs",
     "request_windows", "webhooks",
 }  # fmt: skip
-WITH_THEIR_ROWS = {"document_values", "postings", "vectors_1"}
+WITH_THEIR_ROWS = {"document_values", "part_documents", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
 WITH_TEXTS = {
     "adapter_activations", "adapter_versions", "api_keys", "audit", "chunks", "collections", "document_texts",
-    "document_values", "documents", "job_items", "lexicon", "operator_requests", "postings", "prompt_versions",
-    "prompts", "queries", "staged_chunks", "staged_pages", "tenants",
-    "webhooks",
+    "document_values", "documents", "job_items", "lexicon", "operator_requests", "part_documents", "parts",
+    "postings", "prompt_versions", "prompts", "queries", "staged_chunks", "staged_pages", "tenants", "webhooks",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
 OUTLIVING = {"removals", "tenant_deletions", "usage_days"}

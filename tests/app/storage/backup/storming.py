@@ -134,7 +134,7 @@ class AtSnapshot(Database):
     async def snapshot(self, tenant):
         begin = (
             f"begin isolation level repeatable read, read only; set transaction snapshot '{self._name}'; "
-            f"set local app.tenant = '{tenant:d}'"
+            f"set local app.tenant = '{tenant:d}'; set local app.part = 'all'"
         )
         async with self._transaction(begin, tenant) as connection:
             yield PostgresSnapshot(connection)

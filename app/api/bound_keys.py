@@ -1,0 +1,21 @@
+"""What a key that is bound to a part of its tenant may not do."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from app.errors import Forbidden
+from app.storage.tenants import Tenant
+
+# What such a key uses, but does not change.
+OF_THE_TENANT = ("/prompts", "/adapters", "/tune", "/collections")
+
+
+def refuse_bound(request: Request, tenant: Tenant) -> None:
+    """Raise Forbidden if a key that is bound to a part would change what belongs to the whole tenant."""
+    path = getattr(request.scope.get("route"), "path", request.url.path)
+    is_change = request.method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith("/evaluate")
+    # Webhooks are told of all documents, and the map counts all chunks.
+    is_of_tenant = (is_change and path.startswith(OF_THE_TENANT)) or path.startswith(("/webhooks", "/map"))
+    if tenant.is_bound and is_of_tenant:
+        raise Forbidden("This key is bound to a part of its tenant, and this belongs to the whole.")
