@@ -44,7 +44,11 @@ def test_the_compose_file_fits_the_specification(file):
 
 def test_only_the_api_publishes_a_port_and_on_loopback_by_default():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"api": ["${KYUJANG_BIND:-127.0.0.1}:${KYUJANG_PORT:-8000}:8000"]}
+    # The dashboard is for this machine alone, whatever the API is for.
+    assert published == {
+        "api": ["${KYUJANG_BIND:-127.0.0.1}:${KYUJANG_PORT:-8000}:8000"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+    }
 
 
 def test_database_engine_and_worker_have_no_way_out():
@@ -109,7 +113,10 @@ def test_a_download_is_tried_again_and_then_says_what_to_do(tmp_path, works_at, 
 
 def test_every_service_has_a_health_check_or_ends_by_itself():
     for name, service in SERVICES.items():
-        if name in ONE_SHOT:
+        if name == "collector":
+            # Its image has no program that could ask it.
+            assert service["healthcheck"] == {"disable": True}
+        elif name in ONE_SHOT:
             assert service["healthcheck"] == {"disable": True}
             assert service["restart"] != "unless-stopped"
         else:
@@ -293,3 +300,20 @@ def test_image_and_laptop_install_the_same_torch():
     pinned = re.search(r'"torch==(.+?)"', (ROOT / "pyproject.toml").read_text())
     assert pinned
     assert set(re.findall(r"torch==(\S+)\+cpu", DOCKERFILE)) == {pinned[1]}
+
+
+def test_what_observes_is_started_by_its_profile_alone_and_sees_what_is_there():
+    watching = {name for name, service in SERVICES.items() if service.get("profiles") == ["observe"]}
+    assert watching == {"prometheus", "grafana", "collector"}
+    for name in watching:
+        for mounted in SERVICES[name]["volumes"]:
+            source, _, mode = mounted.partition(":")
+            assert (ROOT / source).exists() or source in yaml.safe_load(COMPOSE)["volumes"], mounted
+            assert mode.endswith(":ro") or source == "prometheus"
+    scraped = yaml.safe_load((ROOT / "deploy" / "observe" / "prometheus.yml").read_text())["scrape_configs"]
+    names = [each["dns_sd_configs"][0] for each in scraped]
+    assert {name for each in names for name in each["names"]} == {"api", "worker"}
+    assert {each["port"] for each in names} == {9464}
+    example = (ROOT / ".env.example").read_text()
+    assert "#KYUJANG_WORKER_METRICS=0.0.0.0:9464" in example
+    assert "#OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318" in example

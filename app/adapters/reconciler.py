@@ -116,7 +116,9 @@ class AdapterReconciler:
         number = secrets.randbelow(len(PROBES))
         found = await distributions(replica, number, adapter, CANARY_TOKENS)
         drifted = difference(found, proof.answers[number]) >= DRIFTED
-        self._metrics.adapter_canaries.labels(replica.address, "strange" if drifted else "ok").inc()
+        for outcome in ("ok", "strange"):
+            # Both from the first on: an increase is only seen from a number that was there.
+            self._metrics.adapter_canaries.labels(replica.address, outcome).inc((outcome == "strange") == drifted)
         return drifted
 
     def _release(self, replica: EngineReplica) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
 
 import httpx
 import pytest
@@ -18,12 +17,7 @@ from ingest.jobs import queue
 from ingest.metrics_server import metrics_shown, sample
 from tests.conftest import ingest_text
 from tests.ingest.working import Worker, accept, rows, until
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+from tests.stack import free_port
 
 
 def values(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
