@@ -36,6 +36,7 @@ from app.prompting.token_budget import (
     no_prompt,
 )
 from app.questions import Answer, AnswerEvent, Delta, Draft, Explanation, Plan, Preview, Question, Retrieved
+from app.retrieval.in_turn import found_in_turn
 from app.retrieval.search import Found
 from app.services import Services
 from app.storage.documents import first_titles
@@ -90,9 +91,10 @@ async def _retrieve(
     """Return what was searched for, what was found, and titles instead if the question is about the shelf."""
     if is_about_the_shelf(question.input):
         return question.input, Found([], False), await first_titles(services.database, tenant, question.search.where)
-    query = await rewrite_query(services.engine, tenant, question.dialogue, timer)
-    found = await services.retriever.search(tenant, query, replace(question.search, copies=False), timer)
-    return query, found, None
+    query, options = await rewrite_query(services.engine, tenant, question.dialogue, timer), question.search
+    asked = question.parts or [query]
+    each = [await services.retriever.search(tenant, part, replace(options, copies=False), timer) for part in asked]
+    return query, each[0] if len(each) == 1 else found_in_turn(each, options.top_k), None
 
 
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Preview:
@@ -218,13 +220,13 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
 def _grounded(draft: Draft) -> GroundedAnswer:
     if draft.titles is not None:
         return about_the_shelf(draft.plan.elements, draft.titles)
-    refusal, questions = draft.plan.elements.no_answer_text, draft.questions
+    refusal, questions, parts = draft.plan.elements.no_answer_text, draft.questions, draft.plan.question.parts
     if not draft.found.matches:
         reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"
         return no_answer(reason, refusal)
     if draft.generation is None:
-        return extractive_answer(draft.contexts, questions, no_answer_text=refusal)
+        return extractive_answer(draft.contexts, questions, no_answer_text=refusal, parts=parts)
     if not draft.text:
         return no_answer("model_declined", refusal, mode="generated")
     support = draft.review.support if draft.review else draft.finish()
-    return check(support, draft.contexts, questions, draft.grounding, no_answer_text=refusal)
+    return check(support, draft.contexts, questions, draft.grounding, no_answer_text=refusal, parts=parts)

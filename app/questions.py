@@ -17,6 +17,7 @@ from app.grounding.citations import Citation, CitationChecker, Support
 from app.grounding.guard import GroundedAnswer
 from app.grounding.judge import GroundingCheck, Review
 from app.language.question_language import Language
+from app.language.question_parts import question_parts
 from app.prompting.elements import Grounding, Overrides, PromptElements
 from app.prompting.reply import Reply
 from app.prompting.stored_prompts import StoredPrompt
@@ -40,11 +41,19 @@ class Question:
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
     language: Language | None = None
+    decompose: bool = False
+    """Whether two things that it asks at once are searched for apart; the first question of a conversation alone."""
     check: GroundingCheck | None = None
     """How sentences are checked; by default as the settings say."""
     dropped_turns: int = 0
     cut_texts: int = 0
     """What the client sent and is not among `turns`, or not whole."""
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """What is searched for apart; nothing if it is one question."""
+        found = question_parts(self.input) if self.decompose and not self.turns else []
+        return found if len(found) > 1 else []
 
     @property
     def dialogue(self) -> Dialogue:

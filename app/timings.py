@@ -18,11 +18,11 @@ class StepTimer:
 
     @contextmanager
     def step(self, name: str, *, yields: bool = False) -> Iterator[None]:
-        """Time the block; `yields` where it yields to a caller."""
+        """Time the block, with what this step has taken before; `yields` where it yields to a caller."""
         started = time.perf_counter()
         with tracing.beside(name) if yields else tracing.span(name):
             yield
-        self.ms[name] = milliseconds(time.perf_counter() - started)
+        self.ms[name] = round(self.ms.get(name, 0) + milliseconds(time.perf_counter() - started), 2)
 
     def stop(self) -> dict[str, float]:
         self.ms["total"] = milliseconds(time.perf_counter() - self._started)

@@ -8,10 +8,8 @@ for each part, or the first five of the whole. Neither a database nor a model ru
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
@@ -19,26 +17,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from app.grounding.extractive import extract
+from app.language.question_parts import question_parts
+from app.retrieval.in_turn import in_turn
 from app.retrieval.match import Match
 from bench.answer.stems import PASSAGES, Passages
 from bench.retrieval.report import table
 
 Row: TypeAlias = dict[str, Any]
 
-# A question mark with more behind it, or a conjunction before a word that asks.
-BETWEEN = re.compile(
-    r"(?<=[?？])\s+(?:그리고|또한?|and|also)?[,\s]*(?=\S)"
-    r"|,?\s+(?:and|or)\s+(?=(?:in |on |at |by |to |of )?(?:what|who|whom|whose|when|where|which|why|how)\b)",
-    re.IGNORECASE,
-)
 PAIRS = 300
 SEED, RESAMPLED = 19, 2000
-
-
-def parts(question: str) -> list[str]:
-    """Cut it in two at most, each with some words; a part that would be shorter than two words stays where it is."""
-    found = [part.strip() for part in BETWEEN.split(question, maxsplit=1)]
-    return found if len(found) == 2 and all(len(part.split()) > 1 for part in found) else [question]
 
 
 def joined(first: str, second: str, language: str) -> str:
@@ -57,16 +45,11 @@ def pairs(rows: Sequence[Row], rng: Random) -> list[tuple[Row, Row]]:
     ][:PAIRS]
 
 
-def in_turn(lists: Sequence[Sequence[Match]]) -> list[Match]:
-    ranked = chain.from_iterable(zip(*lists, strict=False))
-    return list({match.chunk_id: match for match in ranked}.values())[:PASSAGES]
-
-
 def measured(passages: Passages, one: Row, other: Row, language: str) -> tuple[list[bool], list[bool]]:
     """Return for the whole and for its parts: both passages found, either, both answers in the extract, either."""
     question = joined(one["text"], other["text"], language)
-    cut = parts(question)
-    whole, apart = passages.best(question), in_turn([passages.best(part) for part in cut])
+    cut = question_parts(question)
+    whole, apart = passages.best(question), in_turn([passages.best(part) for part in cut])[:PASSAGES]
     together = [extract(question, whole)]
     each = [extract(part, passages.best(part)) for part in cut]
     return _held(whole, together, (one, other)), _held(apart, each, (one, other))
@@ -95,7 +78,7 @@ def main(data: Path) -> None:
         passages = Passages(_rows(data / language / "corpus.jsonl"))
         asked = pairs(queries, Random(SEED))
         results = [measured(passages, one, other, language) for one, other in asked]
-        cut = sum(len(parts(row["text"])) > 1 for row in queries)
+        cut = sum(len(question_parts(row["text"])) > 1 for row in queries)
         print(f"\n{language}: {len(asked)} questions of two parts; {cut} of {len(queries)} of one part are cut too\n")
         lines = compared([whole for whole, _ in results], [apart for _, apart in results])
         print(table([["", "whole", "parts apart", "difference, paired"], *lines]))

@@ -146,6 +146,7 @@ OTHER_FUNCTIONS = {
     "app.prompting.token_budget.parts_of": "joins what was built",
     "app.questions.Draft.rest_of": "compares",
     "app.retrieval.copies.chosen": "sorts",
+    "app.retrieval.in_turn.in_turn": "copies",
     "ingest.blocks.blocks_of": "split_text",
     "ingest.loading.parsers.drawing_text.Numbering.of": "a style's name",
     "ingest.loading.parsers.mail.Mail.add": "see tests/ingest/loading/test_mail.py",

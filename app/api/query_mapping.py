@@ -59,6 +59,7 @@ def question_of(body: QueryBody) -> Question:
         turns=[{"role": turn.role, "content": turn.content} for turn in body.messages],
         adapter=body.adapter,
         language=body.language,
+        decompose=body.decompose,
         check=body.grounding_check,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
     )

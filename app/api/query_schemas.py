@@ -111,6 +111,9 @@ def _with_schema(value: Any) -> Any:
     return value
 
 
+Decompose = Annotated[
+    bool, Field(description="search apart for two things that the first question of a conversation asks at once")
+]
 ResponseFormat = Annotated[
     ResponseFormatBody | None,
     BeforeValidator(_with_schema),
@@ -159,6 +162,7 @@ class QueryBody(ElementsBody):
     per_document: PerDocument = None
     neighbours: Neighbours = 0
     collection: InCollection = None
+    decompose: Decompose = False
     grounding_check: GroundingCheck | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.grounding.citations import Citation, Support
+from app.grounding.each_part import extract_each
 from app.grounding.evidence import SUPPORTED, Reason
 from app.grounding.extractive import extract
 from app.grounding.json_values import is_json
@@ -36,11 +37,18 @@ class GroundedAnswer:
 
 
 def check(
-    support: Support, contexts: Sequence[Match], questions: Sequence[str], grounding: Grounding, *, no_answer_text: str
+    support: Support,
+    contexts: Sequence[Match],
+    questions: Sequence[str],
+    grounding: Grounding,
+    *,
+    no_answer_text: str,
+    parts: Sequence[str] = (),
 ) -> GroundedAnswer:
     """Mark what no source supports, replace the text by the extractive answer, or refuse it.
 
-    `questions` are the question as asked and as searched for, which the conversation has made complete.
+    `questions` are the question as asked and as searched for, which the conversation has made complete; `parts` are
+    those that were searched for apart.
     """
     if grounding != "extract" and _names_sources_alone(support.answer):
         return no_answer("model_declined", no_answer_text, mode="generated")
@@ -52,16 +60,18 @@ def check(
         return generated
     if grounding == "refuse":
         return no_answer("model_declined", no_answer_text)
-    extracted = extractive_answer(contexts, questions, no_answer_text=no_answer_text)
+    extracted = extractive_answer(contexts, questions, no_answer_text=no_answer_text, parts=parts)
     # A small model also copies the question, or sentences of the sources that answer nothing, orders to it among them.
     if supported and _adds_to(questions, generated) and _rest_on_the_same(generated, extracted):
         return generated
     return extracted
 
 
-def extractive_answer(contexts: Sequence[Match], questions: Sequence[str], *, no_answer_text: str) -> GroundedAnswer:
-    """Quote the sources' own sentences that bear on the question."""
-    support = extract(questions[0], contexts, whole=questions[-1])
+def extractive_answer(
+    contexts: Sequence[Match], questions: Sequence[str], *, no_answer_text: str, parts: Sequence[str] = ()
+) -> GroundedAnswer:
+    """Quote the sources' own sentences that bear on the question, or on each of its parts."""
+    support = extract_each(parts, contexts) if parts else extract(questions[0], contexts, whole=questions[-1])
     return _grounded(support, "extracted") if support else no_answer("model_declined", no_answer_text)
 
 

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from bench.two_parts import in_turn, joined, main, parts
-from tests.app.grounding.test_extractive import match
-
-
-@pytest.mark.parametrize(
-    ("question", "cut"),
-    [
-        ("Who built the pier, and when did it burn?", ["Who built the pier", "when did it burn?"]),
-        ("Who built it and in which year?", ["Who built it", "in which year?"]),
-        ("When does it open? What does it cost?", ["When does it open?", "What does it cost?"]),
-        ("언제 엽니까? 그리고 얼마입니까 오늘은?", ["언제 엽니까?", "얼마입니까 오늘은?"]),
-        ("What do tea and coffee cost?", ["What do tea and coffee cost?"]),
-        ("Who found the rocks, and where?", ["Who found the rocks, and where?"]),
-        ("", [""]),
-    ],
-)
-def test_a_question_is_cut_where_another_begins(question, cut):
-    assert parts(question) == cut
+from app.language.question_parts import question_parts
+from bench.two_parts import joined, main
 
 
 def test_what_was_joined_is_cut_again():
-    assert parts(joined("Who built the pier?", "When did it burn?", "en")) == [
+    assert question_parts(joined("Who built the pier?", "When did it burn?", "en")) == [
         "Who built the pier",
         "when did it burn?",
     ]
-    assert parts(joined("누가 지었는가?", "언제 불에 탔는가?", "ko")) == ["누가 지었는가?", "언제 불에 탔는가?"]
-
-
-def test_passages_of_both_parts_come_in_turn_and_once():
-    one, two, three = (match(text, chunk=text) for text in ("one", "two", "three"))
-    assert [each.chunk_id for each in in_turn([[one, two], [two, three]])] == ["one", "two", "three"]
+    assert question_parts(joined("누가 지었는가?", "언제 불에 탔는가?", "ko")) == [
+        "누가 지었는가?",
+        "언제 불에 탔는가?",
+    ]
 
 
 def test_both_ways_are_told_for_both_languages(tmp_path, capsys):
