@@ -97,13 +97,17 @@ class Metrics:
             ("replica", "outcome"),
             registry=self.registry,
         )
+        self._disk: tuple[Gauge, Gauge] | None = None
 
     def watch_disk(self, folder: Path) -> None:
-        """Show how much room there is where the data folder is."""
-        free = Gauge("kyujang_home_free_bytes", "Bytes that are free where the data folder is", registry=self.registry)
-        size = Gauge("kyujang_home_bytes", "Bytes of the disk that the data folder is on", registry=self.registry)
+        """Show how much room there is where the data folder is; an application that starts again does so again."""
+        free, size = self._disk or (
+            Gauge("kyujang_home_free_bytes", "Bytes that are free where the data folder is", registry=self.registry),
+            Gauge("kyujang_home_bytes", "Bytes of the disk that the data folder is on", registry=self.registry),
+        )
         free.set_function(lambda: shutil.disk_usage(folder).free)
         size.set_function(lambda: shutil.disk_usage(folder).total)
+        self._disk = free, size
 
     def render(self, accept: str = "") -> bytes:
         """Return OpenMetrics, which names traces as examples, for who accepts that, else Prometheus' older format."""

@@ -30,6 +30,7 @@ from app.errors import KyujangError
 from app.grounding.bare_answers import BareAnswer
 from app.grounding.citations import CitationChecker, Support
 from app.grounding.evidence import Sources
+from app.grounding.expected import expected
 from app.grounding.links import find_links
 from app.language import content_words
 from app.language.analyzer import Analyzer
@@ -73,13 +74,16 @@ OTHER_ROOMS = {
     "app.evaluation": "the operator's own files",
     "app.generation": "the engine's answers, which max_tokens bounds",
     "app.logs": "the log's level",
+    "app.metrics": "a header, which the server bounds",
     "app.oidc": "tokens of at most 8,192 characters: see tests/app/test_oidc.py",
     "app.outbound": "addresses",
     "app.pages": "a page's number, in a child with limits of time and memory",
     "app.sandbox": "names of modules",
     "app.settings": "the operator's own settings",
+    "app.tracing": "names of our own, and headers, which the server bounds",
     "app.storage": "parameters of statements: the text goes to PostgreSQL as it is",
     "app.up": "the operator's own machine",
+    "app.webhooks": "an address, whose length the body bounds",
     "ingest.adapters": "in a child with a limit of time",
     "ingest.evaluation": "of answers and cases whose length is limited, in the worker",
     "ingest.cluster": "addresses of the operator's cluster",
@@ -147,6 +151,9 @@ OTHER_FUNCTIONS = {
     "app.questions.Draft.rest_of": "compares",
     "app.retrieval.copies.chosen": "sorts",
     "app.retrieval.in_turn.in_turn": "copies",
+    "app.work_metrics.WorkMetrics.serve": "the operator's own settings",
+    "ingest.loading.parsers.hancom.hwp5_layout.read_page": "records: see tests/ingest/loading/test_hancom.py",
+    "ingest.loading.parsers.ooxml.holds": "bytes of a part, once",
     "ingest.blocks.blocks_of": "split_text",
     "ingest.loading.parsers.drawing_text.Numbering.of": "a style's name",
     "ingest.loading.parsers.mail.Mail.add": "see tests/ingest/loading/test_mail.py",
@@ -221,6 +228,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "HeadReader": lambda: HeadReader(Styles()),
     "HwpmlReader": lambda: HwpmlReader(HeadReader(Styles()), SectionReader(Body(Styles(), Options()))),
     "SectionReader": lambda: SectionReader(Body(Styles(), Options())),
+    "Expected": lambda: expected("Who came, and in which year?"),
     "Flow": Flow,
     "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
     "Links": partial(find_links, "https://a.example"),

@@ -123,3 +123,10 @@ async def test_every_query_of_the_dashboard_is_answered():
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_an_application_that_starts_again_shows_its_disk_again(tmp_path):
+    metrics = Metrics()
+    for folder in (ROOT, tmp_path):
+        metrics.watch_disk(folder)
+    assert metrics.render().decode().count("\nkyujang_home_free_bytes ") == 1

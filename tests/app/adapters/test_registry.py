@@ -128,7 +128,9 @@ async def test_row_level_security_holds_without_the_query_s_help(database, tenan
     await activation.activate(database, tenant, "tone", 1)
     with psycopg.connect(settings.service_url) as connection:
         assert connection.execute(f"select count(*) from {table}").fetchone() == (0,)
-        connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
+        connection.execute(
+            "select set_config('app.tenant', %s, true), set_config('app.part', 'all', true)", [str(tenant)]
+        )
         assert connection.execute(f"select count(*) from {table}").fetchone() == (1,)
         connection.execute("select set_config('app.tenant', '1', true)")
         with pytest.raises(InsufficientPrivilege, match="row-level security"):
