@@ -163,7 +163,7 @@ def _list_keys(settings: Settings, options: argparse.Namespace) -> int:
     with _open_client(settings, options) as client:
         for key in list_all(client, f"/tenants/{options.tenant}/keys"):
             state = "revoked" if key["revoked_at"] else "valid"
-            bound = f"\tonly {only.written(key['only'])}" if key["only"] else ""
+            bound = f"\tonly {only.written(key['only'])}" if key.get("only") else ""
             say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}{bound}")
     return 0
 
