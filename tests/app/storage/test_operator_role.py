@@ -26,6 +26,7 @@ OPERATOR_READS = {
     "removals": {"*"},
     "tenant_deletions": {"*"},
     "query_logs": {"*"},
+    "index_positions": {"*"},
     "audit": {"*"},
     "usage_days": {"*"},
     "engine_calls": {"*"},
