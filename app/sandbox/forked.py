@@ -151,7 +151,9 @@ class Forked:
 async def _pid(parent: Parent, told: StreamReader) -> int:
     """Wait for the fork; return the child's number. Raises ParentDied."""
     try:
-        line = await asyncio.wait_for(_line(told), START_S)
+        # Python 3.11's wait_for() loses a cancellation that comes while its result does.
+        async with asyncio.timeout(START_S):
+            line = await _line(told)
     except TimeoutError:
         parent.process.kill()
         raise ParentDied from None
