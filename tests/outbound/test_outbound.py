@@ -28,8 +28,11 @@ PLANTED = {
         f"subprocess.run([sys.executable, '-c', '''import subprocess, sys; subprocess.run([sys.executable, '-c', "
         f'"""{CONNECTS}"""])\'\'\'])'
     ),
+    # The first ones wait until the next hop is known, which takes longer on a busy machine.
     "a packet of UDP over IPv6": (
-        "import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::9', 8125))"
+        "import socket, time; from pathlib import Path; record = Path.home() / 'record'; began = time.monotonic()\n"
+        "while time.monotonic() < began + 60 and not (record.exists() and record.stat().st_size):\n"
+        "    socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::9', 8125)); time.sleep(0.1)"
     ),
     "ONNX Runtime without the switch": (
         "import sys, time; from pathlib import Path; import onnxruntime as o; record = Path.home() / 'record'\n"
