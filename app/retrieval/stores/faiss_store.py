@@ -22,10 +22,10 @@ from app.retrieval.match import Hit
 from app.retrieval.stores import index_file
 from app.retrieval.stores.cached_index import CachedIndex
 from app.retrieval.stores.faiss_index import FaissIndex
-from app.retrieval.stores.pgvector import PgvectorStore, exact_candidates
+from app.retrieval.stores.pgvector import PgvectorStore
 from app.storage import changelog
-from app.storage.database import Connection, connection_of, seeing_all, without_time_limits
-from app.storage.filter_sql import Condition, narrowed
+from app.storage.database import Connection, seeing_all, without_time_limits
+from app.storage.filter_sql import Condition
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -82,18 +82,12 @@ class FaissStore:
         top_k: int,
         where: Filter | None = None,
     ) -> list[Hit]:
-        connection = connection_of(snapshot)
-        stored = await changelog.corpus_state(connection, tenant)
-        if stored.chunks == 0:
-            return []
-        condition = narrowed(where)
-        few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
-        if few is not None:
-            return await self._database.search_documents(connection, tenant, vector, top_k, few)
-        hits = None
-        if self._bytes(stored.chunks) <= self._memory_bytes:
-            hits = await self._nearest(connection, tenant, stored.version, vector, top_k, condition)
-        return hits if hits is not None else await self._database.search(snapshot, tenant, vector, top_k, where)
+        begun = await self._database.begin(snapshot, tenant, vector, top_k, where)
+        hits = begun.hits
+        if hits is None and self._bytes(begun.stored.chunks) <= self._memory_bytes:
+            version = begun.stored.version
+            hits = await self._nearest(begun.connection, tenant, version, vector, top_k, begun.condition)
+        return hits if hits is not None else await self._database.go_on(begun, tenant, vector, top_k)
 
     async def _nearest(
         self,

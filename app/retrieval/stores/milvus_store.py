@@ -16,10 +16,10 @@ from pgvector import HalfVector
 
 from app.retrieval.match import Hit
 from app.retrieval.stores.milvus_collection import MOST, MilvusCollection
-from app.retrieval.stores.pgvector import DISTANCE, PgvectorStore, exact_candidates
-from app.storage import changelog, index_positions, spaces
-from app.storage.database import Connection, Database, connection_of, fetch_all, seeing_all
-from app.storage.filter_sql import Condition, narrowed
+from app.retrieval.stores.pgvector import DISTANCE, PgvectorStore
+from app.storage import index_positions, spaces
+from app.storage.database import Connection, Database, fetch_all, seeing_all
+from app.storage.filter_sql import Condition
 from app.storage.filters import Filter
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import TenantNumber
@@ -44,24 +44,20 @@ class MilvusStore:
         where: Filter | None = None,
     ) -> list[Hit]:
         """Raises IndexUnavailable."""
-        connection = connection_of(snapshot)
-        stored = await changelog.corpus_state(connection, tenant)
-        if stored.chunks == 0:
-            return []
-        condition = narrowed(where)
-        few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
-        if few is not None:
-            return await self._alone.search_documents(connection, tenant, vector, top_k, few)
+        begun = await self._alone.begin(snapshot, tenant, vector, top_k, where)
+        if begun.hits is not None:
+            return begun.hits
+        connection = begun.connection
         name = await index_positions.collection_of(connection, self.space)
         reached = await index_positions.position(connection, tenant, name) if name else None
         async with seeing_all(connection):
             tail = await index_positions.changed_since(connection, tenant, reached) if reached else None
         if name is not None and tail is not None:
-            wanted = min(top_k, stored.chunks)
-            hits = await self._nearest(connection, name, tenant, vector, wanted, condition, tail)
+            wanted = min(top_k, begun.stored.chunks)
+            hits = await self._nearest(connection, name, tenant, vector, wanted, begun.condition, tail)
             if hits is not None:
                 return hits
-        return await self._alone.search(snapshot, tenant, vector, top_k, where)
+        return await self._alone.go_on(begun, tenant, vector, top_k)
 
     async def forget(self, tenant: TenantNumber) -> None:
         """Remove the tenant's vectors. Raises IndexUnavailable."""

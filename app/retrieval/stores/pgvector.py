@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,17 @@ FETCHED_FOR_ONE = 3
 DISTANCE = "v.embedding <=> %(vector)s"
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What every store begins a search with."""
+
+    connection: Connection
+    stored: changelog.CorpusState
+    condition: Condition | None
+    hits: list[Hit] | None
+    """The answer, where the tenant has no chunk or few match; None where the store has to look."""
+
+
 class PgvectorStore:
     def __init__(self, space: int) -> None:
         self._table = spaces.table(space)
@@ -59,15 +71,29 @@ class PgvectorStore:
         top_k: int,
         where: Filter | None = None,
     ) -> list[Hit]:
-        connection = connection_of(snapshot)
-        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
-        stored = await changelog.corpus_state(connection, tenant)
+        begun = await self.begin(snapshot, tenant, vector, top_k, where)
+        return begun.hits if begun.hits is not None else await self.go_on(begun, tenant, vector, top_k)
+
+    async def begin(
+        self, snapshot: Snapshot, tenant: TenantNumber, vector: NDArray[np.float32], top_k: int, where: Filter | None
+    ) -> Begun:
+        """Read how much there is; scan exactly the chunks of the documents that match, if they are few."""
+        connection, condition = connection_of(snapshot), narrowed(where)
+        stored, few = await changelog.corpus_state(connection, tenant), None
         if stored.chunks == 0:
-            return []
-        condition = narrowed(where)
-        few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k) if condition else None
-        if few is not None:
-            return await self.search_documents(connection, tenant, vector, top_k, few)
+            return Begun(connection, stored, condition, [])
+        if condition is not None:
+            few = await exact_candidates(connection, tenant, condition, stored.chunks, top_k)
+        if few is None:
+            return Begun(connection, stored, condition, None)
+        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
+        hits = await self._exact(connection, parameters, "v.document_id = any(%(documents)s)")
+        return Begun(connection, stored, condition, hits)
+
+    async def go_on(self, begun: Begun, tenant: TenantNumber, vector: NDArray[np.float32], top_k: int) -> list[Hit]:
+        """Search by the index or exactly, whichever costs less."""
+        connection, stored, condition = begun.connection, begun.stored, begun.condition
+        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k}
         rows = max(stored.chunks, int(await self._partition_rows(connection, tenant)))
         partition_ratio = rows / stored.chunks
         if stored.chunks > HNSW_COSTS + HNSW_ROW_COSTS * top_k * partition_ratio:
@@ -85,13 +111,6 @@ class PgvectorStore:
 
     async def close(self) -> None:
         """Close nothing: the database belongs to the caller."""
-
-    async def search_documents(
-        self, connection: Connection, tenant: TenantNumber, vector: NDArray[np.float32], top_k: int, few: list[str]
-    ) -> list[Hit]:
-        """Scan the chunks of these documents exactly."""
-        parameters = {"tenant": tenant, "vector": HalfVector(vector), "k": top_k, "documents": few}
-        return await self._exact(connection, parameters, "v.document_id = any(%(documents)s)")
 
     async def _exact(self, connection: Connection, parameters: dict[str, Any], matching: str) -> list[Hit]:
         # By default the planner believes in disks that seek: above 30,000 rows it read the whole partition, which took
