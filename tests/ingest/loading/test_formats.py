@@ -67,8 +67,8 @@ async def test_real_documents_yield_their_phrases(row):
         ("autogen_slides.pptx", 3, "| ColA | ColB | ColC | ColD | ColE | ColF |"),
         ("powerpoint_sample.pptx", 3, "Maybe a list?"),
         ("stanley_cups.xlsx", 2, "## Stanley Cups Since 67"),
-        ("ko_table.hwpx", None, "| 개똥이 | 89 | 65 | 78 |"),
-        ("ko_press_release_nuri.hwp", None, "| 배포일시 | 2018. 9. 3.(월) 09:00 | 담당부서 | 거대공공연구정책과 |"),
+        ("ko_table.hwpx", 1, "| 개똥이 | 89 | 65 | 78 |"),
+        ("ko_press_release_nuri.hwp", 1, "| 배포일시 | 2018. 9. 3.(월) 09:00 | 담당부서 | 거대공공연구정책과 |"),
     ],
 )
 async def test_real_pages_and_tables_stay_what_they_are(file, page, phrase):
