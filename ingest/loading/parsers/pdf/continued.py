@@ -1,16 +1,19 @@
-"""Gives a ruled table that goes on on the next page its header there, too."""
+"""Joins a ruled table that goes on in the next column, and gives one that goes on on the next page its header there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.storage.origins import MADE, runs_within
 from ingest.loading.parsers.pdf.layout import Region
 from ingest.loading.parsers.pdf.pieces import Written, concatenated
-from ingest.loading.parsers.pdf.tables import Table
+from ingest.loading.parsers.pdf.tables import Cell, Table, header_rows
+from ingest.loading.parsers.pdf.words import Word
 
 SAME_EDGE = 3.0
+LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +29,31 @@ def outer_tables(regions: Sequence[Region]) -> Outer:
     return Outer(ends[0], ends[-1]) if ends else Outer(None, None)
 
 
+def over_columns(regions: Sequence[Region]) -> list[Region]:
+    """Join tables that go on at the top of the next column."""
+    found: list[Region] = []
+    for region in regions:
+        before = found[-1] if found else None
+        if isinstance(region, Table) and isinstance(before, Table) and _is_beside(before, region):
+            repeated = _repeated(before, region)
+            if repeated or _goes_on(before, region):
+                found[-1] = _joined(before, region, repeated)
+                continue
+        found.append(region)
+    return found
+
+
 class Continuations:
     """Takes the pages in turn."""
 
     def __init__(self) -> None:
-        self._open: tuple[tuple[float, ...], str] | None = None
-        """The edges and the header of the table in which the page before ended."""
+        self._open: tuple[Table, str] | None = None
+        """The table in which the page before ended, as it began, and its header."""
 
     def with_header(self, body: Written, outer: Outer) -> Written:
-        header = _last_header(body.text)
-        if outer.first and self._open and _alike(outer.first.edges, self._open[0]):
-            before = self._open[1]
+        last, header = outer.last, _last_header(body.text)
+        if outer.first and self._open and _alike(self._open[0], outer.first) and _goes_on(self._open[0], outer.first):
+            table, before = self._open
             row, _, rest = body.text.partition("\n")
             rule = rest.partition("\n")[0]
             if row != before and rule.count("|") == before.count("|") - before.count("\\|"):
@@ -45,13 +62,64 @@ class Continuations:
                 body = concatenated([
                     Written(made, ((len(made), MADE),)), _cut(body, 0, len(row)), _cut(body, after, len(body.text))
                 ])  # fmt: skip
-            header = before if outer.first is outer.last else header
-        self._open = (outer.last.edges, header) if outer.last and header.startswith("|") else None
+            if outer.first is outer.last:
+                last, header = table, before
+        self._open = (last, header) if last and header.startswith("|") else None
         return body
 
 
-def _alike(edges: Sequence[float], others: Sequence[float]) -> bool:
-    return len(edges) == len(others) and all(abs(a - b) <= SAME_EDGE for a, b in zip(edges, others, strict=True))
+def _is_beside(before: Table, after: Table) -> bool:
+    return after.x0 > before.x1 - SAME_EDGE and after.top < before.bottom and _alike(before, after)
+
+
+def _alike(one: Table, other: Table) -> bool:
+    """Whether their columns are as wide. Where they stand differs between columns, and between left and right pages."""
+    if not one.edges or len(one.edges) != len(other.edges):
+        return False
+    moved = other.edges[0] - one.edges[0]
+    return all(abs(b - moved - a) <= SAME_EDGE for a, b in zip(one.edges, other.edges, strict=True))
+
+
+def _goes_on(table: Table, after: Table) -> bool:
+    """Whether the second begins with a row of the first, and not with a header of its own: that is set in the first
+    one's way, or has words where the rows have numbers."""
+    header = [cell for cell in table.cells if cell.row < header_rows(table)]
+    rows = [cell for cell in table.cells if cell.row >= header_rows(table)]
+    top = [cell for cell in after.cells if cell.row == 0]
+    if rows and not _fonts(header) & _fonts(rows):
+        return not _fonts(top) <= _fonts(header)
+    numbers = {cell.column for cell in rows if cell.words} - {cell.column for cell in rows if _says_words(cell)}
+    named = numbers & {cell.column for cell in header if _says_words(cell)}
+    return not any(_says_words(cell) for cell in top if cell.column in named)
+
+
+def _repeated(table: Table, after: Table) -> int:
+    """Return how many rows at its top are the header of the first once more."""
+    count = header_rows(table)
+    return count if _texts(table, count) == _texts(after, count) else 0
+
+
+def _joined(before: Table, after: Table, repeated: int) -> Table:
+    moved = max(cell.row + cell.rows for cell in before.cells) - repeated
+    more = [replace(cell, row=cell.row + moved) for cell in after.cells if cell.row >= repeated]
+    return replace(after, cells=[*before.cells, *more])
+
+
+def _texts(table: Table, rows: int) -> dict[tuple[int, int], list[str]]:
+    cells = [cell for cell in table.cells if cell.row < rows and cell.words]
+    return {(cell.row, cell.column): [word.text for word in cell.words] for cell in cells}
+
+
+def _words(cells: Sequence[Cell]) -> list[Word]:
+    return [word for cell in cells for word in cell.words]
+
+
+def _fonts(cells: Sequence[Cell]) -> set[int]:
+    return {word.style.font for word in _words(cells)}
+
+
+def _says_words(cell: Cell) -> bool:
+    return any(LETTER.search(word.text) for word in cell.words)
 
 
 def _last_header(text: str) -> str:

@@ -10,7 +10,7 @@ from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
-from ingest.loading.parsers.pdf.continued import Outer, outer_tables
+from ingest.loading.parsers.pdf.continued import Outer, outer_tables, over_columns
 from ingest.loading.parsers.pdf.directions import direction, in_one_direction
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.habits import Habits, habits_of
@@ -72,7 +72,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
         return in_blocks(block for region in regions for block in _blocks(region, titles, full, habits))
 
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
-    regions = arrange([*rest, *tables], angle)
+    regions = over_columns(arrange([*rest, *tables], angle))
     head = [word for edge in found if edge.side == "head" for word in edge.words]
     foot = [word for edge in found if edge.side == "foot" for word in edge.words]
     return PageText(

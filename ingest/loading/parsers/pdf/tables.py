@@ -43,7 +43,7 @@ def rows_of(table: Table, habits: Habits) -> list[list[list[Piece]]]:
     """Return the cells row by row: merged ones repeated downwards, and across in header rows. Rows without any text are
     left out."""
     texts = {(cell.row, cell.column): _cell(cell, habits) for cell in table.cells if cell.words}
-    header = max((cell.row + cell.rows for cell in table.cells if cell.row == 0 and cell.words), default=1)
+    header = header_rows(table)
     for cell in table.cells:
         if (pieces := texts.get((cell.row, cell.column))) and len(pieces) <= MAX_REPEATED:
             across = cell.columns if cell.row < header else 1
@@ -51,6 +51,10 @@ def rows_of(table: Table, habits: Habits) -> list[list[list[Piece]]]:
                 texts.update({(row, column): pieces for column in range(cell.column, cell.column + across)})
     columns = sorted({column for _, column in texts} | _wide(table))
     return [[texts.get((row, column), []) for column in columns] for row in sorted({row for row, _ in texts})]
+
+
+def header_rows(table: Table) -> int:
+    return max((cell.row + cell.rows for cell in table.cells if cell.row == 0 and cell.words), default=1)
 
 
 def _wide(table: Table) -> set[int]:

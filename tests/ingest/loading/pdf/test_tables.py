@@ -139,6 +139,35 @@ def test_a_table_that_goes_on_on_the_next_page_has_its_header_there(tmp_path, ro
     assert pages == [markdown(rows), with_header, f"{with_header}\n\nAsk on the pier."]
 
 
+BERTHS = [["Boat", "Berth"], ["Heron", "12"], ["Teal", "31"]]
+MORE = [["Swan", "7"], ["Coot", "9"]]
+
+
+def in_columns(*columns: Sequence[Sequence[str]]) -> Sheet:
+    sheet = Sheet().text(50, 760, "Where the boats lie, from the quay to the weir and the mill")
+    for number, rows in enumerate(columns):
+        left, bottom = 50 + 180 * number, 715 - 20 * len(rows)
+        sheet.drawn += placed(rows, [left + 4, left + 84]).drawn
+        sheet.grid([left, left + 80, left + 140], [bottom + 20 * row for row in range(len(rows) + 1)])
+    return sheet
+
+
+@pytest.mark.parametrize("columns", [[BERTHS, MORE], [BERTHS, [BERTHS[0], *MORE]], [BERTHS, MORE[:1], MORE[1:]]])
+def test_a_table_that_goes_on_in_the_next_column_is_one(tmp_path, columns):
+    assert markdown([*BERTHS, *MORE]) in text_of(tmp_path, in_columns(*columns))
+
+
+def test_a_table_beside_another_with_names_above_its_numbers_is_one_of_its_own(tmp_path):
+    got = text_of(tmp_path, in_columns(BERTHS, [["Mill", "Sacks"], *MORE]))
+    assert f"{markdown(BERTHS)}\n\n{markdown([['Mill', 'Sacks'], *MORE])}" in got
+
+
+def test_a_table_that_goes_on_from_the_last_column_to_the_next_page_has_its_header_there(tmp_path):
+    odd = placed(MORE, [104, 184], top=780).grid([100, 180, 240], [755, 775, 795])
+    pages = [page.text for page in read(tmp_path, [in_columns(BERTHS, MORE), odd]).pages]
+    assert pages[1] == markdown([BERTHS[0], *MORE])
+
+
 def test_lines_of_a_cell_that_end_by_themselves_stay_apart_where_words_are_broken_between_lines(tmp_path):
     sheet = Sheet().grid([50, 150, 400], [640, 695, 715]).text(54, 700, "항목").text(154, 700, "설명")
     sheet.text(54, 680, "성명 ").text(54, 664, "주소").text(154, 680, "섬에 사는 사람만 적습니").text(154, 664, "다.")
