@@ -137,7 +137,7 @@ class _Taken:
 
     async def _receive(self, child: ChildProcess, timeout_s: float, memory_mb: int) -> list[Notice]:
         refused: list[Notice] = []
-        while (message := await asyncio.wait_for(child.message(), timeout_s)) is not None:
+        while (message := await _message(child, timeout_s)) is not None:
             if "error" in message:
                 raise DocumentError(message["error"]["code"], message["error"]["detail"])
             if "skipped" in message:
@@ -176,6 +176,11 @@ class _Taken:
             )
         )
         return None
+
+
+async def _message(child: ChildProcess, timeout_s: float) -> dict[str, Any] | None:
+    async with asyncio.timeout(timeout_s):
+        return await child.message()
 
 
 async def _without_ids_of_others(

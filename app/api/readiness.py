@@ -64,7 +64,8 @@ async def _tried(services: Services) -> Readiness:
 
 async def _state(check: Awaitable[object]) -> str:
     try:
-        await asyncio.wait_for(check, READY_TIMEOUT_S)
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await check
     except KyujangError as error:
         return error.detail
     except TimeoutError:

@@ -151,7 +151,6 @@ class Forked:
 async def _pid(parent: Parent, told: StreamReader) -> int:
     """Wait for the fork; return the child's number. Raises ParentDied."""
     try:
-        # Python 3.11's wait_for() loses a cancellation that comes while its result does.
         async with asyncio.timeout(START_S):
             line = await _line(told)
     except TimeoutError:

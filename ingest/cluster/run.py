@@ -72,7 +72,8 @@ async def _drive(settings: Settings, claims: Sequence[ClaimedDocument], address:
         with suppress(OutputError):
             answer = await child.message()
         with suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), STOP_LIMIT_S)
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await child.wait()
         return answer
     finally:
         # The kernel and the driver's raylet end the rest.
