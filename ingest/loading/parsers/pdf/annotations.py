@@ -13,6 +13,7 @@ from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.words import Style, Word
 
 MAX_ANNOTATIONS = 5_000
+MAX_OPTIONS = 1_000
 MAX_UNITS = 1 << 20
 LINE_HEIGHT = 14.0
 PASSWORD = 1 << 13
@@ -67,7 +68,17 @@ def _value(annotation: Any, forms: Any) -> str:
     )
     if kind not in read or secret:
         return ""
-    return _string(partial(pdfium.FPDFAnnot_GetFormFieldValue, forms, annotation))
+    shown = _chosen(annotation, forms) if kind != pdfium.FPDF_FORMFIELD_TEXTFIELD else ""
+    return shown or _string(partial(pdfium.FPDFAnnot_GetFormFieldValue, forms, annotation))
+
+
+def _chosen(annotation: Any, forms: Any) -> str:
+    """Return what a list shows of the options chosen, whose values may be codes."""
+    import pypdfium2.raw as pdfium
+
+    options = range(min(pdfium.FPDFAnnot_GetOptionCount(forms, annotation), MAX_OPTIONS))
+    chosen = [index for index in options if pdfium.FPDFAnnot_IsOptionSelected(forms, annotation, index)]
+    return ", ".join(_string(partial(pdfium.FPDFAnnot_GetOptionLabel, forms, annotation, index)) for index in chosen)
 
 
 def _string(read: Callable[[Any, int], int]) -> str:

@@ -16,7 +16,7 @@ Gap = tuple[float, float]
 
 EDGE = 1e6
 # Of the height of the text.
-MIN_GAP = 0.7
+MIN_GAP = 0.65
 TALL = 1.6
 OVERLAP = 0.1
 ROW = 0.7

@@ -13,6 +13,7 @@ Matrix = tuple[float, float, float, float, float, float]
 
 IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
 THIN = 3.0
+THINNEST = 0.05
 SHORTEST = 4.0
 NEAR = 2.5
 WHITE = 250
@@ -63,12 +64,15 @@ def read_rulings(page: Any, turn: Callable[[Box], Box]) -> Rulings:
         filled, stroked = _drawn(path)
         if not filled and not stroked:
             continue
-        dark = filled and colour_of(path) == "other"
-        for outline in _outlines(path, matrix):
-            points += len(outline)
-            if points > MAX_POINTS:
-                return Rulings(painted=found.painted, pictures=found.pictures)
-            _take(found, [turn((x, y, x, y))[:2] for x, y in outline], dark=dark, stroked=stroked)
+        dark = bool(filled) and colour_of(path) == "other"
+        outlines = [[turn((x, y, x, y))[:2] for x, y in outline] for outline in _outlines(path, matrix)]
+        points += sum(map(len, outlines))
+        if points > MAX_POINTS:
+            return Rulings(painted=found.painted, pictures=found.pictures)
+        framed = filled == pdfium.FPDF_FILLMODE_ALTERNATE and _take_frames(found, outlines, dark=dark)
+        if not framed:
+            for outline in outlines:
+                _take(found, outline, dark=dark, stroked=stroked)
     found.across = _merged(found.across)
     found.down = _merged(found.down)
     if len(found.across) + len(found.down) > MAX_LINES:
@@ -87,6 +91,28 @@ def _take(found: Rulings, outline: list[tuple[float, float]], *, dark: bool, str
     if stroked:
         for (ax, ay), (bx, by) in pairwise(outline):
             found.add((min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)))
+
+
+def _take_frames(found: Rulings, outlines: Sequence[list[tuple[float, float]]], *, dark: bool) -> bool:
+    """Take the lines around boxes that are filled between two outlines, as browsers draw the borders of cells."""
+    boxes = list(map(_around, outlines))
+    if not boxes or len(boxes) % 2:
+        return False
+    frames = [
+        (one, two) if _is_frame(one, two) else (two, one) for one, two in zip(boxes[::2], boxes[1::2], strict=True)
+    ]
+    if not all(_is_frame(*frame) for frame in frames):
+        return False
+    for (x0, top, x1, bottom), (left, above, right, below) in frames if dark else []:
+        across = [(left, above, right, top), (left, bottom, right, below)]
+        for side in [*across, (left, above, x0, below), (x1, above, right, below)]:
+            if min(side[2] - side[0], side[3] - side[1]) > THINNEST:
+                found.add(side)
+    return True
+
+
+def _is_frame(inner: Box, outer: Box) -> bool:
+    return all(0 <= step * (a - b) <= THIN for a, b, step in zip(inner, outer, (1, 1, -1, -1), strict=True))
 
 
 def _around(points: Sequence[tuple[float, float]]) -> Box:
@@ -161,12 +187,13 @@ def _moved(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
     return a * x + c * y + e, b * x + d * y + f
 
 
-def _drawn(path: Any) -> tuple[bool, bool]:
+def _drawn(path: Any) -> tuple[int, bool]:
+    """Return how it is filled, 0 if it is not, and whether it is stroked."""
     import pypdfium2.raw as pdfium
 
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     pdfium.FPDFPath_GetDrawMode(path, fill, stroke)
-    return bool(fill.value), bool(stroke.value)
+    return fill.value, bool(stroke.value)
 
 
 def colour_of(each: Any) -> Literal["none", "white", "other"]:

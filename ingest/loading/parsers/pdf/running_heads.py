@@ -28,7 +28,7 @@ MIN_PAGES = 3
 MOSTLY = 0.6
 LARGER = 1.15
 
-NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+NUMBER = re.compile(r"\d+|\b(?:[ivxlc]+|[IVXLC]+)\b")
 PAGE_WORDS = re.compile(r"\bpages?\b|\bp\.|\bof\b|쪽|페이지|면|전체|총", re.IGNORECASE)
 LETTER = re.compile(r"[^\W\d_]")
 
@@ -84,7 +84,13 @@ class Edges:
         for number, band in enumerate(lines):
             if number == len(gaps) or gaps[number] >= max(APART * band.height, wide):
                 return lines[: number + 1]
-        return lines[:repeated]
+        return lines[: next((at for at in range(repeated) if _goes_on(side, bands, at)), repeated)]
+
+
+def _goes_on(side: Side, bands: Sequence[Band], at: int) -> bool:
+    """Whether a line is in the middle of a sentence that reaches into the text: letters tell that are not capitals."""
+    after = bands[at + 1 : at + 2] if side == "head" else bands[at : at + 1]
+    return any(_is_text(band) and _line(band).words[0].text[0].islower() for band in after)
 
 
 def _is_text(band: Band) -> bool:
@@ -166,5 +172,5 @@ ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 def _value(text: str) -> int:
     if text.isdecimal():
         return int(text[-9:])
-    digits = [ROMAN[each] for each in text]
+    digits = [ROMAN[each] for each in text.lower()]
     return sum(-a if a < b else a for a, b in zip(digits, [*digits[1:], 0], strict=True))

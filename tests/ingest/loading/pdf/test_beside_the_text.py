@@ -34,6 +34,7 @@ def test_values_stand_beside_their_labels(tmp_path):
     fields = [
         form_field("a", "110 696 300 712", f"/FT/Tx/V {written('김두루미')}"),
         form_field("b", "110 676 300 692", f"/FT/Ch/Ff 131072/Opt[(East)(West)]/V {written('West')}"),
+        form_field("e", "310 676 400 692", f"/FT/Ch/Opt[[(k1)(Quay)][(k2)(Ferry stage)]]/V {written('k2')}"),
         form_field("c", "110 656 122 670", "/FT/Btn/V/Yes/AS/Yes/AP<</N<</Yes 6 0 R/Off 6 0 R>>>>"),
         form_field("d", "110 636 300 652", f"/FT/Tx/Ff 8192/V {written('open sesame')}"),
     ]
@@ -42,7 +43,7 @@ def test_values_stand_beside_their_labels(tmp_path):
         sheet.text(50, 700 - 20 * number, label)
     kids = "".join(fields)
     got = text_of(tmp_path, sheet, catalog=f"/AcroForm<</Fields[{kids}]>>")
-    for expected in ("김두루미", "West", "☑"):
+    for expected in ("김두루미", "West", "Ferry stage", "☑"):
         assert expected in got
     assert "open sesame" not in got
 

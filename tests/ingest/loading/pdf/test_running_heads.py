@@ -35,6 +35,25 @@ def test_what_repeats_on_each_page_is_left_out(tmp_path, head, foot, line):
     assert [(page.head, page.foot) for page in found] == [(head, foot.format(n)) for n in (1, 2, 3, 4)]
 
 
+def test_pages_numbered_with_capitals_are_page_numbers(tmp_path):
+    sheets = [
+        Sheet().text(50, 700, f"Rule {n * n}.").text(280, 30, f"{roman} ")
+        for n, roman in enumerate(["II", "III", "IV", "V"])
+    ]
+    assert pages(tmp_path, sheets) == [f"Rule {n * n}." for n in range(4)]
+
+
+def test_a_line_in_the_middle_of_a_sentence_is_no_running_foot(tmp_path):
+    sheets = [
+        Sheet()
+        .text(50, 132, f"Stage {n}.")
+        .text(50, 116, f"At stage {n} the crew waits")
+        .text(50, 100, "until the bell is rung.")
+        for n in (1, 2, 3, 4)
+    ]
+    assert all("crew waits until the bell is rung." in page.replace("\n", " ") for page in pages(tmp_path, sheets))
+
+
 def test_what_stays_in_the_text_is_not_kept_beside_it(tmp_path):
     sheets = [Sheet().text(50, 800, f"Lamp {n}", 20).text(50, 700, f"Lamp {n} burns oil.") for n in (1, 2, 3, 4)]
     assert {(page.head, page.foot) for page in read(tmp_path, sheets).pages} == {("", "")}

@@ -47,6 +47,17 @@ def test_lines_drawn_as_thin_boxes_cell_by_cell_make_a_table(tmp_path):
     assert text_of(tmp_path, sheet) == markdown(KOREAN)
 
 
+@pytest.mark.parametrize("inset", [1, 0])
+def test_borders_that_are_filled_between_two_outlines_make_a_table(tmp_path, inset):
+    sheet = placed(KOREAN, [54, 108, 138, 168])
+    for x, width in ((50, 53), (105, 28), (135, 28), (165, 58)):
+        for y in (656, 676, 696):
+            # Without an inset there is no line on the left, as the cell beside has one there.
+            inner = f"{x + inset} {y + 1} {width - inset - 1} 16 re"
+            sheet.draw(f"{inner} {x} {y} {width} 18 re f*")
+    assert text_of(tmp_path, sheet) == markdown(KOREAN)
+
+
 def test_merged_cells_are_repeated_down_and_across_only_in_the_header(tmp_path):
     sheet = Sheet().text(54, 700, "Year").text(154, 700, "Catch").text(104, 680, "Eel").text(204, 680, "Carp")
     sheet.text(54, 650, "2021").text(104, 660, "7").text(204, 660, "9").text(104, 640, "none")
