@@ -212,8 +212,8 @@ def _prepare(analyzer: Analyzer, document: DocumentState, lacks: str) -> tuple[A
     in_order = sorted(document.chunks, key=lambda chunk: chunk.ord)
     terms = [analyzer.chunk_terms(heading_path(document.title, chunk.headings), chunk.text) for chunk in in_order]
     version = Version(
-        document.media_type, document.title, loaded.text, pages, document.splitter + lacks, document.space,
-        loaded.page_counts, [as_row(notice) for notice in loaded.warnings],
+        document.media_type, document.title, loaded.text, pages, loaded.pictures(), document.splitter + lacks,
+        document.space, loaded.page_counts, [as_row(notice) for notice in loaded.warnings],
     )  # fmt: skip
     return Analysis(analyzer.name, terms), version
 

@@ -93,7 +93,9 @@ def _page(page: Page, read: PageRead | None) -> Page:
         # Of a page that is mostly a picture the few words that are text stay.
         return replace(page, source="unreadable" if not page.text else page.source)
     # What OCR finds no words in may still have a few that are text.
-    return Page(page.number, read.text or page.text, "ocr")
+    text = read.text or page.text
+    pictures = tuple(replace(each, start=len(text), stop=len(text)) for each in page.pictures)
+    return Page(page.number, text, "ocr", pictures=pictures)
 
 
 def _counts(loaded: Loaded, read: Mapping[int, PageRead]) -> PageCounts:

@@ -16,6 +16,7 @@ from app.storage.collections import DEFAULT
 from app.storage.database import Connection, Database, fetch_all, fetch_one
 from app.storage.members import Held
 from app.storage.notices import PageCounts
+from app.storage.pictures import Picture
 from app.storage.processing import LOADERS
 from app.storage.texts import PageSpan
 from app.storage.usage import Usage
@@ -114,6 +115,7 @@ class Version:
     title: str | None
     text: str
     pages: Sequence[PageSpan]
+    pictures: Sequence[Picture]
     splitter: str
     space: int
     page_counts: PageCounts | None
@@ -201,7 +203,7 @@ async def _replace(connection: Connection, work: ClaimedDocument, version: Versi
             **notice_columns(version),
         },
     )  # fmt: skip
-    await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages)
+    await texts.replace_text(connection, work.tenant, work.document_id, version.text, version.pages, version.pictures)
     await publish_words(connection, work)
     await _publish_chunks(connection, {**key, "ids": added}, version.space)
     await unstage_rows(connection, work)

@@ -47,6 +47,7 @@ from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.heads import HeadReader
 from ingest.loading.parsers.hancom.hwpml import HwpmlReader
+from ingest.loading.parsers.hancom.section_pictures import SectionPictures
 from ingest.loading.parsers.hancom.sections import SectionReader
 from ingest.loading.parsers.hancom.styles import Styles
 
@@ -191,11 +192,13 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.pdf.words.composed": "a word; pages of many: tests/ingest/loading/pdf/test_growth.py",
     "ingest.loading.parsers.html_lists.HtmlLists.add": "strips",
     "ingest.loading.parsers.html_text.HtmlText.field": "collects",
+    "ingest.loading.parsers.html_text.HtmlText.note": "collects",
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
     "ingest.pipeline.heading": "count_tokens",
     "ingest.loading.parsers.grid.Grid.carry": "a cell",
     "ingest.loading.parsers.mail_markup.content_of": "the other functions of that module",
     "ingest.loading.conversion_child.main": "starts LibreOffice, in a child with limits of time and memory",
+    "ingest.loading.picture_places.taken_out": "see tests/ingest/pictures/test_places.py",
     "ingest.loading.picture_places.with_texts": "see tests/ingest/pictures/test_places.py",
     "ingest.members.holding": "stores what a child in limits of time and memory took out",
 }  # fmt: skip
@@ -227,6 +230,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "Body": lambda: Body(Styles(), Options()),
     "HeadReader": lambda: HeadReader(Styles()),
     "HwpmlReader": lambda: HwpmlReader(HeadReader(Styles()), SectionReader(Body(Styles(), Options()))),
+    "SectionPictures": lambda: SectionPictures(Body(Styles(), Options()), str),
     "SectionReader": lambda: SectionReader(Body(Styles(), Options())),
     "Expected": lambda: expected("Who came, and in which year?"),
     "Flow": Flow,

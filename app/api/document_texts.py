@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from app.api.chunk_schemas import SpanOut
 from app.api.original_files import SAFE
+from app.storage.pictures import Picture, Unit
 from app.storage.texts import TextPart
 
 JSON, PLAIN = "application/json", "text/plain"
@@ -24,6 +25,21 @@ class PageSpanOut(BaseModel):
     foot: str | None = Field(None, description="The running foot or page number that was left out of the text")
 
 
+class PictureOut(BaseModel):
+    """Of a picture in the document the file may say how large it is shown, what it shows, and a caption."""
+
+    span: SpanOut = Field(
+        description="In the whole text: what stands there for the picture, or, if it is empty, where the picture stands"
+    )
+    page: int | None = Field(None, description="The page, slide or sheet")
+    width: float | None = Field(None, description="As it is shown")
+    height: float | None = None
+    unit: Unit | None = Field(None, description="`pt`: points of 1/72 inch, or `px`: pixels of a web page")
+    alt: str | None = Field(None, description="What its author says of it for those who do not see it")
+    caption: str | None = Field(None, description="The caption beside it, which the text has, too")
+    described: Literal[True] | None = Field(None, description="What stands in its span was made by a model")
+
+
 class TextOut(BaseModel):
     """The text that the spans of chunks and citations count code points in."""
 
@@ -31,6 +47,7 @@ class TextOut(BaseModel):
     span: SpanOut = Field(description="Which part of the whole text this is")
     length: int = Field(description="The code points of the whole text")
     pages: list[PageSpanOut] = Field(description="The pages, slides or sheets of which the part has something")
+    pictures: list[PictureOut] = Field(description="The pictures that begin in the part")
     rebuilt: Literal[True] | None = Field(
         None, description="It is put together from chunks; U+FFFC stands for each character that none of them has"
     )
@@ -59,9 +76,23 @@ def _as_json(part: TextPart) -> bytes:
         span=SpanOut(start=part.start, end=part.stop),
         length=part.length,
         pages=pages,
+        pictures=list(map(_picture, part.pictures)),
         rebuilt=True if part.rebuilt else None,
     )
     return out.model_dump_json(exclude_none=True).encode()
+
+
+def _picture(picture: Picture) -> PictureOut:
+    return PictureOut(
+        span=SpanOut(start=picture.start, end=picture.stop),
+        page=picture.page,
+        width=picture.width,
+        height=picture.height,
+        unit=picture.unit,
+        alt=picture.alt or None,
+        caption=picture.caption or None,
+        described=True if picture.described else None,
+    )
 
 
 def prefers_plain(accept: str) -> bool:

@@ -7,14 +7,16 @@ until it is rechunked: what its chunks hold is put together, and GAP stands for 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from app.errors import InvalidInput, NotFound
 from app.storage.database import Connection, Database, connection_of, fetch_all, fetch_one
+from app.storage.pictures import Picture, as_row
 from app.storage.tenancy import TenantNumber
 
 PIECE_CHARACTERS = 1 << 16
@@ -41,7 +43,7 @@ class PageSpan:
 class TextPart:
     """`text` is what the document's text has from `start` to `stop`, and `pages` are those that are in it, each with
     its span in the whole text, which has `length` code points. `rebuilt`: it was put together from chunks. Parts with
-    the same `version` are of one text."""
+    the same `version` are of one text. `pictures` are those that begin in the part."""
 
     text: str
     start: int
@@ -50,10 +52,16 @@ class TextPart:
     pages: list[PageSpan]
     rebuilt: bool
     version: str
+    pictures: list[Picture]
 
 
 async def replace_text(
-    connection: Connection, tenant: TenantNumber, document_id: str, text: str, pages: Sequence[PageSpan]
+    connection: Connection,
+    tenant: TenantNumber,
+    document_id: str,
+    text: str,
+    pages: Sequence[PageSpan],
+    pictures: Sequence[Picture] = (),
 ) -> None:
     """Store a document's text in the transaction that stores its chunks."""
     key: dict[str, Any] = {"tenant": tenant, "id": document_id}
@@ -64,11 +72,10 @@ async def replace_text(
         """,
         key,
     )
-    pieces = ((start, text[start : start + PIECE_CHARACTERS]) for start in range(0, len(text), PIECE_CHARACTERS))
     async with connection.cursor() as cursor:
         await cursor.executemany(
-            "insert into document_texts (tenant_id, document_id, start, content) values (%s, %s, %s, %s)",
-            ((tenant, document_id, *piece) for piece in pieces),
+            "insert into document_texts (tenant_id, document_id, start, content, pictures) values (%s, %s, %s, %s, %s)",
+            ((tenant, document_id, *piece) for piece in _pieces(text, pictures)),
         )
     if pages:
         await connection.execute(
@@ -88,6 +95,17 @@ async def replace_text(
                 "feet": [each.foot for each in pages],
             },
         )
+
+
+def _pieces(text: str, pictures: Sequence[Picture]) -> Iterator[tuple[int, str, Jsonb | None]]:
+    """Yield each piece of the text with the pictures that begin in it; what follows the text is in the last."""
+    starting: dict[int, list[dict[str, Any]]] = {}
+    for picture in pictures:
+        first = min(picture.start, max(len(text) - 1, 0)) // PIECE_CHARACTERS * PIECE_CHARACTERS
+        starting.setdefault(first, []).append(as_row(picture))
+    for start in range(0, len(text), PIECE_CHARACTERS):
+        shown = Jsonb(starting[start]) if start in starting else None
+        yield start, text[start : start + PIECE_CHARACTERS], shown
 
 
 async def read_text(
@@ -113,11 +131,13 @@ async def read_text(
         pieces = await fetch_all(connection, CHUNKS if rebuilt else PIECES, key)
     join = _with_gaps if rebuilt else _joined
     text = await asyncio.to_thread(join, pieces, start, stop)
-    return TextPart(text, start, stop, length, pages, rebuilt, version)
+    stored = (Picture(**row) for piece in pieces for row in piece.get("pictures") or ())
+    pictures = [each for each in stored if start <= each.start < stop or each.start == stop == length]
+    return TextPart(text, start, stop, length, pages, rebuilt, version, pictures)
 
 
 PIECES = """
-    select start, content from document_texts
+    select start, content, pictures from document_texts
     where tenant_id = %(tenant)s and document_id = %(id)s and start < %(stop)s and start >= (
         select max(start) from document_texts
         where tenant_id = %(tenant)s and document_id = %(id)s and start <= %(start)s)

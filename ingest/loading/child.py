@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import astuple
+from functools import partial
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -18,7 +20,7 @@ from app.sandbox.channel import Channel
 from ingest.loading.clean_text import clean_text
 from ingest.loading.formats import OLD_OFFICE, Text, detect
 from ingest.loading.notices import as_row
-from ingest.loading.parsed import Options
+from ingest.loading.parsed import Options, Page
 from ingest.loading.parsers import parse
 from ingest.loading.refusals import refuse_empty_or_too_long
 
@@ -46,16 +48,31 @@ def main(channel: Channel, filename: str, media_type: str, max_chars: str, optio
 def _read(path: Path, found: str | Text, max_chars: int, options: Options) -> tuple[dict[str, Any], Iterator[bytes]]:
     parsed = parse(path, found, options)
     texts = [page.text for page in parsed.pages]
-    if found not in OLD_OFFICE and not (options.ocr_follows and any(page.needs_ocr for page in parsed.pages)):
+    if found not in OLD_OFFICE and not any(map(partial(_goes_on, options), parsed.pages)):
         refuse_empty_or_too_long(texts, found if isinstance(found, str) else found.media_type, max_chars)
     head = {
         "media_type": found.media_type if isinstance(found, Text) else found,
         "title": parsed.title,
         "pages": [
-            (page.number, page.source, page.needs_ocr, page.head, page.foot, len(page.text), len(page.origins))
+            (
+                page.number,
+                page.source,
+                page.needs_ocr,
+                page.head,
+                page.foot,
+                list(map(astuple, page.pictures)),
+                len(page.text),
+                len(page.origins),
+            )
             for page in parsed.pages
         ],
         "warnings": [as_row(notice) for notice in parsed.warnings],
         "has_members": parsed.has_members,
     }
     return head, chain((text.encode() for text in texts), (page.origins for page in parsed.pages))
+
+
+def _goes_on(options: Options, page: Page) -> bool:
+    """Whether OCR or a model says more of the page than its reader."""
+    described = options.describes_pictures and any(each.name and each.start == each.stop for each in page.pictures)
+    return described or (options.ocr_follows and page.needs_ocr)

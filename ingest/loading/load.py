@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 from app.errors import DocumentError
 from app.language.sentences import goes_on
@@ -19,12 +20,13 @@ from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
+from app.storage import pictures as stored
 from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.conversion import converted
 from ingest.loading.endings import crashed, explain
 from ingest.loading.formats import DOCX, HWP, HWPX, ODT, OLD_OFFICE, PLAIN
-from ingest.loading.parsed import DEFAULTS, Notice, Options, Page, PageSource
+from ingest.loading.parsed import DEFAULTS, Notice, Options, Page, PageSource, Picture
 from ingest.loading.refusals import refuse_empty_or_too_long, too_long
 
 PAGE_BREAK = "\n\n"
@@ -66,6 +68,17 @@ class Loaded:
         """Return where each page begins in `text`, in code points."""
         pages = zip(self.pages, self._breaks, strict=False)
         return list(accumulate((len(page.text) + len(end) for page, end in pages), initial=0))
+
+    def pictures(self) -> list[stored.Picture]:
+        """Return the pictures with their places in `text`."""
+        return [
+            stored.Picture(
+                start + each.start, start + each.stop, page.number, each.width, each.height, each.unit,
+                each.alt, each.caption, each.described,
+            )
+            for page, start in zip(self.pages, self.page_starts(), strict=False)
+            for each in page.pictures
+        ]  # fmt: skip
 
     @cached_property
     def _breaks(self) -> list[str]:
@@ -157,7 +170,7 @@ async def _read(child: ChildProcess, memory_mb: int, max_chars: int) -> Loaded:
 
 
 def _pages(
-    described: list[tuple[int | None, PageSource, bool, str, str, int, int]], payload: bytes | bytearray
+    described: list[tuple[int | None, PageSource, bool, str, str, list[Any], int, int]], payload: bytes | bytearray
 ) -> list[Page] | None:
     """None if the payload is not as long as described."""
     text_end = len(payload) - sum(origins for *_, origins in described)
@@ -166,8 +179,9 @@ def _pages(
         return None
     pages: list[Page] = []
     start, origin = 0, text_end
-    for number, source, needs_ocr, head, foot, length, origins in described:
+    for number, source, needs_ocr, head, foot, pictures, length, origins in described:
         packed = bytes(payload[origin : origin + origins])
-        pages.append(Page(number, text[start : start + length], source, packed, needs_ocr, head, foot))
+        shown = tuple(Picture(*each) for each in pictures)
+        pages.append(Page(number, text[start : start + length], source, packed, needs_ocr, head, foot, shown))
         start, origin = start + length, origin + origins
     return pages

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.storage.notices import NoticeCode
+from app.storage.pictures import Unit
 
 PageSource = Literal["text", "ocr", "unreadable"]
 
@@ -18,11 +19,29 @@ class Options:
     hidden_parts: Literal["skip", "mark"] = "skip"
     ocr_follows: bool = False
     """Whether OCR reads the pages that need it: without text a document may still have some."""
+    describes_pictures: bool = False
+    """Whether a model describes the pictures of which nothing is said: what they hold does not count as missing."""
     picture_places: bool = False
-    """Whether pictures without a description leave a mark (ingest/loading/picture_places.py)."""
+    """Whether pictures leave marks (ingest/loading/picture_marks.py): parsers/__init__.py sets it by the format."""
 
 
 DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What stands for it in its page's text, from `start` to `stop`, is what its author says of it (`alt`), what a
+    model says (`described`), or nothing. By `name` the format knows it; without one it cannot be taken out."""
+
+    start: int
+    stop: int
+    name: str = ""
+    width: float | None = None
+    height: float | None = None
+    unit: Unit | None = None
+    alt: str = ""
+    caption: str = ""
+    described: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +57,7 @@ class Page:
     needs_ocr: bool = False
     head: str = ""
     foot: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

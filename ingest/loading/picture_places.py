@@ -1,50 +1,190 @@
-"""Marks where a picture without a description stands, until a model has described it (ingest/pictures/describe.py)."""
+"""Takes the marks of pictures out of a page's text, and sets in what a model says of them."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from base64 import b64decode
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from app.storage.origins import MADE, Run, pack, runs_within, unpack
-from ingest.loading.formats import DOCX, EPUB, HTML, HWP, HWPX, ODP, ODT, PDF, PPTX
-from ingest.loading.parsed import Page
+from app.storage.pictures import UNITS
+from ingest.loading.clean_text import clean_text
+from ingest.loading.parsed import Page, Picture
+from ingest.loading.picture_marks import (
+    ANY_MARK,
+    BEFORE,
+    CAPTION_BEGINS,
+    MARK,
+    MAX_SAID,
+    NOTED,
+    SHOWN_END,
+    WAITING,
+)
 
-WITH_PLACES = (DOCX, PPTX, HWP, HWPX, ODT, ODP, EPUB, PDF, HTML)
-# They are no characters, so that no text has them.
-BEFORE, AFTER = "\ufdd0", "\ufdd1"
-PLACE = re.compile(f"{BEFORE}([^{BEFORE}{AFTER}\n]{{1,300}}){AFTER}")
-# What goes with a picture of which nothing is said. Without a bound a run of lines would be read once for each of them.
-ALONE = re.compile(f"\n{{0,9}}{PLACE.pattern}")
+MARKS = re.compile(f"{MARK}(?: ?{MARK})*")
+# White space around marks that stand alone, and between a picture and its caption.
+MAX_BLANK = 9
+MAX_LENGTH = 1_000_000
+BREAK = "\n\n"
 
 
-def place_of(name: str) -> str:
-    """Return the mark of the picture that the document's format knows by this name."""
-    return f"{BEFORE}{name}{AFTER}"
+def taken_out(page: Page) -> Page:
+    """Return the page without marks, and with the pictures that they stood for."""
+    if BEFORE not in page.text:
+        return page
+    taking = _Taking(page.text)
+    for marks in MARKS.finditer(page.text):
+        taking.take(marks)
+    text = taking.finish()
+    return replace(page, text=text, origins=b"", pictures=(*page.pictures, *taking.pictures))
 
 
-def name_of_data(data: bytes) -> str:
-    """Return the name of a picture that stands in a page as data, in base 64."""
-    return hashlib.sha256(b"".join(data.split())).hexdigest()
+@dataclass(slots=True)
+class _Taking:
+    """`at` is how far the text is read, `length` how much of it is kept, and `line` where the line in hand begins."""
+
+    text: str
+    at: int = 0
+    length: int = 0
+    line: int = 0
+    parts: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    captions: list[int] = field(default_factory=list)
+
+    def take(self, marks: re.Match[str]) -> None:
+        start, stop = self._with_blanks(*marks.span())
+        self._keep(start)
+        self.at = stop
+        for mark in ANY_MARK.findall(marks[0]):
+            kind, about = mark[1:2], mark[2:-1]
+            if kind in (NOTED, WAITING) and (picture := _picture(about, self.length)) is not None:
+                self.pictures.append(picture)
+            elif kind == SHOWN_END and self.pictures:
+                self.pictures[-1] = replace(self.pictures[-1], stop=self.length)
+            elif kind == CAPTION_BEGINS:
+                self.captions.append(self.length)
+
+    def finish(self) -> str:
+        self._keep(len(self.text))
+        text = "".join(self.parts)
+        _add_captions(text, self.pictures, self.captions)
+        return text
+
+    def _keep(self, stop: int) -> None:
+        self.parts.append(self.text[self.at : stop])
+        self.length += stop - self.at
+
+    def _with_blanks(self, start: int, stop: int) -> tuple[int, int]:
+        """Return what leaves with the marks: the lines around those that stand alone, or the second of two spaces."""
+        text = self.text
+        self.line = max(self.line, text.rfind("\n", self.at, start) + 1)
+        left, right = text[start - 1 : start] if start else "", text[stop : stop + 1]
+        if left in ("", "\n") and right in ("", "\n"):
+            blank = text[max(self.at, start - MAX_BLANK) : start]
+            start -= len(blank) - len(blank.rstrip("\n"))
+            if self.length + start == self.at:
+                blank = text[stop : stop + MAX_BLANK]
+                stop += len(blank) - len(blank.lstrip("\n"))
+            return start, stop
+        in_row = text.startswith("|", self.line)
+        if left == " " and right in ("", "\n") and self.at < start and not in_row:
+            return start - 1, stop
+        is_cell = in_row and text[max(start - 2, 0) : start] == "| " and text[stop : stop + 2] == " |"
+        return start, stop + (left in ("", "\n", " ") and right == " " and not is_cell)
 
 
-def names_in(text: str) -> list[str]:
-    return PLACE.findall(text)
+def _picture(about: str, at: int) -> Picture | None:
+    """Return what a mark tells; None of one that the file itself holds."""
+    try:
+        name, width, height, unit, alt = json.loads(b64decode(about))
+        size = (float(width), float(height)) if unit in UNITS else (0.0, 0.0)
+        name, alt = clean_text(name), " ".join(clean_text(alt).split())
+    except (ValueError, TypeError, AttributeError):
+        return None
+    if all(isfinite(each) and 0 < each < MAX_LENGTH for each in size):
+        return Picture(at, at, name, *size, unit, alt)
+    return Picture(at, at, name, alt=alt)
+
+
+def _add_captions(text: str, pictures: list[Picture], captions: Sequence[int]) -> None:
+    """Give each caption to the picture before it, or after it, if nothing stands between."""
+    starts, stops = [each.start for each in pictures], [each.stop for each in pictures]
+    for start in captions:
+        stop = _line_end(text, start)
+        before, after = bisect_right(stops, start) - 1, bisect_left(starts, stop)
+        near = [before] if before >= 0 and _is_blank(text, stops[before], start) else []
+        near += [after] if after < len(starts) and _is_blank(text, stop, starts[after]) else []
+        number = next((each for each in near if not pictures[each].caption), None)
+        if number is not None:
+            pictures[number] = replace(pictures[number], caption=text[start:stop].strip())
+
+
+def _line_end(text: str, start: int) -> int:
+    """Return where the line or the cell ends, of at most as many characters as are kept."""
+    most = min(start + MAX_SAID, len(text))
+    line = text.find("\n", start, most)
+    stop = most if line < 0 else line
+    in_row = text.startswith("|", text.rfind("\n", max(0, start - MAX_SAID), start) + 1)
+    cell = text.find(" |", start, stop) if in_row else -1
+    return stop if cell < 0 else cell
+
+
+def _is_blank(text: str, start: int, stop: int) -> bool:
+    return stop - start <= MAX_BLANK and not text[start:stop].strip()
 
 
 def with_texts(page: Page, texts: Mapping[str, str]) -> Page:
-    """Return the page with texts in place of the marks, or nothing; a row of a table stays one."""
-    if not PLACE.search(page.text):
+    """Return the page with what is said of pictures for which nothing stands, by their names."""
+    said = [texts.get(each.name, "") if each.start == each.stop else "" for each in page.pictures]
+    if not any(said):
         return page
-    text, runs, old, at = "", list[Run](), list(unpack(page.origins)), 0
-    for found in ALONE.finditer(page.text):
-        said = texts.get(found[1], "")
-        start = page.text.index(BEFORE, found.start()) if said else found.start()
-        if page.text.startswith("|", page.text.rfind("\n", 0, start) + 1):
-            said = said.replace("|", r"\|")
-        text += page.text[at:start] + said
-        runs += [*runs_within(old, at, start), *([(len(said), MADE)] if said else [])]
-        at = found.end()
-    runs += runs_within(old, at, len(page.text))
-    return replace(page, text=text + page.text[at:], origins=pack(runs) if old else b"")
+    setting = _Setting(page.text, list(unpack(page.origins)))
+    pictures = [setting.set_in(*both) for both in zip(page.pictures, said, strict=True)]
+    setting.copy(len(page.text))
+    origins = pack(setting.runs) if page.origins else b""
+    return replace(page, text="".join(setting.parts), origins=origins, pictures=tuple(pictures))
+
+
+@dataclass(slots=True)
+class _Setting:
+    """`at` is how far the text is copied, `length` how long the new one is."""
+
+    text: str
+    old: list[Run]
+    at: int = 0
+    length: int = 0
+    parts: list[str] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+
+    def set_in(self, picture: Picture, said: str) -> Picture:
+        """Write what is said, as a paragraph or in its cell, and return where."""
+        self.copy(picture.start)
+        left, right = self.text[max(self.at - 1, 0) : self.at], self.text[self.at : self.at + 1]
+        is_alone = left in ("", "\n") or right in ("", "\n")
+        if said and is_alone and self.length:
+            self._write(BREAK)
+        first = self.length
+        if not said:
+            self.copy(picture.stop)
+            return replace(picture, start=first, stop=self.length)
+        in_row = self.text.startswith("|", self.text.rfind("\n", 0, self.at) + 1)
+        self._write(said.replace("|", r"\|") if in_row else said)
+        stop = self.length
+        if is_alone and right not in ("", "\n"):
+            self._write(BREAK)
+        return replace(picture, start=first, stop=stop, described=True)
+
+    def copy(self, stop: int) -> None:
+        self.runs += runs_within(self.old, self.at, stop)
+        self.parts.append(self.text[self.at : stop])
+        self.length += stop - self.at
+        self.at = stop
+
+    def _write(self, text: str) -> None:
+        self.runs.append((len(text), MADE))
+        self.parts.append(text)
+        self.length += len(text)

@@ -23,7 +23,7 @@ from ingest.loading.clean_text import clean_text
 from ingest.loading.load import Loaded
 from ingest.loading.notices import bounded
 from ingest.loading.parsed import Notice, Page
-from ingest.loading.picture_places import names_in, with_texts
+from ingest.loading.picture_places import with_texts
 from ingest.loading.refusals import refuse_empty_or_too_long
 from ingest.ocr.endpoint import CannotRead, VisionModel, vision_model
 from ingest.staged_pages import stage_description, staged_descriptions
@@ -57,11 +57,11 @@ def describes(settings: Settings) -> bool:
 
 
 async def describe_pictures(services: Services, claim: ClaimedDocument, loaded: Loaded, turn: Turn) -> Loaded:
-    """Return the text with descriptions in place of the marks; a picture without one is told of.
+    """Return the text with descriptions where pictures stand; a picture without one is told of.
 
     Raises LeaseLost, TurnOver and DocumentError: what is described stays.
     """
-    names = list(dict.fromkeys(name for page in loaded.pages for name in names_in(page.text)))
+    names = list(dict.fromkeys(name for page in loaded.pages for name in _names(page)))
     if not names or not describes(services.settings):
         return loaded
     unread = dict.fromkeys(names[MAX_PICTURES:], TOO_MANY)
@@ -157,13 +157,18 @@ def _with_descriptions(loaded: Loaded, described: Mapping[str, str], unread: Map
     return replace(loaded, pages=pages, warnings=bounded([*loaded.warnings, *_notices(loaded.pages, unread)]))
 
 
+def _names(page: Page) -> list[str]:
+    """Return the names of the pictures of which nothing is said."""
+    return [each.name for each in page.pictures if each.name and each.start == each.stop]
+
+
 def _marked(text: str) -> str:
     return f"[{MARKS['ko' if HAS_HANGUL.search(text) else 'en']}: {text}]"
 
 
 def _notices(pages: Sequence[Page], unread: Mapping[str, str]) -> Iterator[Notice]:
     for page in pages:
-        counts = Counter(unread[name] for name in names_in(page.text) if name in unread)
+        counts = Counter(unread[name] for name in _names(page) if name in unread)
         for reason, count in counts.items():
             detail = f"Pictures that are not described: {count:,}. {reason}"
             yield Notice("picture_without_text", detail, page=page.number)

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ingest.loading.formats import DOCX, EPUB, HTML, HWP, HWPX, ODP, ODT, PDF, PPTX
-from ingest.loading.picture_places import name_of_data
+from ingest.loading.formats import DOCX, EPUB, HTML, HWP, HWPX, ODP, ODS, ODT, PDF, PPTX, XLSX
+from ingest.loading.picture_marks import name_of_data
 
 MAX_BYTES = 32 << 20
 DATA = re.compile(rb"data:image/[\w.+-]{1,20};base64,([A-Za-z0-9+/=\s]+)")
@@ -78,7 +78,7 @@ def _in_hwp(path: Path) -> Find:
     return find
 
 
-PACKAGES = (DOCX, PPTX, HWPX, ODT, ODP, EPUB)
+PACKAGES = (DOCX, PPTX, XLSX, HWPX, ODT, ODP, ODS, EPUB)
 FINDERS: dict[str, Callable[[Path], Find]] = {
     **dict.fromkeys(PACKAGES, _in_package), PDF: _in_pdf, HTML: _in_html, HWP: _in_hwp,
 }  # fmt: skip

@@ -173,7 +173,7 @@ async def test_a_dead_workers_document_is_taken_over_after_its_lease(services, n
     assert job["documents"][0]["chunks"] == 1
     with pytest.raises(LeaseLost):
         await staging.publish(
-            services.database, dead, Analysis("", []), Version("text/plain", None, "", [], "", 1, None, [])
+            services.database, dead, Analysis("", []), Version("text/plain", None, "", [], [], "", 1, None, [])
         )
 
 

@@ -69,12 +69,17 @@ from ingest.loading.parsers.hancom import hwp3, hwp5, hwpml, hwpx
 from ingest.loading.parsers.odt import document as odt
 from ingest.loading.parsers.rtf import document as rtf
 from ingest.loading.parsers.word import document as word
-from ingest.loading.picture_places import WITH_PLACES
+from ingest.loading.picture_marks import without_marks
+from ingest.loading.picture_places import taken_out
 from ingest.loading.refusals import CORRUPT
 
 MAX_TITLE = 300
 # Of what is left out at the top of a page, and at its bottom.
 MAX_LEFT_OUT = 300
+# Of a document: more are ornaments, or were made by a program.
+MAX_PICTURES = 2000
+# Formats that say where their pictures stand. Mail has pages of HTML, too, of which nothing is kept.
+WITH_PLACES = (DOCX, PPTX, XLSX, HWP, HWPX, ODT, ODP, ODS, EPUB, PDF, HTML, MARKDOWN)
 # Errors of reading damaged bytes. Any other is a bug and goes to the log.
 DAMAGE = (
     ValueError, LookupError, EOFError, OSError, OverflowError, RecursionError, NotImplementedError,
@@ -124,9 +129,8 @@ MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
 
 def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     """Read the file with the reader of its format, and clean what it gives. Raises DocumentError."""
-    if (found.media_type if isinstance(found, Text) else found) not in WITH_PLACES:
-        # Mail has pages of HTML, too.
-        options = replace(options, picture_places=False)
+    media_type = found.media_type if isinstance(found, Text) else found
+    options = replace(options, picture_places=media_type in WITH_PLACES)
     try:
         if isinstance(found, Text):
             parsed = TEXTS[found.media_type](found.content, options)
@@ -135,14 +139,26 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
             parsed = READERS[found](path, options)
     except DAMAGE:
         raise CORRUPT from None
-    title = " ".join(clean_text(parsed.title or "").split())[:MAX_TITLE]
+    title = " ".join(clean_text(without_marks(parsed.title or "")).split())[:MAX_TITLE]
     cut = notice_of_cut_marks([page.text for page in parsed.pages])
-    pages = [_cleaned(page) for page in parsed.pages]
-    return Parsed(title or None, pages, bounded(parsed.warnings + cut), parsed.has_members)
+    pages, more = _with_fewer_pictures([_cleaned(page) for page in parsed.pages])
+    return Parsed(title or None, pages, bounded(parsed.warnings + cut + more), parsed.has_members)
 
 
 def _cleaned(page: Page) -> Page:
     text = clean_text(page.text)
     if page.head or page.foot:
         page = replace(page, head=clean_text(page.head)[:MAX_LEFT_OUT], foot=clean_text(page.foot)[:MAX_LEFT_OUT])
-    return page if text == page.text else replace(page, text=text, origins=b"")
+    return taken_out(page if text == page.text else replace(page, text=text, origins=b""))
+
+
+def _with_fewer_pictures(pages: list[Page]) -> tuple[list[Page], list[Notice]]:
+    count = sum(len(page.pictures) for page in pages)
+    if count <= MAX_PICTURES:
+        return pages, []
+    left, kept = MAX_PICTURES, list[Page]()
+    for page in pages:
+        kept.append(replace(page, pictures=page.pictures[:left]))
+        left -= len(kept[-1].pictures)
+    detail = f"Of its {count:,} pictures the first {MAX_PICTURES:,} are listed with the document."
+    return kept, [Notice("truncated", detail)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from ingest.loading.picture_marks import says_nothing
 from ingest.loading.refusals import UNPACKS_TO_TOO_MUCH
 
 DEEPEST_HEADING = 6
@@ -200,8 +201,16 @@ def _rows(table: Table) -> list[tuple[int, str]]:
     if len(columns) * len(numbers) > MAX_CELLS:
         raise UNPACKS_TO_TOO_MUCH
     texts = _texts(table, numbers, columns)
-    rows = ((number, [texts.get((number, column), "") for column in columns]) for number in numbers)
-    return [(number, f"| {' | '.join(row)} |") for number, row in rows if any(row)]
+    rows, noted = list[tuple[int, str]](), ""
+    for number in numbers:
+        row = [texts.get((number, column), "") for column in columns]
+        if all(map(says_nothing, row)):
+            # A row of pictures alone is left out, and they go with the next.
+            noted += "".join(row)
+        else:
+            rows.append((number, f"{noted}| {' | '.join(row)} |"))
+            noted = ""
+    return [*rows[:-1], (rows[-1][0], rows[-1][1] + noted)] if rows else []
 
 
 def _texts(table: Table, rows: list[int], columns: list[int]) -> dict[Place, str]:
@@ -210,7 +219,7 @@ def _texts(table: Table, rows: list[int], columns: list[int]) -> dict[Place, str
     body = rows[table.headers] if table.headers < len(rows) else rows[-1] + 1
     for (row, column), (height, width) in table.spans.items():
         text = texts.get((row, column), "")
-        if not text or len(text) > MAX_REPEATED:
+        if says_nothing(text) or len(text) > MAX_REPEATED:
             continue
         right = _covered(columns, column, width)
         below = _covered(rows, row, height)

@@ -11,9 +11,11 @@ from ingest.loading.parsers.html_math import with_formulas
 from ingest.loading.parsers.html_text import HtmlText
 from ingest.loading.parsers.html_tokens import End, Raw, Start, tokens
 from ingest.loading.parsers.titles import heading
-from ingest.loading.picture_places import name_of_data, place_of
+from ingest.loading.picture_marks import CAPTION, Size, name_of_data, picture_text, waits
 
 PICTURE = re.compile(r"\s*data:image/[\w.+-]{1,20};base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE)
+PIXELS = re.compile(r"\s*(\d{1,6})(?:px)?\s*")
+STYLED = {name: re.compile(rf"(?:^|;)\s*{name}\s*:\s*(\d{{1,6}})px", re.IGNORECASE) for name in ("width", "height")}
 HIDDEN = Notice(
     "hidden_part_skipped",
     "The page hides some of its text (hidden, display: none). It was left out; KYUJANG_HIDDEN_PARTS=mark reads it.",
@@ -42,10 +44,15 @@ def rendered(
         match token:
             case str():
                 page.text(token)
-            case Start("img") if options.picture_places and (name := picture(token.attribute("src") or "")):
-                page.field(place_of(name))
-            case Start():
+            case Start("img") if options.picture_places:
+                name, alt = picture(token.attribute("src") or ""), token.attribute("alt") or ""
+                # What a page says of a picture only for those who do not see it is not in its text.
+                note = page.field if waits(options, name) else page.note
+                note(picture_text(options, name, size_of(token), alt))
+            case Start(tag):
                 page.start(token)
+                if tag == "figcaption" and options.picture_places:
+                    page.note(CAPTION)
             case End(name):
                 page.end(name)
             case Raw("title", words):
@@ -53,3 +60,11 @@ def rendered(
             case Raw("textarea" | "xmp", words):
                 page.field(unescape(words))
     return title, page.finish(), page.has_skipped
+
+
+def size_of(tag: Start) -> Size | None:
+    """Return the size at which an `img` says that it is shown."""
+    style = tag.attribute("style") or ""
+    found = [STYLED[name].search(style) or PIXELS.fullmatch(tag.attribute(name) or "") for name in ("width", "height")]
+    width, height = (float(each[1]) if each else 0.0 for each in found)
+    return (width, height, "px") if width > 0 and height > 0 else None

@@ -25,6 +25,7 @@ from ingest.loading.parsers.html_lists import HtmlLists
 from ingest.loading.parsers.html_tables import HtmlTables
 from ingest.loading.parsers.html_tokens import Start
 from ingest.loading.parsers.marks import marked
+from ingest.loading.picture_marks import BEFORE
 
 SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 AROUND_BREAK = re.compile(r" *\n *")
@@ -63,6 +64,11 @@ class HtmlText:
         self.text(text)
         self._end_block()
 
+    def note(self, mark: str) -> None:
+        """Take the mark of a picture or caption, which stands before the text that comes next."""
+        if self._unseen_from < 0:
+            self._runs.append((mark, False))
+
     def start(self, tag: Start) -> None:
         name = tag.name
         is_inline = name in INLINE or ":" in name
@@ -90,6 +96,7 @@ class HtmlText:
         self._close_from(0)
         self._end_block()
         self._lists.give()
+        self._flow.paragraph(self._taken())
         return self._flow.text()
 
     def _innermost(self, names: Iterable[str]) -> int:
@@ -217,7 +224,7 @@ class HtmlText:
 
     def _end_block(self) -> None:
         if not self._has_text:
-            self._runs.clear()
+            self._runs = [run for run in self._runs if BEFORE in run[0]]
         elif self._innermost(HEADINGS) > self._innermost(("table",)):
             self._runs.append((" ", False))
         elif self._places["pre"]:
@@ -229,7 +236,8 @@ class HtmlText:
 
     def _end_heading(self, level: int) -> None:
         self._lists.give()
-        self._flow.heading(level, self._taken())
+        if self._has_text:
+            self._flow.heading(level, self._taken())
 
     def _taken(self) -> str:
         text = joined(self._runs)

@@ -6,7 +6,9 @@ import re
 from itertools import islice, takewhile
 
 from ingest.loading.parsed import Notice, Options, Parsed, without_pages
+from ingest.loading.parsers.markdown_pictures import noted
 from ingest.loading.parsers.titles import FENCE, heading
+from ingest.loading.picture_marks import picture_text, without_marks
 
 MAX_FRONT_MATTER = 200
 MAX_HEADING_LINES = 3
@@ -56,14 +58,18 @@ FIRST_OF_MARKS = frozenset("[<=-|:`~")
 OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 
 
-def read(content: str, _: Options) -> Parsed:
+def read(content: str, options: Options) -> Parsed:
     front, body = _front_matter(content)
-    cleaning = _Cleaning(body)
+    cleaning = _Cleaning(body, options)
     text = cleaning.text()
     title = next((found["title"].strip() for line in front if (found := TITLE.match(line))), None)
     kept = [line for line in front if line.strip() and not TITLE.match(line)]
     text = "\n\n".join(["\n".join(kept), text]) if kept else text
-    return Parsed(title or _shown(heading(text)), without_pages(None, text).pages, _notices(cleaning.pictures))
+    return Parsed(
+        title or _shown(without_marks(heading(text) or "")),
+        without_pages(None, text).pages,
+        _notices(cleaning.pictures),
+    )
 
 
 def _shown(title: str | None) -> str | None:
@@ -113,8 +119,9 @@ def _wrapped_lines(content: str) -> set[int]:
 class _Cleaning:
     """Goes through the lines once: a comment may go on over several, a block of code is left as it is."""
 
-    def __init__(self, content: str) -> None:
+    def __init__(self, content: str, options: Options) -> None:
         self.pictures = 0
+        self._options = options
         self._in_lines = content.split("\n")
         self._has_data = "data:" in content.lower()
         self._data = {found[1].lower() for found in DEFINITION.finditer(content)} if self._has_data else set()
@@ -167,7 +174,9 @@ class _Cleaning:
         shown = self._without_pictures(line) if self._has_data else line
         shown = INDENTED_HEADING.sub("", shown, count=1) if shown[:1] == " " else shown
         self._in_table = self._in_table and not NO_ROW.match(shown)
-        self._lines.append(_row(shown) if self._in_table else shown)
+        shown = _row(shown) if self._in_table else shown
+        has_pictures = self._options.picture_places and ("![" in shown or "<img" in shown.lower())
+        self._lines.append(noted(shown, self._options) if has_pictures else shown)
 
     def _underlined(self, mark: str) -> int:
         """Return how many lines the paragraph above has, which a line of marks makes a heading: a rule follows two."""
@@ -209,7 +218,7 @@ class _Cleaning:
         if not found["data"] and (found[0][0] != "!" or (found["label"] or "").lower() not in self._data):
             return found[0]
         self.pictures += bool(found["data"])
-        return found["alt"]
+        return picture_text(self._options, "", None, found["alt"], found["alt"])
 
     def _tag(self, found: re.Match[str]) -> str:
         if not DATA.search(found[0]):

@@ -7,16 +7,16 @@ import zipfile
 from collections.abc import Iterator, Sequence
 
 from app.errors import DocumentError
-from ingest.loading.parsed import Notice
+from ingest.loading.parsed import DEFAULTS, Notice, Options
 from ingest.loading.parsers import office_notices as notices
 from ingest.loading.parsers.flow import Block, Table
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.mathml import latex
 from ingest.loading.parsers.odf_text import Styles, alternative_text, box_of, paragraphs, repeated
 from ingest.loading.parsers.ooxml import DAMAGED
-from ingest.loading.parsers.reading_order import in_reading_order
+from ingest.loading.parsers.shapes import EMU_PER_POINT, with_pictures
 from ingest.loading.parsers.xml_tree import Node, read_tree
-from ingest.loading.picture_places import place_of
+from ingest.loading.picture_marks import in_points, picture_text, waits
 
 SHAPES = (
     *("frame", "custom-shape", "g", "rect", "ellipse", "circle", "line", "polygon", "polyline", "path", "connector"),
@@ -28,15 +28,15 @@ MAX_COLUMNS = 1 << 14
 class ShapeReader:
     """Reads shapes, and counts what it could not read."""
 
-    def __init__(self, archive: zipfile.ZipFile, styles: Styles, *, picture_places: bool = False) -> None:
+    def __init__(self, archive: zipfile.ZipFile, styles: Styles, options: Options = DEFAULTS) -> None:
         self._archive = archive
         self._styles = styles
-        self._picture_places = picture_places
+        self._options = options
         self._pictures = self._embedded = self._unreadable = 0
 
     def blocks(self, shapes: Sequence[Node]) -> Iterator[Block]:
-        read = ((box_of(shape), list(self._shape(shape))) for shape in shapes)
-        for blocks in in_reading_order([each for each in read if each[1]]):
+        read = [(box_of(shape), list(self._shape(shape))) for shape in shapes]
+        for blocks in with_pictures(read):
             yield from blocks
 
     def notices(self, *, part: str | None = None, page: int | None = None) -> Iterator[Notice]:
@@ -61,17 +61,18 @@ class ShapeReader:
         elif shape.child("object-ole") or shape.child("plugin"):
             self._embedded += 1
         elif shape.child("image"):
-            if described := alternative_text(shape):
-                yield marked("Picture", described)
-            elif place := self.picture_place(shape.child("image").get("href")):
-                yield place
-            else:
-                self._pictures += 1
+            alt, place = alternative_text(shape), box_of(shape)
+            size = place.right - place.left, place.bottom - place.top
+            if text := self.picture(shape.child("image").get("href"), size, alt):
+                yield text
 
-    def picture_place(self, href: str) -> str:
-        """Return the mark of a picture in the package, if such marks are wanted."""
+    def picture(self, href: str, size: tuple[float, float], alt: str) -> str:
+        """Return what a picture leaves in the text, and count it if nothing says what it shows."""
         part = posixpath.normpath(href)
-        return place_of(part) if self._picture_places and part in self._archive.NameToInfo else ""
+        name = part if part in self._archive.NameToInfo else ""
+        self._pictures += not alt and not waits(self._options, name)
+        shown = marked("Picture", alt) if alt else ""
+        return picture_text(self._options, name, in_points(*size, EMU_PER_POINT), alt, shown)
 
     def object_blocks(self, href: str) -> Iterator[Block]:
         part = posixpath.normpath(posixpath.join(href, "content.xml"))

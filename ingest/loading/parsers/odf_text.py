@@ -32,8 +32,8 @@ def paragraphs(node: Node, raised: Container[str] = ()) -> list[str]:
 
 
 def box_of(shape: Node) -> Box:
-    left, top = _length(shape.get("x")), _length(shape.get("y"))
-    return Box(left, top, left + _length(shape.get("width")), top + _length(shape.get("height")))
+    left, top = length(shape.get("x")), length(shape.get("y"))
+    return Box(left, top, left + length(shape.get("width")), top + length(shape.get("height")))
 
 
 def repeated(node: Node, name: str) -> int:
@@ -76,6 +76,6 @@ def _runs(node: Node, raised: Container[str], is_raised: bool) -> Iterator[Run]:
             yield from _runs(each, raised, is_raised or each.get("style-name") in raised)
 
 
-def _length(text: str) -> int:
+def length(text: str) -> int:
     found = LENGTH.fullmatch(text)
     return int(float(found[1]) * UNITS[found[2]]) if found else 0

@@ -32,7 +32,7 @@ class DeckReader:
     def __init__(self, archive: zipfile.ZipFile, options: Options) -> None:
         self._archive = archive
         self._mark_hidden = options.hidden_parts == "mark"
-        self._picture_places = options.picture_places
+        self._options = options
         self._slides = 0
         self._running: set[str] = set()
         self.styles = Styles()
@@ -44,7 +44,7 @@ class DeckReader:
         if hidden and not self._mark_hidden:
             self.parsed.warnings.append(notices.hidden("a hidden slide", page=self._slides))
             return
-        reader = ShapeReader(self._archive, self.styles, picture_places=self._picture_places)
+        reader = ShapeReader(self._archive, self.styles, self._options)
         blocks = [*self._shapes(reader, page), *self._beside(page)]
         if hidden:
             blocks.insert(0, mark_of("Hidden", page.text))

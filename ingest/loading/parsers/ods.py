@@ -15,6 +15,7 @@ from ingest.loading.parsers.odf_shapes import SHAPES, ShapeReader
 from ingest.loading.parsers.odf_text import Styles, paragraphs, repeated
 from ingest.loading.parsers.ooxml import read_xml
 from ingest.loading.parsers.xml_tree import Node, PieceReader
+from ingest.loading.picture_marks import says_nothing
 
 CONTENT = "content.xml"
 MAX_COLUMN = 1 << 14
@@ -26,7 +27,7 @@ VALUES = ("string-value", "value", "date-value", "time-value", "boolean-value")
 
 def read(path: Path, options: Options) -> Parsed:
     with open_document(path) as archive:
-        book = BookReader(archive, options.hidden_parts == "mark")
+        book = BookReader(archive, options)
         take = {
             "style": book.styles.take,
             "table-column": book.column,
@@ -41,9 +42,10 @@ def read(path: Path, options: Options) -> Parsed:
 
 
 class BookReader:
-    def __init__(self, archive: zipfile.ZipFile, mark_hidden: bool) -> None:
+    def __init__(self, archive: zipfile.ZipFile, options: Options) -> None:
         self._archive = archive
-        self._mark_hidden = mark_hidden
+        self._options = options
+        self._mark_hidden = options.hidden_parts == "mark"
         self._sheets = 0
         self._sheet: SheetReader | None = None
         self.styles = Styles()
@@ -57,7 +59,7 @@ class BookReader:
             self.parsed.warnings.append(notices.hidden("a hidden sheet", part=name))
         else:
             name = marked("Hidden", name) if hidden else name
-            self._sheet = SheetReader(self._archive, self.styles, name, self._mark_hidden)
+            self._sheet = SheetReader(self._archive, self.styles, name, self._options)
 
     def column(self, column: Node) -> None:
         if self._sheet:
@@ -76,18 +78,18 @@ class BookReader:
         if sheet := self._sheet:
             text = sheet.text()
             self.parsed.warnings.extend(sheet.notices())
-            if text:
+            if not says_nothing(text):
                 self.parsed.pages.append(Page(self._sheets, f"## {sheet.name}\n\n{text}"))
         self._sheet = None
 
 
 class SheetReader:
-    def __init__(self, archive: zipfile.ZipFile, styles: Styles, name: str, mark_hidden: bool) -> None:
+    def __init__(self, archive: zipfile.ZipFile, styles: Styles, name: str, options: Options) -> None:
         self.name = name
         self.shapes: list[Node] = []
         self._styles = styles
-        self._reader = ShapeReader(archive, styles)
-        self._mark_hidden = mark_hidden
+        self._reader = ShapeReader(archive, styles, options)
+        self._mark_hidden = options.hidden_parts == "mark"
         self._grid = Grid()
         self._column = self._row = 0
         self._hidden_columns: set[int] = set()

@@ -68,7 +68,7 @@ class Deck:
         if hidden and not self._mark_hidden:
             self.parsed.warnings.append(notices.hidden("a hidden slide", page=number))
             return
-        reader = ShapeReader(self._archive, part, self._mark_hidden, picture_places=self._options.picture_places)
+        reader = ShapeReader(self._archive, part, self._mark_hidden, self._options)
         tree = slide.child("cSld", "spTree")
         blocks = [*self._slide(reader, part, tree), *self._beside(part, number)]
         if hidden:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 
 from app.errors import DocumentError
-from ingest.loading.parsed import Notice
+from ingest.loading.parsed import DEFAULTS, Notice, Options
 from ingest.loading.parsers import office_notices as notices
 from ingest.loading.parsers.chart import read_chart
 from ingest.loading.parsers.drawing_text import paragraphs
@@ -17,10 +17,11 @@ from ingest.loading.parsers.ooxml import DAMAGED, relations
 from ingest.loading.parsers.reading_order import Box, in_reading_order
 from ingest.loading.parsers.smart_art import read_smart_art
 from ingest.loading.parsers.xml_tree import Node
-from ingest.loading.picture_places import place_of
+from ingest.loading.picture_marks import in_points, picture_text, says_nothing, waits
 
 SHAPES = ("sp", "graphicFrame", "pic", "grpSp")
 GENERATED = re.compile(r"automatically generated|AI-generated|자동 생성된 설명|AI 생성 콘텐츠", re.IGNORECASE)
+EMU_PER_POINT = 12_700
 FILE_NAME = re.compile(r"\S*\.\w{2,4}|https?:\S*")
 
 PlaceOf = Callable[[Node], Box]
@@ -47,17 +48,16 @@ def shapes_of(tree: Node) -> Iterator[Node]:
 class ShapeReader:
     """Reads the shapes of one part, and counts what it could not read."""
 
-    def __init__(self, archive: zipfile.ZipFile, part: str, mark_hidden: bool, *, picture_places: bool = False) -> None:
+    def __init__(self, archive: zipfile.ZipFile, part: str, mark_hidden: bool, options: Options = DEFAULTS) -> None:
         self._archive = archive
         self._parts = {key: target for key, _, target in relations(archive, part)}
         self._mark_hidden = mark_hidden
-        self._picture_places = picture_places
+        self._options = options
         self._pictures = self._hidden = self._unreadable = self._embedded = 0
 
     def blocks(self, shapes: Sequence[Node], place_of: PlaceOf = box_of) -> Iterator[Block]:
-        read = ((place_of(shape), list(self._visible(shape))) for shape in shapes)
-        # A shape that says nothing, such as a frame around all others, is in the way of none.
-        for blocks in in_reading_order([each for each in read if each[1]]):
+        read = [(place_of(shape), list(self._visible(shape))) for shape in shapes]
+        for blocks in with_pictures(read):
             yield from blocks
 
     def notices(self, *, part: str | None = None, page: int | None = None) -> Iterator[Notice]:
@@ -91,13 +91,13 @@ class ShapeReader:
                 yield from self._graphic(shape)
 
     def _picture(self, shape: Node) -> Iterator[str]:
-        part = next((self._parts.get(each.get("embed")) for each in shape.all("blip")), None)
-        if described := _alternative_text(shape):
-            yield marked("Picture", described)
-        elif part and self._picture_places:
-            yield place_of(part)
-        else:
-            self._pictures += 1
+        part = next((self._parts.get(each.get("embed"), "") for each in shape.all("blip")), "")
+        alt = _alternative_text(shape)
+        self._pictures += not alt and not waits(self._options, part)
+        left, top, right, bottom = box_of(shape)
+        size = in_points(right - left, bottom - top, EMU_PER_POINT)
+        if text := picture_text(self._options, part, size, alt, marked("Picture", alt) if alt else ""):
+            yield text
 
     def _graphic(self, frame: Node) -> Iterator[Block]:
         for each in frame.child("graphic", "graphicData").all("tbl", "chart", "relIds", "oleObj"):
@@ -114,6 +114,20 @@ class ShapeReader:
                         return
             except (DocumentError, *DAMAGED):
                 self._unreadable += 1
+
+
+def with_pictures(read: Sequence[tuple[Box, list[Block]]]) -> list[list[Block]]:
+    """Put what shapes say into reading order. One that says nothing, such as a frame around all others or a picture
+    that is only noted, is in the way of none."""
+    speaking = [each for each in read if not all(isinstance(block, str) and says_nothing(block) for block in each[1])]
+    order, whole = in_reading_order(speaking), in_reading_order([each for each in read if each[1]])
+    if len(order) == len(whole):
+        return order
+    ids = list(map(id, order))
+    known = set(ids)
+    if [id(each) for each in whole if id(each) in known] == ids:
+        return whole
+    return [*order, *(each for each in whole if id(each) not in known)]
 
 
 def read_table(node: Node) -> Table:

@@ -22,6 +22,7 @@ from ingest.loading.parsers.xlsx_comments import read_comments
 from ingest.loading.parsers.xlsx_controls import captions
 from ingest.loading.parsers.xlsx_outline import Outline, read_outline
 from ingest.loading.parsers.xml_tree import Node, read_tree
+from ingest.loading.picture_marks import says_nothing
 from ingest.loading.refusals import CORRUPT
 
 WORKBOOK = r"xl/workbook(\d*)\.xml"
@@ -48,7 +49,7 @@ def read(path: Path, options: Options) -> Parsed:
         for sheet in _sheets(archive, workbook):
             if sheet.hidden and not book.mark_hidden:
                 parsed.warnings.append(notices.hidden("a hidden sheet", part=sheet.name))
-            elif text := SheetReader(archive, book, sheet, parsed.warnings).text():
+            elif text := SheetReader(archive, book, sheet, parsed.warnings, options).text():
                 name = marked("Hidden", sheet.name) if sheet.hidden else sheet.name
                 parsed.pages.append(Page(sheet.number, f"## {name}\n\n{text}"))
         return parsed
@@ -83,11 +84,14 @@ def _title(archive: zipfile.ZipFile) -> str | None:
 class SheetReader:
     """Reads one sheet. What is damaged beside its cells becomes a notice."""
 
-    def __init__(self, archive: zipfile.ZipFile, book: Book, sheet: Sheet, warnings: list[Notice]) -> None:
+    def __init__(
+        self, archive: zipfile.ZipFile, book: Book, sheet: Sheet, warnings: list[Notice], options: Options
+    ) -> None:
         self._archive = archive
         self._book = book
         self._sheet = sheet
         self._warnings = warnings
+        self._options = options
         self._beside = relations(archive, sheet.part)
 
     def text(self) -> str:
@@ -100,7 +104,7 @@ class SheetReader:
         controls = [each for each in self._controls() if each not in "\n".join(drawings)]
         # On cells that the file does not list, or that are hidden.
         content = [each for each in (cells, *comments.values(), *drawings, *controls) if each]
-        if not content:
+        if all(map(says_nothing, content)):
             return ""
         heads, feet = (self._once(each) for each in (outline.margins.heads(), outline.margins.feet()))
         return "\n\n".join([*heads, *content, *feet])
@@ -140,7 +144,7 @@ class SheetReader:
         """Read the shapes by the cells at which they begin."""
         name = self._sheet.name
         try:
-            reader = ShapeReader(self._archive, part, self._book.mark_hidden)
+            reader = ShapeReader(self._archive, part, self._book.mark_hidden, self._options)
             anchors = sorted(read_tree(self._archive, part).all(*ANCHORS), key=_place)
             blocks = [block for anchor in anchors for block in reader.blocks(list(shapes_of(anchor)))]
         except (DocumentError, *DAMAGED):

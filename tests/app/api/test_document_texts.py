@@ -191,6 +191,28 @@ async def test_what_was_left_out_at_the_edges_of_a_page_stands_beside_its_span(s
     assert all(page.keys() == {"page", "span"} for page in (await read(shelf, "en.pdf"))["pages"])
 
 
+async def test_the_pictures_that_begin_in_a_part_are_told_with_it(shelf, monkeypatch):
+    lines = [f"{n}번 사진\n\n![등대 {n}]({n}.png)" for n in range(9)]
+    page = f"{'가' * 300}\n\n" + "\n\n".join(lines)
+    monkeypatch.setattr(texts, "PIECE_CHARACTERS", 50)
+    file = ("a.md", page.encode())
+    sent = await shelf.post("/ingest?wait=60", files={"file": file}, data={"id": "pictures"})
+    assert sent.json()["status"] == "succeeded", sent.text
+    whole = await read(shelf, "pictures")
+    shown = [(of_span(whole["text"], each["span"]), each["alt"]) for each in whole["pictures"]]
+    assert shown == [(f"![등대 {n}]({n}.png)", f"등대 {n}") for n in range(9)]
+    assert whole["pictures"][0].keys() == {"span", "alt"}
+    third = whole["pictures"][2]["span"]
+    part = await read(shelf, "pictures", start=third["start"], end=third["end"] + 1)
+    assert part["pictures"] == whole["pictures"][2:3]
+    assert (await read(shelf, "pictures", end=300))["pictures"] == []
+    file = ("a.html", b"<p>Front</p><img width=20 height=30>")
+    await shelf.post("/ingest?wait=60", files={"file": file}, data={"id": "pictures"})
+    assert (await read(shelf, "pictures"))["pictures"] == [
+        {"span": {"start": 5, "end": 5}, "width": 20.0, "height": 30.0, "unit": "px"}
+    ]
+
+
 async def test_where_a_pdf_has_its_text_is_stored_with_it(shelf, owner_url):
     text = (await read(shelf, "en.pdf"))["pages"]
     with psycopg.connect(owner_url) as connection:

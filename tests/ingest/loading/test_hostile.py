@@ -138,7 +138,7 @@ async def test_a_reader_that_never_stops_talking_fills_no_memory(tmp_path, reade
 
 
 async def test_half_an_answer_is_none(tmp_path, reader):
-    page = '[None, "text", False, "", "", 9, 0]'
+    page = '[None, "text", False, "", "", [], 9, 0]'
     reader(f'channel.send({{"media_type": "text/plain", "title": None, "pages": [{page}]}}, [b"half"])')
     assert (await refusal(tmp_path / "a")).document_code == "corrupt"
 

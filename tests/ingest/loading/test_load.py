@@ -192,7 +192,7 @@ async def test_a_reader_ends_with_the_work_it_was_for(tmp_path, reader):
 
 
 async def test_a_document_is_read_again_when_the_warm_parent_died(tmp_path, reader):
-    page = '[None, "text", False, "", "", 4, 0]'
+    page = '[None, "text", False, "", "", [], 4, 0]'
     answer = f'{{"media_type": "text/plain", "title": None, "pages": [{page}], "warnings": [], "has_members": False}}'
     waits = "import time\nif not channel.paths['document'].read_bytes(): time.sleep(60)"
     reader(f"{waits}\nchannel.send({answer}, [b'text'])")

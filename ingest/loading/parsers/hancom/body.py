@@ -31,7 +31,7 @@ from ingest.loading.parsers.hancom.styles import Styles
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.office_notices import counted, embedded, hidden, pictures
 from ingest.loading.parsers.titles import own
-from ingest.loading.picture_places import place_of
+from ingest.loading.picture_marks import Size, caption, picture_text, waits, without_marks
 
 MARKS = {FOOTNOTE: "Footnote", ENDNOTE: "Endnote", MEMO: "Comment", HIDDEN: "Hidden comment"}
 NOTES = (FOOTNOTE, ENDNOTE)
@@ -161,7 +161,7 @@ class Body:
 
     def _place_once(self, story: Story) -> None:
         """Every section repeats the heads and feet of its pages."""
-        text = one_line(story.blocks)
+        text = without_marks(one_line(story.blocks))
         if not WORD.search(text) or text in self._running:
             return
         self._running.add(text)
@@ -185,7 +185,8 @@ class Body:
     def add_caption(self, blocks: list[Block], *, above: bool, to_table: bool) -> None:
         """Set the caption beside its table; that of a picture stands for the picture."""
         if not to_table:
-            self.place(blocks)
+            first = [caption(self._options, each) for each in blocks[:1] if isinstance(each, str)]
+            self.place([*first, *blocks[len(first) :]])
         elif above:
             self._tables[-1].above += blocks
         else:
@@ -211,14 +212,13 @@ class Body:
         if lines := [line for line in map(str.strip, LINE_END.split(text)) if line]:
             self.place(["\n".join(lines)])
 
-    def add_picture(self, description: str = "", name: str = "") -> None:
+    def add_picture(self, description: str = "", name: str = "", size: Size | None = None) -> None:
         """Place what a user wrote about a picture, or count it. `name`: of its file in the package."""
-        if description and not MADE_DESCRIPTION.match(description):
-            self.place([marked("Picture", " ".join(description.split()))])
-        elif name and self._options.picture_places:
-            self.place([place_of(name)])
-        else:
+        alt = "" if MADE_DESCRIPTION.match(description) else " ".join(description.split())
+        if not alt and not waits(self._options, name):
             self._pictures += not self._story.deleted
+        if text := picture_text(self._options, name, size, alt, marked("Picture", alt) if alt else ""):
+            self.place([text])
 
     def add_object(self) -> None:
         self._objects += not self._story.deleted

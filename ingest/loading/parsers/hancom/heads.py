@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ingest.loading.parsers.hancom.attributes import number
 from ingest.loading.parsers.hancom.numbers import named
-from ingest.loading.parsers.hancom.sections import number
 from ingest.loading.parsers.hancom.styles import BULLET, NUMBER, OUTLINE, Level, Shape, Styles
 from ingest.loading.parsers.ooxml import Attributes
 

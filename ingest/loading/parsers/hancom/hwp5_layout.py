@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 from ingest.loading.parsers.hancom.layout import Layout, Line
+from ingest.loading.picture_marks import Size, in_points
 
 BREAKS_AT, BREAKS_PAGE = 11, 0x4
-TABLE_HEIGHT_AT = 20
+WIDTH_AT, HEIGHT_AT = 16, 20
+UNITS_PER_POINT = 100
 LINE_BYTES = 36
 LANDSCAPE = 0x1
 
@@ -17,7 +19,12 @@ def breaks_page(paragraph: bytes) -> bool:
 
 
 def height_of(control: bytes) -> int:
-    return int.from_bytes(control[TABLE_HEIGHT_AT : TABLE_HEIGHT_AT + 4], "little")
+    return int.from_bytes(control[HEIGHT_AT : HEIGHT_AT + 4], "little")
+
+
+def size_of(control: bytes) -> Size | None:
+    width = int.from_bytes(control[WIDTH_AT : WIDTH_AT + 4], "little")
+    return in_points(width, height_of(control), UNITS_PER_POINT)
 
 
 def lines(body: bytes) -> list[Line]:

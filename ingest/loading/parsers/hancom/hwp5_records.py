@@ -12,12 +12,13 @@ from ingest.loading.parsers.hancom.equations import equation
 from ingest.loading.parsers.hancom.grids import Cell
 from ingest.loading.parsers.hancom.hwp5_controls import memo_index, note_number, write_control
 from ingest.loading.parsers.hancom.hwp5_head import counted_text
-from ingest.loading.parsers.hancom.hwp5_layout import breaks_page, height_of, lines, read_page
+from ingest.loading.parsers.hancom.hwp5_layout import breaks_page, height_of, lines, read_page, size_of
 from ingest.loading.parsers.hancom.hwp5_streams import Record, records
 from ingest.loading.parsers.hancom.hwp5_text import Text, form_text
 from ingest.loading.parsers.hancom.layout import Line
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN
 from ingest.loading.parsers.hancom.styles import Styles
+from ingest.loading.picture_marks import Size
 
 PARAGRAPH, PARAGRAPH_TEXT, CHARACTERS, LINES, RANGES, CONTROL, LIST = 66, 67, 68, 69, 70, 71, 72
 PAGE, SHAPE, TABLE = 73, 76, 77
@@ -43,6 +44,7 @@ class Open:
     control: bytes = b""
     about: str = ""
     """A note's number, or an object's description."""
+    size: Size | None = None
     begun: bool = False
     """Whether the content follows; before it there may be a caption."""
 
@@ -146,7 +148,9 @@ class RecordReader:
             self._write_memo(memo_index(content))
         else:
             write_control(self._body, control, content)
-        about = note_number(content) if control in (b"fn  ", b"en  ") else ""
+        about, size = note_number(content) if control in (b"fn  ", b"en  ") else "", None
+        if control == b"gso ":
+            size = size_of(content)
         if control == b"gso " and len(content) > DESCRIPTION_AT + 2:
             about = counted_text(content, DESCRIPTION_AT)[0]
 
@@ -156,7 +160,7 @@ class RecordReader:
             if deleted:
                 self._body.end_deletion(DELETED)
 
-        self._opened.append(Open(2 * level, close, control, about))
+        self._opened.append(Open(2 * level, close, control, about, size))
 
     def _write_memo(self, index: int) -> None:
         if memo := self._memos.pop(index if index in self._memos else next(iter(self._memos), 0), ""):
@@ -172,7 +176,7 @@ class RecordReader:
     def _add_picture(self, body: bytes) -> None:
         control, number = self._control(), int.from_bytes(body[DATA_AT : DATA_AT + 2], "little")
         name = self._styles.pictures[number - 1] if 0 < number <= len(self._styles.pictures) else ""
-        self._body.add_picture(control.about if control else "", name)
+        self._body.add_picture(control.about if control else "", name, control.size if control else None)
 
     def _open_list(self, level: int, body: bytes) -> None:
         around = self._opened[-1] if self._opened else None

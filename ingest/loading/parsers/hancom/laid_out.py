@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ingest.loading.parsers.hancom.attributes import number
 from ingest.loading.parsers.hancom.layout import Line
-from ingest.loading.parsers.hancom.sections import CHECKED, SectionReader, number
+from ingest.loading.parsers.hancom.sections import CHECKED, SectionReader
 from ingest.loading.parsers.ooxml import Attributes
 
 MARGINS = ("top", "bottom", "header", "footer")
@@ -58,5 +59,6 @@ class LaidOutReader(SectionReader):
             self._page_height = 0
 
     def _take_size(self, attributes: Attributes) -> None:
+        self._pictures.measure(attributes)
         if (layout := self._body.text_layout) and self._frames == ["tbl"]:
             layout.hold_table(number(attributes, "height"))

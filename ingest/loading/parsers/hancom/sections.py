@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingest.loading.parsers.flow import Block
+from ingest.loading.parsers.hancom.attributes import number
 from ingest.loading.parsers.hancom.body import Body
 from ingest.loading.parsers.hancom.equations import equation
 from ingest.loading.parsers.hancom.grids import Cell
 from ingest.loading.parsers.hancom.numbers import circled, named
+from ingest.loading.parsers.hancom.section_pictures import SectionPictures
 from ingest.loading.parsers.hancom.stories import BOX, CAPTION, CELL, ENDNOTE, FOOTER, FOOTNOTE, HEADER, HIDDEN, MEMO
 from ingest.loading.parsers.ooxml import Attributes
 
-MAX_DIGITS = 10
 INSIDE_TEXT = {"lineBreak": "\n", "tab": "\t", "nbSpace": " ", "fwSpace": " ", "hyphen": "-"}
 # Elements whose list of paragraphs is a story of its own kind.
 STORIES = {"footNote": FOOTNOTE, "endNote": ENDNOTE, "header": HEADER, "footer": FOOTER, "hiddenComment": HIDDEN,
@@ -21,10 +22,6 @@ CAPTURED = ("script", "mainText", "subText", "text", "shapeComment")
 BUTTONS = {"checkBtn": ("☐ ", "☑ "), "radioBtn": ("○ ", "◉ "), "btn": ("", "")}
 CHECKED = ("CHECKED", "Checked", "1", "true")
 OBJECTS = ("ole", "video")
-
-
-def number(attributes: Attributes, name: str) -> int:
-    return int(attributes.get(name, "")[:MAX_DIGITS] or "0")
 
 
 class SectionReader:
@@ -37,8 +34,7 @@ class SectionReader:
         picture: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._body = body
-        self._read_chart, self._name_of_picture = chart, picture
-        self._picture = ""
+        self._read_chart, self._pictures = chart, SectionPictures(body, picture)
         self._in_text = 0
         self._raised = False
         self._captured: list[str] | None = None
@@ -75,8 +71,9 @@ class SectionReader:
             ),
             "compose": self._compose,
             "textart": lambda attributes: self._body.place_drawn(attributes.get("text", "")),
-            "pic": self._open_picture,
-            "img": self._name_picture,
+            "pic": self._pictures.open,
+            "img": self._pictures.name,
+            "sz": self._pictures.measure,
             "chart": self._chart,
             "comboBox": self._choose,
             "listBox": self._choose,
@@ -100,8 +97,8 @@ class SectionReader:
             "fieldBegin": self._forget_story,
             "autoNum": self._close_number,
             "dutmal": self._annotate,
-            "pic": lambda: self._body.add_picture(self._words.pop("shapeComment", ""), self._picture),
-            "shapeComment": lambda: self._keep("shapeComment"),
+            "pic": self._pictures.close,
+            "shapeComment": lambda: self._pictures.describe(self._released()),
             "script": lambda: self._body.text(equation(self._released())),
             "text": lambda: self._body.word(self._released()),
             "mainText": lambda: self._keep("mainText"),
@@ -136,13 +133,6 @@ class SectionReader:
     def _released(self) -> str:
         captured, self._captured = "".join(self._captured or ()), None
         return captured
-
-    def _open_picture(self, _: Attributes) -> None:
-        self._words.pop("shapeComment", None)
-        self._picture = ""
-
-    def _name_picture(self, attributes: Attributes) -> None:
-        self._picture = self._name_of_picture(attributes.get("binaryItemIDRef", ""))
 
     def _chart(self, attributes: Attributes) -> None:
         if blocks := self._read_chart(attributes.get("chartIDRef", "")):

@@ -9,6 +9,7 @@ from ingest.loading.parsers.exponents import joined
 from ingest.loading.parsers.flow import Block, Heading, PageBreak
 from ingest.loading.parsers.hancom.layout import Layout, Line
 from ingest.loading.parsers.hancom.styles import OUTLINE, Shape, Styles
+from ingest.loading.picture_marks import says_nothing
 
 TEXT, BOX, CELL, CAPTION, HEADER, FOOTER = "text", "box", "cell", "caption", "header", "footer"
 FOOTNOTE, ENDNOTE, MEMO, HIDDEN = "footnote", "endnote", "memo", "hidden"
@@ -44,7 +45,7 @@ class Paragraph:
     def flush(self, *, headings: bool) -> None:
         """End the text so far, and let what was held follow it."""
         text = joined((piece, at in self.raised) for at, piece in enumerate(self.pieces)).strip()
-        if text or (self.held and self.label):
+        if text or (self.label and not all(isinstance(each, str) and says_nothing(each) for each in self.held)):
             numbered = f"{self.label or ''} {text}".strip()
             level = self.shape.level if self.shape and self.shape.head == OUTLINE else DEEPEST
             is_heading = headings and level < DEEPEST and 0 < len(text) <= MAX_HEADING

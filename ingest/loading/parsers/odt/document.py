@@ -65,8 +65,6 @@ def _margin(margins: TextReader, body: TextReader, kind: str) -> list[str]:
 
 def _notices(archive: ZipFile, body: TextReader, options: Options) -> list[Notice]:
     found = list(body.frames.shapes.notices())
-    if body.frames.pictures:
-        found.append(office_notices.pictures(body.frames.pictures))
     if body.story.hides and options.hidden_parts == "skip":
         found.append(office_notices.hidden("hidden text"))
     if any(name.startswith("Basic/") and name.endswith(".xml") and "Module" in name for name in archive.namelist()):

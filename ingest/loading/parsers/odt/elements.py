@@ -35,8 +35,8 @@ class TextReader:
     def __init__(
         self, archive: ZipFile, flow: Flow, styles: Styles, options: Options, *, margins: bool = False
     ) -> None:
-        self.story = Story(flow, styles, mark_hidden=options.hidden_parts == "mark")
-        shapes = ShapeReader(archive, ShapeStyles(), picture_places=options.picture_places)
+        self.story = Story(flow, styles, options)
+        shapes = ShapeReader(archive, ShapeStyles(), options)
         self.frames = Frames(self.story, shapes)
         self.margins: dict[str, list[tuple[str, Block]]] = {}
         self.pages_used: set[str] = set()
@@ -62,15 +62,15 @@ class TextReader:
             "table-header-rows": self._start_header, "table-row": self._start_row, "table-cell": self._start_cell,
             "covered-table-cell": self._start_covered,
             "frame": self.frames.start, "image": self.frames.image, "object": self.frames.object,
-            "section": self._start_section, "ruby-text": lambda _: self.story.add("("),
+            "section": self._start_section, "sequence": lambda _: self.story.count(),
+            "ruby-text": lambda _: self.story.add("("),
         }  # fmt: skip
         self._ends: dict[str, Callable[[], None]] = {
             "p": self._end_paragraph, "h": self._end_paragraph, "span": self._end_span,
             "list": self.story.close_list, "note": self._end_note, "note-citation": self._end_citation,
             "annotation": self._end_note, "table": self.story.close_table, "table-header-rows": self._end_header,
             "table-row": self._unhide, "table-cell": self._end_cell, "frame": self.frames.end,
-            "section": self._unhide,
-            "ruby-text": lambda: self.story.add(")"),
+            "section": self._unhide, "ruby-text": lambda: self.story.add(")"),
         }  # fmt: skip
 
     def start(self, name: str, attributes: Attributes) -> None:

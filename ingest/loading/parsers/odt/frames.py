@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.odf_shapes import ShapeReader
+from ingest.loading.parsers.odf_text import length
 from ingest.loading.parsers.odt.story import Story
 from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.parsers.shapes import worth_reading
 
 
 class Frames:
-    """`pictures` counts those without a description."""
-
     def __init__(self, story: Story, shapes: ShapeReader) -> None:
         self.shapes = shapes
-        self.pictures = 0
         self._story = story
         self._description = ""
         self._has_object = self._has_picture = False
         self._href = ""
+        self._size = 0, 0
 
-    def start(self, _: Attributes) -> None:
+    def start(self, attributes: Attributes) -> None:
         self._description = ""
+        self._size = length(attributes.get("width", "")), length(attributes.get("height", ""))
         self._has_object = self._has_picture = False
 
     def describe(self, text: str) -> None:
@@ -46,10 +45,6 @@ class Frames:
 
     def end(self) -> None:
         if self._has_picture and not self._has_object and self._story.visible:
-            if self._description:
-                self._story.add_later([marked("Picture", self._description)])
-            elif place := self.shapes.picture_place(self._href):
-                self._story.add_later([place])
-            else:
-                self.pictures += 1
+            text = self.shapes.picture(self._href, self._size, self._description)
+            self._story.add_later([text] if text else [])
         self._has_picture = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ingest.loading.parsed import Options
 from ingest.loading.parsers.exponents import Run, joined
 from ingest.loading.parsers.flow import Block, Flow, Place, one_line
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.odt.styles import Counter, Level, Styles
+from ingest.loading.picture_marks import CAPTION, says_nothing
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class Paragraph:
     parts: list[Run] = field(default_factory=list)
     later: list[Block] = field(default_factory=list)
     breaks: int = 0
+    is_caption: bool = False
 
 
 @dataclass(slots=True)
@@ -51,14 +54,15 @@ class Grid:
 
 
 class Story:
-    def __init__(self, flow: Flow, styles: Styles, *, mark_hidden: bool) -> None:
+    def __init__(self, flow: Flow, styles: Styles, options: Options) -> None:
         self.flow = flow
         self.styles = styles
         self.hides = False
         self.breaks = 0
         self.state = State()
         self.grids: list[Grid] = []
-        self._mark_hidden = mark_hidden
+        self._mark_hidden = options.hidden_parts == "mark"
+        self._notes_captions = options.picture_places
         self._interrupted: list[State] = []
         self._notes: list[str] = []
         self._by_id: dict[str, Counter] = {}
@@ -113,7 +117,7 @@ class Story:
         if text and paragraph.level:
             self.flow.heading(paragraph.level, paragraph.label + text)
         elif text:
-            self.flow.paragraph(paragraph.label + text)
+            self.flow.paragraph((CAPTION if paragraph.is_caption else "") + paragraph.label + text)
         self.flow.add(paragraph.later)
         if not self._interrupted and not self.grids:
             self.write_notes()
@@ -123,6 +127,11 @@ class Story:
     def write_notes(self) -> None:
         self.flow.add(self._notes)
         self._notes.clear()
+
+    def count(self) -> None:
+        """Take the number of a table or picture, which its caption has."""
+        if self.state.paragraph is not None:
+            self.state.paragraph.is_caption = self._notes_captions
 
     def interrupt(self) -> None:
         self._interrupted.append(self.state)
@@ -138,7 +147,7 @@ class Story:
     def note(self, blocks: list[Block], mark: str) -> None:
         """Write a note or comment after the paragraph or table that refers to it."""
         text = one_line(blocks)
-        if text and not self.state.hidden:
+        if not says_nothing(text) and not self.state.hidden:
             self._notes.append(f"[{mark}: {text}]" if mark else marked("Comment", text))
 
     def open_list(self, style: str, own_id: str, follows: str, *, continues: bool) -> None:

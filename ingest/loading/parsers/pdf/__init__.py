@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import DocumentError
 from app.storage.origins import pack
-from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed
+from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed, Picture
 from ingest.loading.parsers import office_notices
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
@@ -17,9 +17,10 @@ from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
+from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.running_heads import Edges, running
 from ingest.loading.parsers.titles import meant
-from ingest.loading.picture_places import place_of
+from ingest.loading.picture_marks import in_points
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 FONTS_WITHOUT_UNICODE = DocumentError(
@@ -84,9 +85,12 @@ class _Document:
         self._tell_of_files(sum(page.files for page in pages))
         numbered = enumerate(zip(pages, texts, states, strict=True), 1)
         read = [
-            Page(number, text.text, _source(state), pack(text.runs), state.needs_ocr, *_left_out(page, left_out))
+            Page(
+                number, text.text, _source(state), pack(text.runs), state.needs_ocr, *_left_out(page, left_out),
+                _pictures(number, page.figures, len(text.text)),
+            )
             for number, (page, text, state) in numbered
-        ]
+        ]  # fmt: skip
         return Parsed(meant(self._title()), read, self._warnings)
 
     def _title(self) -> str:
@@ -121,19 +125,13 @@ class _Document:
             text.body = joined_blocks([text.body, written([marked("Hidden", text.hidden)])])
         elif text.hidden:
             self._warnings.append(office_notices.hidden(HIDDEN.format(len(text.hidden)), page=index + 1))
-        if text.figures and not state.needs_ocr:
-            self._place(text, index)
+        if state.needs_ocr:
+            text.figures.clear()
+        if text.figures and not self._options.describes_pictures:
+            self._warnings.append(office_notices.pictures(len(text.figures), page=index + 1))
         text_page.close()
         page.close()
         return state, text
-
-    def _place(self, text: PageText, index: int) -> None:
-        """Place the pictures after the text of the page, or tell of them."""
-        if not self._options.picture_places:
-            self._warnings.append(office_notices.pictures(len(text.figures), page=index + 1))
-            return
-        names = (" ".join([str(index + 1), *(f"{side:.1f}" for side in box)]) for box in text.figures)
-        text.body = joined_blocks([text.body, *(written([place_of(name)]) for name in names)])
 
     def _warn(self, code: Any, detail: str, index: int) -> None:
         self._warnings.append(Notice(code, detail, page=index + 1))
@@ -143,6 +141,15 @@ class _Document:
             self._warnings.append(
                 Notice("attachment_skipped", FILES.format(office_notices.counted(count, "attached file")))
             )
+
+
+def _pictures(number: int, figures: Sequence[Box], at: int) -> tuple[Picture, ...]:
+    """Return the pictures, which stand after the text of the page."""
+    found = []
+    for x0, y0, x1, y1 in figures:
+        name = f"{number} {x0:.1f} {y0:.1f} {x1:.1f} {y1:.1f}"
+        found.append(Picture(at, at, name, *(in_points(x1 - x0, y1 - y0, 1) or ())))
+    return tuple(found)
 
 
 def _source(state: PageState) -> PageSource:

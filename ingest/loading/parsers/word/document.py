@@ -13,6 +13,7 @@ from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.elements import PartReader
 from ingest.loading.parsers.word.properties import Section
 from ingest.loading.parsers.word.settings import Properties, Settings
+from ingest.loading.picture_marks import without_marks
 
 MAIN = "word/document.xml"
 RENDERED = b"lastRenderedPageBreak"
@@ -84,6 +85,7 @@ def _margin(context: Context, part: str) -> list[str]:
     reader = PartReader(context, part, flow, page_numbers=False)
     _read_beside(context, part, reader)
     reader.story.finish()
-    lines = map(one_line, ([block] for block in flow.close_part()))
+    # A picture in the head of a page is a mark of the house.
+    lines = (without_marks(one_line([block])) for block in flow.close_part())
     text = "\n".join(line for line in lines if not PAGE_WORDS.fullmatch(line))
     return [text] if text else []

@@ -147,13 +147,18 @@ class PartReader:
             case "begin":
                 self.story.fields.begin()
             case "separate":
-                self.story.fields.separate()
+                self._separate_field()
             case "end":
                 self._end_field()
 
     def _simple_field(self, attributes: Attributes) -> None:
         self.story.fields.begin()
         self.story.fields.instruct(value(attributes, "instr"))
+        self._separate_field()
+
+    def _separate_field(self) -> None:
+        if self.story.fields.counts:
+            self.story.paragraph.is_caption = True
         self.story.fields.separate()
 
     def _end_field(self) -> None:

@@ -9,6 +9,7 @@ from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.parsers.word.attributes import number, value
 
 PAGE_NUMBER = re.compile(r"\s*(?:page|numpages|sectionpages)\b", re.IGNORECASE)
+SEQUENCE = re.compile(r"\s*seq\b", re.IGNORECASE)
 BOXES = {True: "☒", False: "☐"}
 
 
@@ -33,6 +34,11 @@ class Fields:
     def instruct(self, text: str) -> None:
         if self._open:
             self._open[-1].instruction += text
+
+    @property
+    def counts(self) -> bool:
+        """Whether the instruction in hand numbers tables or pictures."""
+        return bool(self._open) and SEQUENCE.match(self._open[-1].instruction) is not None
 
     def separate(self) -> None:
         if self._open:

@@ -6,6 +6,7 @@ from ingest.loading.parsers.flow import Flow
 from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.properties import Paragraph
 from ingest.loading.parsers.word.styles import BODY_TEXT, Style
+from ingest.loading.picture_marks import caption
 
 NO_LIST = "0"
 
@@ -34,6 +35,8 @@ class ParagraphWriter:
         outline = style.outline if paragraph.outline is None else paragraph.outline
         if text and outline is not None and outline < BODY_TEXT:
             self._flow.heading(outline + 1, label + text)
+        elif text and (paragraph.is_caption or style.name.lower() == "caption"):
+            self._flow.paragraph(caption(self._context.options, label + text))
         elif text:
             self._flow.paragraph(label + text)
         self._flow.add(paragraph.later)

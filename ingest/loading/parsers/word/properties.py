@@ -26,7 +26,7 @@ class Run:
 class Paragraph:
     """`later` holds what is anchored in a paragraph and follows it; `hidden` tells whether its style hides it, `joined`
     whether its end was deleted, which joins it to the next, and `breaks` how often a page ends inside it. `hidden_text`
-    is the part before `hidden_end`, without its mark."""
+    is the part before `hidden_end`, without its mark. A caption has the number of what it stands beside."""
 
     parts: list[Part] = field(default_factory=list)
     later: list[Block] = field(default_factory=list)
@@ -38,6 +38,7 @@ class Paragraph:
     holds_hidden: bool = False
     ends_hidden: bool = False
     joined: bool = False
+    is_caption: bool = False
     breaks: int = 0
     hidden_text: str = ""
     hidden_end: int = 0

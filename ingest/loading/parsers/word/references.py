@@ -9,6 +9,7 @@ from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.parsers.word.attributes import is_on, value
 from ingest.loading.parsers.word.story import Handlers, Story
+from ingest.loading.picture_marks import says_nothing
 
 # The lines between text and notes, which Word keeps among the notes.
 SEPARATORS = {"separator", "continuationSeparator", "continuationNotice"}
@@ -56,5 +57,6 @@ class References:
             return
         self._story.finish()
         (kind, note), self._open = self._open, None
-        if (text := one_line(self._story.flow.close_part())) and note:
+        text = one_line(self._story.flow.close_part())
+        if note and not says_nothing(text):
             self._notes.texts[kind, note] = text
