@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import io
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from app.pages.pdf_page import PDF, PdfPage
-from app.pages.picture_page import PicturePage
+from app.pages.picture_page import PicturePage, png
 from app.pages.unshown import NoSuchPage, Unshown
 from app.sandbox.channel import Channel
 
 DAMAGED = "The page is damaged and cannot be drawn."
-# Higher ones take twice the time for a tenth less.
-PNG_LEVEL = 3
+# What drawing imports when it needs it: Pillow looks for its formats only once.
+USED_LATER = ("pypdfium2", "pypdfium2.raw", "PIL.Image", "PIL.ImageChops", "PIL.ImageOps")
+
+
+def warm_up() -> None:
+    """Do before the fork what takes long the first time, and has nothing to do with a document."""
+    for name in USED_LATER:
+        import_module(name)
+    import_module("PIL.Image").init()
 
 
 def main(channel: Channel, media_type: str, number: str) -> None:
@@ -23,7 +29,7 @@ def main(channel: Channel, media_type: str, number: str) -> None:
         page = _open(channel.paths["document"], media_type, int(number))
         answer = {"width": page.width, "height": page.height}
         if "dpi" in request:
-            channel.send(answer, [_png(page.draw(request["dpi"]))])
+            channel.send(answer, [png(page.draw(request["dpi"]))])
         else:
             found = page.rectangles(request["characters"]) if request["characters"] else []
             channel.send({**answer, "rectangles": found})
@@ -40,9 +46,3 @@ def main(channel: Channel, media_type: str, number: str) -> None:
 
 def _open(path: Path, media_type: str, number: int) -> PdfPage | PicturePage:
     return (PdfPage if media_type == PDF else PicturePage)(path, number)
-
-
-def _png(image: Any) -> bytes:
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "PNG", compress_level=PNG_LEVEL)
-    return file.getvalue()

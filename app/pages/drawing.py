@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.errors import KyujangError, NotFound, Overloaded, TooManyRequests
 from app.pages.pdf_page import PDF, Characters
 from app.pages.picture_page import PICTURES
 from app.pages.rectangles import Rectangle
+from app.sandbox.forked import ParentDied
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
@@ -108,29 +111,41 @@ class PageDrawer:
     async def _answer(
         self, profile: Profile, media_type: str, number: int, request: dict[str, Any]
     ) -> tuple[dict[str, Any], bytes]:
+        ask = partial(self._ask_child, profile, media_type, number, request)
         try:
-            async with open_child(
-                "app.pages.child",
-                *(media_type, str(number)),
-                limits=Limits(address_space=self._memory, cpu_s=TIMEOUT_S, file_size=0),
-                profile=profile,
-                timeout_s=TIMEOUT_S,
-                max_message_bytes=MAX_MESSAGE_BYTES,
-            ) as child:
-                await child.send(request)
-                message = await child.message()
-                payload = await child.payload(MAX_PNG_BYTES)
-                if message is None:
-                    raise PageNotShown(await _why(child))
+            found: tuple[dict[str, Any], bytearray] | None = None
+            with suppress(ParentDied):
+                found = await ask()
+            message, payload = found or await ask()
         except TimeoutError:
             raise PageNotShown(TOO_LONG) from None
-        except OutputError:
+        except (OutputError, ParentDied):
             raise PageNotShown(CRASHED) from None
         if "no_such_page" in message:
             raise NotFound
         if "unshown" in message:
             raise PageNotShown(message["unshown"])
         return message, bytes(payload)
+
+    async def _ask_child(
+        self, profile: Profile, media_type: str, number: int, request: dict[str, Any]
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Raises PageNotShown, TimeoutError, OutputError, ParentDied."""
+        async with open_child(
+            "app.pages.child",
+            *(media_type, str(number)),
+            limits=Limits(address_space=self._memory, cpu_s=TIMEOUT_S, file_size=0),
+            profile=profile,
+            timeout_s=TIMEOUT_S,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            forked=True,
+        ) as child:
+            await child.send(request)
+            message = await child.message()
+            payload = await child.payload(MAX_PNG_BYTES)
+            if message is None:
+                raise PageNotShown(await _why(child))
+        return message, payload
 
 
 async def _why(child: ChildProcess) -> str:

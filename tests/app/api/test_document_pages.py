@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
-from app.pages import drawing, pdf_page
+from app.pages import drawing, pdf_page, picture_page
+from app.sandbox.forked import ParentDied
 from app.storage.words import WordBox, pack
 from tests.conftest import NewTenant, ingest_text
 from tests.ingest.made.pages import Sheet, pdf_of
@@ -218,6 +219,26 @@ async def test_a_page_that_takes_too_long_is_not_shown(shelf, monkeypatch):
     monkeypatch.setattr(drawing, "TIMEOUT_S", 0.001)
     answer = await shelf.get("/documents/turned/pages/1.png")
     assert (answer.status_code, answer.json()["code"]) == (422, "page_not_shown")
+
+
+async def test_a_page_is_drawn_again_when_the_warm_parent_died(shelf, monkeypatch):
+    real, forked = drawing.open_child, list[bool]()
+
+    def dies_once(*given, **options):
+        forked.append(options["forked"])
+        if len(forked) == 1:
+            raise ParentDied
+        return real(*given, **options)
+
+    monkeypatch.setattr(drawing, "open_child", dies_once)
+    assert (await shelf.get("/documents/turned/pages/1.png?dpi=37")).status_code == 200
+    assert forked == [True, True]
+
+
+@pytest.mark.parametrize(("colour", "mode"), [("white", "L"), ("gray", "L"), ("red", "RGB")])
+def test_a_page_without_colours_is_written_without_them(colour, mode):
+    drawn = Image.open(io.BytesIO(picture_page.png(Image.new("RGBA", (8, 8), colour))))
+    assert (drawn.mode, drawn.convert("RGB").getpixel((3, 3))) == (mode, ImageColor.getrgb(colour))
 
 
 def test_a_huge_page_is_drawn_coarser(tmp_path):
