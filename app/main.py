@@ -47,6 +47,7 @@ from app.api.query_logging import QueryLog
 from app.api.readiness import ReadinessCheck
 from app.api.refusals import Refusals, RefusedAgain
 from app.api.schemas import IngestBody, Problem
+from app.api.stopping import ClosedConnections
 from app.api.wrong_keys import WrongKeys
 from app.bootstrap import open_services
 from app.concurrency import run_forever
@@ -56,6 +57,7 @@ from app.pages.drawing import PageDrawer
 from app.sandbox.protections import log_protections
 from app.services import Services
 from app.settings import Settings
+from app.stopping import Stopping
 from app.storage.key_lookups import KeyLookups
 from app.webhooks import WebhookDelivery
 
@@ -123,7 +125,8 @@ def _add_state(app: FastAPI, settings: Settings) -> None:
     app.state.wrong_keys = WrongKeys()
     app.state.key_lookups = KeyLookups()
     app.state.issuer = Issuer(settings) if settings.oidc_issuer else None
-    app.state.job_streams = JobStreams()
+    app.state.stopping = Stopping()
+    app.state.job_streams = JobStreams(app.state.stopping)
     app.state.query_log = QueryLog()
     app.state.refusals = Refusals()
     app.state.limit_events = LimitEvents()
@@ -139,6 +142,7 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     if settings.auth == "off":
         app.add_middleware(OwnPagesOnly, host=settings.host, origins=settings.allowed_origins)
     app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(ClosedConnections, stopping=app.state.stopping)
     app.add_middleware(Cors, origins=settings.allowed_origins)
     if settings.root_path:
         app.add_middleware(Prefix, prefix=settings.root_path)

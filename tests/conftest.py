@@ -73,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exported", default=12, type=int, help="documents that tests/app/storage/export moves")
     parser.addoption("--quality", default="sample", choices=["sample", "whole"], help="corpus of tests/contract")
     parser.addoption("--alerts", action="store_true", help="bring about the faults of tests/observe/test_faults.py")
+    parser.addoption("--rolling", action="store_true", help="replace the processes of a service under load")
     parser.addoption("--fairness", action="store_true", help="flood the service as one tenant, and ask as another")
     parser.addoption("--screenshots", action="store_true", help="draw the pictures of the console in docs/ again")
     parser.addoption("--milvus", action="store_true", help="start a Milvus server for tests/contract/test_milvus.py")

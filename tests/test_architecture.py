@@ -33,8 +33,12 @@ LEAVES = {
     },
     "app.storage.notices": set(),
     "app.storage.snapshot": set(),
+    "app.storage.prepared": set(),
     "app.storage.filters": set(),
-    "app.storage.database": {"app.errors", "app.settings", "app.storage.snapshot", "app.storage.tenancy", "app.turns"},
+    "app.storage.database": {
+        *("app.errors", "app.settings", "app.turns"),
+        *("app.storage.prepared", "app.storage.snapshot", "app.storage.tenancy"),
+    },
 }
 # From the top; a room may import what stands below it, of its own row nothing. docs/architecture.md tells them.
 LAYERS = (
@@ -63,6 +67,7 @@ LAYERS = (
             "app.tesseract",
             "app.libreoffice",
             "app.outbound",
+            "app.stopping",
         ),
     ),
     ("app.work_metrics",),
@@ -74,7 +79,7 @@ BOOTSTRAPS = r"app\.main|app\.cli\..+|ingest\.(__main__|sync\.in_database|cluste
 ONLY_IN = {
     "fastapi": r"app\.main|app\.api\..+",
     "starlette": r"app\.main|app\.api\..+",
-    "uvicorn": r"app\.cli\.(service|http_protocol)",
+    "uvicorn": r"app\.cli\.(service|http_protocol|stopping_server)",
     "faiss": r"app\.retrieval\.stores\.faiss_index",
     "sentence_transformers": r"app\.embedding\.sentence_transformer|app\.retrieval\.reranking",
     "onnxruntime": r"app\.embedding\.e5_runtime",

@@ -6,11 +6,13 @@ import importlib.resources
 import json
 import re
 import subprocess
+from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
 
+from app.cli.stopping_server import longest_answer_s
 from app.settings import Settings
 from app.settings.addresses import SERVICE_ROLE
 from app.settings.object_storage import CREDENTIALS
@@ -34,12 +36,24 @@ def environment(service: str) -> dict[str, str | None]:
     return SERVICES[service].get("environment", {})
 
 
+class Compose(yaml.SafeLoader):
+    """With compose's own tags."""
+
+
+Compose.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
+
+
+def read(text: str) -> dict[str, Any]:
+    return yaml.load(text, Compose)
+
+
 @pytest.mark.parametrize(
-    "file", ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml", "deploy/object-storage.yml"]
+    "file",
+    ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml", "deploy/object-storage.yml", "deploy/rolling.yml"],
 )
 def test_the_compose_file_fits_the_specification(file):
     vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
-    jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(yaml.safe_load((ROOT / file).read_text()))
+    jsonschema_rs.validator_for(json.loads(vendored.read_text())).validate(read((ROOT / file).read_text()))
 
 
 def test_only_the_api_publishes_a_port_and_on_loopback_by_default():
@@ -317,3 +331,19 @@ def test_what_observes_is_started_by_its_profile_alone_and_sees_what_is_there():
     example = (ROOT / ".env.example").read_text()
     assert "#KYUJANG_WORKER_METRICS=0.0.0.0:9464" in example
     assert "#OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318" in example
+
+
+def test_a_rolling_change_has_the_time_that_it_needs():
+    rolling = read((ROOT / "deploy" / "rolling.yml").read_text())["services"]
+    assert rolling["api-2"]["extends"] == {"file": "docker-compose.yml", "service": "api"}
+    assert {name: each["ports"] for name, each in rolling.items()} == {
+        "api": [], "api-2": [], "proxy": SERVICES["api"]["ports"],
+    }  # fmt: skip
+    (drain_s,) = {each["environment"]["KYUJANG_DRAIN_S"] for each in (rolling["api"], rolling["api-2"])}
+    proxy = dict(re.findall(r"(inter|timeout check|timeout server) (\d+)s", (ROOT / "deploy/haproxy.cfg").read_text()))
+    assert int(proxy["inter"]) + int(proxy["timeout check"]) < int(re.search(r":-(\d+)}", drain_s)[1])
+    answer_s = longest_answer_s(Settings().llm_timeout_s)
+    assert int(proxy["timeout server"]) > answer_s
+    for service in (SERVICES["api"], rolling["proxy"]):
+        assert service["stop_grace_period"] == "11m"
+    assert answer_s + 5 < 11 * 60

@@ -45,10 +45,10 @@ class Ready(BaseModel):
     """What confines the processes that read tenants' files."""
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """Say that the process answers."""
-    return {"status": "ok"}
+@router.get("/healthz", response_model=dict[str, str])
+async def healthz(request: Request) -> dict[str, str] | Response:
+    """Say that the process answers and takes requests: 200, or 503 once it has been told to stop."""
+    return _stopping(request) or {"status": "ok"}
 
 
 @router.get("/readyz", response_model=Ready, response_model_exclude_none=True)
@@ -56,6 +56,8 @@ async def readyz(request: Request, services: ServicesDep, details: Details) -> R
     """Say whether database, embedder and engine answer, as tried for real in the last 5 seconds: 200, or 503. With
     `KYUJANG_FALLBACK=extract` an engine that is still starting does not make it 503. The operator's key also brings
     what is not ready, and why."""
+    if (refusal := _stopping(request)) is not None:
+        return refusal
     found: Readiness = await request.app.state.readiness(services)
     if found.late:
         return _not_ready(request, found, details)
@@ -139,6 +141,12 @@ def _of_requests(settings: Settings) -> dict[str, int | float]:
 def _public(model: str) -> str:
     """Of a model in a folder of this machine only the folder's name."""
     return PurePath(model).name if model.startswith(("/", "./", "../", "~")) else model
+
+
+def _stopping(request: Request) -> Response | None:
+    if not request.app.state.stopping.told:
+        return None
+    return problem(request, 503, "not_ready", "This process stops: send requests to another one.")
 
 
 def _not_ready(request: Request, found: Readiness, details: bool) -> Response:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from app.api.schemas import JobOut
 from app.api.sse import Event
 from app.errors import TooManyRequests
+from app.stopping import Stopping
 from app.storage import jobs
 from app.storage.database import Database
 from app.storage.jobs import Job
@@ -43,7 +44,8 @@ class SharedJob:
 class JobStreams:
     """Those of an API process."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: Stopping) -> None:
+        self._stopping = stopping
         self._open: Counter[TenantNumber] = Counter()
         self._shared: WeakValueDictionary[tuple[TenantNumber, str, str], SharedJob] = WeakValueDictionary()
 
@@ -56,7 +58,10 @@ class JobStreams:
             )
 
     async def events(self, database: Database, tenant: TenantNumber, job: Job) -> AsyncGenerator[Event]:
-        """Yield the counts and the documents that have changed, at the end the whole job. Raises TooManyRequests."""
+        """Yield the counts and the documents that have changed, at the end the whole job. Raises TooManyRequests.
+
+        A process that stops waits for no job: its streams end, and are opened again at another one.
+        """
         self.refuse_if_full(tenant)
         self._open[tenant] += 1
         try:
@@ -72,6 +77,8 @@ class JobStreams:
                     yield "progress", body(replace(job, documents=changed))
                 known = job
                 await asyncio.sleep(EVERY_S)
+                if self._stopping.closed:
+                    return
                 job = await shared.read()
             yield "done", body(job)
         finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app import logs, tracing
 from app.cli.commands import add_command
+from app.cli.stopping_server import longest_answer_s, stopping_server
 from app.errors import KyujangError
 from app.main import create_app
 from app.settings import Settings
@@ -33,7 +34,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     import uvicorn
 
     logs.configure(settings.log_level)
-    app = _saying_why(create_app(settings))
+    made = create_app(settings)
+    app = _saying_why(made)
     configs = [
         uvicorn.Config(
             app,
@@ -45,12 +47,14 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             http="app.cli.bounded_connection:BoundedConnection",
             timeout_keep_alive=settings.keep_alive_s,
             limit_concurrency=settings.max_connections,
+            timeout_graceful_shutdown=longest_answer_s(settings.llm_timeout_s),
         )
         for port in (settings.port, settings.metrics_port)
         if port is not None
     ]
     with tracing.sending("kyujang-api", to=settings.otlp_endpoint):
-        uvicorn.Server(configs[0]).run(sockets=[each.bind_socket() for each in configs])
+        server = stopping_server(configs[0], made.state.stopping, settings.drain_s)
+        server.run(sockets=[each.bind_socket() for each in configs])
     return 0
 
 

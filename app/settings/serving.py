@@ -48,6 +48,10 @@ class Serving(Home, BaseSettings):
     """The port that the API listens on."""
     keep_alive_s: int = Field(65, ge=1)
     """Seconds that an idle connection stays open: longer than a proxy's own, which is mostly 60."""
+    drain_s: float = Field(0, ge=0, le=600)
+    """Seconds for which an API process that is told to stop (SIGTERM) goes on to take requests, while `/healthz` and
+    `/readyz` say 503: as long as a proxy takes to see it, and 0 without one. What is under way then has
+    `KYUJANG_LLM_TIMEOUT_S` and 10 seconds more."""
     max_connections: int = Field(1000, ge=2)
     """The most connections at a time; more get 503."""
     root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")

@@ -11,10 +11,12 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from pgvector.psycopg import register_vector_async
+from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured, NotFound
+from app.storage.prepared import prepared
 from app.storage.snapshot import Snapshot
 from app.storage.tenancy import WHOLE, TenantNumber, begin_as, part, see
 from app.turns import Slots
@@ -28,11 +30,7 @@ WAIT_S = 10
 FOR_OPERATOR = 2
 # How PostgreSQL calls the foreign key of a table's tenant_id alone.
 OF_A_TENANT = "_tenant_id_fkey"
-TOO_LONG = (
-    psycopg.errors.QueryCanceled,
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
+TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable, errors.IdleInTransactionSessionTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Database:
                 if self._limits is not None and tenant is not None:
                     await self._turn(held, tenant)
                 yield await held.enter_async_context(self._pool.connection())
-        except psycopg.errors.ForeignKeyViolation as error:
+        except errors.ForeignKeyViolation as error:
             if (error.diag.constraint_name or "").endswith(OF_A_TENANT):
                 raise NotFound("This tenant has been deleted.") from error
             raise
@@ -233,11 +231,11 @@ async def without_time_limits(connection: Connection) -> None:
 
 
 async def fetch_one(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> DictRow | None:
-    return await (await connection.execute(query.encode(), parameters)).fetchone()
+    return await (await connection.execute(query.encode(), parameters, prepare=prepared(query))).fetchone()
 
 
 async def fetch_all(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
-    return await (await connection.execute(query.encode(), parameters)).fetchall()
+    return await (await connection.execute(query.encode(), parameters, prepare=prepared(query))).fetchall()
 
 
 def _ms(seconds: float) -> int:

@@ -30,7 +30,10 @@ OTHER_ERRORS = {
     "method_not_allowed": (405, "The route has other methods."),
     "too_slow": (408, "The body did not come in time."),
     "headers_too_large": (431, "A request has at most 100 headers and, with its first line, 64 KB."),
-    "not_ready": (503, "Of `/readyz` only: `dependencies` names what is missing."),
+    "not_ready": (
+        503,
+        "Of `/readyz`, where `dependencies` names what is missing, and of `/healthz` in a process that stops.",
+    ),
 }
 
 Say = Callable[[str], str]

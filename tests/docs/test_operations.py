@@ -21,7 +21,8 @@ insert into documents (tenant_id, id, media_type, bytes, sha256, chunks, blob)
 values (1, 'guide', 'text/plain', 3, sha256('abc'), 0, '1/file');
 """
 # They bring the new version, which is here already.
-OF_OTHERS = ("git pull", "python3 -m app.up.install", "docker compose build --pull")
+REPLACED = tuple(f"docker compose up -d --no-deps {each}" for each in ("--wait api", "--wait api-2", "worker"))
+OF_OTHERS = ("git pull", "python3 -m app.up.install", "docker compose build --pull", *REPLACED)
 IN_A_CONTAINER = ["docker", "compose", "run", "--rm", "-T"]
 
 
@@ -97,11 +98,13 @@ def test_a_backup_is_made_checked_and_restored(installation, another, carry_out,
 
 
 def test_an_upgrade_goes_forward_and_back(installation, another, carry_out, monkeypatch):
-    backup, dry_run, up, container_dry_run, container_up, rolling, back, of_0_1 = blocks(read(UPGRADE), "console")
+    backup, dry_run, up, container_dry_run, container_up, rolling, replaced, back, of_0_1 = blocks(
+        read(UPGRADE), "console"
+    )
     assert "backed up" in carry_out(backup)
     for block in (dry_run, container_dry_run):
         assert "There is nothing to do" in carry_out(block)
-    for block in (up, container_up, rolling):
+    for block in (up, container_up, rolling, replaced):
         assert "The database is up to date" in carry_out(block)
     with psycopg.connect(installation) as owner:
         owner.execute("delete from documents")

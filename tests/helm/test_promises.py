@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.stopping_server import longest_answer_s
 from app.metrics import Metrics
 from app.settings import Settings
 from docs.tools.reference import environment_name
@@ -125,6 +126,16 @@ def test_what_is_set_is_a_setting(values):
         found = variables(containers(rendered(values))[name])
         assert {key: found[key] for key in settings} == {key: str(value) for key, value in settings.items()}
         assert len(found["KYUJANG_LLM_URL"].split(",")) == values.get("engine", {}).get("replicas", 1)
+
+
+def test_a_pod_that_goes_has_the_time_that_it_needs():
+    pod = pods(rendered(EXTERNAL))["api"]["spec"]
+    (container,) = pod["containers"]
+    drain_s = float(variables(container)["KYUJANG_DRAIN_S"])
+    # Every node has heard of it in a few seconds; the callers' connections end meanwhile, which no preStop would do.
+    assert drain_s >= 5
+    assert "lifecycle" not in container
+    assert pod["terminationGracePeriodSeconds"] > drain_s + longest_answer_s(Settings().llm_timeout_s)
 
 
 def test_the_work_is_divided_without_a_gap():
