@@ -17,12 +17,12 @@ from app.errors import InvalidInput, Unavailable
 from app.generation.chat import ChatRequest
 from app.generation.completion import Generation
 from app.generation.engine import Engine
-from app.generation.messages import Message, Sampling
-from app.grounding.check_model import ModelJudge
+from app.generation.messages import Sampling
 from app.grounding.guard import GroundedAnswer, NoAnswerReason, about_the_shelf, check, extractive_answer, no_answer
-from app.grounding.judge import EngineJudge, GroundingCheck, Judge, review
+from app.judgement import ask_whether_answered, review_draft
 from app.language.shelf_questions import is_about_the_shelf
 from app.prompting import stored_prompts
+from app.prompting.decomposition import cut_by_engine
 from app.prompting.elements import elements_for
 from app.prompting.json_schema import allow_declining, validate_schema
 from app.prompting.query_rewriting import rewrite_query
@@ -61,6 +61,7 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
     """
     engine, timer = services.engine, StepTimer()
     await _refuse_at_once(services, tenant.number, question)
+    question = await _decomposed(services, tenant.number, question, timer)
     async with in_background(_choose(services, tenant.number, question)) as choosing:
         query, found, titles = await _retrieve(services, tenant.number, question, timer)
         plan = await choosing
@@ -72,15 +73,17 @@ async def answer_events(services: Services, tenant: Tenant, question: Question) 
             draft.grounding = plan.grounding_of(draft.served)
             with timer.step("prompt"):
                 draft.prompt = await assemble(engine, plan.elements, found.matches, question.dialogue)
-            async with aclosing(_generate(engine, tenant.number, draft, timer)) as deltas:
-                async for delta in deltas:
-                    draft.shown += delta.text
-                    yield delta
+            await ask_whether_answered(services, engine, tenant.number, draft, timer)
+            if not draft.is_refused:
+                async with aclosing(_generate(engine, tenant.number, draft, timer)) as deltas:
+                    async for delta in deltas:
+                        draft.shown += delta.text
+                        yield delta
         except Unavailable as error:
             if draft.shown or services.settings.fallback == "none" or question.schema is not None:
                 raise
             draft = Draft(plan, query, found, no_prompt(question.dialogue), fallback=error.code)
-    await _review(services, tenant.number, draft, timer)
+    await review_draft(services, tenant.number, draft, timer)
     for event in await asyncio.to_thread(_check, draft, timer):
         yield event
 
@@ -97,9 +100,16 @@ async def _retrieve(
     return query, each[0] if len(each) == 1 else found_in_turn(each, options.top_k), None
 
 
+async def _decomposed(services: Services, tenant: TenantNumber, question: Question, timer: StepTimer) -> Question:
+    if question.decompose != "engine" or question.turns or is_about_the_shelf(question.input):
+        return question
+    return replace(question, asked_apart=await cut_by_engine(services.engine, tenant, question.input, timer))
+
+
 async def dry_run(services: Services, tenant: Tenant, question: Question) -> Preview:
     """Return the prompt as it would be sent, without generating."""
     engine, timer = services.engine, StepTimer()
+    question = await _decomposed(services, tenant.number, question, timer)
     plan = await _choose(services, tenant.number, question)
     query, found, _ = await _retrieve(services, tenant.number, question, timer)
     if engine is None:
@@ -115,6 +125,8 @@ async def _refuse_at_once(services: Services, tenant: TenantNumber, question: Qu
     engine = services.engine
     if question.check == "model" and services.checker is None:
         raise InvalidInput("There is no checker: set KYUJANG_CHECKER, or leave it out.", pointer="/grounding_check")
+    if question.min_answerability and engine is None:
+        raise InvalidInput("Only an engine can judge this, and there is none.", pointer="/min_answerability")
     if question.schema is not None and engine is None:
         raise InvalidInput("Only an engine can keep to a schema, and there is none.", pointer="/response_format")
     if engine is not None:
@@ -167,32 +179,6 @@ async def _generate(engine: Engine, tenant: TenantNumber, draft: Draft, timer: S
     timer.ms["first_token"] = milliseconds(draft.generation.first_token_s)
 
 
-async def _review(services: Services, tenant: TenantNumber, draft: Draft, timer: StepTimer) -> None:
-    """Have a model look at what the words of the sources leave open, where that is asked for."""
-    question, settings = draft.plan.question, services.settings
-    how = question.check or settings.grounding_check
-    is_text = draft.generation is not None and draft.text and question.schema is None
-    if how == "lexical" or draft.grounding == "off" or not is_text:
-        return
-    with timer.step("check"):
-        if (judge := await asyncio.to_thread(_judge, services, tenant, draft, how)) is None:
-            return
-        support = await asyncio.to_thread(draft.finish)
-        timeout_s = settings.grounding_check_timeout_s
-        draft.review = await review(judge, support, draft.contexts, how, timeout_s=timeout_s)
-
-
-def _judge(services: Services, tenant: TenantNumber, draft: Draft, how: GroundingCheck) -> Judge | None:
-    """Return the small model where there is one that knows the languages, else the engine; None for `model` then."""
-    sources = [match.text for match in draft.contexts]
-    if services.checker is not None and how != "engine" and services.checker.knows([draft.text, *sources]):
-        return ModelJudge(services.checker, tenant, sources)
-    if services.engine is None or how == "model":
-        return None
-    answered: list[Message] = [*draft.prompt.messages, {"role": "assistant", "content": draft.text}]
-    return EngineJudge(services.engine, tenant, answered)
-
-
 def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
     """Check what the draft says. Return what of its text has not been shown, the citations, and the answer."""
     with tracing.span("citation check"):
@@ -210,6 +196,7 @@ def _check(draft: Draft, timer: StepTimer) -> list[AnswerEvent]:
         model=draft.served.model if draft.served else None,
         adapter=plan.adapter.reference if draft.served and plan.adapter else None,
         fallback=draft.fallback,
+        answerability=draft.answerability,
         review=draft.review,
         checked=draft.generation is None or (draft.grounding != "off" and plan.question.schema is None),
         explanation=Explanation.of(plan, draft.found, draft.prompt if draft.generation else Prompt()),
@@ -224,6 +211,8 @@ def _grounded(draft: Draft) -> GroundedAnswer:
     if not draft.found.matches:
         reason: NoAnswerReason = "below_min_score" if draft.found.dropped_by_min_score else "nothing_retrieved"
         return no_answer(reason, refusal)
+    if draft.is_refused:
+        return no_answer("not_answered_here", refusal, mode="generated")
     if draft.generation is None:
         return extractive_answer(draft.contexts, questions, no_answer_text=refusal, parts=parts)
     if not draft.text:

@@ -13,6 +13,7 @@ from app.generation.adapter_cache import Adapter
 from app.generation.completion import Generation
 from app.generation.messages import Message
 from app.generation.replica import Served
+from app.grounding.answerability import Answerability
 from app.grounding.citations import Citation, CitationChecker, Support
 from app.grounding.guard import GroundedAnswer
 from app.grounding.judge import GroundingCheck, Review
@@ -25,6 +26,8 @@ from app.prompting.token_budget import Dialogue, Prompt, parts_of
 from app.retrieval.match import Match
 from app.retrieval.search import Found, SearchOptions
 from app.retrieval.trace import Trace
+
+Decompose = bool | Literal["engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,15 @@ class Question:
     schema: Mapping[str, Any] | None = None
     adapter: str = AUTO
     language: Language | None = None
-    decompose: bool = False
-    """Whether two things that it asks at once are searched for apart; the first question of a conversation alone."""
+    decompose: Decompose = False
+    """Whether two things that it asks at once are searched for apart, cut by its words or by the engine; the first
+    question of a conversation alone."""
+    asked_apart: Sequence[str] | None = None
+    """The parts that the engine has cut."""
     check: GroundingCheck | None = None
     """How sentences are checked; by default as the settings say."""
+    min_answerability: float | None = None
+    """Below it the engine's own judgement refuses the question; by default as the settings say."""
     dropped_turns: int = 0
     cut_texts: int = 0
     """What the client sent and is not among `turns`, or not whole."""
@@ -52,7 +60,7 @@ class Question:
     @property
     def parts(self) -> Sequence[str]:
         """What is searched for apart; nothing if it is one question."""
-        found = question_parts(self.input) if self.decompose and not self.turns else []
+        found = self.asked_apart or (question_parts(self.input) if self.decompose and not self.turns else [])
         return found if len(found) > 1 else []
 
     @property
@@ -92,6 +100,10 @@ class Draft:
     reply: Reply = field(default_factory=Reply)
     checker: CitationChecker | None = None
     generation: Generation | None = None
+    answerability: Answerability | None = None
+    """What the engine said before it answered, if it was asked."""
+    is_refused: bool = False
+    """Whether that was too little."""
     review: Review | None = None
     """What a judge made of the check by words."""
     shown: str = ""
@@ -175,6 +187,7 @@ class Answer:
     model: str | None = None
     adapter: str | None = None
     fallback: str | None = None
+    answerability: Answerability | None = None
     review: Review | None = None
     checked: bool = True
     """Whether its sentences were compared with the sources."""

@@ -49,6 +49,7 @@ LAYERS = (
     ("app.bootstrap",),
     ("app.api",),
     ("app.pipeline",),
+    ("app.judgement",),
     ("app.questions",),
     ("app.services",),
     ("app.grounding", "app.adapters", "app.oidc", "app.webhooks"),

@@ -249,6 +249,7 @@ CONSTANT: dict[str, Any] = {
     "Fence": Fence("source-1"),
     "PromptElements": elements.ENGLISH,
     "Grounding": "extract",
+    "Language": "en",
     "NoAnswerReason": "model_declined",
     "int": 60,
     "bool": False,

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.api.adapter_schemas import MAX_CASES, Expected
+from app.api.asked_of_the_engine import Decompose, MinAnswerability
 from app.api.query_schemas import (
     AdapterChoice,
     Instruction,
@@ -78,6 +79,8 @@ class WayBody(Body):
     reasoning: bool | None = None
     grounding: Grounding | None = None
     grounding_check: GroundingCheck | None = None
+    min_answerability: MinAnswerability = None
+    decompose: Decompose | None = None
     language: Language | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None

@@ -61,6 +61,7 @@ def question_of(body: QueryBody) -> Question:
         language=body.language,
         decompose=body.decompose,
         check=body.grounding_check,
+        min_answerability=body.min_answerability,
         schema=body.response_format.json_schema.json_schema if body.response_format else None,
     )
 
@@ -90,6 +91,7 @@ def answer_out(answer: Answer) -> AnswerOut:
             for span in grounded.unsupported
         ],
         unchecked=[_span(span) for span in grounded.unchecked],
+        answerability=_rounded(answer.answerability.score) if answer.answerability else None,
         contexts=contexts_out(answer.contexts),
         prompt=prompt_out(answer.prompt, answer.stored),
         usage=usage_out(answer),
@@ -105,12 +107,14 @@ def answer_out(answer: Answer) -> AnswerOut:
 
 
 def usage_out(answer: Answer) -> dict[str, int]:
-    """Count what the check by the engine took among both, and once more by itself."""
-    counted = [each for each in (answer.generation, answer.review) if each is not None]
+    """Count what the engine's own judgements took among both, and once more by themselves."""
+    counted = [each for each in (answer.generation, answer.answerability, answer.review) if each is not None]
     usage = {
         "prompt_tokens": sum(each.prompt_tokens for each in counted),
         "completion_tokens": sum(each.completion_tokens for each in counted),
     }
+    if answer.answerability is not None:
+        usage["answerability_tokens"] = answer.answerability.prompt_tokens + answer.answerability.completion_tokens
     if answer.review is not None:
         usage["check_tokens"] = answer.review.prompt_tokens + answer.review.completion_tokens
     return usage
@@ -185,6 +189,10 @@ def contexts_out(matches: Sequence[Match]) -> list[ContextOut]:
         )
         for rank, match in enumerate(matches, start=1)
     ]
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
 
 
 def _span(span: Span) -> SpanOut:

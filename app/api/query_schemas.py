@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from app.api.asked_of_the_engine import Decompose, MinAnswerability
 from app.api.chunk_schemas import ContextOut, Headings, Pages, SpanOut
 from app.api.explanation_schemas import ExplanationOut
 from app.api.filters import Filters
@@ -111,9 +112,6 @@ def _with_schema(value: Any) -> Any:
     return value
 
 
-Decompose = Annotated[
-    bool, Field(description="search apart for two things that the first question of a conversation asks at once")
-]
 ResponseFormat = Annotated[
     ResponseFormatBody | None,
     BeforeValidator(_with_schema),
@@ -164,6 +162,7 @@ class QueryBody(ElementsBody):
     collection: InCollection = None
     decompose: Decompose = False
     grounding_check: GroundingCheck | None = None
+    min_answerability: MinAnswerability = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k_sampling: TopK | None = None
@@ -226,6 +225,9 @@ class AnswerOut(BaseModel):
     citations: list[CitationOut]
     unsupported: list[UnsupportedOut]
     unchecked: list[SpanOut] = []
+    answerability: Annotated[
+        float | None, Field(description="The probability that the sources answer it, where the engine was asked")
+    ] = None
     contexts: list[ContextOut]
     prompt: PromptOut
     usage: dict[str, int]

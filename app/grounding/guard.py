@@ -16,7 +16,9 @@ from app.language.content_words import content_words, precision, terms_of
 from app.prompting.elements import Grounding, PromptElements, shelf_text
 from app.retrieval.match import Match
 
-NoAnswerReason = Literal["nothing_retrieved", "below_min_score", "model_declined", "about_the_shelf"]
+NoAnswerReason = Literal[
+    "nothing_retrieved", "below_min_score", "not_answered_here", "model_declined", "about_the_shelf"
+]
 Mode = Literal["generated", "extracted"]
 
 

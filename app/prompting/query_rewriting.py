@@ -66,8 +66,9 @@ async def _standalone(engine: Completer | None, tenant: TenantNumber, turns: Seq
         if engine is None or (served := await engine.served()).is_packaged:
             return joined
         fence = new_fence(served.special_tokens)
-        rewritten = await _rewritten(engine, tenant, fence, turns[-MAX_TURNS:], text)
-        is_from = await asyncio.to_thread(_is_from, rewritten, [*(turn["content"] for turn in turns), text])
+        messages = await asyncio.to_thread(_messages, fence, turns[-MAX_TURNS:], text)
+        rewritten = await short_reply(engine, tenant, messages)
+        is_from = await asyncio.to_thread(is_from_texts, rewritten, [*(turn["content"] for turn in turns), text])
     except Unavailable:
         return joined
     return rewritten if is_from else joined
@@ -85,8 +86,8 @@ def _since_the_subject(turns: Sequence[Message], text: str) -> str:
     return "\n".join([*since, text])
 
 
-async def _rewritten(engine: Completer, tenant: TenantNumber, fence: Fence, turns: Sequence[Message], text: str) -> str:
-    messages = await asyncio.to_thread(_messages, fence, turns, text)
+async def short_reply(engine: Completer, tenant: TenantNumber, messages: Sequence[Message]) -> str:
+    """Return what the engine replies, without what it thinks aloud. Raises Unavailable."""
     reply = Reply()
     async with aclosing(engine.generate(ChatRequest(messages, SAMPLING, tenant, is_own=True))) as parts:
         async for part in parts:
@@ -104,8 +105,9 @@ def _messages(fence: Fence, turns: Sequence[Message], text: str) -> list[Message
     ]
 
 
-def _is_from(question: str, conversation: Sequence[str]) -> bool:
+def is_from_texts(question: str, texts: Sequence[str]) -> bool:
+    """Tell whether it is a question in the words of these texts."""
     words = list(content_words(question))
     if not words or len(question) > MAX_CHARACTERS:
         return False
-    return precision(words, frozenset[str]().union(*map(terms_of, conversation))) >= FROM_THE_CONVERSATION
+    return precision(words, frozenset[str]().union(*map(terms_of, texts))) >= FROM_THE_CONVERSATION

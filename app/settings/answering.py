@@ -21,6 +21,9 @@ class Answering(Working):
     leave open; `model` has the checker and `engine` the engine judge every sentence."""
     grounding_check_timeout_s: float = Field(10, gt=0)
     """The most seconds for judging an answer; what is late is `unchecked`."""
+    min_answerability: float = Field(0, ge=0, le=1)
+    """The least probability, by the engine's own judgement before it answers, that the sources hold the answer; below
+    it the answer is `no_answer`. 0 asks nothing."""
     checker: str | None = None
     """The folder of a small model that judges sentences: `model.onnx`, `tokenizer.json` and `config.json` of a token
     classifier such as LettuceDetect, or of one of pairs such as MiniCheck or an NLI model."""

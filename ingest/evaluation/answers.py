@@ -98,6 +98,8 @@ def question_of(case: Case, settings: Mapping[str, Any], seed: int | None) -> Qu
         adapter=settings.get("adapter", AUTO),
         language=settings.get("language"),
         check=settings.get("grounding_check"),
+        min_answerability=settings.get("min_answerability"),
+        decompose=settings.get("decompose", False),
     )
 
 
