@@ -6,6 +6,7 @@ import re
 from itertools import islice, takewhile
 
 from ingest.loading.parsed import Notice, Options, Parsed, without_pages
+from ingest.loading.parsers.markdown_lines import MarkedLines
 from ingest.loading.parsers.markdown_pictures import noted
 from ingest.loading.parsers.titles import FENCE, heading
 from ingest.loading.picture_marks import picture_text, without_marks
@@ -25,23 +26,11 @@ PICTURE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+DATA_MARK, PICTURE_MARK = re.compile(":(?<=data:)", re.IGNORECASE), re.compile(r"!\[|<img", re.IGNORECASE)
+OPENED = re.compile("<!--")
 DATA_TAG = re.compile(r"""<[a-z][a-z0-9]*\b(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+>""", re.IGNORECASE)
 DATA = re.compile(r"""(?:=\s*["']?|\burl\(["']?)\s*data:""", re.IGNORECASE)
 BARE_DATA = re.compile(r"(?<![`\w])<?data:[a-z]{1,20}/[a-z0-9.+-]{1,60};base64,[a-z0-9+/=]{16,}>?", re.IGNORECASE)
-# Data, tags, definitions and headings that may be written over several lines, and are then taken together.
-# A pattern whose every branch begins with a certain character is looked for ten times as fast.
-BASE64 = "[a-z0-9+/=]"
-AT_START = "(?:" + "|".join(rf"(?<=^{'[ ]' * indent}\[)" for indent in range(4)) + ")"
-WRAPPED = re.compile(
-    rf"""
-    <h[1-6]\b[^<>]*+>(?:[^<]|<(?!/?h[1-6]\b))*+</h[1-6]>
-    | <[a-z][a-z0-9]*\b[^<>]*+>
-    | ;base64,{BASE64}*+(?:\s*+{BASE64}{{16,}}+)*+(?:\s*+{BASE64}*+)(?=[)>"'])
-    | \[{AT_START}[^\]\n]{{1,200}}\]:[ \t]*\r?\n[ \t]*<?data:
-    | \[{AT_START}[^\]\n]{{1,50}}\]:[ \t]*(?:\#|<>)[ \t]*\([^()]*\)
-    """,
-    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
-)
 HEADING_TAG = re.compile(r"\s*<h([1-6])\b[^<>]*>(.*)</h\1>\s*", re.IGNORECASE | re.DOTALL)
 INDENTED_HEADING = re.compile(r"\A {1,3}(?=#{1,6}[ \t])")
 FOLDED_TITLE = re.compile(r"^(title[ \t]*:)[ \t]*[>|][-+]?[ \t]*((?:\n[ \t]+.*)+)", re.IGNORECASE | re.MULTILINE)
@@ -86,7 +75,10 @@ def _notices(pictures: int) -> list[Notice]:
 
 def _front_matter(content: str) -> tuple[list[str], str]:
     """Return the lines of the front matter without the marks around them, and what follows."""
-    lines = content.lstrip("\ufeff").split("\n", MAX_FRONT_MATTER)
+    marked = content.lstrip("\ufeff")
+    if marked[:3] not in FRONT_MATTER:
+        return [], content
+    lines = marked.split("\n", MAX_FRONT_MATTER)
     ends = FRONT_MATTER.get(lines[0].rstrip())
     for number, line in enumerate(lines[1:MAX_FRONT_MATTER], start=1):
         if ends and line.rstrip() in ends:
@@ -104,87 +96,107 @@ def _row(line: str) -> str:
     return line if row.startswith("|") and row.endswith("|") else f"| {row.strip('|').strip()} |"
 
 
-def _wrapped_lines(content: str) -> set[int]:
-    """Return the lines that end inside of something that goes on in the next."""
-    found: set[int] = set()
-    line = at = 0
-    for each in WRAPPED.finditer(content):
-        line += content.count("\n", at, each.start())
-        lines = each[0].count("\n")
-        found.update(range(line, line + lines))
-        line, at = line + lines, each.end()
-    return found
-
-
 class _Cleaning:
-    """Goes through the lines once: a comment may go on over several, a block of code is left as it is."""
+    """Goes through the lines that have a mark once: a comment may go on over several, a block of code is left as it is.
+
+    `_lines` has what is shown, of which the last few lines are apart: a line of marks below them may change them.
+    """
 
     def __init__(self, content: str, options: Options) -> None:
         self.pictures = 0
         self._options = options
-        self._in_lines = content.split("\n")
-        self._has_data = "data:" in content.lower()
+        self._has_data = DATA_MARK.search(content) is not None
         self._data = {found[1].lower() for found in DEFINITION.finditer(content)} if self._has_data else set()
-        self._goes_on = _wrapped_lines(content)
-        ends = (number for number, line in enumerate(reversed(self._in_lines)) if "-->" in line)
-        self._last_end = len(self._in_lines) - 1 - next(ends, len(self._in_lines))
+        opens = OPENED.search(content) is not None
+        shows = bool(self._data) or options.picture_places
+        others = ((OPENED, opens), (DATA_MARK, self._has_data), (PICTURE_MARK, shows))
+        self._marked = MarkedLines(content, [pattern for pattern, is_there in others if is_there])
+        self._last_end = self._marked.text.rfind("-->") if opens else -1
         self._lines: list[str] = []
+        # The line in hand and where it begins and ends, and the end of the last one that is in `_lines`.
+        self._line, self._start, self._end, self._done = "", 0, 0, 0
         self._code = ""
         self._in_comment = self._in_table = False
 
     def text(self) -> str:
-        parts: list[str] = []
-        for number, line in enumerate(self._in_lines):
+        lines, end = self._marked, 0
+        while end < lines.end:
+            self._start = end if self._in_comment or self._in_table else lines.next_from(end)
+            self._end = end = lines.end_of(self._start)
+            if self._start < end:
+                self._line = lines.text[self._start + 1 : end]
+                self._look()
             if self._code:
-                self._code = "" if line.strip() == self._code else self._code
-                self._lines.append(line)
-                continue
-            parts.append(line)
-            if number not in self._goes_on:
-                self._add("\n".join(parts), number)
-                parts = []
+                self._code, end = "", lines.end_of_code(self._code, end)
+        self._keep(lines.end)
         return "\n".join(self._lines)
 
-    def _add(self, line: str, number: int) -> None:
-        was_comment = self._in_comment
-        may_open = was_comment or "`" in line or "<!--" in line
-        shown = self._without_comments(line, number) if may_open else line
+    def _keep(self, end: int) -> None:
+        """Keep the lines since the last one that changed as they are."""
+        text, start, last = self._marked.text, self._done, end
+        for _ in range(MAX_HEADING_LINES + 1):
+            last = text.rfind("\n", start, last) if last > start else start
+        if last > start:
+            self._lines.append(text[start + 1 : last])
+        if end > start:
+            self._lines += text[last + 1 : end].split("\n")
+        self._done = end
+
+    def _put(self, *shown: str) -> None:
+        """Put this in the line's place."""
+        if shown != (self._line,) or "\n" in self._line:
+            self._keep(self._start)
+            self._lines += shown
+            self._done = self._end
+
+    def _look(self) -> None:
+        line, was_comment = self._line, self._in_comment
+        may_open = was_comment or "<!--" in line
+        shown = self._without_comments(line) if may_open else line
         first = shown.lstrip()[:1]
         if first not in FIRST_OF_MARKS and (first or not may_open):
-            self._add_text(shown)
+            self._put_text(shown)
         elif DEFINITION.match(shown):
             self.pictures += 1
+            self._put()
         elif COMMENT_LINE.fullmatch(shown) or (not shown.strip() and (was_comment or line.strip())):
-            pass
+            self._put()
         elif fence := FENCE.match(shown):
             self._code, self._in_table = fence[1], False
-            self._lines.append(shown)
+            self._put(shown)
         elif (mark := UNDERLINE.fullmatch(shown)) and (length := self._underlined(mark[1])):
             joined = " ".join(line.strip() for line in self._lines[-length:])
             self._lines[-length:] = [f"{'#' if mark[1][0] == '=' else '##'} {joined}"]
+            self._done = self._end
         elif (tag := HEADING_TAG.fullmatch(shown)) and (words := TAG.sub("", self._without_pictures(tag[2])).split()):
-            self._lines.append(f"{'#' * int(tag[1])} {' '.join(words)}")
-        elif RULE.fullmatch(shown) and self._lines and not NO_ROW.match(self._lines[-1]):
-            self._lines[-1:] = [_row(self._lines[-1]), _row(shown)]
-            self._in_table = True
+            self._put(f"{'#' * int(tag[1])} {' '.join(words)}")
+        elif RULE.fullmatch(shown) and (header := self._header()):
+            self._lines[-1:] = [_row(header), _row(shown)]
+            self._done, self._in_table = self._end, True
         else:
-            self._add_text(shown)
+            self._put_text(shown)
 
-    def _add_text(self, line: str) -> None:
+    def _put_text(self, line: str) -> None:
         shown = self._without_pictures(line) if self._has_data else line
         shown = INDENTED_HEADING.sub("", shown, count=1) if shown[:1] == " " else shown
         self._in_table = self._in_table and not NO_ROW.match(shown)
         shown = _row(shown) if self._in_table else shown
-        has_pictures = self._options.picture_places and ("![" in shown or "<img" in shown.lower())
-        self._lines.append(noted(shown, self._options) if has_pictures else shown)
+        has_pictures = self._options.picture_places and PICTURE_MARK.search(shown)
+        self._put(noted(shown, self._options) if has_pictures else shown)
+
+    def _header(self) -> str | None:
+        """Return the line above, if it may be the header of a table."""
+        self._keep(self._start)
+        return self._lines[-1] if self._lines and not NO_ROW.match(self._lines[-1]) else None
 
     def _underlined(self, mark: str) -> int:
         """Return how many lines the paragraph above has, which a line of marks makes a heading: a rule follows two."""
+        self._keep(self._start)
         lines = takewhile(lambda line: not OTHER.match(line), reversed(self._lines))
         length = sum(1 for _ in islice(lines, MAX_HEADING_LINES + 1))
         return length if length <= (MAX_HEADING_LINES if mark[0] == "=" else 1) else 0
 
-    def _without_comments(self, line: str, number: int) -> str:
+    def _without_comments(self, line: str) -> str:
         at, shown = 0, ""
         if self._in_comment:
             if (end := line.find("-->")) < 0:
@@ -193,7 +205,7 @@ class _Cleaning:
         while found := OPENING.search(line, at):
             mark, start = found[0], found.start()
             end = line.find("-->" if mark == "<!--" else mark, found.end())
-            if mark == "<!--" and (end >= 0 or number < self._last_end):
+            if mark == "<!--" and (end >= 0 or self._end < self._last_end):
                 shown += line[at:start]
                 self._in_comment = end < 0
                 at = len(line) if end < 0 else end + 3

@@ -6,6 +6,7 @@ import re
 
 from ingest.loading.clean_text import clean_text
 
+LINE = re.compile(r"(?:\A|\n)(.*)")
 HEADING = re.compile(r"#[ \t]+(?:#[ \t]+)*([^\s#].{0,299})")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 HEADING_END = re.compile(r"\s*(?:\{[^{}]*\})?(?:\s#+)?\s*$")
@@ -22,7 +23,8 @@ MIN_OWN_TITLE = 4
 def heading(text: str) -> str | None:
     """Return the first heading of the first level; in a block of code such a line is a comment."""
     code = ""
-    for line in text.split("\n"):
+    for each in LINE.finditer(text):
+        line = each[1]
         if code:
             code = "" if line.strip() == code else code
         elif fence := FENCE.match(line):

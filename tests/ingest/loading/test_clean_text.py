@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from ingest.loading.clean_text import INVISIBLE, MAX_BLANK, clean_text
+from ingest.loading.clean_text import INVISIBLE, MAX_BLANK, MAX_SPECIAL, clean_text
 
 
 @pytest.mark.parametrize("blank", [" ", "\u3000", "\u200b", "\u2060", "\u3164", "\u200b \u00ad", "\U000e0041"])
@@ -53,3 +53,8 @@ def test_every_line_end_becomes_a_line_feed():
     for line_end in ("\r\n", "\r", "\n", "\v", "\f", "\x85", "\u2028"):
         assert clean_text(f"첫째{line_end}second") == "첫째\nsecond"
     assert clean_text("첫째\u2029second") == "첫째\n\nsecond"
+
+
+def test_text_with_many_special_characters_is_cleaned_like_text_with_few():
+    for each in ("도서\u200b관", "a\x00\u200db", "c\u202ad", "e\u2029f\v", "❤\ufe0f!", "me\r\nlon"):
+        assert clean_text(f"{each}\n" * (MAX_SPECIAL + 1)) == f"{clean_text(each)}\n" * (MAX_SPECIAL + 1)

@@ -101,3 +101,25 @@ def test_data_that_stands_bare_in_a_text_is_left_out():
     found = markdown.read(f"그림 {data} 끝\n\n<{data}>\n\n`{data}`\n", Options())
     assert found.text == f"그림  끝\n\n\n\n`{data}`\n"
     assert [each.code for each in found.warnings] == ["picture_without_text"]
+
+
+def test_lines_that_change_leave_those_around_them_as_they_are():
+    few = ["첫째", "둘째  ", "", "- third"]
+    code = ["````", "===", "```", "````"]
+    content = [
+        *few,
+        "Kiln",
+        "====",
+        *few,
+        "a | b",
+        "--|--",
+        "1 | 2",
+        *few,
+        *code,
+        *few,
+        "<h2>Heat",
+        "slowly</h2>",
+        *few,
+    ]
+    shown = [*few, "# Kiln", *few, "| a | b |", "| --|-- |", "| 1 | 2 |", *few, *code, *few, "## Heat slowly", *few]
+    assert read("\n".join(content)).text == "\n".join(shown)
