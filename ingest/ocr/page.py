@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from ingest.ocr.sheet import Sheet
 from ingest.ocr.spacing import MeasuredLine, Word, measured, widest_inside, words_of
 from ingest.ocr.tables import Box, Table
 from ingest.ocr.tesseract import BLOCK, LINE, Line, Tesseract
+from ingest.ocr.unruled import unruled_tables
 
 # White around a block, which Tesseract wants; in inches.
 MARGIN = 0.04
@@ -76,14 +78,14 @@ class PageReader:
         page = PageText(layout.sheet)
         lines = {box: self._lines(page.sheet, box) for region in layout.regions for box in _boxes(region, page.sheet)}
         widest = widest_inside(chain.from_iterable(lines.values()))
-        for region in layout.regions:
-            start = len(page.text)
-            words = [[words_of(line, widest) for line in lines[box]] for box in _boxes(region, page.sheet)]
-            if isinstance(region, Table):
-                _add_table(page, region, [list(chain.from_iterable(cell)) for cell in words])
-            else:
-                _add_lines(page, words[0])
-            if len(page.text) > start:
+        words = {box: [words_of(line, widest) for line in lines[box]] for box in lines}
+        for is_block, regions in groupby(layout.regions, lambda region: isinstance(region, Box)):
+            if is_block:
+                _add_blocks(page, [words[region] for region in regions if isinstance(region, Box)])
+                continue
+            for table in (region for region in regions if isinstance(region, Table)):
+                cells = [list(chain.from_iterable(words[box])) for box in _boxes(table, page.sheet)]
+                _add_table(page, table, cells)
                 page.add(BETWEEN_BLOCKS)
         page.text = page.text.rstrip("\n")
         return page
@@ -120,21 +122,41 @@ def _add_table(page: PageText, table: Table, cells: list[Words]) -> None:
         across = cell.columns if cell.row == 0 else 1
         for row in range(cell.row, cell.row + cell.rows):
             squares |= {(row, cell.column + number): words for number in range(across)}
-    for row in range(table.rows):
+    _add_rows(page, [[squares.get((row, each), []) for each in range(table.columns)] for row in range(table.rows)])
+
+
+def _add_rows(page: PageText, rows: Sequence[Sequence[Words]]) -> None:
+    for number, row in enumerate(rows):
         page.add("|")
-        for column in range(table.columns):
+        for cell in row:
             page.add(SPACE)
-            page.add_words(squares.get((row, column), []), escaped=True)
+            page.add_words(cell, escaped=True)
             page.add(" |")
         page.add(BETWEEN_LINES)
-        if row == 0:
-            page.add("|" + " --- |" * table.columns + BETWEEN_LINES)
+        if number == 0:
+            page.add("|" + " --- |" * len(row) + BETWEEN_LINES)
 
 
-def _add_lines(page: PageText, lines: list[Words]) -> None:
-    for number, line in enumerate(lines):
-        page.add(BETWEEN_LINES if number else "")
-        page.add_words(line)
+def _add_blocks(page: PageText, blocks: Sequence[Sequence[Words]]) -> None:
+    """Write blocks that follow one another, with the tables that stand across them."""
+    lines = [line for block in blocks for line in block]
+    tables = unruled_tables(lines, page.sheet.dpi)
+    owner = {number: table for table in tables for number in table.lines}
+    written, first = set[int](), 0
+    for block in blocks:
+        for number in range(first, first + len(block)):
+            table = owner.get(number)
+            if table is None:
+                page.add(BETWEEN_LINES if number > first and page.text[-1:] not in ("", "\n") else "")
+                page.add_words(lines[number])
+            elif id(table) not in written:
+                written.add(id(table))
+                page.add(BETWEEN_BLOCKS if page.text[-1:] not in ("", "\n") else "")
+                _add_rows(page, table.rows)
+                page.add(BETWEEN_LINES)
+        first += len(block)
+        if page.text[-1:] not in ("", "\n"):
+            page.add(BETWEEN_BLOCKS)
 
 
 def _confidence(lines: list[Line]) -> float:
