@@ -62,6 +62,7 @@ class _Document:
         self._count = len(document)
         self._continuations = Continuations()
         self._edges = Edges() if self._count > 1 else None
+        self._known: set[str] = set()
         self._titles = titles_by_page(document)
         self._warnings: list[Notice] = []
 
@@ -119,7 +120,8 @@ class _Document:
             words = [word for word in words if word.style.font not in unreadable]
             if not state.needs_ocr:
                 self._warn("unreadable_page", PART_UNREAD, index)
-        text = read_page(page, words, self._titles.get(index, {}), self._document.formenv, self._edges)
+        titles = self._titles.get(index, {})
+        text = read_page(page, words, titles, self._document.formenv, self._edges, self._known)
         text.body = self._continuations.with_header(text.body, text.tables)
         if text.hidden and self._options.hidden_parts == "mark":
             text.body = joined_blocks([text.body, written([marked("Hidden", text.hidden)])])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingest.loading.parsers.pdf.words import Word
 
@@ -15,6 +16,14 @@ AROUND = re.compile(r"^\W+|\W+$")
 # A hyphen or two at the ends of lines are those of words like `well-known`.
 MIN_HYPHENS = 3
 MIN_LETTERS = 4
+# Endings of Korean words that hardly ever stand alone. A line that begins with one begins within a word.
+ENDING = re.compile(
+    "[을를은는의에와과며까니던들]|으로(?:써|서)?|에서는?|에게|에[는도]|까지|부터|처럼|보다|이[다며]|(?:습|입)?니다|[였었았했]다|(?:하였|되었)다"
+)
+# Words of one syllable.
+ALONE = frozenset("그이수것등및때중한두세네더또안못잘뒤후전위곳점데바줄채간내외각총첫몇제약새년월일명개온옛")
+# Of the lines that end and go on in Hangul: more begin with endings only where lines break within words.
+MANY_ENDINGS = 0.03
 # Of the lines that end in Hangul.
 MANY_SPACES = 0.2
 
@@ -27,6 +36,21 @@ class Habits:
     spaced: bool
     hyphenates: bool
     words: frozenset[str]
+    syllables: bool = False
+    """Whether lines break within Korean words, as browsers have it, and the file does not say where."""
+    inner: Set[str] = frozenset()
+    """The words that neither end nor begin a line."""
+
+    def parts_syllables(self, before: Word, after: Word) -> bool:
+        """Whether a line ends within a Korean word, as far as the other words tell."""
+        if not self.syllables or not (HANGUL.match(before.text[-1]) and HANGUL.match(after.text[0])):
+            return False
+        one, two = _plain(before.text), _plain(after.text)
+        if ENDING.fullmatch(two) or one + two in self.inner:
+            return True
+        if len(two) == 1:
+            return two not in ALONE
+        return not any(len(each) > 1 and each in self.inner for each in (one, two))
 
     def breaks(self, before: Word, after: Word) -> bool:
         """Whether the hyphen that ends the first word is there only because the line ends."""
@@ -38,7 +62,8 @@ class Habits:
         return self.hyphenates and not (len(rest) >= MIN_LETTERS and rest in self.words)
 
 
-def habits_of(words: Sequence[Word]) -> Habits:
+def habits_of(words: Sequence[Word], known: set[str]) -> Habits:
+    """Find them. `known` has the words of earlier pages that neither end nor begin a line, and gets those of this."""
     last = [word for word in words if word.last]
     hangul = [word for word in last if HANGUL.match(word.text[-1])]
     spaced = sum(word.spaced for word in hangul) >= MANY_SPACES * len(hangul) > 0
@@ -46,7 +71,15 @@ def habits_of(words: Sequence[Word]) -> Habits:
     hyphens = [HYPHENATED.fullmatch(word.text) is not None for word in words]
     whole = (word for word, broken in zip(words, [False, *hyphens], strict=False) if not broken)
     usual = sum(broken and word.text[-1] == "-" for word, broken in zip(words, hyphens, strict=True))
-    return Habits(spaced, usual >= MIN_HYPHENS, frozenset(_plain(word.text) for word in whole))
+    first = [False, *(word.last for word in words)]
+    known.update(_plain(word.text) for word, begins in zip(words, first, strict=False) if not (word.last or begins))
+    begun = [
+        ENDING.fullmatch(_plain(two.text)) is not None
+        for one, two in pairwise(words)
+        if one.last and HANGUL.match(one.text[-1]) and HANGUL.match(two.text[0])
+    ]
+    syllables = not spaced and any(begun) and sum(begun) >= MANY_ENDINGS * len(begun)
+    return Habits(spaced, usual >= MIN_HYPHENS, frozenset(_plain(word.text) for word in whole), syllables, known)
 
 
 def _plain(text: str) -> str:

@@ -110,6 +110,8 @@ def _one_word(before: Word, after: Word, habits: Habits) -> bool:
     if before.spaced:
         return False
     last, first = before.text[-1], after.text[0]
+    if habits.parts_syllables(before, after):
+        return True
     if habits.spaced and (HANGUL.match(last) or HANGUL.match(first)) and (last.isalnum() and first.isalnum()):
         return True
     parted = len(before.text) > 1 and last in "-\u2010/" and first.isalnum()

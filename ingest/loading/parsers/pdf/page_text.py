@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ingest.loading.parsers.marks import marked
@@ -47,7 +48,10 @@ class PageText:
     """Pictures that may say something, and over which no text stands, in points from the lower left."""
 
 
-def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None) -> PageText:
+def read_page(
+    page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None, known: set[str]
+) -> PageText:
+    """Read a page after those before it, of which `edges` and `known`, words that are whole, tell."""
     angle = direction(words)
 
     def turn(box: Box) -> Box:
@@ -63,14 +67,7 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
-    habits = habits_of(rest)
-
-    # Where lines would end if the margins were alike.
-    full = bounds[2] + bounds[0] - min((word.x0 for word in rest), default=0.0)
-
-    def flowing(regions: Sequence[Region]) -> list[Piece]:
-        return in_blocks(block for region in regions for block in _blocks(region, titles, full, habits))
-
+    flowing = partial(_flowing, titles=titles, full=_full(rest, bounds), habits=habits_of(rest, known))
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
     regions = over_columns(arrange([*rest, *tables], angle))
     head = [word for edge in found if edge.side == "head" for word in edge.words]
@@ -85,6 +82,15 @@ def read_page(page: Any, words: Sequence[Word], titles: Titles, forms: Any, edge
         outer_tables(regions),
         list(map(turn, _figures(drawn.pictures, bounds, seen))),
     )
+
+
+def _full(words: Sequence[Word], page: Box) -> float:
+    """Return where lines would end if the margins were alike."""
+    return page[2] + page[0] - min((word.x0 for word in words), default=0.0)
+
+
+def _flowing(regions: Sequence[Region], titles: Titles, full: float, habits: Habits) -> list[Piece]:
+    return in_blocks(block for region in regions for block in _blocks(region, titles, full, habits))
 
 
 def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> list[Box]:

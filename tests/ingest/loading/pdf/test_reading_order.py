@@ -117,6 +117,19 @@ def test_a_korean_word_broken_between_lines_is_whole_where_the_file_marks_the_en
     assert text_of(tmp_path, sheet) == "".join(lines)
 
 
+def test_a_korean_word_broken_between_lines_is_whole_where_lines_begin_with_endings(tmp_path):
+    lines = [
+        "등불을 켜는 때는 다시 말하면 저녁종이 울린 다음이며 등대지기",
+        "는 그 뒤에 물과 돌을 살피고 나서 밧줄을 말리고 노를 씻어 다",
+        "시 창고에 넣은 다음 문을 잠그고 그 열쇠를 등대에 가져다 두고",
+        "다음 사람에게 알린다.",
+    ]
+    sheet = Sheet()
+    for number, line in enumerate(lines):
+        sheet.text(50, 700 - 16 * number, line)
+    assert text_of(tmp_path, sheet) == f"{''.join(lines[:3])} {lines[3]}"
+
+
 def test_exponents_are_written_as_such(tmp_path):
     sheet = (
         Sheet().text(50, 700, "About 10").text(108, 705, "6", 8).text(120, 700, "lamps on 5 m").text(207, 705, "2", 8)
