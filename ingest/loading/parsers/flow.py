@@ -112,6 +112,10 @@ class Flow:
         """Begin a page with a row of the outermost table that is open."""
         self._tables[0].breaks.add(row)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._tables and not any(self._open)
+
     def text(self) -> str:
         return render(self._open[0])
 

@@ -15,6 +15,7 @@ from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import parse
 from tests.ingest.made.content import DECLARATION, zipped
 from tests.ingest.made.hancom import record
+from tests.ingest.made.hancom_documents import Head
 from tests.ingest.made.hancom_records import hwp_of
 
 HEIGHT, LINE = 10_000, 1000
@@ -28,6 +29,8 @@ class Laid:
     tops: Sequence[int]
     breaks: bool = False
     table: int = 0
+    shape: int = 0
+    """1 is that of paragraphs that begin a page."""
 
 
 def hwpx(paragraphs: Sequence[Laid], columns: int = 1) -> bytes:
@@ -44,9 +47,12 @@ def hwpx(paragraphs: Sequence[Laid], columns: int = 1) -> bytes:
         table = f'<hp:tbl><hp:sz width="1" height="{each.table}"/><hp:tr>{cell}</hp:tr></hp:tbl>' if each.table else ""
         laid = f"<hp:linesegarray>{lines}</hp:linesegarray>" if each.tops else ""
         run = f"<hp:run>{first}<hp:t>{each.text}</hp:t>{table}</hp:run>"
-        body, first = f'{body}<hp:p paraPrIDRef="0" pageBreak="{int(each.breaks)}">{run}{laid}</hp:p>', ""
+        body, first = f'{body}<hp:p paraPrIDRef="{each.shape}" pageBreak="{int(each.breaks)}">{run}{laid}</hp:p>', ""
     section = f'{DECLARATION}<hs:sec xmlns:hs="s" xmlns:hp="p">{body}</hs:sec>'
-    return zipped({"mimetype": "application/hwp+zip", "Contents/section0.xml": section})
+    shape = '<hh:paraPr id="1"><hh:breakSetting pageBreakBefore="1"/></hh:paraPr>'
+    head = f'{DECLARATION}<hh:head xmlns:hh="h">{shape}</hh:head>'
+    parts = {"Contents/header.xml": head, "Contents/section0.xml": section}
+    return zipped({"mimetype": "application/hwp+zip", **parts})
 
 
 def _array(top: int) -> str:
@@ -61,7 +67,7 @@ def hwp(paragraphs: Sequence[Laid], columns: int = 1) -> bytes:
     for each in paragraphs:
         control = ("\x0b" + "\0" * 6 + "\x0b") if each.table else ""
         units = (each.text + control + "\r").encode("utf-16-le")
-        body += record(66, 0, struct.pack("<IIHBB12x", len(units) // 2, 0, 0, 0, 4 * each.breaks)) + record(
+        body += record(66, 0, struct.pack("<IIHBB12x", len(units) // 2, 0, each.shape, 0, 4 * each.breaks)) + record(
             67, 1, units
         )
         body += record(69, 1, _lines(each.tops)) if each.tops else b""
@@ -69,7 +75,7 @@ def hwp(paragraphs: Sequence[Laid], columns: int = 1) -> bytes:
             body += record(71, 1, b" lbt" + struct.pack("<16xI20x", each.table)) + record(77, 2, bytes(8))
             body += record(72, 2, struct.pack("<II4H18x", 1, 0, 0, 0, 1, 1)) + record(66, 2, bytes(24))
             body += record(67, 3, f"{each.text}칸\r".encode("utf-16-le")) + record(69, 3, _lines([5, 3]))
-    return hwp_of(body)
+    return hwp_of(body, Head(shapes={1: ("none", 0, 0)}, begin_pages=frozenset({1})))
 
 
 def _lines(tops: Sequence[int]) -> bytes:
@@ -101,6 +107,11 @@ def test_a_page_begins_where_its_author_said(read):
         Laid("표지", [0]), Laid("본문", [0], breaks=True), Laid("더", [1600]), Laid("끝", [3200], breaks=True)
     )
     assert pages(parsed) == [(1, "표지"), (2, "본문\n\n더"), (3, "끝")]
+
+
+def test_a_page_begins_with_a_paragraph_whose_shape_says_so(read):
+    parsed = read(Laid("제1장", [0], shape=1), Laid("본문", [1600]), Laid("제2장", [0], shape=1), Laid("끝", [1600]))
+    assert pages(parsed) == [(1, "제1장\n\n본문"), (2, "제2장\n\n끝")]
 
 
 def test_lines_in_a_table_begin_no_page(read):

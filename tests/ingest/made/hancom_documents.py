@@ -119,3 +119,5 @@ class Head:
     numberings: list[list[tuple[str, str, int]]] = field(default_factory=list)
     bullets: list[str] = field(default_factory=list)
     outline: int = 0
+    begin_pages: frozenset[int] = frozenset()
+    """The shapes of paragraphs that begin a page."""

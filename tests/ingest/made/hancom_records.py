@@ -58,8 +58,14 @@ def _head(head: Head) -> bytes:
     shapes = [head.shapes.get(i, ("none", 0, 0)) for i in range(max(head.shapes, default=0) + 1)]
     body = record(21, 0, bytes(72)) + record(21, 0, bytes(46) + struct.pack("<I", 1 << 15) + bytes(22))
     body += b"".join(
-        record(25, 0, struct.pack("<I24xHH20x", HEADS.index(kind) << 23 | level << 25, 0, reference))
-        for kind, reference, level in shapes
+        record(
+            25,
+            0,
+            struct.pack(
+                "<I24xHH20x", HEADS.index(kind) << 23 | level << 25 | (at in head.begin_pages) << 19, 0, reference
+            ),
+        )
+        for at, (kind, reference, level) in enumerate(shapes)
     )
     for levels in head.numberings:
         all_levels = [*levels, *[("", "DIGIT", 1)] * (7 - len(levels))][:7]

@@ -94,6 +94,8 @@ class Body:
         if story.paragraph is not None and not story.joined:
             story.end_paragraph(self._styles)
         story.continues(self._styles.shapes.get(shape))
+        if shape in self._styles.begin_pages and (layout := self.text_layout):
+            layout.break_page()
 
     def close_paragraph(self) -> None:
         story = self._story

@@ -22,6 +22,7 @@ class HeadReader:
             "supscript": lambda _: self._styles.raised.add(self._characters),
             "paraPr": self._open_shape,
             "heading": self._set_heading,
+            "breakSetting": self._set_breaks,
             "numbering": self._open_numbering,
             "paraHead": self._open_level,
             "bullet": self._add_bullet,
@@ -42,6 +43,10 @@ class HeadReader:
         head = attributes.get("type", "").lower()
         if head in HEADS:
             self._styles.shapes[self._shape] = Shape(head, number(attributes, "idRef"), number(attributes, "level"))
+
+    def _set_breaks(self, attributes: Attributes) -> None:
+        if attributes.get("pageBreakBefore", "0") in ("1", "true"):
+            self._styles.begin_pages.add(self._shape)
 
     def _open_numbering(self, attributes: Attributes) -> None:
         self._levels = self._styles.numberings[number(attributes, "id")] = {}

@@ -11,6 +11,7 @@ from ingest.loading.parsers.hancom.styles import BULLET, NUMBER, OUTLINE, Level,
 
 DATA, CHARACTERS, NUMBERING, BULLETS, PARAGRAPH_SHAPE = 18, 21, 23, 24, 25
 LINKED, EMBEDDED = 0xF, 1
+BEGINS_PAGE = 1 << 19
 HEADS = ("", OUTLINE, NUMBER, BULLET)
 # The first levels' starts follow their patterns; newer files hold three more levels.
 LEVELS, MORE_LEVELS = range(7), range(7, 10)
@@ -45,6 +46,8 @@ def _name_of_data(body: bytes) -> str:
 
 def _read_shape(styles: Styles, at: int, body: bytes) -> None:
     (bits,) = struct.unpack_from("<I", body)
+    if bits & BEGINS_PAGE:
+        styles.begin_pages.add(at)
     if head := HEADS[bits >> 23 & 3]:
         (reference,) = struct.unpack_from("<H", body, REFERENCE_AT)
         styles.shapes[at] = Shape(head, reference, bits >> 25 & 7)

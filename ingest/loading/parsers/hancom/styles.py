@@ -37,6 +37,8 @@ class Styles:
     shapes: dict[int, Shape] = field(default_factory=dict)
     numberings: dict[int, dict[int, Level]] = field(default_factory=dict)
     bullets: dict[int, str] = field(default_factory=dict)
+    begin_pages: set[int] = field(default_factory=set)
+    """The shapes of paragraphs that begin a page."""
     raised: set[int] = field(default_factory=set)
     """The shapes of characters that stand above the line."""
     pictures: list[str] = field(default_factory=list)

@@ -42,6 +42,13 @@ class ParagraphWriter:
         self._flow.add(paragraph.later)
         return None
 
+    def begins_page(self, paragraph: Paragraph) -> bool:
+        """Tell whether its author begins a page with it, where no program has laid out the pages."""
+        said = paragraph.begins_page
+        if said is None and paragraph.style is not None:
+            said = self._context.styles.of(paragraph.style).begins_page
+        return bool(said) and not self._context.is_laid_out and not self._flow.is_empty
+
     def write_notes(self) -> None:
         self._flow.add(self._notes)
         self._notes.clear()

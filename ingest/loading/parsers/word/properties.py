@@ -35,6 +35,7 @@ class Paragraph:
     list_level: int | None = None
     outline: int | None = None
     hidden: bool | None = None
+    begins_page: bool | None = None
     holds_hidden: bool = False
     ends_hidden: bool = False
     joined: bool = False
@@ -115,6 +116,7 @@ SETTERS: dict[str, dict[str, Setter]] = {
         "ilvl": _set("list_level", number),
         "outlineLvl": _set("outline", number),
         "framePr": _drop_cap,
+        "pageBreakBefore": _set("begins_page", is_on),
     },
     "end of paragraph": {
         "del": _set("joined", _always),

@@ -78,9 +78,8 @@ class Story:
         if self._state.hidden:
             if text.strip():
                 paragraph.holds_hidden = self.context.hides = True
-            if self.context.options.hidden_parts == "skip":
-                return
-            self._add_hidden(paragraph, text)
+            if self.context.options.hidden_parts != "skip":
+                self._add_hidden(paragraph, text)
             return
         if self._state.run.font:
             text = readable(text, self._state.run.font)
@@ -141,6 +140,8 @@ class Story:
             case Paragraph() as paragraph:
                 if paragraph.style is not None:
                     paragraph.hidden = self.context.styles.of(paragraph.style).hidden
+                if self.writer.begins_page(paragraph):
+                    self.page_break({})
             case Section() as section:
                 self.sections.append(section)
             case FormField() as form:

@@ -30,6 +30,7 @@ class Style:
     list_level: int | None = None
     hidden: bool | None = None
     raised: bool | None = None
+    begins_page: bool | None = None
 
 
 class Styles:
@@ -73,6 +74,8 @@ class Styles:
                 style.list_level = number(attributes)
             case "vanish":
                 style.hidden = is_on(attributes)
+            case "pageBreakBefore":
+                style.begins_page = is_on(attributes)
             case "vertAlign":
                 style.raised = is_superscript(attributes)
             case "position":
@@ -114,6 +117,7 @@ class Styles:
                 resolved.list_id, resolved.list_style = parent.list_id, parent.list_style
             resolved.hidden = _first(resolved.hidden, parent.hidden)
             resolved.raised = _first(resolved.raised, parent.raised)
+            resolved.begins_page = _first(resolved.begins_page, parent.begins_page)
             parent = self._styles.get(parent.based_on)
         return resolved
 

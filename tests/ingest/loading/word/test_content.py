@@ -241,6 +241,20 @@ def test_an_authors_breaks_count_if_there_are_as_many_pages(tmp_path, told, numb
     assert [page.number for page in read(tmp_path, made).pages] == numbers
 
 
+def test_a_paragraph_begins_a_page_by_itself_or_by_its_style(tmp_path):
+    styles = style("C", "<w:pPr><w:pageBreakBefore/></w:pPr>") + style("D", "<w:basedOn w:val='C'/>")
+    chapter = "<w:pStyle w:val='D'/>"
+    made = word(
+        p("1장", chapter) + p("a") + p("2장", chapter) + p("b", f"{chapter}<w:pageBreakBefore w:val='0'/>")
+        + p("c", "<w:pageBreakBefore/>"),
+        styles=styles,
+        **{"docProps/app.xml": "<Properties><Pages>3</Pages></Properties>"},
+    )  # fmt: skip
+    assert [(page.number, page.text) for page in read(tmp_path, made).pages] == [
+        (1, "1장\n\na"), (2, "2장\n\nb"), (3, "c")
+    ]  # fmt: skip
+
+
 def test_an_authors_break_is_not_counted_beside_the_last_layout(tmp_path):
     assert [page.number for page in read(tmp_path, word(p("a") + p(OWN) + p(BREAK + r("b")))).pages] == [1, 2]
 
