@@ -47,6 +47,8 @@ LONG_BLANK = re.compile(rf"[{BLANK}](?<![{BLANK}][{BLANK}])[{BLANK}]{{{MAX_BLANK
 def clean_text(text: str) -> str:
     """Return NFC with line feeds alone, without control and invisible characters and what PostgreSQL or JSON cannot
     hold, and with long runs of combining marks, white space and characters without a shape cut short."""
+    if len(text) <= MAX_BLANK and text.isascii() and text.isprintable():
+        return text
     if RETURN.search(text):
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     special = _special(text)
