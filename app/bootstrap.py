@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from app.embedding import Embedder, identity_of, open_encoder, with_stored
+from app.embedding import Embedder, identity_of, open_encoder, spare_cores, with_stored
 from app.errors import NotConfigured
 from app.generation.engine import open_engine
 from app.grounding.check_model import CheckModel, open_check_model
@@ -37,12 +37,10 @@ log = logging.getLogger("kyujang.bootstrap")
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, metrics: Metrics | None = None, *, for_requests: bool = False
+    settings: Settings, metrics: Metrics | None = None, *, for_requests: bool = False, on_spare_cores: bool = False
 ) -> AsyncIterator[Services]:
-    """Open what the settings name; `for_requests` with the limits of time and connections that callers are under.
-
-    Raises NotConfigured or DatabaseUnavailable with what to do about it.
-    """
+    """Open what the settings name; `for_requests` with the limits of time and connections that callers are under,
+    `on_spare_cores` to embed there. Raises NotConfigured or DatabaseUnavailable with what to do about it."""
     async with AsyncExitStack() as stack:
         limits = _request_limits(settings) if for_requests else None
         timeout_s = settings.search_timeout_s if for_requests else None
@@ -55,7 +53,7 @@ async def open_services(
             await check_at_start(storage)
         analyzer = Analyzer(settings.lexical)
         await _refuse_other_terms(database, analyzer)
-        stack.push_async_callback((open_spaces := await _open_spaces(settings, database)).close)
+        stack.push_async_callback((open_spaces := await _open_spaces(settings, database, on_spare_cores)).close)
         reranker, checker = await _open_models(settings, stack)
         metrics, meter = metrics or Metrics(), Meter(database)
         metrics.watch_disk(settings.home)
@@ -118,7 +116,7 @@ def _request_limits(settings: Settings) -> RequestLimits:
     )
 
 
-async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:
+async def _open_spaces(settings: Settings, database: Database, on_spare_cores: bool) -> OpenSpaces:
     stored = await spaces(database)
     active = next((space for space in stored if space.state == "active"), None)
     if active is None:
@@ -130,22 +128,23 @@ async def _open_spaces(settings: Settings, database: Database) -> OpenSpaces:
         log.warning("KYUJANG_EMBEDDER names the model before the last switch; set it to %s", active.model)
 
     async def open_space(space: Space) -> OpenSpace:
-        return await _open_space(settings, database, space)
+        return await _open_space(settings, database, space, on_spare_cores)
 
     return OpenSpaces(database, open_space, await open_space(active))
 
 
-async def _open_space(settings: Settings, database: Database, space: Space) -> OpenSpace:
+async def _open_space(settings: Settings, database: Database, space: Space, on_spare_cores: bool) -> OpenSpace:
     """By this process's settings where they name its model, else by those it was built with."""
     if identity_of(settings) != space.model:
         settings = with_stored(settings, space.settings)
-    encoder = await asyncio.to_thread(open_encoder, settings)
+    encoder = await asyncio.to_thread(open_encoder, settings, beside_spare_cores=on_spare_cores)
     if (encoder.name, encoder.dimension) != (space.model, space.dimension):
         raise NotConfigured(
             f"The stored vectors were made by {space.model} ({space.dimension} dimensions), and what opens under this "
             f"name is {encoder.name} ({encoder.dimension} dimensions). Put the old model back in its place."
         )
-    return OpenSpace(space.number, Embedder(encoder), await _open_store(settings, database, space))
+    embedder = Embedder(encoder, spare=spare_cores(settings, encoder) if on_spare_cores else None)
+    return OpenSpace(space.number, embedder, await _open_store(settings, database, space))
 
 
 async def _open_store(settings: Settings, database: Database, space: Space) -> VectorStore:

@@ -77,7 +77,8 @@ def _environment(home: Path, owner_url: str, settings: dict[str, object]) -> dic
 
 @contextmanager
 def _running(module: str, command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-m", module, command], cwd=ROOT, env=environment) as process:
+    arguments = [sys.executable, "-m", module, command]
+    with subprocess.Popen(arguments, cwd=ROOT, env=environment, start_new_session=True) as process:
         try:
             yield process
         finally:

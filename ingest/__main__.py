@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from functools import partial
 
 from pydantic import ValidationError
 
-from app import logs, tracing
+from app import cpu, logs, tracing
 from app.bootstrap import open_services
 from app.concurrency import run_forever
 from app.errors import KyujangError
@@ -74,9 +73,10 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Questions come first.
-    os.nice(NICENESS)
+    cpu.go_behind_others(NICENESS)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
-    async with open_services(settings.model_copy(update={"reranker": None, "checker": None})) as services:
+    settings = settings.model_copy(update={"reranker": None, "checker": None})
+    async with open_services(settings, on_spare_cores=True) as services:
         await log_protections()
         sweeps = (
             cleanup.remove_noted_forever, cleanup.run_forever, tenant_deletion.delete_forever, indexing.follow_forever

@@ -12,11 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from app.embedding import Encoder
+from app.embedding import Encoder, Vectors
 from app.language.analyzer import Analyzer
 from app.language.headings import heading_path
 from app.language.marks import MAX_MARKS
-from app.retrieval.live_spaces import OpenSpace
 from app.services import Services
 from app.settings import Settings
 from app.storage.blobs import Blob, Blobs
@@ -26,6 +25,8 @@ from app.storage.processing import chunk_size, processing
 from app.storage.spaces import OtherSpace
 from app.storage.texts import PageSpan
 from ingest import langchain_split, staging, stored
+from ingest.active_model import current_space, heading
+from ingest.ahead import store_in_order
 from ingest.indexing import wait_for_room
 from ingest.jobs import queue
 from ingest.jobs.queue import ClaimedDocument, ClaimedRechunk
@@ -170,15 +171,25 @@ async def embed(services: Services, document: DocumentState) -> None:
     if kept:
         await staging.stage(database, claim, kept, np.stack([known[each.text] for each in kept]), space=space.number)
     changed = sorted((chunk for chunk in waiting if chunk.text not in known), key=lambda chunk: chunk.tokens)
-    turn_ends = time.monotonic() + TURN_S
-    for first in range(0, len(changed), BATCH_CHUNKS):
-        if first and document.gives_way and time.monotonic() > turn_ends:
-            await queue.give_way(database, claim.tenant, document.gives_way)
-        batch = changed[first : first + BATCH_CHUNKS]
+    turn = Turn(document.gives_way, time.monotonic() + TURN_S)
+    embedder, number = space.embedder, space.number
+
+    async def embedded(batch: list[Chunk]) -> tuple[list[Chunk], Vectors, int]:
         texts = [document.heading + chunk.text for chunk in batch]
-        vectors = await space.embedder.embed(texts, "passage", claim.tenant)
-        counts = await asyncio.to_thread(space.embedder.encoder.count_tokens, texts)
-        await staging.stage(database, claim, batch, vectors, space=space.number, embedded_tokens=sum(counts))
+        vectors = await embedder.embed(texts, "passage", claim.tenant)
+        return batch, vectors, sum(await asyncio.to_thread(embedder.encoder.count_tokens, texts))
+
+    async def stage(made: tuple[list[Chunk], Vectors, int]) -> None:
+        batch, vectors, tokens = made
+        await staging.stage(database, claim, batch, vectors, space=number, embedded_tokens=tokens)
+
+    await store_in_order(
+        [changed[first : first + BATCH_CHUNKS] for first in range(0, len(changed), BATCH_CHUNKS)],
+        embedded,
+        stage,
+        before=partial(turn.give_way, database, claim),
+        ahead=-(-embedder.threads * embedder.encoder.passages_at_once // BATCH_CHUNKS),
+    )
 
 
 async def _not_staged(database: Database, document: DocumentState) -> list[Chunk]:
@@ -233,18 +244,3 @@ async def read_scanned_pages(services: Services, document: DocumentState) -> Non
 
 Step = Callable[[Services, DocumentState], Awaitable[None]]
 STEPS: dict[Stage, Step] = {"load": load_whole, "split": split, "embed": embed, "store": store}
-
-
-async def current_space(services: Services) -> OpenSpace:
-    """Return the active space. Raises OtherSpace if its model cannot be opened here."""
-    await services.spaces.refresh(include_building=False)
-    if services.spaces.stale_reason:
-        raise OtherSpace(services.spaces.stale_reason)
-    return services.spaces.current
-
-
-def heading(encoder: Encoder, title: str | None) -> str:
-    """Return what is put before each chunk for embedding: what it is about often stands in the title alone. Empty if
-    the title would take more than a quarter of what the model sees."""
-    line = f"{title}\n" if title else ""
-    return line if encoder.count_tokens([line])[0] <= encoder.max_tokens // 4 else ""

@@ -196,7 +196,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.html_text.HtmlText.field": "collects",
     "ingest.loading.parsers.html_text.HtmlText.note": "collects",
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
-    "ingest.pipeline.heading": "count_tokens",
+    "ingest.active_model.heading": "count_tokens",
     "ingest.loading.parsers.grid.Grid.carry": "a cell",
     "ingest.loading.parsers.mail_markup.content_of": "the other functions of that module",
     "ingest.loading.conversion_child.main": "starts LibreOffice, in a child with limits of time and memory",

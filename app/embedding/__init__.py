@@ -2,7 +2,7 @@
 
 from app.embedding.embedder import Embedder
 from app.embedding.encoder import Encoder, Kind, Vectors
-from app.embedding.factory import dimension_of, identity_of, open_encoder, with_stored
+from app.embedding.factory import dimension_of, identity_of, open_encoder, spare_cores, with_stored
 from app.embedding.translation import Translation, Translator
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "dimension_of",
     "identity_of",
     "open_encoder",
+    "spare_cores",
     "with_stored",
 ]

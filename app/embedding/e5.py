@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 
-from app.embedding.e5_runtime import Precision, open_runtime
+from app.embedding.e5_runtime import RUNS_AT_ONCE, Precision, open_runtime
 from app.embedding.encoder import Kind, Vectors, normalise
 from app.embedding.packaged.folder import PROMPTS
 from app.settings import PACKAGED_EMBEDDER
@@ -24,16 +25,24 @@ class E5Encoder:
     max_tokens = 512
     passages_at_once = 2
 
-    def __init__(self, folder: Path, *, threads: int = 1, precision: Precision = "auto") -> None:
+    def __init__(
+        self, folder: Path, *, threads: int = 1, precision: Precision = "auto", runs: int = RUNS_AT_ONCE
+    ) -> None:
         # Read when the tokenizer first works; its threads would take the cores of everything beside it.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         from tokenizers import Tokenizer
 
-        self._runtime = open_runtime(folder, threads=threads, precision=precision)
+        self._runtime = open_runtime(folder, threads=threads, precision=precision, runs=max(RUNS_AT_ONCE, runs))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         # What a document says stays text, also where it says "</s>".
         self._tokenizer.encode_special_tokens = True
         self._end = self._tokenizer.encode("").ids[-1]
+
+    def in_idle_time(self, runs: int) -> E5Encoder:
+        """Return one that computes only while cores are idle, for so many callers at a time."""
+        other = copy(self)
+        other._runtime = self._runtime.in_idle_time(runs)
+        return other
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self._ids(texts, "passage")]

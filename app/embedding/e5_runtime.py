@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,6 +36,10 @@ class Runtime(Protocol):
         """Return vectors of shape [texts, dimension]; `ids` and `mask` are of shape [texts, tokens]."""
         ...
 
+    def in_idle_time(self, runs: int) -> Runtime:
+        """Return one of the same model that computes only while cores are idle, for so many callers at a time."""
+        ...
+
 
 def open_session(file: Path, threads: int) -> Any:
     """Open a model of ONNX Runtime on the CPU, whose threads sleep while they wait."""
@@ -55,11 +60,32 @@ class OnnxRuntime:
         (vectors,) = self._session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})
         return np.asarray(vectors, np.float32)
 
+    def in_idle_time(self, runs: int) -> Runtime:
+        return _InIdleThreads(self, runs)
+
+
+class _InIdleThreads:
+    """A session computes in its caller's thread. The callers' own keep their priority: what waits for the
+    interpreter's lock would otherwise wait for them."""
+
+    def __init__(self, runtime: Runtime, runs: int) -> None:
+        self._runtime = runtime
+        self._threads = ThreadPoolExecutor(runs, thread_name_prefix="embed-idle", initializer=cpu.only_idle_time)
+
+    def run(self, ids: Ids, mask: Ids) -> Vectors:
+        return self._threads.submit(self._runtime.run, ids, mask).result()
+
+    def in_idle_time(self, runs: int) -> Runtime:
+        return _InIdleThreads(self._runtime, runs)
+
 
 class OpenVino:
     """https://docs.openvino.ai/2024/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html"""
 
-    def __init__(self, folder: Path, *, threads: int, hint: Literal["bf16", "f32"] = "bf16") -> None:
+    def __init__(
+        self, folder: Path, *, threads: int, hint: Literal["bf16", "f32"] = "bf16", runs: int = RUNS_AT_ONCE
+    ) -> None:
+        self._folder, self._hint = folder, hint
         # With this module at hand, the import of openvino alone is told to Google Analytics, unasked.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         from openvino import Core
@@ -67,15 +93,15 @@ class OpenVino:
         core = Core()
         options = {
             "INFERENCE_PRECISION_HINT": hint,
-            "INFERENCE_NUM_THREADS": RUNS_AT_ONCE * threads,
-            "NUM_STREAMS": RUNS_AT_ONCE,
+            "INFERENCE_NUM_THREADS": runs * threads,
+            "NUM_STREAMS": runs,
             "ENABLE_CPU_PINNING": False,
             "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
         model = core.compile_model(core.read_model(folder / MODEL), "CPU", options)
         # A request refuses a second caller, and its results lie in memory that the next run writes over.
         self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(RUNS_AT_ONCE):
+        for _ in range(runs):
             self._requests.put(model.create_infer_request())
 
     def run(self, ids: Ids, mask: Ids) -> Vectors:
@@ -85,12 +111,17 @@ class OpenVino:
         finally:
             self._requests.put(request)
 
+    def in_idle_time(self, runs: int) -> Runtime:
+        # It computes in threads of its own, which take after the one that compiles.
+        with ThreadPoolExecutor(1, initializer=cpu.only_idle_time) as idle:
+            return idle.submit(OpenVino, self._folder, threads=1, hint=self._hint, runs=runs).result()
 
-def open_runtime(folder: Path, *, threads: int, precision: Precision) -> Runtime:
+
+def open_runtime(folder: Path, *, threads: int, precision: Precision, runs: int = RUNS_AT_ONCE) -> Runtime:
     exact = OnnxRuntime(folder, threads=threads)
     if precision == "auto" and multiplies_bfloat16():
         try:
-            fast = OpenVino(folder, threads=threads)
+            fast = OpenVino(folder, threads=threads, runs=runs)
             if (worst := _least_cosine(fast, exact)) >= FAITHFUL:
                 return fast
             reason = f"its vectors are not the model's (cosine {worst:.3f})"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.embedding.encoder import Encoder, Kind, Vectors
+from app.embedding.lane import Call, Lane
+from app.embedding.long_texts import LongTexts
+from app.embedding.spare_cores import SpareCores
 from app.errors import TooManyRequests, Unavailable
 from app.turns import NO_TENANT, Waiting
 
@@ -19,34 +20,19 @@ SHORT_CHARACTERS = 200
 MAX_WAITING = 64
 
 
-@dataclass(eq=False)
-class _Call:
-    texts: Sequence[str]
-    kind: Kind
-    answer: asyncio.Future[Vectors]
-    order: list[int] = field(default_factory=list)
-    parts: list[Vectors] = field(default_factory=list)
-    begun: int = 0
-
-    def fail(self, error: BaseException) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-    def succeed(self, vectors: Vectors) -> None:
-        if not self.answer.done():
-            self.answer.set_result(vectors)
-
-
 class Embedder:
     """Runs two batches at a time, each in a thread: one of short queries, and one of long texts.
 
-    So no short query waits for a long text. Tenants take turns at both.
+    So no short query waits for a long text. Tenants take turns at both. On spare cores, if there are any, more batches
+    of long texts run.
     """
 
-    def __init__(self, encoder: Encoder, *, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, encoder: Encoder, *, spare: SpareCores | None = None, max_waiting: int = MAX_WAITING) -> None:
         self.encoder = encoder
         self._max_waiting = max_waiting
-        self._short, self._long = _ShortQueries(encoder), _LongTexts(encoder)
+        self.threads = 1 + (spare.threads if spare else 0)
+        """How many batches of long texts may run at a time."""
+        self._short, self._long = _ShortQueries(encoder), LongTexts(encoder, spare)
 
     async def embed(self, texts: Sequence[str], kind: Kind, tenant: int = NO_TENANT) -> Vectors:
         """Embed texts when it is this tenant's turn.
@@ -59,7 +45,7 @@ class Embedder:
         lane = self._short if short else self._long
         waiting = lane.waiting[kind]
         self._refuse_if_full(waiting, tenant)
-        call = _Call(texts, kind, asyncio.get_running_loop().create_future())
+        call = Call(texts, kind, asyncio.get_running_loop().create_future())
         waiting.add(tenant, call)
         lane.wake()
         try:
@@ -72,7 +58,7 @@ class Embedder:
         for lane in (self._short, self._long):
             self._refuse_if_full(lane.waiting["query"], tenant)
 
-    def _refuse_if_full(self, waiting: Waiting[_Call], tenant: int) -> None:
+    def _refuse_if_full(self, waiting: Waiting[Call], tenant: int) -> None:
         if waiting.count(tenant) >= self._max_waiting:
             raise TooManyRequests(
                 f"{self._max_waiting} requests of this tenant are waiting for the embedding model. "
@@ -86,39 +72,7 @@ class Embedder:
         self._long.close()
 
 
-class _Lane:
-    """Runs one batch at a time, in its own thread."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
-        self.waiting: dict[Kind, Waiting[_Call]] = {"query": Waiting(), "passage": Waiting()}
-        self._at_work: Sequence[_Call] = ()
-        self._runner: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run())
-
-    def close(self) -> None:
-        for call in (*self._at_work, *self.waiting["query"].clear(), *self.waiting["passage"].clear()):
-            call.answer.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def _run(self) -> None:
-        while await self._embed_next():
-            pass
-        self._at_work = ()
-
-    async def _embed_next(self) -> bool:
-        """Embed the next batch; say whether there was one."""
-        raise NotImplementedError
-
-    async def _encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.encode, texts, kind)
-
-
-class _ShortQueries(_Lane):
+class _ShortQueries(Lane):
     """Those that arrive while a batch runs are embedded together in the next one."""
 
     async def _embed_next(self) -> bool:
@@ -127,8 +81,8 @@ class _ShortQueries(_Lane):
             await self._embed(taken)
         return bool(taken)
 
-    def _take(self) -> list[_Call]:
-        taken: list[_Call] = []
+    def _take(self) -> list[Call]:
+        taken: list[Call] = []
         texts, waiting = 0, self.waiting["query"]
         while (call := waiting.next()) is not None:
             texts += len(call.texts)
@@ -139,7 +93,7 @@ class _ShortQueries(_Lane):
                 taken.append(call)
         return taken
 
-    async def _embed(self, calls: Sequence[_Call]) -> None:
+    async def _embed(self, calls: Sequence[Call]) -> None:
         try:
             vectors = await self._encode([text for call in calls for text in call.texts], "query")
         except Exception as error:
@@ -154,34 +108,3 @@ class _ShortQueries(_Lane):
         ends = np.cumsum([len(call.texts) for call in calls])
         for call, end in zip(calls, ends, strict=True):
             call.succeed(vectors[end - len(call.texts) : end])
-
-
-class _LongTexts(_Lane):
-    """They go in small batches of like length: queries, and passages between those."""
-
-    async def _embed_next(self) -> bool:
-        for waiting in self.waiting.values():
-            if (turn := waiting.take()) is not None:
-                tenant, call = turn
-                self._at_work = (call,)
-                await self._embed_some_of(call)
-                if not call.answer.done():
-                    waiting.add(tenant, call, first=True)
-                return True
-        return False
-
-    async def _embed_some_of(self, call: _Call) -> None:
-        if call.answer.done():
-            return
-        try:
-            call.order = call.order or sorted(range(len(call.texts)), key=lambda n: len(call.texts[n]))
-            chosen = call.order[call.begun : call.begun + self._encoder.passages_at_once]
-            call.begun += len(chosen)
-            call.parts.append(await self._encode([call.texts[n] for n in chosen], call.kind))
-        except Exception as error:
-            call.fail(error)
-            return
-        if call.begun == len(call.order):
-            vectors = np.empty((len(call.order), call.parts[0].shape[1]), np.float32)
-            vectors[call.order] = np.concatenate(call.parts)
-            call.succeed(vectors)

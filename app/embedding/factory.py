@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from app import cpu
 from app.embedding.e5 import E5Encoder
 from app.embedding.encoder import Encoder, identity
 from app.embedding.endpoint import PASSAGES_AT_ONCE, EndpointEncoder
 from app.embedding.packaged.folder import packaged_folder
 from app.embedding.sentence_transformer import SentenceTransformerEncoder
+from app.embedding.spare_cores import InIdleTime, SpareCores
 from app.errors import NotConfigured
 from app.settings import PACKAGED_EMBEDDER, Settings
 
 STORED = ("embedder", "embedder_url", "embedder_max_tokens", "query_prefix", "passage_prefix")
 
 
-def open_encoder(settings: Settings) -> Encoder:
+def open_encoder(settings: Settings, *, beside_spare_cores: bool = False) -> Encoder:
     """Open the encoder. Blocks for seconds, longer the first time. Raises NotConfigured or EmbedderUnavailable."""
     if settings.embedder_url:
         return _endpoint(settings, settings.embedder_url)
     if uses_packaged_model(settings):
-        return E5Encoder(
-            packaged_folder(settings.models), threads=settings.embed_threads, precision=settings.embed_precision
-        )
+        threads = 1 if beside_spare_cores else settings.embed_threads or 1
+        return E5Encoder(packaged_folder(settings.models), threads=threads, precision=settings.embed_precision)
     return SentenceTransformerEncoder(settings)
+
+
+def spare_cores(settings: Settings, encoder: Encoder) -> SpareCores | None:
+    """Return the cores that a worker may embed on beside the first. A sentence-transformers model uses none."""
+    threads = (settings.embed_threads or cpu.cores()) - 1
+    if not threads or not isinstance(encoder, InIdleTime):
+        return None
+    return SpareCores(settings.home, threads, encoder.in_idle_time)
 
 
 def dimension_of(settings: Settings) -> int:

@@ -29,7 +29,7 @@ class SentenceTransformerEncoder:
             from sentence_transformers import SentenceTransformer
         except ModuleNotFoundError:
             raise MissingExtra(f"KYUJANG_EMBEDDER={name}", MINILM if name == MINILM else "models") from None
-        torch.set_num_threads(settings.embed_threads)
+        torch.set_num_threads(settings.embed_threads or 1)
         device = choose_device(settings)
         try:
             self._model: Any = SentenceTransformer(

@@ -32,7 +32,7 @@ UNNAMED = 1
 
 class CheckModel:
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self._model = PairModel(folder, "KYUJANG_CHECKER", threads=settings.embed_threads)
+        self._model = PairModel(folder, "KYUJANG_CHECKER", threads=settings.embed_threads or 1)
         self._languages = settings.checker_languages.split(",")
         self._alone = OneAtATime("check")
         (reading,) = self._model.read([("A source.", "A sentence.")], 1)

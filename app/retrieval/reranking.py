@@ -50,7 +50,7 @@ class OnnxReranker(LocalReranker):
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         super().__init__()
-        self._model = PairModel(folder, "KYUJANG_RERANKER", threads=settings.embed_threads)
+        self._model = PairModel(folder, "KYUJANG_RERANKER", threads=settings.embed_threads or 1)
         self._pairs_at_once = settings.embed_batch or ON_CPU
         (reading,) = self._model.read([("?", ".")], 1)
         if reading.logits.shape != (1,):
@@ -76,7 +76,7 @@ class CrossEncoderReranker(LocalReranker):
             from sentence_transformers import CrossEncoder
         except ModuleNotFoundError:
             raise MissingExtra(f"KYUJANG_RERANKER={name} without KYUJANG_RERANKER_URL", "models") from None
-        torch.set_num_threads(settings.embed_threads)
+        torch.set_num_threads(settings.embed_threads or 1)
         device = choose_device(settings)
         self._pairs_at_once = device.batch
         try:

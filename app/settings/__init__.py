@@ -92,8 +92,10 @@ class Settings(Outside):
     """Text to put before questions, for models that want it."""
     passage_prefix: str = ""
     """Text to put before passages, for models that want it."""
-    embed_threads: int = Field(1, ge=1, le=64)
-    """Threads of the embedder. The packaged one runs a short query beside a long text, each with so many."""
+    embed_threads: int | None = Field(None, ge=1, le=64)
+    """Threads of the embedder. By default the API has one, beside another for long texts, and of a machine's workers
+    one embeds on all cores: on those beyond the first only while nothing else needs them. With a number a worker has
+    so many, and the API takes so many for one text. A sentence-transformers model has one thread by default."""
     embed_precision: Literal["auto", "float32"] = "auto"
     """`auto` multiplies in bfloat16 where it is faster: the packaged embedder on x86-64 CPUs that can (AVX512-BF16,
     AMX), 1.5 times as fast (decision 0004), and sentence-transformers models on GPUs that can. `float32` never does."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from app.cpu import cores
 from app.embedding.e5 import E5Encoder
 from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
@@ -38,7 +39,7 @@ class Home:
 
     def __post_init__(self) -> None:
         self.model = packaged_folder(self.folder / "models")
-        self.encoder = E5Encoder(self.model, threads=1)
+        self.encoder = E5Encoder(self.model, threads=1, runs=cores())
         self.owner_url = urlunsplit(urlsplit(self.server.owner_url)._replace(path=f"/{DATABASE}"))
 
     @property

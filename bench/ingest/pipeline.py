@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,12 +16,12 @@ import httpx
 import psycopg
 
 from app.cli.client import call
+from app.cpu import cores
 from bench.ingest.fill import fill
 from bench.ingest.home import Home
 from bench.processes import Watch, cpu_seconds
 from bench.retrieval.progress import say
 from bench.service import served, working
-from ingest.pipeline import BATCH_CHUNKS
 
 FILES_A_REQUEST = 100
 POLL_S = 0.05
@@ -109,10 +111,14 @@ def measure(service: Running, files: Sequence[Path]) -> dict[str, Any]:
 
 
 def _encode(home: Home, texts: Sequence[str]) -> tuple[float, float]:
-    """Seconds by the wall and of the processor, in the worker's batches."""
+    """Seconds by the wall and of the processor, in the worker's batches, on all cores. The texts are in the order of
+    their lengths."""
+    at_once = home.encoder.passages_at_once
+    batches = [texts[first : first + at_once] for first in range(0, len(texts), at_once)]
     started, cpu = time.perf_counter(), time.process_time()
-    for first in range(0, len(texts), BATCH_CHUNKS):
-        home.encoder.encode(texts[first : first + BATCH_CHUNKS], "passage")
+    with ThreadPoolExecutor(cores()) as pool:
+        for _ in pool.map(home.encoder.encode, batches, repeat("passage")):
+            pass
     return time.perf_counter() - started, time.process_time() - cpu
 
 

@@ -13,7 +13,7 @@ from app.embedding import Encoder
 from app.errors import InvalidInput
 from app.storage.spaces import Space, table
 from app.storage.tenancy import TenantNumber
-from ingest.pipeline import heading
+from ingest.active_model import heading
 
 BATCH_CHUNKS = 64
 CHECKED_AT_ONCE = 1000

@@ -40,7 +40,7 @@ async def open_database_target(
     """Open the database; `ingest` runs beside the block and finishes what it accepts. Raises KyujangError."""
     # Adding needs neither a reranker nor an engine.
     settings = settings.model_copy(update={"reranker": None, "checker": None, "engine": "none"})
-    async with open_services(settings) as services:
+    async with open_services(settings, on_spare_cores=True) as services:
         number = (await tenant_by_slug(services.database, tenant)).number
         target = DatabaseTarget(services, number, batch or BATCH, window)
         complete = asyncio.Event()

@@ -62,7 +62,7 @@ def runtime(request):
 def encoder(folder, runtime):
     """On both, whichever this machine would choose. Without bfloat16 OpenVINO computes in float32."""
 
-    def opened(folder, *, threads, precision):
+    def opened(folder, *, threads, precision, runs):
         if runtime == "onnxruntime":
             return OnnxRuntime(folder, threads=threads)
         return OpenVino(folder, threads=threads, hint="bf16" if multiplies_bfloat16() else "f32")
