@@ -83,15 +83,18 @@ async def find_boxes(
             "'end' is the first code point behind the part, so it is greater than 'start'.", pointer="/end"
         )
     part = await page_part(services.database, tenant.number, id, n, start, end)
-    # What OCR has read stands in no character of the file.
-    wanted = part.characters or [] if part.words is None else []
-    page = await _drawer(request).find(tenant.number, services.blobs, part.blob, part.media_type, n, wanted)
+    drawer, which = _drawer(request), (tenant.number, services.blobs, part.blob, part.media_type, n)
+    if part.chunks:
+        page = await drawer.find_first_reading(*which, part.chunks, start, end)
+    else:
+        # What OCR has read stands in no character of the file.
+        page = await drawer.find(*which, part.characters or [] if part.words is None else [])
     found = page.rectangles if part.words is None else joined(_of_words(part))
     return BoxesOut(
         width=round(page.width, 2),
         height=round(page.height, 2),
         boxes=[_shown(box) for box in found or []],
-        reason=None if found else _why_none(part, differs=found is None),
+        reason=None if found else _why_none(part, page.rectangles),
     )
 
 
@@ -108,7 +111,8 @@ def _shown(box: Rectangle) -> BoxOut:
     return BoxOut(**{name: round(value, 2) for name, value in box._asdict().items()})
 
 
-def _why_none(part: PagePart, *, differs: bool) -> WhyNone:
-    if part.characters is None and part.words is None:
-        return "no_places"
-    return "other_characters" if differs else "nothing_there"
+def _why_none(part: PagePart, found: list[Rectangle] | None) -> WhyNone:
+    kept = part.characters is not None or part.words is not None
+    if found is None:
+        return "other_characters" if kept else "no_places"
+    return "nothing_there" if kept or part.chunks else "no_places"

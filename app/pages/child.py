@@ -23,13 +23,17 @@ def warm_up() -> None:
 
 
 def main(channel: Channel, media_type: str, number: str) -> None:
-    """Answer one request: `{"dpi": …}` for a picture, or `{"characters": …}`, those that are to be found."""
+    """Answer one request: `{"dpi": …}` for a picture; `{"characters": …}`, those that are to be found; or
+    `{"chunks": …, "start": …, "end": …}` for a part of what version 0.1 read."""
     request = next(channel.requests())
     try:
         page = _open(channel.paths["document"], media_type, int(number))
         answer = {"width": page.width, "height": page.height}
         if "dpi" in request:
             channel.send(answer, [png(page.draw(request["dpi"]))])
+        elif "chunks" in request and isinstance(page, PdfPage):
+            found = page.rectangles_of_first_reading(request["chunks"], request["start"], request["end"])
+            channel.send({**answer, "rectangles": found})
         else:
             found = page.rectangles(request["characters"]) if request["characters"] else []
             channel.send({**answer, "rectangles": found})

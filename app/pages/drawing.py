@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import KyujangError, NotFound, Overloaded, TooManyRequests
+from app.pages.first_reading import Chunk
 from app.pages.pdf_page import PDF, Characters
 from app.pages.picture_page import PICTURES
 from app.pages.rectangles import Rectangle
@@ -88,8 +89,23 @@ class PageDrawer:
     ) -> FoundPage:
         """Return the page with the rectangles of the characters. Raises what draw() does."""
         found, _ = await self._ask(tenant, blobs, blob, media_type, number, {"characters": characters})
-        boxes = found["rectangles"]
-        return FoundPage(found["width"], found["height"], None if boxes is None else [Rectangle(*box) for box in boxes])
+        return _found(found)
+
+    async def find_first_reading(
+        self,
+        tenant: TenantNumber,
+        blobs: Blobs,
+        blob: Blob,
+        media_type: str,
+        number: int,
+        chunks: Sequence[Chunk],
+        start: int,
+        end: int,
+    ) -> FoundPage:
+        """Return the page with the rectangles of text[start:end] of what version 0.1 read. Raises what draw() does."""
+        request = {"chunks": chunks, "start": start, "end": end}
+        found, _ = await self._ask(tenant, blobs, blob, media_type, number, request)
+        return _found(found)
 
     async def _ask(
         self, tenant: TenantNumber, blobs: Blobs, blob: Blob, media_type: str, number: int, request: dict[str, Any]
@@ -146,6 +162,11 @@ class PageDrawer:
             if message is None:
                 raise PageNotShown(await _why(child))
         return message, payload
+
+
+def _found(page: dict[str, Any]) -> FoundPage:
+    boxes = page["rectangles"]
+    return FoundPage(page["width"], page["height"], None if boxes is None else [Rectangle(*box) for box in boxes])
 
 
 async def _why(child: ChildProcess) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.pages import first_reading
+from app.pages.first_reading import Chunk
 from app.pages.rectangles import Rectangle, joined, joined_upright
 from app.pages.unshown import NoSuchPage
 
@@ -44,7 +46,18 @@ class PdfPage:
 
     def rectangles(self, characters: Sequence[Characters]) -> list[Rectangle] | None:
         """Return those of the characters, line by line; None if the page has others there."""
+        return self._rectangles(self._page.get_textpage(), characters)
+
+    def rectangles_of_first_reading(self, chunks: Sequence[Chunk], start: int, end: int) -> list[Rectangle] | None:
+        """Return those of text[start:end] of what version 0.1 read; None if the page does not say the same."""
+        import pypdfium2.raw as pdfium
+
         text_page = self._page.get_textpage()
+        codes = [pdfium.FPDFText_GetUnicode(text_page, number) for number in range(text_page.count_chars())]
+        characters = first_reading.characters(text_page.get_text_bounded(), codes, chunks, start, end)
+        return None if characters is None else self._rectangles(text_page, characters)
+
+    def _rectangles(self, text_page: Any, characters: Sequence[Characters]) -> list[Rectangle] | None:
         count = text_page.count_chars()
         found: list[Rectangle] = []
         for first, text in characters:

@@ -7,9 +7,11 @@ import io
 import re
 import shutil
 import subprocess
+import unicodedata
 from typing import NamedTuple
 
 import psycopg
+import pypdfium2
 import pytest
 from PIL import Image, ImageColor
 
@@ -213,6 +215,46 @@ async def test_without_the_places_of_its_characters_a_page_has_no_box_and_says_w
         connection.commit()
         found = await boxes_of(shelf, "ko", 1, "켠다.")
         assert (found["boxes"], found["reason"]) == ([], "other_characters")
+
+
+def of_version_01(connection, document_id, content) -> None:
+    """Leave of a document what version 0.1 kept: chunks of what PDFium says, each of one page."""
+    pages = [page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(content)]
+    texts = [unicodedata.normalize("NFC", page.replace("\r\n", "\n")) for page in pages]
+    where = "document_id = %s"
+    for table in ("document_pages", "document_texts"):
+        connection.execute(f"delete from {table} where {where}", [document_id])
+    connection.execute("update documents set loader = null, splitter = null where id = %s", [document_id])
+    start = 0
+    for number, text in enumerate(texts, 1):
+        words = text.strip()
+        begins = start + text.index(words)
+        changed = "update chunks set content = %s, start = %s, stop = %s, header_start = null where page = %s and "
+        connection.execute(changed + where, [words, begins, begins + len(words), number, document_id])
+        start += len(text) + 2
+    connection.commit()
+
+
+@needs_poppler
+async def test_what_version_01_read_has_boxes_where_the_page_still_says_it(shelf, owner_url, tmp_path):
+    file = ("first.pdf", FILES["ko"])
+    await shelf.post("/ingest?wait=60", files={"file": file}, data={"id": "first"})
+    with psycopg.connect(owner_url) as connection:
+        of_version_01(connection, "first", FILES["ko"])
+        for page, language in ((1, "ko"), (2, "en")):
+            words = read_by_poppler(tmp_path / "a.pdf", FILES["ko"], page)
+            for quote in (QUOTED[language][0], QUOTED[language][-1]):
+                found = await boxes_of(shelf, "first", page, quote)
+                assert inside(words, found["boxes"]) == quote
+                assert inside(words, found["boxes"], LINE) != quote
+        other = await boxes_of(shelf, "first", 1, "Its keel is tarred")
+        assert (other["boxes"], other["reason"]) == ([], "nothing_there")
+        changed = "update chunks set content = replace(content, 'keel', 'kiel') where document_id = 'first'"
+        connection.execute(changed)
+        connection.commit()
+    found = await boxes_of(shelf, "first", 2, "lit at dusk.")
+    assert (found["boxes"], found["reason"]) == ([], "no_places")
+    assert (await boxes_of(shelf, "first", 1, "켠다."))["boxes"]
 
 
 async def test_a_page_that_takes_too_long_is_not_shown(shelf, monkeypatch):
