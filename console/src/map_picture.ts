@@ -46,7 +46,7 @@ export class Picture {
 
   /** Throws where the browser has no WebGL. */
   constructor(private readonly canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl");
+    const gl = canvas.getContext("webgl", { antialias: false });
     if (gl === null) throw new Error("no WebGL");
     this.gl = gl;
     this.program = createProgramInfo(gl, [VERTEX, FRAGMENT]);

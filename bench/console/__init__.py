@@ -1,0 +1,1 @@
+"""What the console costs the browser that shows it."""
