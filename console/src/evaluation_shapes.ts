@@ -29,7 +29,7 @@ export interface Way {
 }
 
 export interface Asked {
-  case: { input: string; expected: string[] };
+  case: { input: string; expected: string[]; answerable: boolean };
   ways: { answer: string; no_answer_reason: string | null; error: string | null; measures: Record<string, number> }[][];
 }
 

@@ -16,10 +16,11 @@ import { SignIn } from "./signin";
 import { Speech } from "./speech";
 import { TenantView, Tenants } from "./tenants";
 import { Usage } from "./usage";
+import { Webhooks } from "./webhooks";
 import { type Language, WORDS, firstLanguage } from "./words";
 import "./style.css";
 
-const TENANTS: Screen[] = ["ask", "documents", "map", "collections", "prompts", "adapters", "evaluations", "usage", "audit"];
+const TENANTS: Screen[] = ["ask", "documents", "map", "collections", "prompts", "adapters", "evaluations", "usage", "webhooks", "audit"];
 const OPERATORS: Screen[] = ["tenants", "engines", "usage", "audit"];
 
 const pathOf = (screen: Screen) => (screen === "ask" ? "." : screen);
@@ -123,6 +124,7 @@ function App() {
             {screen === "evaluations" &&
               (route.id === "" ? <Evaluations /> : <EvaluationView key={route.id} id={route.id} />)}
             {screen === "usage" && <Usage />}
+            {screen === "webhooks" && <Webhooks />}
             {screen === "audit" && <Audit />}
             {screen === "tenants" && (route.id === "" ? <Tenants /> : <TenantView key={route.id} id={route.id} />)}
             {screen === "engines" && <Engines />}

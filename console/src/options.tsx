@@ -1,7 +1,7 @@
 // What a question is asked with: collection, filters, prompt, adapter, mode.
 
 import { useState } from "preact/hooks";
-import { Choice, TextField } from "./fields";
+import { Check, Choice, TextField } from "./fields";
 import { useAll } from "./loaded";
 import type { AdapterOut, CollectionOut, PromptSummary } from "./shapes";
 import { useWords } from "./speech";
@@ -22,16 +22,18 @@ export interface Way {
 export interface Options extends Way {
   collection: string;
   filters: Filter[];
+  /** Whether two things that a question asks at once are searched for apart. */
+  decompose: boolean;
 }
 
 export const NO_WAY: Way = { prompt: "", adapter: "", mode: "" };
-export const NO_OPTIONS: Options = { ...NO_WAY, collection: "", filters: [] };
+export const NO_OPTIONS: Options = { ...NO_WAY, collection: "", filters: [], decompose: false };
 const OPS = ["eq", "ne", "gt", "gte", "lt", "lte", "contains"];
 
 /** Return them as fields of a question; what is not chosen is left out. */
-export function fieldsOf({ filters, ...options }: Options): Record<string, unknown> {
+export function fieldsOf({ filters, decompose, ...options }: Options): Record<string, unknown> {
   const parts = filters.map(({ value, ...filter }) => ({ ...filter, value: valueOf(filter.key, value) }));
-  return { ...chosen(options), ...(parts.length > 0 && { filters: { and: parts } }) };
+  return { ...chosen(options), ...(decompose && { decompose }), ...(parts.length > 0 && { filters: { and: parts } }) };
 }
 
 export function chosen(options: object): Record<string, unknown> {
@@ -65,6 +67,7 @@ export function OptionsForm({ title, options, onOptions }: Props) {
       />
       <Ways way={options} onWay={change} />
       <Filters filters={options.filters} onFilters={(filters) => change({ filters })} />
+      <Check label={words.decompose} value={options.decompose} onValue={(decompose) => change({ decompose })} />
     </fieldset>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api";
+import { Calibration } from "./calibration";
 import { timeOf } from "./evaluations";
 import { Choice, Lazy, Table } from "./fields";
 import { Trouble, useAct, useAll } from "./loaded";
@@ -26,6 +27,9 @@ export function EvaluationReport({ job, report }: { job: EvaluationJob; report: 
         />
       ))}
       <Earlier job={job} answers={answers} />
+      <Lazy summary={words.calibration}>
+        <Calibration answers={answers} mode={ways[0]?.settings.mode as string | undefined} />
+      </Lazy>
       <Lazy summary={words.answersGiven}>
         <Table name={words.answersGiven} heads={[words.question, words.expected, ...ways.map((_, number) => filled(words.wayNumber, number + 1))]}>
           {answers.map((each, number) => (

@@ -2,7 +2,7 @@
 
 const BASE = new URL(document.baseURI).pathname;
 
-export const SCREENS = ["ask", "documents", "map", "collections", "prompts", "adapters", "evaluations", "usage", "audit", "tenants", "engines"] as const;
+export const SCREENS = ["ask", "documents", "map", "collections", "prompts", "adapters", "evaluations", "usage", "webhooks", "audit", "tenants", "engines"] as const;
 export type Screen = (typeof SCREENS)[number];
 
 export interface Route {

@@ -281,6 +281,25 @@ export interface KeyOut {
   created_at: string;
   expires_at: string | null;
   revoked_at: string | null;
+  only?: object | null;
+}
+
+export interface WebhookOut {
+  id: string;
+  url: string;
+  events: string[];
+  deliveries: { waiting: number; delivered: number; given_up: number };
+}
+
+export interface DeliveryOut {
+  id: string;
+  event: string;
+  status: "waiting" | "delivered" | "given_up";
+  attempts: number;
+  next_at: string | null;
+  last_at: string | null;
+  last_status: number | null;
+  last_error: string | null;
 }
 
 export interface Engines {

@@ -2,13 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { send } from "./api";
-import { Careful, Check, PageForm, Table, TextField } from "./fields";
+import { PageForm, TextField } from "./fields";
+import { Keys } from "./keys";
 import { Trouble, useAct, useAll } from "./loaded";
 import { follow } from "./route";
-import type { KeyOut, TenantOut } from "./shapes";
+import type { TenantOut } from "./shapes";
 import { useWords } from "./speech";
 
-const SCOPES = ["query", "read", "ingest", "adapters"];
 const LIMITS = ["documents", "bytes", "chunks", "adapters", "jobs_waiting", "requests_per_minute"];
 
 export function Tenants() {
@@ -115,74 +115,6 @@ function TenantLimits({ tenant, onChange }: { tenant: TenantOut; onChange: () =>
       </button>
       {saved && <span role="status"> {words.saved}</span>}
     </PageForm>
-  );
-}
-
-function Keys({ id }: { id: string }) {
-  const words = useWords();
-  const { value, trouble, reload } = useAll<KeyOut>(`tenants/${id}/keys`);
-  const [scopes, setScopes] = useState(["query", "read"]);
-  const [made, setMade] = useState<string | null>(null);
-  const { trouble: failed, busy, act } = useAct();
-  const locale = document.documentElement.lang;
-  return (
-    <>
-      <h2>{words.keys}</h2>
-      <Trouble of={trouble ?? failed} />
-      {(value ?? []).length > 0 && (
-        <Table name={words.keys} heads={[words.identifier, words.scopes, words.expires, words.status]}>
-          {(value ?? []).map((each) => (
-            <tr key={each.id}>
-              <th scope="row">{each.id}</th>
-              <td>{each.scopes.join(", ")}</td>
-              <td>{each.expires_at === null ? "–" : new Date(each.expires_at).toLocaleString(locale)}</td>
-              <td>
-                {each.revoked_at === null ? (
-                  <Careful
-                    label={words.revoke}
-                    onSure={() => act(async () => (await send("DELETE", `tenants/${id}/keys/${each.id}`), reload()))}
-                  />
-                ) : (
-                  words.revoked
-                )}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          act(async () => {
-            const { key } = await send<{ key: string }>("POST", `tenants/${id}/keys`, { scopes });
-            setMade(key);
-            reload();
-          });
-        }}
-      >
-        <fieldset>
-          <legend>
-            {words.newKey}: {words.scopes}
-          </legend>
-          {SCOPES.map((scope) => (
-            <Check
-              key={scope}
-              label={scope}
-              value={scopes.includes(scope)}
-              onValue={(on) => setScopes(on ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
-            />
-          ))}
-          <button type="submit" disabled={busy || scopes.length === 0}>
-            {words.create}
-          </button>
-        </fieldset>
-      </form>
-      {made !== null && (
-        <p role="status">
-          {words.shownOnce} <code class="secret">{made}</code>
-        </p>
-      )}
-    </>
   );
 }
 

@@ -30,6 +30,7 @@ async def test_an_answer_tells_why_and_how_it_was_asked(visit, tenant):
         page.on("request", lambda sent: asked.append(sent.post_data_json) if sent.url.endswith("/query") else None)
         await page.get_by_text("Options", exact=True).click()
         await page.get_by_label("Search by").select_option("lexical")
+        await page.get_by_label("Search apart for two things").check()
         await page.get_by_label("Field, such as metadata.year").fill("document_id")
         await page.get_by_label("Value").fill("lamp")
         await page.get_by_role("button", name="Add").click()
@@ -50,7 +51,8 @@ async def test_an_answer_tells_why_and_how_it_was_asked(visit, tenant):
         body = command.partition("-d '")[2].rpartition("' '")[0].replace("'\\''", "'")
         filters = {"and": [{"key": "document_id", "op": "eq", "value": "lamp"}]}
         assert json.loads(body) == {
-            "input": "When is the keeper's lamp of the pier lit?", "messages": [], "mode": "lexical", "filters": filters
+            "input": "When is the keeper's lamp of the pier lit?", "messages": [], "mode": "lexical", "decompose": True,
+            "filters": filters,
         }  # fmt: skip
         assert key_of(tenant) not in command
 

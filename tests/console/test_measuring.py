@@ -26,8 +26,19 @@ WORDS = {
         "Run",
         "Right",
         "Compare with an earlier run",
+        "Curve for min_score",
+        "Search for 3 questions",
     ),
-    "ko": ("질문 파일", "답하는 방법 둘을 비교", "검색 방법", "실행", "옳음", "이전 평가와 비교"),
+    "ko": (
+        "질문 파일",
+        "답하는 방법 둘을 비교",
+        "검색 방법",
+        "실행",
+        "옳음",
+        "이전 평가와 비교",
+        "min_score 곡선",
+        "질문 3개 검색",
+    ),
 }
 USAGE = {"en": ("What", "Documents stored", "By", "CSV"), "ko": ("무엇을", "저장한 문서", "나누기", "CSV")}
 
@@ -41,7 +52,7 @@ async def tenant(new_tenant: NewTenant):
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 async def test_questions_are_uploaded_run_and_compared(visit, tenant, tmp_path, language):
-    file, compare, mode, run, right, earlier = WORDS[language]
+    file, compare, mode, run, right, earlier, curve, search = WORDS[language]
     cases = tmp_path / "cases.jsonl"
     cases.write_text("\n".join(json.dumps(each, ensure_ascii=False) for each in CASES))
     async with visit(language, key_of(tenant), "/evaluations") as page:
@@ -71,6 +82,13 @@ async def test_questions_are_uploaded_run_and_compared(visit, tenant, tmp_path, 
         assert "0.00 [0.00, 0.00] (3)" in await rows.first.inner_text()
         await page.reload()
         await page.locator("dl.measures").first.wait_for()
+        await page.get_by_text(curve, exact=True).click()
+        await page.get_by_role("button", name=search).click()
+        rows = page.get_by_role("region", name=curve).locator("tbody tr")
+        await rows.first.wait_for()
+        # The lowest threshold refuses nothing.
+        assert (await rows.first.locator("td").all_inner_texts()) == ["1.00", "0.00"]
+        assert await page.locator("svg.curve polyline").count() == 2
     results = (await tenant.get("/evaluations")).json()["data"]
     assert {each["status"] for each in results} == {"succeeded"}
 

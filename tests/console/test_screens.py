@@ -22,7 +22,7 @@ TENANTS = {
     "/map": ("Map", "지도"),
     "/collections": ("Collections", "컬렉션"), "/prompts": ("Prompts", "프롬프트"), "/prompts/desk": ("desk", "desk"),
     "/adapters": ("Adapters", "어댑터"), "/evaluations": ("Evaluations", "평가"), "/usage": ("Usage", "사용량"),
-    "/audit": ("Audit and limits", "감사와 한도"),
+    "/webhooks": ("Webhooks", "웹훅"), "/audit": ("Audit and limits", "감사와 한도"),
 }  # fmt: skip
 OPERATORS = {
     "/tenants": ("Tenants", "테넌트"), "/tenants/screens": ("screens", "screens"), "/engines": ("Engines", "엔진"),
@@ -151,7 +151,7 @@ async def test_of_a_long_list_only_what_is_in_sight_is_drawn(visit, new_tenant: 
         assert await page.locator(".row").count() < 60
 
 
-async def test_an_adapter_is_activated_and_what_is_refused_says_why(visit, tenant):
+async def test_an_adapter_is_activated_what_is_refused_says_why_and_a_webhook_is_made_and_deleted(visit, tenant):
     async with visit(key=key_of(tenant), path="/adapters") as page:
         await page.get_by_role("button", name="Activate").click()
         await page.get_by_role("button", name="Answer by the base model").click()
@@ -162,6 +162,19 @@ async def test_an_adapter_is_activated_and_what_is_refused_says_why(visit, tenan
         await train.get_by_label("Rows").fill("\n".join(map(json.dumps, rows)))
         await train.get_by_role("button", name="Train").click()
         assert "KYUJANG_ENGINE=none" in await train.get_by_role("alert").inner_text()
+        await page.get_by_role("link", name="Webhooks").click()
+        await page.get_by_label("Address").fill("https://hooks.example/told")
+        await page.get_by_label("limit.reached").uncheck()
+        await page.get_by_role("button", name="Create").click()
+        assert (await page.locator("code.secret").inner_text()).startswith("whsec_")
+        made = (await tenant.get("/webhooks")).json()["data"]
+        assert [(each["url"], each["events"]) for each in made] == [
+            ("https://hooks.example/told", ["job.ended", "document.failed"])
+        ]
+        await page.get_by_text("Deliveries of the last 7 days").click()
+        await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("button", name="Yes, delete").click()
+        await page.get_by_text("There is no webhook yet.").wait_for()
 
 
 async def test_a_training_draws_its_loss(visit, tenant):
@@ -192,8 +205,18 @@ async def test_the_operator_makes_tenants_keys_and_limits(visit, anonymous):
         await page.get_by_label("documents", exact=True).fill("7")
         await page.get_by_role("button", name="Save").click()
         await page.get_by_text("Saved.").wait_for()
+        part = page.get_by_label("What the key sees")
+        await part.fill('{"key": ')
+        assert await page.get_by_role("button", name="Create").is_disabled()
+        await part.fill('{"key": "collection", "op": "eq", "value": "boats"}')
         await page.get_by_role("button", name="Create").click()
         key = await page.locator("code.secret").inner_text()
+        bound = {"Authorization": f"Bearer {key}"}
+        assert (await anonymous.get("/whoami", headers=bound)).json()["only"]["value"] == "boats"
+        await page.get_by_text("Change what it sees").click()
+        await page.get_by_label("What the key sees").first.fill("")
+        await page.get_by_role("button", name="Save").last.click()
+        await page.get_by_text("all documents", exact=True).wait_for()
         assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 200
         await page.get_by_role("button", name="Revoke").click()
         await page.get_by_role("button", name="Yes, delete").click()

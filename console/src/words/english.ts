@@ -1,9 +1,11 @@
 // Every word of the page in English; words.ts holds it to the other's.
 
+import { KEEPING_ENGLISH } from "./english_keeping";
 import { MEASURING_ENGLISH } from "./english_measuring";
 
 export const ENGLISH = {
   ...MEASURING_ENGLISH,
+  ...KEEPING_ENGLISH,
   ask: "Ask",
   documents: "Documents",
   signOut: "Sign out",

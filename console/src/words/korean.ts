@@ -1,10 +1,12 @@
 // Every word of the page in Korean; words.ts holds it to the other's.
 
 import type { Words } from "../words";
+import { KEEPING_KOREAN } from "./korean_keeping";
 import { MEASURING_KOREAN } from "./korean_measuring";
 
 export const KOREAN: Words = {
   ...MEASURING_KOREAN,
+  ...KEEPING_KOREAN,
   ask: "질문",
   documents: "문서",
   signOut: "로그아웃",

@@ -1,0 +1,28 @@
+// Words of webhooks, of the parts that keys see, and of calibration.
+
+export const KEEPING_ENGLISH = {
+  webhooks: "Webhooks",
+  noWebhooks: "There is no webhook yet.",
+  newWebhook: "New webhook",
+  address: "Address (https://…)",
+  events: "Events",
+  event: "Event",
+  deliveries: "Deliveries of the last 7 days",
+  delivered: "delivered",
+  given_up: "given up",
+  attempts: "Attempts",
+  lastTry: "Last attempt",
+  nextTry: "Next attempt",
+  secretOnce: "What is delivered is signed with this secret. It is shown once:",
+  partOfKey: "Sees",
+  allDocuments: "all documents",
+  changePart: "Change what it sees",
+  partHelp: "What the key sees: a filter as JSON, empty for all documents",
+  decompose: "Search apart for two things that a question asks at once",
+  calibration: "Curve for min_score",
+  calibrationHelp: "Each question is searched for again, and the score of the best passage counts: how many answerable questions a min_score leaves, and how many others it refuses.",
+  searchAll: "Search for {} questions",
+  needsBothKinds: "A curve needs questions with an answer in the documents and questions without one.",
+  stillAnswered: "answerable, still answered",
+  rightlyRefused: "not answerable, refused",
+};
