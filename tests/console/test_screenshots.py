@@ -20,7 +20,9 @@ from tests.conftest import NewTenant, ingest_text
 from tests.console.keys import key_of
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "assets" / "console"
-NAMES = [f"{name}.{language}" for name in ("ask", "quote", "documents", "evaluation") for language in ("en", "ko")]
+NAMES = [
+    f"{name}.{language}" for name in ("ask", "quote", "documents", "evaluation", "map") for language in ("en", "ko")
+]
 NOW = "2026-11-27T09:00:00Z"
 TIME = re.compile(r'"20\d\d-\d\d-\d\dT[^"]*"')
 COLOURS, MOST_BYTES = 64, 60_000
@@ -47,6 +49,18 @@ MORE = {
     "en": {"Fees of the moorings": "A mooring costs 30 euros a night.", "Library hours": "The library opens at nine."},
     "ko": {"정박 요금": "하룻밤 정박은 삼만 원이다.", "도서관 시간": "도서관은 아홉 시에 연다."},
 }
+
+
+# So that the map has groups: what is said of each thing of a subject.
+SUBJECTS = {
+    "en": {"boats": ("The {} is tied up at the pier.", "ferry tug barge yacht raft canoe"),
+           "books": ("The {} stands on the second shelf.", "atlas novel diary bible lexicon score"),
+           "meals": ("The {} is served with bread at noon.", "soup stew salad roast omelette curry")},
+    "ko": {"boats": ("{}은 부두에 매여 있다.", "여객선 예인선 화물선 어선 범선 유람선"),
+           "books": ("{}은 둘째 서가에 꽂혀 있다.", "지도책 소설책 일기장 경전 사전 시집"),
+           "meals": ("{}은 점심에 빵과 함께 나온다.", "국밥 비빔밥 볶음밥 갈비찜 된장국 달걀찜")},
+}  # fmt: skip
+PLACE = {"en": ("Question", "Place on the map", "Colours by"), "ko": ("질문", "지도에 놓기", "색으로 나누기")}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +135,26 @@ async def test_each_screen_is_drawn(browser, service, new_tenant: NewTenant, fon
     await page.goto(f"{service}/console/evaluations/{evaluation}")
     await page.locator("dl.measures").nth(1).wait_for()
     await keep("evaluation")
+    await fill_the_map(client, language)
+    await page.goto(f"{service}/console/map")
+    await page.locator("canvas").wait_for()
+    question, place, by = PLACE[language]
+    await page.get_by_label(by).select_option("collection")
+    await page.get_by_label(question, exact=True).last.fill(QUESTION[language])
+    await page.get_by_role("button", name=place).click()
+    await page.locator(".nearest li").first.wait_for()
+    await page.evaluate("scrollTo(0, 0)")
+    await keep("map")
     await context.close()
+
+
+async def fill_the_map(client, language: str) -> None:
+    for name, (said, things) in SUBJECTS[language].items():
+        await client.post("/collections", json={"id": name})
+        texts = [said.format(each) for each in things.split()]
+        documents = [{"id": f"{name}-{number}", "text": text, "collection": name} for number, text in enumerate(texts)]
+        sent = await client.post("/ingest?wait=60", json={"documents": documents})
+        assert sent.json()["status"] == "succeeded", sent.text
 
 
 def store(path: Path, drawn: bytes) -> None:
