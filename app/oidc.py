@@ -19,6 +19,7 @@ from app.errors import Unauthorized, Unavailable
 from app.language.unicode import clean_line
 from app.outbound import NotFetched, OutboundClient
 from app.settings import Settings
+from app.storage.groups import as_group, refuse_too_many
 from app.storage.tenant_records import Scope
 from app.storage.tenants import SCOPES, SLUG
 
@@ -51,11 +52,13 @@ class TokenRefused(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token speaks for: `subject` at the issuer, in the tenant with this public id."""
+    """Who a token speaks for: `subject` at the issuer, in the tenant with this public id. `groups` are None where the
+    settings name no claim with them."""
 
     subject: str
     tenant: str
     scopes: frozenset[Scope]
+    groups: tuple[str, ...] | None = None
 
 
 def is_token(text: str) -> bool:
@@ -154,13 +157,9 @@ class Issuer:
         tenant = _claim(claims, settings.oidc_tenant_claim)
         if not isinstance(tenant, str) or not SLUG.fullmatch(tenant):
             raise TokenRefused("tenant", f"The token's claim {settings.oidc_tenant_claim!r} names no tenant.")
-        if settings.oidc_groups_claim:
-            raise TokenRefused(
-                "groups", "Groups of tokens are not enforced by this version, so that no token is accepted."
-            )
-        return Principal(
-            subject, tenant, _scopes(_claim(claims, settings.oidc_scopes_claim), settings.oidc_scope_prefix)
-        )
+        scopes = _scopes(_claim(claims, settings.oidc_scopes_claim), settings.oidc_scope_prefix)
+        named = settings.oidc_groups_claim
+        return Principal(subject, tenant, scopes, _groups(_claim(claims, named), named) if named else None)
 
 
 def _verified(token: str, keys: KeySet, issuer: str, audience: str) -> dict[str, Any]:
@@ -233,3 +232,15 @@ def _scopes(value: Any, prefix: str) -> frozenset[Scope]:
     listed = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     given = {each.removeprefix(prefix) for each in listed if isinstance(each, str) and each.startswith(prefix)}
     return frozenset(scope for scope in SCOPES if scope in given)
+
+
+def _groups(value: Any, claim: str) -> tuple[str, ...]:
+    """Return the groups of a claim, one or a list. Without the claim a token would see more than its groups may."""
+    listed = [value] if isinstance(value, str) else value
+    try:
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            raise ValueError("is neither a text nor a list of texts")
+        refuse_too_many(listed)
+        return tuple(dict.fromkeys(as_group(each) for each in listed))
+    except ValueError as error:
+        raise TokenRefused("groups", f"The token's claim {claim!r} {error}.") from None

@@ -154,7 +154,8 @@ def _attributes(claimed: Claimed) -> tracing.Attributes:
 
 async def _within_part(handler: Handler, services: Services, claimed: Claimed) -> None:
     """Let an evaluation see what its key sees; documents are checked where they are published."""
-    part.set((claimed.bound_to if claimed.kind == "evaluate" else None) or WHOLE)
+    seen = claimed.bound_to if claimed.kind == "evaluate" else None
+    part.set(WHOLE if seen is None else seen)
     await handler.run(services, claimed)
 
 

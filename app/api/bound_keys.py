@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import Request
 
 from app.errors import Forbidden
@@ -19,3 +21,12 @@ def refuse_bound(request: Request, tenant: Tenant) -> None:
     is_of_tenant = (is_change and path.startswith(OF_THE_TENANT)) or path.startswith(("/webhooks", "/map"))
     if tenant.is_bound and is_of_tenant:
         raise Forbidden("This key is bound to a part of its tenant, and this belongs to the whole.")
+    if tenant.delegation is not None and tenant.delegation.groups is None and path.startswith("/audit"):
+        raise Forbidden("This key acts for several, and the audit trail does not tell what it did for whom.")
+
+
+async def refuse_bound_anew(find: Callable[[], Awaitable[Tenant]], before: Tenant) -> None:
+    """Look the caller up again. Raise Forbidden if its key sees something else by now than when its request began."""
+    now = await find()
+    if (now.part, now.delegation) != (before.part, before.delegation):
+        raise Forbidden("Which documents this key sees was changed meanwhile. Send the request again.")

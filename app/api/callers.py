@@ -9,7 +9,7 @@ from app.oidc import Issuer, TokenRefused, is_token
 from app.services import Services
 from app.settings import Settings
 from app.storage.key_lookups import KeyLookups
-from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, Tenant, tenant_by_slug
+from app.storage.tenants import DEFAULT_TENANT, KEY_PREFIX, Delegation, Tenant, tenant_by_slug
 
 
 async def find_caller(
@@ -34,7 +34,12 @@ async def _of_token(lookups: KeyLookups, issuer: Issuer, services: Services, tok
     try:
         principal = await issuer.principal(token)
         outcome = "tenant"
-        tenant = await lookups.tenant_of(services.database, principal.tenant, principal.scopes, principal.subject)
+        acts_for = None
+        if principal.groups is not None:
+            acts_for = Delegation(services.settings.oidc_groups_list, groups=principal.groups)
+        tenant = await lookups.tenant_of(
+            services.database, principal.tenant, principal.scopes, principal.subject, acts_for
+        )
         outcome = "accepted"
         return tenant
     except TokenRefused as error:

@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 
 from app import logs
 from app.api.acting import act_as
-from app.api.bound_keys import refuse_bound
+from app.api.bound_keys import refuse_bound, refuse_bound_anew
 from app.api.callers import find_caller, may_be_operators
 from app.api.counting import count_once, refuse_used_up
+from app.api.groups import acting_for_groups, groups_asked_for
 from app.api.json_bodies import check_large_body
 from app.api.parameters import MAX_NAMED, parameters, refuse_other_parameters
 from app.api.refusals import noted
@@ -63,7 +64,8 @@ class TenantKey:
         await count_once(request, services, tenant)
         if self.generates:
             refuse_used_up(request, tenant)
-        return tenant
+        request.state.caller = await acting_for_groups(request, services, tenant)
+        return cast(Tenant, request.state.caller)
 
     def admits(self, tenant: Tenant) -> bool:
         return (all if self.both else any)(scope in tenant.scopes for scope in self.scopes)
@@ -173,9 +175,11 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
     """Look the caller up once for each request."""
     if not hasattr(request.state, "caller"):
         find = partial(find_caller, request.app.state.key_lookups, request.app.state.issuer, services, credentials)
-        request.state.caller = await find()
+        found = await find()
+        groups_asked_for(request.headers, found)
+        request.state.caller = found
         # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
-        request.state.check_key = None if services.settings.auth == "off" else find
+        request.state.check_key = None if services.settings.auth == "off" else partial(refuse_bound_anew, find, found)
         logs.tenant_id.set(request.state.caller.slug)
         payer.set(request.state.caller.key_id or "")
         limits = request.state.caller.allowances

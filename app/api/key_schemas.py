@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from app.api.filters import Filters
+from app.api.filters import MAX_KEY_CHARACTERS, Filters
 from app.api.limit_schemas import KeyLimits
 from app.api.schemas import Body
 from app.api.times import parse_time
+from app.language.unicode import clean_line
+from app.storage.filter_json import METADATA
 from app.storage.keys import LATEST_EXPIRY
 from app.storage.tenant_records import Scope
+from app.storage.tenants import DELEGATE
 
 
 def _future(time: datetime) -> datetime:
@@ -21,11 +24,32 @@ def _future(time: datetime) -> datetime:
     return time
 
 
+def _list_of_groups(text: str) -> str:
+    name = clean_line(text)
+    if not name.startswith(METADATA) or name == METADATA:
+        raise ValueError("is metadata. and the name of a list, such as metadata.groups")
+    return name
+
+
 class KeyBody(Body):
-    scopes: list[Scope] = Field(["query", "read", "ingest"], min_length=1, max_length=4)
+    scopes: list[Scope] = Field(["query", "read", "ingest"], min_length=1, max_length=5)
     expires_at: Annotated[datetime, BeforeValidator(parse_time), AfterValidator(_future)] | None = None
     limits: KeyLimits | None = None
     only: Filters | None = Field(None, description="The key sees, and writes, the documents that match this alone")
+    groups: Annotated[str, AfterValidator(_list_of_groups)] | None = Field(
+        None,
+        max_length=MAX_KEY_CHARACTERS,
+        description="With the scope `delegate`: which metadata list of a document says what groups see it, such as "
+        "`metadata.groups`. Each request names the groups that it acts for in the header `Kyujang-Groups`",
+    )
+
+    @model_validator(mode="after")
+    def _acts_for_groups(self) -> KeyBody:
+        if (DELEGATE in self.scopes) != (self.groups is not None):
+            raise ValueError("the scope 'delegate' and 'groups' go together")
+        if set(self.scopes) == {DELEGATE}:
+            raise ValueError("the scope 'delegate' opens nothing by itself: name another one too")
+        return self
 
 
 class ChangedKeyBody(Body):
@@ -41,6 +65,7 @@ class KeyOut(BaseModel):
     revoked_at: datetime | None
     limits: dict[str, int]
     only: dict[str, Any] | None = None
+    groups: str | None = None
 
 
 class NewKeyOut(KeyOut):

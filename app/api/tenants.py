@@ -72,13 +72,13 @@ async def create_key(
 ) -> NewKeyOut:
     """Create a key. It is in this answer and never shown again: the same `Idempotency-Key` again is 409."""
     # As before for a request that names nothing new: it may have been sent before there was that.
-    unnamed = {name for name in ("limits", "only") if getattr(body, name) is None}
+    unnamed = {name for name in ("limits", "only", "groups") if getattr(body, name) is None}
     sent = body.model_dump(mode="json", by_alias=True, exclude=unnamed)
     request = idempotency(idempotency_key, "POST /tenants/{id}/keys", [tenant_id, sent])
     own = body.limits.model_dump(exclude_none=True) if body.limits else None
     only = filter_as_sent(body.only) if body.only else None
     new = await keys.create_key(
-        services.database, tenant_id, body.scopes, body.expires_at, request, limits=own, only=only
+        services.database, tenant_id, body.scopes, body.expires_at, request, limits=own, only=only, groups=body.groups
     )
     record = KeyOut.model_validate(new.record, from_attributes=True)
     return NewKeyOut(**record.model_dump(), key=new.secret)

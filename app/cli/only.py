@@ -28,10 +28,17 @@ def joined(conditions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     return {"and": list(conditions)} if len(conditions) > 1 else next(iter(conditions), None)
 
 
+def parted(only: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return the conditions that joined() made the filter of."""
+    if only is None:
+        return []
+    return only["and"] if set(only) == {"and"} and all("key" in each for each in only["and"]) else [only]
+
+
 def written(only: Mapping[str, Any]) -> str:
     """Return the filter as it is written in a command, what has no such form as JSON."""
-    if set(only) == {"and"} and all("key" in each for each in only["and"]):
-        return " and ".join(map(written, only["and"]))
+    if len(conditions := parted(only)) > 1:
+        return " and ".join(map(written, conditions))
     if "key" not in only:
         return json.dumps(only, ensure_ascii=False)
     sign = next((sign for sign, op in SIGNS.items() if op == only["op"]), only["op"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,12 +14,13 @@ from typing import Any
 
 from app.adapters.engine_model import base_names, with_engine_model
 from app.adapters.model_names import fitting_name, public_names
+from app.cli import only
 from app.cli.backup import Line, exit_status, mb
 from app.cli.commands import add_command
 from app.generation.engine import open_engine
 from app.metrics import Metrics
 from app.settings import Settings
-from app.storage.backup.manifest import Exported, Manifest
+from app.storage.backup.manifest import Exported, Key, Manifest
 from app.storage.backup.reading import open_backup
 from app.storage.export.load import import_tenant
 from app.storage.export.loading import BaseModels
@@ -102,4 +104,11 @@ def _list_keys(exported: Exported | None, tenant: str) -> None:
         say("Keys are not in an export. To make those again that the tenant had:", file=sys.stderr)
     for key in valid:
         until = f"  # until {key.expires_at}" if key.expires_at else ""
-        say(f"  python -m app key add {tenant} --scopes {','.join(key.scopes)}{until}", file=sys.stderr)
+        say(f"  python -m app key add {tenant} --scopes {','.join(key.scopes)}{bound_as(key)}{until}", file=sys.stderr)
+
+
+def bound_as(key: Key) -> str:
+    """Return the options by which the key sees no more than it did."""
+    # A filter that has no such form stands there as JSON, which the command refuses.
+    conditions = "".join(f" --only {shlex.quote(only.written(each))}" for each in only.parted(key.only))
+    return conditions + (f" --groups {shlex.quote(key.groups)}" if key.groups else "")

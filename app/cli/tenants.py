@@ -44,9 +44,13 @@ def add_commands(commands: Any) -> None:
     new = add_remote_command(key, "add", "create a key and print it, this once", _add_key)
     new.add_argument("tenant", help="the tenant's id")
     new.add_argument(
-        "--scopes", default="query,read,ingest", help="a comma-separated list of query, read, ingest, adapters"
+        "--scopes",
+        default="query,read,ingest",
+        help="a comma-separated list of query, read, ingest, adapters, delegate",
     )
     _add_only(new)
+    words = "with the scope delegate: which list of a document says what groups see it, as metadata.groups"
+    new.add_argument("--groups", metavar="LIST", help=words)
     _add_limits(new, OF_KEYS)
     words = "change which documents a key sees; its secret stays"
     _add_only(_add_of_key(key, "bind", words, _bind_key))
@@ -146,6 +150,8 @@ def _add_key(settings: Settings, options: argparse.Namespace) -> int:
         body["limits"] = limits
     if options.only:
         body["only"] = only.joined(options.only)
+    if options.groups:
+        body["groups"] = options.groups
     with _open_client(settings, options) as client:
         say(call(client, "POST", f"/tenants/{options.tenant}/keys", json=body)["key"])
     return 0
@@ -164,7 +170,8 @@ def _list_keys(settings: Settings, options: argparse.Namespace) -> int:
         for key in list_all(client, f"/tenants/{options.tenant}/keys"):
             state = "revoked" if key["revoked_at"] else "valid"
             bound = f"\tonly {only.written(key['only'])}" if key.get("only") else ""
-            say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}{bound}")
+            named = f"\tgroups {key['groups']}" if key.get("groups") else ""
+            say(f"{key['id']}\t{','.join(key['scopes'])}\t{state}{bound}{named}")
     return 0
 
 

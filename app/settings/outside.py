@@ -32,7 +32,10 @@ class Outside(Answering):
     oidc_scope_prefix: str = "kyujang:"
     """What stands before the name of a scope there."""
     oidc_groups_claim: str = ""
-    """The claim with the caller's groups. This version does not enforce them yet: with it no token is accepted."""
+    """The claim with the caller's groups, a list: a token then sees the documents of its groups alone, and one without
+    the claim is refused."""
+    oidc_groups_list: str = "metadata.groups"
+    """The metadata list of a document that says which of these groups see it."""
     otlp_endpoint: str | None = Field(
         None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )
@@ -65,6 +68,8 @@ class Outside(Answering):
             raise NotConfigured("KYUJANG_OIDC_ISSUER is not an address of https (or of http on this machine).")
         if not self.oidc_audience:
             raise NotConfigured("KYUJANG_OIDC_ISSUER needs KYUJANG_OIDC_AUDIENCE: tokens for others are not accepted.")
+        if not self.oidc_groups_list.removeprefix("metadata.") or not self.oidc_groups_list.startswith("metadata."):
+            raise NotConfigured("KYUJANG_OIDC_GROUPS_LIST is not metadata. and the name of a list: metadata.groups.")
         return self
 
     @property

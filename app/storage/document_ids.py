@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError, WithJsonSchema
@@ -44,10 +45,12 @@ def _new_id(text: str) -> str:
 
 
 def made_id(digest: str) -> str:
-    """Return the id of content that came without one. From a key bound to a part it names the part: the same content
-    may lie outside it."""
-    seen = part.get()
-    return f"{MADE_BY_THE_SERVICE}{digest}" if seen == WHOLE else f"{MADE_BY_THE_SERVICE}p{seen}_{digest}"
+    """Return the id of content that came without one. From a key bound to a part it names the part, or stands for the
+    parts of several groups: the same content may lie outside."""
+    if (seen := part.get()) == WHOLE:
+        return f"{MADE_BY_THE_SERVICE}{digest}"
+    inside = hashlib.sha256(seen.encode()).hexdigest()[:16] if "," in seen else seen
+    return f"{MADE_BY_THE_SERVICE}p{inside}_{digest}"
 
 
 SCHEMA = WithJsonSchema(

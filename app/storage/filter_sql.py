@@ -40,6 +40,8 @@ KEY_PREFIX, TEXT_PREFIX = 100, 200
 # A part alone: the policy judges it.
 EVERYTHING = "true"
 IN_PARTS = "select p.number as document from part_documents p where p.part = any(%(seen)s)"
+# A document may be in several parts: so many rows hold as many documents as are asked for, and no more are read.
+IN_SEVERAL = f"select distinct document from ({IN_PARTS} limit %(limit)s * {{parts}}) held"  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def narrowed(where: Filter | None) -> Condition | None:
     if (seen := parts_seen()) is None:
         return condition
     condition = condition or Condition(EVERYTHING, {})
-    return Condition(condition.sql, {**condition.parameters, "seen": seen}, [*condition.candidates, IN_PARTS])
+    inside = IN_PARTS if len(seen) < 2 else IN_SEVERAL.format(parts=len(seen))
+    return Condition(condition.sql, {**condition.parameters, "seen": seen}, [*condition.candidates, inside])
 
 
 def compile_all(filters: Sequence[Filter]) -> tuple[list[str], dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.storage.database import Connection, fetch_one
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, groups
 from app.storage.usage import payer
 
 KEPT = "24 hours"
@@ -65,6 +65,9 @@ async def first_job(connection: Connection, tenant: TenantNumber, request: Idemp
     """
     # Each API key has its own: a space stands in no key that is sent. Those of before 0.2 were the tenant's.
     own = f"{payer.get()} {request.key}" if payer.get() else request.key
+    if named := groups.get():
+        # So has each set of groups that it acts for.
+        own = f"{hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32]} {own}"
     key = {"tenant": tenant, "key": own, "payload": request.payload, "job": job_id, "kept": KEPT}
     key["before"] = request.key
     await connection.execute(

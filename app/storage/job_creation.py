@@ -40,6 +40,8 @@ async def create_job(
         await parts.hold(connection, tenant)
         first = await first_job(connection, tenant, request, job_id) if request else job_id
         if first == job_id:
+            if isinstance(work, Task) and parts_seen() == []:
+                raise parts.OutsidePart
             await refuse_too_many(connection, tenant, work, most)
             await limits.refuse_work(connection, tenant, work)
             if not isinstance(work, Task):

@@ -16,7 +16,7 @@ from app.storage.allowances import TENANT_COLUMNS, allowances_of
 from app.storage.database import Database, fetch_all
 from app.storage.tenancy import LOGS_QUERIES, is_kept
 from app.storage.tenant_records import Scope
-from app.storage.tenants import Tenant, id_of_key, read_keys, tenant_of_key
+from app.storage.tenants import Delegation, Tenant, id_of_key, read_keys, tenant_of_key
 
 Rows = Mapping[str, DictRow]
 
@@ -55,12 +55,15 @@ class KeyLookups:
         """Return the tenant of a key. Raises Unauthorized, in the same words whatever is wrong with the key."""
         return tenant_of_key(key, await self._keys.rows(database, id_of_key(key)))
 
-    async def tenant_of(self, database: Database, slug: str, scopes: frozenset[Scope], subject: str) -> Tenant:
+    async def tenant_of(
+        self, database: Database, slug: str, scopes: frozenset[Scope], subject: str, acts_for: Delegation | None = None
+    ) -> Tenant:
         """Return the tenant of a token that has been checked. Raises Unauthorized if there is none of this id."""
         row = (await self._tenants.rows(database, slug)).get(slug)
         if row is None:
             raise Unauthorized("The token's tenant is not one of this service.")
-        return Tenant(row["number"], slug, scopes, f"sub:{subject}", allowances_of(row), row["logs_queries"])
+        allowed, logs = allowances_of(row), row["logs_queries"]
+        return Tenant(row["number"], slug, scopes, f"sub:{subject}", allowed, logs, delegation=acts_for)
 
 
 async def read_tenants(database: Database, slugs: Sequence[str]) -> dict[str, DictRow]:

@@ -23,14 +23,14 @@ EARLIEST_EXPIRY = datetime(1, 1, 2, tzinfo=UTC)
 LATEST_EXPIRY = datetime(9999, 12, 30, tzinfo=UTC)
 ENDS = {"latest": LATEST_EXPIRY, "earliest": EARLIEST_EXPIRY}
 SHOWN = """
-    id, scopes, created_at, revoked_at, limits,
+    id, scopes, created_at, revoked_at, limits, groups,
     (select filter from parts p where p.tenant_id = api_keys.tenant_id and p.number = api_keys.part) as only,
     case when expires_at is not null then greatest(least(expires_at, %(latest)s), %(earliest)s) end as expires_at
 """
 
 INSERT = """
-    insert into api_keys (tenant_id, id, secret_hash, scopes, expires_at, limits, part)
-    values (%(tenant)s, %(id)s, %(hash)s, %(scopes)s, %(expires_at)s, %(limits)s, %(part)s)
+    insert into api_keys (tenant_id, id, secret_hash, scopes, expires_at, limits, part, groups)
+    values (%(tenant)s, %(id)s, %(hash)s, %(scopes)s, %(expires_at)s, %(limits)s, %(part)s, %(groups)s)
     returning created_at
 """
 
@@ -44,20 +44,17 @@ async def create_key(
     *,
     limits: Mapping[str, int] | None = None,
     only: Mapping[str, Any] | None = None,
+    groups: str | None = None,
 ) -> NewKey:
-    """Create a key, with `only` one that sees the matching documents alone. Only the SHA-256 of its secret is stored,
-    which suffices for 256 random bits.
+    """Create a key, with `only` one that sees the matching documents alone, with `groups` one that acts for those that
+    this metadata list names. Only the SHA-256 of its secret is stored, which suffices for 256 random bits.
 
     Raises Conflict if `request` has made one before, or there are too many parts.
     """
     tenant, own = await tenant_by_slug(database, slug), dict(limits or {})
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     async with database.operator() as connection:
-        if (made := await made_before(connection, request)) is not None:
-            raise Conflict(
-                f"This Idempotency-Key has made the key {made!r} already, whose secret is not shown again. If it is "
-                "lost, revoke that key and send another Idempotency-Key."
-            )
+        await _refuse_again(connection, request)
         await remember_made(connection, request, tenant.number, key_id)
         part = await _part(connection, tenant.number, only)
         row = await fetch_one(
@@ -65,16 +62,25 @@ async def create_key(
             INSERT,
             {
                 "tenant": tenant.number, "id": key_id, "hash": hash_of(secret), "scopes": list(scopes),
-                "expires_at": expires_at, "limits": Jsonb(own), "part": part,
+                "expires_at": expires_at, "limits": Jsonb(own), "part": part, "groups": groups,
             },
         )  # fmt: skip
         expires = None if expires_at is None else expires_at.isoformat()
         after = {"scopes": list(scopes), "expires_at": expires, **({"limits": own} if own else {})}
-        after |= {"only": dict(only)} if only else {}
+        after |= ({"only": dict(only)} if only else {}) | ({"groups": groups} if groups else {})
         await audit.record(connection, tenant.number, "create", "key", key_id, after=after)
     assert row is not None
-    record = KeyRecord(key_id, scopes, row["created_at"], expires_at, None, own, None if only is None else dict(only))
+    bound = None if only is None else dict(only)
+    record = KeyRecord(key_id, scopes, row["created_at"], expires_at, None, own, bound, groups)
     return NewKey(record, f"{KEY_PREFIX}_{key_id}_{secret}")
+
+
+async def _refuse_again(connection: Connection, request: Idempotency | None) -> None:
+    if (made := await made_before(connection, request)) is not None:
+        raise Conflict(
+            f"This Idempotency-Key has made the key {made!r} already, whose secret is not shown again. If it is "
+            "lost, revoke that key and send another Idempotency-Key."
+        )
 
 
 async def change_key(database: Database, slug: str, key_id: str, changes: Mapping[str, Any]) -> KeyRecord:
@@ -101,7 +107,7 @@ async def change_key(database: Database, slug: str, key_id: str, changes: Mappin
             told = {when: {name: of[name] for name in differs} for when, of in (("before", before), ("after", row))}
             await audit.record(connection, tenant.number, "change", "key", key_id, **told)
         if "only" in differs:
-            await _forget_unused(connection, tenant.number)
+            await forget_unused(connection, tenant.number)
     return KeyRecord(**row)
 
 
@@ -115,8 +121,8 @@ async def _part(connection: Connection, tenant: TenantNumber, only: Mapping[str,
     return number
 
 
-async def _forget_unused(connection: Connection, tenant: TenantNumber) -> None:
-    """Remove the parts that no valid key is bound to, in a transaction of the operator's."""
+async def forget_unused(connection: Connection, tenant: TenantNumber) -> None:
+    """Remove the parts that no valid key is bound to and no group has used, in a transaction of the operator's."""
     rows = await fetch_all(
         connection,
         """
@@ -162,4 +168,4 @@ async def revoke_key(database: Database, slug: str, key_id: str) -> None:
             )
             await audit.record(connection, tenant.number, "revoke", "key", key_id, before={"scopes": row["scopes"]})
             if row["part"] is not None:
-                await _forget_unused(connection, tenant.number)
+                await forget_unused(connection, tenant.number)

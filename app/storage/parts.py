@@ -12,12 +12,14 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from app.errors import Conflict, InvalidInput
-from app.storage.database import Connection, Database, fetch_all, fetch_one, without_time_limits
+from app.storage.database import Connection, Database, fetch_all, fetch_one, see_all, without_time_limits
 from app.storage.filter_json import digest_of, filter_from
-from app.storage.filter_sql import compile_all
+from app.storage.filter_sql import compile_all, compile_filter
 from app.storage.tenancy import TenantNumber
 
 MAX_PARTS = 1000
+# So long a part stays that stands for a group.
+KEPT_DAYS = 30
 UNFINISHED = "('queued', 'running')"
 
 
@@ -86,9 +88,11 @@ async def judge_items(connection: Connection, tenant: TenantNumber, which: str, 
         )
 
 
-async def part_of(connection: Connection, tenant: TenantNumber, only: Mapping[str, Any]) -> int:
+async def part_of(
+    connection: Connection, tenant: TenantNumber, only: Mapping[str, Any], *, of_group: bool = False
+) -> int:
     """Return the number of the part with this filter, which is made if there is none. Raises Conflict."""
-    key: dict[str, Any] = {"tenant": tenant, "digest": digest_of(only), "filter": Jsonb(dict(only))}
+    key: dict[str, Any] = {"tenant": tenant, "digest": digest_of(only), "filter": Jsonb(dict(only)), "group": of_group}
     await connection.execute("select pg_advisory_xact_lock(1, hashint8(%(tenant)s))", key)
     found = await fetch_one(
         connection, "select number from parts where tenant_id = %(tenant)s and digest = %(digest)s", key
@@ -98,12 +102,15 @@ async def part_of(connection: Connection, tenant: TenantNumber, only: Mapping[st
     counted = await fetch_one(connection, "select count(*) as parts from parts where tenant_id = %(tenant)s", key)
     if counted is not None and counted["parts"] >= MAX_PARTS:
         raise Conflict(
-            f"A tenant has at most {MAX_PARTS} parts, one for each filter that keys are bound to. Bind keys to the "
-            "same filters, or revoke some."
+            f"A tenant has at most {MAX_PARTS} parts, one for each filter that keys are bound to and each group that "
+            f"was acted for in the last {KEPT_DAYS} days. Bind keys to the same filters, or name fewer groups."
         )
     made = await fetch_one(
         connection,
-        "insert into parts (tenant_id, filter, digest) values (%(tenant)s, %(filter)s, %(digest)s) returning number",
+        """
+        insert into parts (tenant_id, filter, digest, used_on)
+        values (%(tenant)s, %(filter)s, %(digest)s, case when %(group)s then current_date end) returning number
+        """,
         key,
     )
     assert made is not None
@@ -114,13 +121,15 @@ async def part_of(connection: Connection, tenant: TenantNumber, only: Mapping[st
 async def _fill(connection: Connection, key: dict[str, Any], only: Mapping[str, Any]) -> None:
     """Find the documents of a new part, however many there are."""
     await without_time_limits(connection)
-    (condition,), parameters = compile_all([filter_from(only)])
+    condition = compile_filter(filter_from(only))
+    among = "".join(f" and d.number in ({query})" for query in condition.candidates)
     await connection.execute(
         f"""
         insert into part_documents (tenant_id, part, document, number)
-        select d.tenant_id, %(part)s, d.id, d.number from documents d where d.tenant_id = %(tenant)s and {condition}
+        select d.tenant_id, %(part)s, d.id, d.number from documents d
+        where d.tenant_id = %(tenant)s and {condition.sql}{among}
         """.encode(),  # noqa: S608 - as above
-        key | parameters,
+        key | condition.parameters,
     )
     await connection.execute(
         f"""
@@ -137,6 +146,8 @@ async def filter_of(database: Database, tenant: TenantNumber, part: int) -> dict
     """Return the filter of a part, None if it is gone."""
     query = "select filter from parts where tenant_id = %(tenant)s and number = %(part)s"
     async with database.transaction(tenant) as connection:
+        # A key that acts for groups sees less than its own part.
+        await see_all(connection)
         row = await fetch_one(connection, query, {"tenant": tenant, "part": part})
     return row["filter"] if row else None
 
@@ -153,10 +164,14 @@ async def is_outside(connection: Connection, tenant: TenantNumber, document: str
 
 
 async def forget_unused(connection: Connection, tenant: TenantNumber, used: Sequence[int]) -> None:
-    """Remove the parts that no key is bound to any more, but for those that stand for groups."""
+    """Remove the parts that no key is bound to any more, but for those of groups that were acted for of late."""
     await connection.execute("select pg_advisory_xact_lock(1, hashint8(%s))", [tenant])
     await connection.execute(
-        "delete from parts where tenant_id = %s and number <> all(%s) and used_on is null", [tenant, list(used)]
+        """
+        delete from parts where tenant_id = %s and number <> all(%s)
+          and (used_on is null or used_on < current_date - %s::integer)
+        """,
+        [tenant, list(used), KEPT_DAYS],
     )
 
 

@@ -13,6 +13,9 @@ WHOLE = "all"
 # is bound, else all of it. Each transaction begins with it (app/storage/database.py).
 part: ContextVar[str] = ContextVar("part", default=WHOLE)
 
+# The groups that a request acts for, as it named them; empty where it acts for none.
+groups: ContextVar[tuple[str, ...]] = ContextVar("groups", default=())
+
 
 def begin_as(tenant: TenantNumber, seen: str | None = None) -> str:
     """Return SQL that lets a transaction see this tenant, of it the caller's part or what is `seen`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-Scope = Literal["query", "read", "ingest", "adapters"]
+Scope = Literal["query", "read", "ingest", "adapters", "delegate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class KeyRecord:
     limits: dict[str, int]
     only: dict[str, Any] | None = None
     """The filter of the part that the key is bound to."""
+    groups: str | None = None
+    """The metadata list that says which groups see a document, of a key that acts for them."""
 
 
 @dataclass(frozen=True, slots=True)

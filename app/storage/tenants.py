@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
@@ -24,11 +24,23 @@ from app.storage.tenancy import DAYS, LOGS_QUERIES, WHOLE, TenantNumber, is_kept
 from app.storage.tenant_deletions import unfinished
 from app.storage.tenant_records import Scope, TenantRecord
 
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+# Those that open something: `delegate` says for whom.
+DELEGATE: Scope = "delegate"
+SCOPES: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope != DELEGATE)
 DEFAULT_TENANT = "default"
 KEY_PREFIX = "kyu"
 REFUSED = "This key is unknown, expired or revoked."
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Whom a caller acts for: groups, which see the documents whose metadata list `listed_in` names one of them, of
+    those that match `only`. `groups` are a token's own; for a key each request names them."""
+
+    listed_in: str
+    only: Mapping[str, Any] | None = None
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +56,19 @@ class Tenant:
     logs_queries: bool = False
     part: int | None = None
     """The part of the tenant that the key is bound to; None for all of it."""
+    delegation: Delegation | None = None
+    parts_of_groups: tuple[int, ...] | None = None
+    """What the groups see that the caller acts for, once they have been looked up."""
 
     @property
     def is_bound(self) -> bool:
-        return self.part is not None
+        return self.part is not None or self.delegation is not None
 
     @property
     def sees(self) -> str:
-        """What the caller's transactions see, as app.part."""
+        """What the caller's transactions see, as app.part: nothing before its groups have been looked up."""
+        if self.delegation is not None:
+            return ",".join(map(str, self.parts_of_groups or ()))
         return WHOLE if self.part is None else str(self.part)
 
 
@@ -76,7 +93,9 @@ async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow
         rows = await fetch_all(
             connection,
             f"""
-            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.part,
+            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.part, k.groups,
+                   case when k.groups is not null then (
+                       select filter from parts p where p.tenant_id = k.tenant_id and p.number = k.part) end as only,
                    k.expires_at <= now() as expired, {ALLOWANCES}, {LOGS_QUERIES}
             from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
             """,  # noqa: S608 - a constant
@@ -93,7 +112,8 @@ def tenant_of_key(key: str, rows: Mapping[str, DictRow]) -> Tenant:
     if row is None or not right or row["revoked_at"] is not None or row["expired"]:
         raise Unauthorized(REFUSED)
     allowed, logs = allowances_of(row), row["logs_queries"]
-    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, allowed, logs, row["part"])
+    acts_for = None if row["groups"] is None else Delegation(row["groups"], row["only"])
+    return Tenant(row["number"], row["slug"], frozenset(row["scopes"]), key_id, allowed, logs, row["part"], acts_for)
 
 
 async def tenant_by_slug(database: Database, slug: str) -> Tenant:

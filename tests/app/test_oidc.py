@@ -238,11 +238,26 @@ async def test_an_issuer_at_a_private_address_is_not_asked(local):
     assert local.asked == []
 
 
-async def test_groups_refuse_every_token_until_they_are_enforced(local):
-    """Ignoring them would let a caller see more than the issuer said."""
-    for changes in ({"groups": ["hr"]}, {}):
-        with pytest.raises(Unauthorized, match="Groups"):
-            await reader(local, oidc_groups_claim="groups").principal(local.token(**changes))
+@pytest.mark.parametrize(
+    ("claim", "groups"), [(["인사", "hr", "hr"], ("인사", "hr")), ([], ()), ("a b", ("a b",)), (["a,b"], ("a,b",))]
+)
+async def test_a_token_names_its_groups(local, claim, groups):
+    assert (await reader(local, oidc_groups_claim="groups").principal(local.token(groups=claim))).groups == groups
+    assert (await reader(local).principal(local.token(groups=claim))).groups is None
+
+
+@pytest.mark.parametrize(
+    "claim", [None, {"hr": True}, 7, True, ["hr", 7], [""], ["h\nr"], ["h" * 201], [str(n) for n in range(101)]]
+)
+async def test_a_token_without_groups_that_can_be_read_is_refused(local, claim):
+    """Passing the claim over would let its caller see more than the issuer said."""
+    with pytest.raises(Unauthorized, match="'groups'"):
+        await reader(local, oidc_groups_claim="groups").principal(local.token(groups=claim))
+
+
+async def test_a_token_s_scopes_do_not_let_it_act_for_groups(local):
+    found = await reader(local).principal(local.token(scope="kyujang:query kyujang:delegate"))
+    assert found.scopes == {"query"}
 
 
 @pytest.mark.parametrize(
@@ -252,6 +267,7 @@ async def test_groups_refuse_every_token_until_they_are_enforced(local):
         ({"oidc_issuer": "http://login.example", "oidc_audience": "kyujang"}, "https"),
         ({"oidc_issuer": "login.example", "oidc_audience": "kyujang"}, "https"),
         ({"private_networks": "10.1.2.3/8"}, "KYUJANG_PRIVATE_NETWORKS"),
+        ({"oidc_issuer": "https://a.example", "oidc_audience": "k", "oidc_groups_list": "groups"}, "GROUPS_LIST"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, named):

@@ -48,6 +48,8 @@ class Key:
     revoked_at: str | None
     only: dict[str, Any] | None = None
     """The filter of the part that it is bound to."""
+    groups: str | None = None
+    """The metadata list with the groups that it acts for."""
 
 
 @dataclass(frozen=True, slots=True)

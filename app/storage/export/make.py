@@ -30,7 +30,8 @@ from app.storage.tenancy import TenantNumber
 
 KEYS = """
 select id, scopes, created_at::text, expires_at::text, revoked_at::text,
-       (select filter from parts p where p.tenant_id = api_keys.tenant_id and p.number = api_keys.part) as only
+       (select filter from parts p where p.tenant_id = api_keys.tenant_id and p.number = api_keys.part) as only,
+       groups
 from api_keys where tenant_id = %(tenant)s order by created_at, id
 """
 COLUMNS = """

@@ -73,8 +73,10 @@ async def test_a_quiet_stream_has_a_heartbeat(new_tenant: NewTenant, monkeypatch
     assert "\n: still there\n" in (await stream).text
 
 
-@pytest.mark.parametrize("ended", ["key", "tenant"])
-async def test_a_stream_ends_with_its_key_or_its_tenant(new_tenant: NewTenant, anonymous, services, monkeypatch, ended):
+@pytest.mark.parametrize("ended", ["key", "tenant", "part"])
+async def test_a_stream_ends_with_its_key_or_its_tenant_or_its_part(
+    new_tenant: NewTenant, anonymous, services, monkeypatch, ended
+):
     """Also one that has something to say all the time."""
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.3)
     client = await new_tenant(f"stream-{ended}")
@@ -83,12 +85,13 @@ async def test_a_stream_ends_with_its_key_or_its_tenant(new_tenant: NewTenant, a
     streams = [asyncio.create_task(client.get(f"/jobs/{job}/events")) for _ in range(2)]
     await asyncio.sleep(1)
     assert not any(stream.done() for stream in streams)
-    path = f"/tenants/stream-{ended}" + (f"/keys/{key}" if ended == "key" else "")
-    assert (await anonymous.delete(path, headers=OPERATOR)).is_success
+    path = f"/tenants/stream-{ended}" + ("" if ended == "tenant" else f"/keys/{key}")
+    only = {"json": {"only": {"key": "source", "op": "eq", "value": "a.txt"}}} if ended == "part" else {}
+    assert (await anonymous.request("PATCH" if only else "DELETE", path, headers=OPERATOR, **only)).is_success
     async with asyncio.timeout(20):
         for stream in streams:
             name, _, said = parsed((await stream).text)[-1]
-            assert (name, said["status"]) == ("error", 401)
+            assert (name, said["status"]) == ("error", 403 if ended == "part" else 401)
     await without_rows(services.database, f"stream-{ended}")
 
 

@@ -1,5 +1,5 @@
-"""Every route, walked with two keys of one tenant, whose parts overlap: what is inside comes, what is outside looks
-like what is not there."""
+"""Every route, walked with keys of one tenant whose parts overlap, one of which acts for groups: what is inside comes,
+what is outside looks like what is not there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ ONLY = {
     "hr": {"key": "collection", "op": "in", "value": ["hr"]},
     "low": {"key": "metadata.level", "op": "lte", "value": 2},
 }
-SEEN = {"hr": {"hr", "both"}, "low": {"both", "low"}}
+SEEN = {"hr": {"hr", "both"}, "low": {"both", "low"}, "team": {"both", "low"}}
+# Bound to `low`, and for the groups of both documents there; the first of them sees one outside as well.
+GROUPS = {"hr": ["인사"], "both": ["인사", "staff"], "low": ["a,b"], "none": ["staff"]}
+TEAM = {"Kyujang-Groups": "%EC%9D%B8%EC%82%AC, a%2Cb,nobody"}
 ASKED = "What is the plan of project Haetae called?"
 
 # By the id of a document, or of what belongs to it.
@@ -52,7 +55,7 @@ BY_ID = {
 # A text document has none.
 WITHOUT_PAGES = {("GET", "/documents/{id}/pages/{n}.png"), ("GET", "/documents/{id}/pages/{n}/boxes")}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
-    ("PATCH", "/documents/{id}"): {"metadata": {"level": 2, "seen": True}},
+    ("PATCH", "/documents/{id}"): {"metadata": {"level": 2, "groups": ["a,b"], "seen": True}},
     ("POST", "/queries/{id}/feedback"): {"vote": "up"},
 }
 # What shows documents, their texts or what was done with them.
@@ -119,8 +122,11 @@ class World:
 def new_key(anonymous) -> NewKey:
     """Makes a key of a tenant, bound to a part; gives a client that sends it."""
 
-    async def make(slug: str, only: dict[str, Any] | None, scopes: list[str] = ALL_SCOPES) -> httpx.AsyncClient:
-        made = await anonymous.post(f"/tenants/{slug}/keys", json={"scopes": scopes, "only": only}, headers=OPERATOR)
+    async def make(
+        slug: str, only: dict[str, Any] | None, scopes: list[str] = ALL_SCOPES, **more: Any
+    ) -> httpx.AsyncClient:
+        body = {"scopes": scopes, "only": only, **more}
+        made = await anonymous.post(f"/tenants/{slug}/keys", json=body, headers=OPERATOR)
         assert made.status_code == 201, made.text
         assert made.json()["only"] == only
         own = {"Authorization": f"Bearer {made.json()['key']}"}
@@ -129,6 +135,12 @@ def new_key(anonymous) -> NewKey:
         return client
 
     return make
+
+
+async def acting(new_key: NewKey, slug: str, only: Any, headers: dict[str, str]) -> httpx.AsyncClient:
+    client = await new_key(slug, only, [*ALL_SCOPES, "delegate"], groups="metadata.groups")
+    client.headers.update(headers)
+    return client
 
 
 async def filled(new_tenant: NewTenant, new_key: NewKey, services: Services) -> World:
@@ -141,11 +153,13 @@ async def filled(new_tenant: NewTenant, new_key: NewKey, services: Services) -> 
     world.keys["hr"] = await new_key(slug, ONLY["hr"])
     for name, text in TEXTS.items():
         collection = "hr" if name in SEEN["hr"] else "default"
-        about = {"metadata": {"level": 1 if name in SEEN["low"] else 3}, "collection": collection}
+        metadata = {"level": 1 if name in SEEN["low"] else 3, "groups": GROUPS[name]}
+        about = {"metadata": metadata, "collection": collection}
         world.jobs[name] = (await ingest_text(whole, text, id=name, source=f"{BIRDS[name]}.txt", **about))["id"]
         asked = {"input": ASKED, "filters": {"key": "document_id", "op": "eq", "value": name}}
         world.queries[name] = (await whole.post("/query", json=asked)).json()["id"]
     world.keys["low"] = await new_key(slug, ONLY["low"])
+    world.keys["team"] = await acting(new_key, slug, ONLY["low"], TEAM)
     assert await logged_documents(whole) == set(TEXTS)
     return world
 
@@ -179,9 +193,19 @@ def test_no_route_is_left_out(settings):
     assert routes(settings) | {("GET", path) for path in OPEN & {"/limits"}} == set(walked)
 
 
-@pytest.mark.parametrize("part", SEEN)
+@pytest.mark.parametrize("part", ["hr", "low"])
 @pytest.mark.parametrize(("method", "route"), BY_ID)
 async def test_an_id_inside_is_there_and_one_outside_is_unknown(fresh, part, method, route):
+    await walk(fresh, part, method, route)
+
+
+async def test_an_id_of_the_groups_is_there_and_one_outside_is_unknown(fresh):
+    """By each route, one after the other: documents are deleted at the end."""
+    for method, route in BY_ID:
+        await walk(fresh, "team", method, route)
+
+
+async def walk(fresh: World, part: str, method: str, route: str) -> None:
     client, body = fresh.keys[part], BODIES.get((method, route))
     if (method, route) == ("PATCH", "/documents/{id}") and part == "hr":
         body = {"title": "A plan"}
@@ -239,9 +263,11 @@ async def test_what_is_the_tenants_is_read(world, part, method, route):
 
 @pytest.mark.parametrize(("method", "route"), CHANGES_THE_TENANT)
 async def test_what_is_the_tenants_is_not_changed(world, method, route):
-    refused = await world.keys["hr"].request(method, world.path(route, "none"), json={} if method != "GET" else None)
-    assert refused.status_code == 403
-    assert "bound to a part" in refused.json()["detail"]
+    for key in ("hr", "team"):
+        body = {} if method != "GET" else None
+        refused = await world.keys[key].request(method, world.path(route, "none"), json=body)
+        assert refused.status_code == 403
+        assert "bound to a part" in refused.json()["detail"]
 
 
 async def test_a_bound_key_writes_inside_its_part_alone(fresh):

@@ -1,12 +1,17 @@
-"""python -m app tenant delete, against the routes."""
+"""python -m app tenant: what is said of its deletion and of its keys."""
 
 from __future__ import annotations
+
+import shlex
 
 import httpx
 import pytest
 
 from app.__main__ import main
 from app.cli import tenants
+from app.cli.only import condition, joined
+from app.cli.tenant_export import bound_as
+from app.storage.backup.manifest import Key
 
 HELD = "A backup that is being made holds the files."
 
@@ -47,3 +52,20 @@ def test_without_waiting_it_is_accepted(asked, capsys):
     assert main(["tenant", "delete", "acme", "--key", "operator", "--no-wait"]) == 0
     assert asked == ["DELETE /tenants/acme"]
     assert capsys.readouterr().out.startswith("acme\trunning\t")
+
+
+@pytest.mark.parametrize(
+    ("only", "groups", "options"),
+    [
+        (None, None, ""),
+        ({"key": "collection", "op": "in", "value": ["h r"]}, None, """ --only 'collection in ["h r"]'"""),
+        (
+            {"and": [{"key": "source", "op": "eq", "value": "a"}, {"key": "metadata.n", "op": "lt", "value": 2}]},
+            "metadata.groups",
+            """ --only 'source = "a"' --only 'metadata.n < 2' --groups metadata.groups""",
+        ),
+    ],
+)
+def test_an_import_says_how_to_bind_a_key_as_it_was(only, groups, options):
+    assert bound_as(Key("k", ["query"], "", None, None, only, groups)) == options
+    assert joined([condition(each) for each in shlex.split(options) if " " in each]) == only

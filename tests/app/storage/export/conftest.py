@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from typing import get_args
 
 import psycopg
 import pytest
 
 from app.settings import Settings
-from app.storage.tenant_records import Scope
+from app.storage.tenants import SCOPES
 from ingest.cleanup import remove_noted
 from tests.app.storage.export.moving import CANARIES, fill
 from tests.conftest import ADMIN_KEY, NewTenant, home_with, with_database
@@ -25,7 +24,7 @@ async def tenants(services, new_tenant: NewTenant, documents: int):
     """A client of each."""
     made = {}
     for slug in CANARIES:
-        made[slug] = await new_tenant(slug, get_args(Scope))
+        made[slug] = await new_tenant(slug, SCOPES)
         await fill(services, made[slug], slug, documents if slug == "library" else 2)
     await remove_noted(services)
     return made
