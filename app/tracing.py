@@ -5,7 +5,7 @@ No text of a question, an answer or a document goes into a span, and of an error
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ Attributes = Mapping[str, str | int | float | list[str]]
 
 NO_SPAN: Span = INVALID_SPAN
 OFF: AbstractContextManager[Span] = nullcontext(NO_SPAN)
-CLIENT, CONSUMER = SpanKind.CLIENT, SpanKind.CONSUMER
+CLIENT = SpanKind.CLIENT
 PROPAGATOR = TraceContextTextMapPropagator()
 INCOMING = ("traceparent", "tracestate")
 
@@ -65,12 +65,28 @@ def is_on() -> bool:
     return _Sending.tracer is not None
 
 
-def span(
-    name: str, attributes: Attributes | None = None, kind: SpanKind = SpanKind.INTERNAL
-) -> AbstractContextManager[Span]:
+def span(name: str) -> AbstractContextManager[Span]:
     """What is done in the block is part of it. Not for blocks that yield to a caller: see beside()."""
     tracer = _Sending.tracer
-    return OFF if tracer is None else _current(tracer, name, attributes, kind, None)
+    return OFF if tracer is None else _current(tracer, name, None, SpanKind.INTERNAL, None)
+
+
+def asked_by(traceparent: str | None, name: str, attributes: Attributes) -> AbstractContextManager[Span]:
+    """A piece of work, which begins a trace of its own: it may be tried again, hours later. A link leads to the span
+    that asked for it."""
+    tracer = _Sending.tracer
+    if tracer is None:
+        return OFF
+    asking = trace.get_current_span(PROPAGATOR.extract({"traceparent": traceparent or ""}, Context()))
+    links = [trace.Link(asking.get_span_context())] if asking.get_span_context().is_valid else []
+    return _current(tracer, name, attributes, SpanKind.CONSUMER, None, links)
+
+
+def at_hand() -> str | None:
+    """Name the span at hand for work that is done later, in another process."""
+    if _Sending.tracer is None:
+        return None
+    return headers_of(trace.get_current_span()).get("traceparent")
 
 
 def beside(
@@ -91,7 +107,12 @@ def served(name: str, headers: Mapping[str, str]) -> AbstractContextManager[Span
 
 @contextmanager
 def _current(
-    tracer: Tracer, name: str, attributes: Attributes | None, kind: SpanKind, parent: Context | None
+    tracer: Tracer,
+    name: str,
+    attributes: Attributes | None,
+    kind: SpanKind,
+    parent: Context | None,
+    links: Sequence[trace.Link] = (),
 ) -> Iterator[Span]:
     with (
         tracer.start_as_current_span(
@@ -99,6 +120,7 @@ def _current(
             parent,
             kind=kind,
             attributes=dict(attributes or {}),
+            links=links,
             record_exception=False,
             set_status_on_exception=False,
         ) as made,

@@ -136,7 +136,7 @@ async def _carry_out(services: Services, handler: Handler, claimed: Claimed) -> 
         refuse_after_too_many(claimed)
         with (
             work.in_hand(claimed.kind),
-            tracing.span(f"process {claimed.kind}", _attributes(claimed), tracing.CONSUMER),
+            tracing.asked_by(claimed.traceparent, f"process {claimed.kind}", _attributes(claimed)),
         ):
             await run_under_lease(_within_part(handler, services, claimed), renew, lease_s)
         log.info("done", extra=claimed.described)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app import tracing
 from app.errors import TooManyRequests
 from app.storage import collections, limits, parts
 from app.storage.database import Connection, Database, fetch_one, see_all
@@ -94,8 +95,8 @@ async def insert_job(
     """Insert it in the transaction that makes what it is about; `done`: nothing is left to do."""
     kind = work.kind if isinstance(work, Task) else "ingest"
     await connection.execute(
-        "insert into jobs (tenant_id, id, kind, key_id) values (%s, %s, %s, nullif(%s, ''))",
-        [tenant, job_id, kind, payer.get()],
+        "insert into jobs (tenant_id, id, kind, key_id, traceparent) values (%s, %s, %s, nullif(%s, ''), %s)",
+        [tenant, job_id, kind, payer.get(), tracing.at_hand()],
     )
     ended = {"status": "succeeded", "finished_at": datetime.now(UTC)} if done else {}
     bound = {} if (seen := part.get()) == WHOLE else {"bound_to": seen, "parts": parts_seen()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app import tracing
 from app.storage import parts
 from app.storage.database import Connection, Database, fetch_all, see_all, without_time_limits
 from app.storage.filter_sql import compile_filter
@@ -59,9 +60,12 @@ async def insert_rechunk_job(
     connection: Connection, tenant: TenantNumber, job_id: str, where: str, key: dict[str, Any]
 ) -> None:
     """Accept the documents `d` for which `where` holds, in the caller's transaction."""
-    key = {**key, "tenant": tenant, "job": job_id, "payer": payer.get()}
+    key = {**key, "tenant": tenant, "job": job_id, "payer": payer.get(), "traceparent": tracing.at_hand()}
     await connection.execute(
-        "insert into jobs (tenant_id, id, kind, key_id) values (%(tenant)s, %(job)s, 'rechunk', nullif(%(payer)s, ''))",
+        """
+        insert into jobs (tenant_id, id, kind, key_id, traceparent)
+        values (%(tenant)s, %(job)s, 'rechunk', nullif(%(payer)s, ''), %(traceparent)s)
+        """,
         key,
     )
     await connection.execute(

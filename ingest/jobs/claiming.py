@@ -55,7 +55,7 @@ with recursive waiting (tenant_id) as (
 """  # noqa: S608 - constants
 
 CLAIMED_ITEM = """
-select i.*, j.key_id, %(taken_over)s as taken_over
+select i.*, j.key_id, j.traceparent, %(taken_over)s as taken_over
 from job_items i join jobs j on j.tenant_id = i.tenant_id and j.id = i.job_id
 where i.tenant_id = %(tenant_id)s and i.job_id = %(job_id)s and i.n = %(n)s
 """

@@ -48,6 +48,7 @@ class Claimed:
     kind: JobKind = field(kw_only=True)
     taken_over: bool = field(default=False, kw_only=True)  # from a worker without a sign of life
     bound_to: str | None = field(default=None, kw_only=True)  # the parts that the sender's key sees
+    traceparent: str | None = field(default=None, kw_only=True)  # of the request, if it was traced
 
     @property
     def key(self) -> dict[str, Any]:
@@ -92,8 +93,7 @@ class ClaimedRechunk(Claimed):
 class ClaimedTask(Task, Claimed):
     progress: dict[str, Any] | None = None
     """What an earlier attempt has left."""
-    key_id: str | None = None
-    """Of the key that asked for it."""
+    key_id: str | None = None  # of the key that asked for it
 
 
 Item = TypeVar("Item", bound=Claimed)

@@ -43,7 +43,8 @@ TABLES = (
     Table("document_words", "document_id, page"),
     Table("chunks", "id"),
     Table(VECTORS, "chunk_id"),
-    Table("jobs", "id"),
+    # A trace of elsewhere.
+    Table("jobs", "id", written={"traceparent": "null"}),
     Table(
         "job_items",
         "seq",

@@ -168,10 +168,14 @@ async def test_off_nothing_is_made_and_nothing_is_passed_on(start):
     assert Settings().otlp_endpoint is None
 
 
-async def test_a_worker_s_steps_are_spans(tenant, worker, sent):
+async def test_a_worker_s_steps_are_spans_and_lead_to_the_request(tenant, worker, sent):
     with sent() as collector:
         await ingest_text(tenant, "The lamp is lit at dusk.", id="lamp")
     done = collector.named("process ingest")
+    asked = collector.named("POST /ingest")
+    assert [(link.trace_id, link.span_id) for link in done.links] == [(asked.trace_id, asked.span_id)]
+    assert done.trace_id != asked.trace_id
+    assert not done.parent_span_id
     for step in ("load", "split", "embed", "store"):
         assert collector.named(step).parent_span_id == done.span_id
     assert "dusk" not in collector.text
