@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ingest.loading.clean_text import clean_text
+from ingest.loading.picture_marks import without_marks
 
 LINE = re.compile(r"(?:\A|\n)(.*)")
 HEADING = re.compile(r"#[ \t]+(?:#[ \t]+)*([^\s#].{0,299})")
@@ -30,7 +31,8 @@ def heading(text: str) -> str | None:
         elif fence := FENCE.match(line):
             code = fence.group(1)
         elif found := HEADING.match(line):
-            return HEADING_END.sub("", found.group(1))
+            # The marks of pictures are long, and no part of it.
+            return HEADING_END.sub("", (HEADING.match(without_marks(line)) or found).group(1))
     return None
 
 
