@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Unit = Literal["pt", "px"]
-UNITS = ("pt", "px")
 
 
 @dataclass(frozen=True, slots=True)

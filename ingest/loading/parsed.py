@@ -10,6 +10,8 @@ from app.storage.notices import NoticeCode
 from app.storage.pictures import Unit
 
 PageSource = Literal["text", "ocr", "unreadable"]
+NotedPicture = tuple[str, float | None, float | None, Unit | None, str]
+"""The name, size and alternative text of a picture, as in Picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Options:
     """Whether a model describes the pictures of which nothing is said: what they hold does not count as missing."""
     picture_places: bool = False
     """Whether pictures leave marks (ingest/loading/picture_marks.py): parsers/__init__.py sets it by the format."""
+    noted: list[NotedPicture] = field(default_factory=list, compare=False)
+    """What those marks stand for, each by its number in the list."""
 
 
 DEFAULTS = Options()

@@ -4,22 +4,23 @@ out of the text."""
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from base64 import b64encode
+from math import isfinite
 
 from app.storage.pictures import Unit
+from ingest.loading.clean_text import clean_text
 from ingest.loading.parsed import Options
 
 # They are no characters, so that no text has them.
 BEFORE, AFTER = "\ufdd0", "\ufdd1"
 # A picture that waits for a description counts as content, one that is only noted does not.
 NOTED, WAITING, SHOWN_END, CAPTION_BEGINS = ".?;="
-MARK = f"{BEFORE}[^{BEFORE}{AFTER}\n]{{0,9000}}{AFTER}"
+MARK = f"{BEFORE}[^{BEFORE}{AFTER}\n]{{0,9}}{AFTER}"
 ANY_MARK = re.compile(MARK)
-NO_CONTENT = re.compile(rf"{BEFORE}(?!\{WAITING})[^{BEFORE}{AFTER}\n]{{0,9000}}{AFTER}")
+NO_CONTENT = re.compile(rf"{BEFORE}(?!\{WAITING})[^{BEFORE}{AFTER}\n]{{0,9}}{AFTER}")
 END, CAPTION = f"{BEFORE}{SHOWN_END}{AFTER}", f"{BEFORE}{CAPTION_BEGINS}{AFTER}"
 MAX_NAME, MAX_SAID = 300, 1000
+MAX_LENGTH = 1_000_000
 
 Size = tuple[float, float, Unit]
 
@@ -35,12 +36,15 @@ def waits(options: Options, name: str) -> bool:
 
 
 def picture_text(options: Options, name: str = "", size: Size | None = None, alt: str = "", shown: str = "") -> str:
-    """Return what a picture leaves in the text: a mark, and what is `shown` for it. `alt` is what its author says."""
+    """Note the picture and return what it leaves in the text: the mark of its number, and what is `shown` for it. `alt`
+    is what its author says."""
     if not options.picture_places:
         return shown
     kind = WAITING if not shown and waits(options, name) else NOTED
-    about = [name if len(name) <= MAX_NAME else "", *(size or (None, None, None)), alt[:MAX_SAID]]
-    mark = f"{BEFORE}{kind}{b64encode(json.dumps(about, ensure_ascii=False).encode(errors='replace')).decode()}{AFTER}"
+    mark = f"{BEFORE}{kind}{len(options.noted)}{AFTER}"
+    shape = size if size and all(isfinite(each) and 0 < each < MAX_LENGTH for each in size[:2]) else (None, None, None)
+    said = " ".join(clean_text(alt[:MAX_SAID]).split())
+    options.noted.append((clean_text(name) if len(name) <= MAX_NAME else "", *shape, said))
     return mark + (shown + END if shown else "")
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import b64decode
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 
 from app.storage.origins import MADE, Run, pack, runs_within, unpack
-from app.storage.pictures import UNITS
-from ingest.loading.clean_text import clean_text
-from ingest.loading.parsed import Page, Picture
+from ingest.loading.parsed import NotedPicture, Page, Picture
 from ingest.loading.picture_marks import (
-    ANY_MARK,
+    AFTER,
     BEFORE,
     CAPTION_BEGINS,
     MARK,
@@ -27,52 +22,67 @@ from ingest.loading.picture_marks import (
 
 MARKS = re.compile(f"{MARK}(?: ?{MARK})*")
 # White space around marks that stand alone, and between a picture and its caption.
+AROUND = ("", "\n", " ")
 MAX_BLANK = 9
-MAX_LENGTH = 1_000_000
 BREAK = "\n\n"
 
 
-def taken_out(page: Page) -> Page:
-    """Return the page without marks, and with the pictures that they stood for."""
+def taken_out(page: Page, noted: Sequence[NotedPicture]) -> Page:
+    """Return the page without marks, and with the pictures that they stand for."""
     if BEFORE not in page.text:
         return page
-    taking = _Taking(page.text)
+    taking = _Taking(page.text, noted)
     for marks in MARKS.finditer(page.text):
         taking.take(marks)
     text = taking.finish()
-    return replace(page, text=text, origins=b"", pictures=(*page.pictures, *taking.pictures))
+    return replace(page, text=text, origins=b"", pictures=(*page.pictures, *taking.pictures(text)))
 
 
 @dataclass(slots=True)
 class _Taking:
-    """`at` is how far the text is read, `length` how much of it is kept, and `line` where the line in hand begins."""
+    """`at` is how far the text is read, `length` how much of it is kept, and `line` where the last line begins of those
+    that begin before `looked`."""
 
     text: str
+    noted: Sequence[NotedPicture]
     at: int = 0
     length: int = 0
     line: int = 0
+    looked: int = 0
     parts: list[str] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    found: list[NotedPicture] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
     captions: list[int] = field(default_factory=list)
 
     def take(self, marks: re.Match[str]) -> None:
         start, stop = self._with_blanks(*marks.span())
         self._keep(start)
         self.at = stop
-        for mark in ANY_MARK.findall(marks[0]):
-            kind, about = mark[1:2], mark[2:-1]
-            if kind in (NOTED, WAITING) and (picture := _picture(about, self.length)) is not None:
-                self.pictures.append(picture)
-            elif kind == SHOWN_END and self.pictures:
-                self.pictures[-1] = replace(self.pictures[-1], stop=self.length)
+        for mark in marks[0].split(BEFORE)[1:]:
+            kind, number = mark[:1], mark[1:].partition(AFTER)[0]
+            if kind in (NOTED, WAITING):
+                self._add(number)
+            elif kind == SHOWN_END and self.stops:
+                self.stops[-1] = self.length
             elif kind == CAPTION_BEGINS:
                 self.captions.append(self.length)
 
     def finish(self) -> str:
         self._keep(len(self.text))
-        text = "".join(self.parts)
-        _add_captions(text, self.pictures, self.captions)
-        return text
+        return "".join(self.parts)
+
+    def pictures(self, text: str) -> Iterator[Picture]:
+        captions = _captions(text, self.starts, self.stops, self.captions)
+        for number, about in enumerate(self.found):
+            yield Picture(self.starts[number], self.stops[number], *about, captions.get(number, ""))
+
+    def _add(self, number: str) -> None:
+        """Take a picture, but none of a mark that the file itself holds."""
+        if number.isdecimal() and int(number) < len(self.noted):
+            self.found.append(self.noted[int(number)])
+            self.starts.append(self.length)
+            self.stops.append(self.length)
 
     def _keep(self, stop: int) -> None:
         self.parts.append(self.text[self.at : stop])
@@ -81,46 +91,38 @@ class _Taking:
     def _with_blanks(self, start: int, stop: int) -> tuple[int, int]:
         """Return what leaves with the marks: the lines around those that stand alone, or the second of two spaces."""
         text = self.text
-        self.line = max(self.line, text.rfind("\n", self.at, start) + 1)
         left, right = text[start - 1 : start] if start else "", text[stop : stop + 1]
-        if left in ("", "\n") and right in ("", "\n"):
+        if left not in AROUND or right not in AROUND:
+            return start, stop
+        self.line = max(self.line, text.rfind("\n", self.looked, start) + 1)
+        in_row = text.startswith("|", self.line)
+        if left != " " and right != " ":
             blank = text[max(self.at, start - MAX_BLANK) : start]
             start -= len(blank) - len(blank.rstrip("\n"))
             if self.length + start == self.at:
                 blank = text[stop : stop + MAX_BLANK]
                 stop += len(blank) - len(blank.lstrip("\n"))
-            return start, stop
-        in_row = text.startswith("|", self.line)
-        if left == " " and right in ("", "\n") and self.at < start and not in_row:
-            return start - 1, stop
-        is_cell = in_row and text[max(start - 2, 0) : start] == "| " and text[stop : stop + 2] == " |"
-        return start, stop + (left in ("", "\n", " ") and right == " " and not is_cell)
+        elif left == " " and right != " " and self.at < start and not in_row:
+            start -= 1
+        elif right == " ":
+            is_cell = in_row and text[max(start - 2, 0) : start] == "| " and text[stop : stop + 2] == " |"
+            stop += not is_cell
+        self.looked = stop
+        return start, stop
 
 
-def _picture(about: str, at: int) -> Picture | None:
-    """Return what a mark tells; None of one that the file itself holds."""
-    try:
-        name, width, height, unit, alt = json.loads(b64decode(about))
-        size = (float(width), float(height)) if unit in UNITS else (0.0, 0.0)
-        name, alt = clean_text(name), " ".join(clean_text(alt).split())
-    except (ValueError, TypeError, AttributeError):
-        return None
-    if all(isfinite(each) and 0 < each < MAX_LENGTH for each in size):
-        return Picture(at, at, name, *size, unit, alt)
-    return Picture(at, at, name, alt=alt)
-
-
-def _add_captions(text: str, pictures: list[Picture], captions: Sequence[int]) -> None:
-    """Give each caption to the picture before it, or after it, if nothing stands between."""
-    starts, stops = [each.start for each in pictures], [each.stop for each in pictures]
+def _captions(text: str, starts: list[int], stops: list[int], captions: Sequence[int]) -> dict[int, str]:
+    """Return each caption by the number of the picture before it, or after it, if nothing stands between."""
+    found: dict[int, str] = {}
     for start in captions:
         stop = _line_end(text, start)
         before, after = bisect_right(stops, start) - 1, bisect_left(starts, stop)
         near = [before] if before >= 0 and _is_blank(text, stops[before], start) else []
         near += [after] if after < len(starts) and _is_blank(text, stop, starts[after]) else []
-        number = next((each for each in near if not pictures[each].caption), None)
+        number = next((each for each in near if not found.get(each)), None)
         if number is not None:
-            pictures[number] = replace(pictures[number], caption=text[start:stop].strip())
+            found[number] = text[start:stop].strip()
+    return found
 
 
 def _line_end(text: str, start: int) -> int:

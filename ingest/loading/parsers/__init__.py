@@ -6,7 +6,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.parsers.expat import ExpatError
@@ -44,7 +44,7 @@ from ingest.loading.formats import (
     Text,
 )
 from ingest.loading.notices import bounded
-from ingest.loading.parsed import Member, Notice, Options, Page, Parsed
+from ingest.loading.parsed import Member, NotedPicture, Notice, Options, Page, Parsed
 from ingest.loading.parsers import (
     archive,
     epub,
@@ -130,7 +130,7 @@ MEMBERS: dict[str, Callable[[Path, Options], Iterator[Member | Notice]]] = {
 def parse(path: Path, found: str | Text, options: Options) -> Parsed:
     """Read the file with the reader of its format, and clean what it gives. Raises DocumentError."""
     media_type = found.media_type if isinstance(found, Text) else found
-    options = replace(options, picture_places=media_type in WITH_PLACES)
+    options = replace(options, picture_places=media_type in WITH_PLACES, noted=[])
     try:
         if isinstance(found, Text):
             parsed = TEXTS[found.media_type](found.content, options)
@@ -141,15 +141,15 @@ def parse(path: Path, found: str | Text, options: Options) -> Parsed:
         raise CORRUPT from None
     title = " ".join(clean_text(without_marks(parsed.title or "")).split())[:MAX_TITLE]
     cut = notice_of_cut_marks([page.text for page in parsed.pages])
-    pages, more = _with_fewer_pictures([_cleaned(page) for page in parsed.pages])
+    pages, more = _with_fewer_pictures([_cleaned(page, options.noted) for page in parsed.pages])
     return Parsed(title or None, pages, bounded(parsed.warnings + cut + more), parsed.has_members)
 
 
-def _cleaned(page: Page) -> Page:
+def _cleaned(page: Page, noted: Sequence[NotedPicture]) -> Page:
     text = clean_text(page.text)
     if page.head or page.foot:
         page = replace(page, head=clean_text(page.head)[:MAX_LEFT_OUT], foot=clean_text(page.foot)[:MAX_LEFT_OUT])
-    return taken_out(page if text == page.text else replace(page, text=text, origins=b""))
+    return taken_out(page if text == page.text else replace(page, text=text, origins=b""), noted)
 
 
 def _with_fewer_pictures(pages: list[Page]) -> tuple[list[Page], list[Notice]]:

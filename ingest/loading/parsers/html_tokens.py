@@ -35,6 +35,8 @@ class Start:
 
     def attribute(self, name: str) -> str | None:
         """Return the value, empty for an attribute without one; None if there is no such attribute."""
+        if name not in self.attributes.lower():
+            return None
         for found in ATTRIBUTE.finditer(self.attributes):
             if found[1].lower() == name:
                 return unescape(found[2] or found[3] or found[4] or "")

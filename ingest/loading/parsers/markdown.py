@@ -41,8 +41,8 @@ UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
 # The line below the header of a table, whose rows may do without pipes at their ends; and what ends it.
 RULE = re.compile(r"\s*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)++\|?\s*")
 NO_ROW = re.compile(r"[^|]*$|\s*(?:#{1,6}|>|[-*+]|\d+[.)])\s")
-# What a line begins with that may be a definition, a tag, a rule or a fence.
-FIRST_OF_MARKS = frozenset("[<=-|:`~")
+# What a line begins with that may be a definition, a rule or a fence.
+FIRST_OF_MARKS = frozenset("[=-|:`~")
 # A line of another kind is not the text of a heading.
 OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 
@@ -154,7 +154,9 @@ class _Cleaning:
         may_open = was_comment or "<!--" in line
         shown = self._without_comments(line) if may_open else line
         first = shown.lstrip()[:1]
-        if first not in FIRST_OF_MARKS and (first or not may_open):
+        if first == "<":
+            self._put_tag(shown)
+        elif first not in FIRST_OF_MARKS and (first or not may_open):
             self._put_text(shown)
         elif DEFINITION.match(shown):
             self.pictures += 1
@@ -168,13 +170,19 @@ class _Cleaning:
             joined = " ".join(line.strip() for line in self._lines[-length:])
             self._lines[-length:] = [f"{'#' if mark[1][0] == '=' else '##'} {joined}"]
             self._done = self._end
-        elif (tag := HEADING_TAG.fullmatch(shown)) and (words := TAG.sub("", self._without_pictures(tag[2])).split()):
-            self._put(f"{'#' * int(tag[1])} {' '.join(words)}")
         elif RULE.fullmatch(shown) and (header := self._header()):
             self._lines[-1:] = [_row(header), _row(shown)]
             self._done, self._in_table = self._end, True
         else:
             self._put_text(shown)
+
+    def _put_tag(self, line: str) -> None:
+        tag = HEADING_TAG.fullmatch(line)
+        words = TAG.sub("", self._without_pictures(tag[2])).split() if tag else []
+        if tag and words:
+            self._put(f"{'#' * int(tag[1])} {' '.join(words)}")
+        else:
+            self._put_text(line)
 
     def _put_text(self, line: str) -> None:
         shown = self._without_pictures(line) if self._has_data else line

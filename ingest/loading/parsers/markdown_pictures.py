@@ -9,10 +9,11 @@ from ingest.loading.parsers.html import size_of
 from ingest.loading.parsers.html_tokens import Start
 from ingest.loading.picture_marks import picture_text
 
-# Code in the line, which shows no picture; a picture; a tag.
+# Code in the line, which shows no picture; a picture; a tag. Each begins with a certain character, so that `re` goes
+# from one of these to the next.
 PLACE = re.compile(
     r"""
-    (?P<ticks>`{1,9})[^`]*+(?P=ticks)
+    `(?P<more>`{0,8})[^`]*+`(?P=more)
     | !\[(?P<alt>[^\[\]\n]{0,500})\](?:\([^()\n]{1,2000}(?:\([^()\n]{0,500}\)[^()\n]{0,500})?\)|\[[^\[\]\n]{0,200}\])
     | <img\b(?P<attributes>(?:[^<>"']++|"[^"<>]*+"|'[^'<>]*+')*+)>
     """,
@@ -24,7 +25,7 @@ def noted(line: str, options: Options) -> str:
     """Return the line with a mark before each picture, and one behind it."""
 
     def mark(found: re.Match[str]) -> str:
-        if found["ticks"]:
+        if found["more"] is not None:
             return found[0]
         if found["attributes"] is None:
             return picture_text(options, "", None, found["alt"], found[0])
