@@ -113,10 +113,11 @@ class _Document:
         page = self._document[index]
         text_page = page.get_textpage()
         words = Reader(text_page).words()
-        state = page_state(page, words)
+        unreadable = unreadable_fonts(words)
+        state = page_state(page, words, unreadable)
         if state.needs_ocr:
             self._warn("unreadable_page", WHY_UNREAD[state], index)
-        if unreadable := unreadable_fonts(words):
+        if unreadable:
             words = [word for word in words if word.style.font not in unreadable]
             if not state.needs_ocr:
                 self._warn("unreadable_page", PART_UNREAD, index)

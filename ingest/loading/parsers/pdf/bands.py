@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter, itemgetter
 from statistics import median
 
 from ingest.loading.parsers.pdf.lines import has_leader, lines_of
@@ -14,6 +15,7 @@ from ingest.loading.parsers.pdf.words import Word
 Item = Word | Table
 Gap = tuple[float, float]
 
+LEFT, TOP, BOTTOM = map(attrgetter, ("x0", "top", "bottom"))
 EDGE = 1e6
 # Of the height of the text.
 MIN_GAP = 0.65
@@ -36,6 +38,8 @@ class Band:
     """That of its text."""
     tall: bool
     """Whether it holds more than one line, as columns do whose lines do not stand at the same height."""
+    group: int
+    """Bands of one group overlap a little; between groups there is a height at which nothing stands."""
 
     @property
     def free(self) -> list[Gap]:
@@ -46,14 +50,14 @@ def bands_of(items: Sequence[Item], angle: int) -> list[Band]:
     """Part the items wherever nothing stands between two heights."""
     groups: list[list[Item]] = []
     end = 0.0
-    for item in sorted(items, key=_core_top):
-        if groups and _core_top(item) < end:
+    for top, bottom, item in sorted(map(_core, items), key=itemgetter(0)):
+        if groups and top < end:
             groups[-1].append(item)
-            end = max(end, _core_bottom(item))
+            end = bottom if bottom > end else end
         else:
             groups.append([item])
-            end = _core_bottom(item)
-    return [_band(part, angle) for group in groups for part in _as_rows(group)]
+            end = bottom
+    return [_band(part, angle, number) for number, group in enumerate(groups) for part in _as_rows(group)]
 
 
 def _as_rows(items: list[Item]) -> list[list[Item]]:
@@ -69,37 +73,35 @@ def _as_rows(items: list[Item]) -> list[list[Item]]:
 
 
 def _is_one_line(words: Sequence[Word]) -> bool:
-    height = max(word.height for word in words)
-    return max(word.bottom for word in words) - min(word.top for word in words) < ONE_LINE * height
+    height: float = max(map(BOTTOM, words)) - min(map(TOP, words))
+    return height < ONE_LINE * max(word.height for word in words)
 
 
-def _core_top(item: Item) -> float:
-    return item.top + (OVERLAP * item.height if isinstance(item, Word) else 0)
+def _core(item: Item) -> tuple[float, float, Item]:
+    """Return where the inner part of the item begins and ends, and the item."""
+    edge = OVERLAP * item.height if isinstance(item, Word) else 0
+    return item.top + edge, item.bottom - edge, item
 
 
-def _core_bottom(item: Item) -> float:
-    return item.bottom - (OVERLAP * item.height if isinstance(item, Word) else 0)
-
-
-def _band(items: list[Item], angle: int) -> Band:
+def _band(items: list[Item], angle: int, group: int) -> Band:
     heights = [item.height for item in items if isinstance(item, Word) and item.style.angle == angle]
     height = median(heights) if heights else 10.0
-    top, bottom = min(item.top for item in items), max(item.bottom for item in items)
+    top, bottom = min(map(TOP, items)), max(map(BOTTOM, items))
     lines = bottom - top > TALL * max(heights, default=0.0)
     gaps, x0, x1 = _gaps(items, MIN_GAP * height)
     if gaps and has_leader(item for item in items if isinstance(item, Word)):
         gaps = []
-    return Band(items, gaps, x0, x1, top, bottom, height, lines)
+    return Band(items, gaps, x0, x1, top, bottom, height, lines, group)
 
 
 def _gaps(items: Sequence[Item], narrowest: float) -> tuple[list[Gap], float, float]:
-    ordered = sorted(items, key=lambda item: item.x0)
+    ordered = sorted(items, key=LEFT)
     gaps: list[Gap] = []
     end = ordered[0].x1
     for item in ordered[1:]:
         if item.x0 - end >= narrowest:
             gaps.append((end, item.x0))
-        end = max(end, item.x1)
+        end = item.x1 if item.x1 > end else end
     return gaps, ordered[0].x0, end
 
 

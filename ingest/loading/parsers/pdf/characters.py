@@ -9,18 +9,24 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from ingest.loading.parsers.pdf.rulings import Box, colour_of
-from ingest.loading.parsers.pdf.words import Style, Word, attached, composed, with_script
+from ingest.loading.parsers.pdf.rulings import Box, colour_named
+from ingest.loading.parsers.pdf.words import Style, Word, attached, composed, is_composed, with_script
 
-WORD = re.compile(r"\S+")
-LINE_END = re.compile(r"[ \t]*(?:[\r\n]|$)")
+# A word, and what follows where a line ends.
+WORD = re.compile(r"(\S+)([ \t]*(?:[\r\n]|$))?")
 # What symbol fonts mean by their private code points, and PDFium's marks of a hyphen at the end of a line.
 SYMBOLS = str.maketrans("\uf0b7\uf0a7\uf0a8\uf06c\uf06e\uf0d8\uf0fc\uf0e0\x02\ufffe", "•▪◆●■➢✓→--")
 # Of the height: a word is split at wider gaps, at other sizes and in other lines.
 MAX_GAP, OVERLAP, SAME_SIZE, SAME_LINE = 0.3, 0.6, 0.85, 0.5
 WIDEST = 1.5
+
+
+def _with_numbers(function: Any, result: Any, *arguments: Any) -> Any:
+    """Return the same function of PDFium with numbers for pointers, which are faster to pass and to compare."""
+    return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 class Reader:
@@ -29,30 +35,38 @@ class Reader:
     def __init__(self, text_page: Any) -> None:
         import pypdfium2.raw as pdfium
 
+        pointer, integer = ctypes.c_void_p, ctypes.c_int
         self._pdfium = pdfium
-        # The same function with numbers for pointers, which compare at once.
-        at = ctypes.cast(pdfium.FPDFText_GetTextObject, ctypes.c_void_p).value or 0
-        self._object_at = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(at)
+        self._object_at = _with_numbers(pdfium.FPDFText_GetTextObject, pointer, pointer, integer)
+        self._is_wrong = _with_numbers(pdfium.FPDFText_HasUnicodeMapError, integer, pointer, integer)
+        self._box_of = _with_numbers(pdfium.FPDFText_GetLooseCharBox, integer, pointer, integer, pointer)
+        self._mode_of = _with_numbers(pdfium.FPDFTextObj_GetTextRenderMode, integer, pointer)
+        self._font_of = _with_numbers(pdfium.FPDFTextObj_GetFont, pointer, pointer)
+        self._colour_of = _with_numbers(pdfium.FPDFPageObj_GetFillColor, integer, *[pointer] * 5)
         self._handle = text_page.raw
-        self._pointer = ctypes.cast(self._handle, ctypes.c_void_p).value
+        self._pointer = ctypes.cast(self._handle, pointer).value
         self._count = text_page.count_chars()
         self._rect = pdfium.FS_RECTF()
-        self._place = ctypes.byref(self._rect)
+        self._place = ctypes.addressof(self._rect)
+        self._colour = (ctypes.c_uint * 4)()
+        self._colours = [ctypes.addressof(self._colour) + number * ctypes.sizeof(ctypes.c_uint) for number in range(4)]
         self._styles: dict[int, Style] = {}
+        self._composed = False
 
     def words(self) -> list[Word]:
-        text = self._text()
+        text = self._text().translate(SYMBOLS)
+        self._composed = is_composed(text)
         words: list[Word] = []
         for found in WORD.finditer(text):
-            start, end = found.span()
+            start, end = found.span(1)
             first = self._object_at(self._pointer, start)
             whole = first == self._object_at(self._pointer, end - 1)
-            word = self._word(text, start, end) if whole else None
+            word = self._word(text, start, end, self._style_of(first, start)) if whole else None
             if word is not None and word.x1 - word.x0 <= WIDEST * (end - start + 1) * word.height:
                 words.append(word)
             else:
                 words.extend(self._split(text, start, end))
-            if LINE_END.match(text, end):
+            if found[2] is not None:
                 words[-1].last = True
                 words[-1].spaced = text[end : end + 1] == " "
         return words
@@ -66,60 +80,66 @@ class Reader:
         codes = (self._pdfium.FPDFText_GetUnicode(self._handle, index) for index in range(self._count))
         return "".join("\ufffd" if not code or 0xD800 <= code < 0xE000 else chr(code) for code in codes)
 
-    def _word(self, text: str, start: int, end: int) -> Word:
-        style = self._style(start)
+    def _word(self, text: str, start: int, end: int, style: Style) -> Word:
         x0, top, x1, bottom = self._box(start, style.angle)
-        wrong = self._wrong(start)
+        wrong = self._is_wrong(self._pointer, start) == 1
         if end - start > 1:
-            last = self._box(end - 1, style.angle)
-            x0, top, x1, bottom = min(x0, last[0]), min(top, last[1]), max(x1, last[2]), max(bottom, last[3])
-            wrong = wrong or self._wrong(end - 1)
-        content, sources = composed(text[start:end].translate(SYMBOLS), range(start, end))
+            left, above, right, below = self._box(end - 1, style.angle)
+            x0, top = left if left < x0 else x0, above if above < top else top
+            x1, bottom = right if right > x1 else x1, below if below > bottom else bottom
+            wrong = wrong or self._is_wrong(self._pointer, end - 1) == 1
+        content = text[start:end]
+        sources: Sequence[int] = range(start, end)
+        if not self._composed:
+            content, sources = composed(content, sources)
         return Word(content, sources, x0, top, x1, bottom, style, wrong=wrong)
 
     def _split(self, text: str, start: int, end: int) -> list[Word]:
         """Part what PDFium left together, such as lines of turned text and cells that touch."""
         words: list[Word] = []
-        begin, before = start, self._box(start, self._style(start).angle)
+        begin, style = start, self._style(start)
+        before = self._box(start, style.angle)
         for index in range(start + 1, end + 1):
-            box = self._box(index, self._style(begin).angle) if index < end else before
-            if index == end or self._style(begin).angle != self._style(index).angle or _apart(before, box):
-                word = self._word(text, begin, index)
+            own = self._style(index) if index < end else style
+            box = self._box(index, style.angle) if index < end else before
+            if index == end or style.angle != own.angle or _apart(before, box):
+                word = self._word(text, begin, index, style)
                 if words and attached(words[-1], word):
                     words[-1] = with_script(words[-1], word)
                 else:
                     words.append(word)
-                begin = index
-                box = self._box(index, self._style(index).angle) if index < end else box
+                box = self._box(index, own.angle) if style.angle != own.angle else box
+                begin, style = index, own
             before = box
         return words
 
-    def _wrong(self, index: int) -> bool:
-        return bool(self._pdfium.FPDFText_HasUnicodeMapError(self._handle, index) == 1)
-
     def _box(self, index: int, angle: int) -> Box:
-        self._pdfium.FPDFText_GetLooseCharBox(self._handle, index, self._place)
+        self._box_of(self._pointer, index, self._place)
         rect = self._rect
+        if not angle:
+            return rect.left, -rect.top, rect.right, -rect.bottom
         return turned(angle, (rect.left, rect.bottom, rect.right, rect.top))
 
     def _style(self, index: int) -> Style:
-        found = self._object_at(self._pointer, index) or 0
-        if (style := self._styles.get(found)) is None:
-            style = self._styles[found] = self._read_style(found, index)
+        return self._style_of(self._object_at(self._pointer, index), index)
+
+    def _style_of(self, found: int | None, index: int) -> Style:
+        """Return the style of a text object, which this character belongs to."""
+        if (style := self._styles.get(found or 0)) is None:
+            style = self._styles[found or 0] = self._read_style(found, index)
         return style
 
-    def _read_style(self, found: int, index: int) -> Style:
+    def _read_style(self, found: int | None, index: int) -> Style:
         pdfium = self._pdfium
-        degrees = round(-math.degrees(pdfium.FPDFText_GetCharAngle(self._handle, index)))
+        angle = _straight(round(-math.degrees(pdfium.FPDFText_GetCharAngle(self._handle, index))))
         if not found:
-            return Style(_straight(degrees), 0, invisible=False, white=False)
-        handle = ctypes.cast(found, pdfium.FPDF_PAGEOBJECT)
-        colour = colour_of(handle)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(handle)
-        font = ctypes.cast(pdfium.FPDFTextObj_GetFont(handle), ctypes.c_void_p).value or 0
-        invisible = (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
+            return Style(angle, 0, invisible=False, white=False)
+        is_known = self._colour_of(found, *self._colours)
+        colour = colour_named(*self._colour) if is_known else "other"
+        mode = self._mode_of(found)
+        invisible = mode in (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
         white = mode == pdfium.FPDF_TEXTRENDERMODE_FILL and colour == "white"
-        return Style(_straight(degrees), font, mode in invisible or colour == "none", white)
+        return Style(angle, self._font_of(found) or 0, invisible or colour == "none", white)
 
 
 def turned(angle: int, box: Box) -> Box:

@@ -11,7 +11,8 @@ from ingest.loading.parsers.pdf.words import Word
 
 HANGUL = re.compile(r"[가-힣ㄱ-ㆎ]")
 # Programs that break words by themselves write the last two.
-HYPHENATED = re.compile(r".*[a-zà-ÿ][-\u00ad\u2010]")
+HYPHENS = "-\u00ad\u2010"
+HYPHENATED = re.compile(rf".*[a-zà-ÿ][{HYPHENS}]")
 AROUND = re.compile(r"^\W+|\W+$")
 # A hyphen or two at the ends of lines are those of words like `well-known`.
 MIN_HYPHENS = 3
@@ -65,22 +66,24 @@ class Habits:
 def habits_of(words: Sequence[Word], known: set[str]) -> Habits:
     """Find them. `known` has the words of earlier pages that neither end nor begin a line, and gets those of this."""
     last = [word for word in words if word.last]
+    plain = [_plain(word.text) for word in words]
     hangul = [word for word in last if HANGUL.match(word.text[-1])]
     spaced = sum(word.spaced for word in hangul) >= MANY_SPACES * len(hangul) > 0
     # After a hyphen PDFium ends no line. What follows one may be no word of its own.
-    hyphens = [HYPHENATED.fullmatch(word.text) is not None for word in words]
-    whole = (word for word, broken in zip(words, [False, *hyphens], strict=False) if not broken)
+    hyphens = [word.text[-1:] in HYPHENS and HYPHENATED.fullmatch(word.text) is not None for word in words]
+    whole = (text for text, broken in zip(plain, [False, *hyphens], strict=False) if not broken)
     usual = sum(broken and word.text[-1] == "-" for word, broken in zip(words, hyphens, strict=True))
     first = [False, *(word.last for word in words)]
-    known.update(_plain(word.text) for word, begins in zip(words, first, strict=False) if not (word.last or begins))
+    inner = (text for text, word, begins in zip(plain, words, first, strict=False) if not (word.last or begins))
+    known.update(inner)
     begun = [
-        ENDING.fullmatch(_plain(two.text)) is not None
-        for one, two in pairwise(words)
+        ENDING.fullmatch(text) is not None
+        for (one, two), text in zip(pairwise(words), plain[1:], strict=True)
         if one.last and HANGUL.match(one.text[-1]) and HANGUL.match(two.text[0])
     ]
     syllables = not spaced and any(begun) and sum(begun) >= MANY_ENDINGS * len(begun)
-    return Habits(spaced, usual >= MIN_HYPHENS, frozenset(_plain(word.text) for word in whole), syllables, known)
+    return Habits(spaced, usual >= MIN_HYPHENS, frozenset(whole), syllables, known)
 
 
 def _plain(text: str) -> str:
-    return AROUND.sub("", text).lower()
+    return (text if text.isalnum() else AROUND.sub("", text)).lower()

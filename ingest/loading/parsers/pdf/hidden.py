@@ -19,15 +19,16 @@ def parted(
     """Return (the words that are seen, those that are hidden). `is_plain`: whether nothing is seen where a word is."""
     painted = sorted(drawn.painted, key=_area)[-MAX_PAINTED:]
     scanned = sum(map(_area, drawn.pictures)) > SCANNED * _area(page)
+    left, above, right, below = page
     seen: list[Word] = []
     hidden: list[Word] = []
     for word in words:
-        middle = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
+        x, y = (word.x0 + word.x1) / 2, (word.top + word.bottom) / 2
         is_hidden = (
             word.height < TINY
-            or not _holds(page, *middle)
+            or not (left <= x <= right and above <= y <= below)
             or (word.style.invisible and not scanned)
-            or (word.style.white and not any(_holds(box, *middle) for box in painted) and is_plain(word))
+            or (word.style.white and not any(_holds(box, x, y) for box in painted) and is_plain(word))
         )
         (hidden if is_hidden else seen).append(word)
     return seen, hidden

@@ -45,8 +45,12 @@ NUMBER = re.compile(r"\d+")
 
 
 def arrange(items: Sequence[Item], angle: int, depth: int = 0) -> list[Region]:
+    return arranged(bands_of(items, angle), angle, depth)
+
+
+def arranged(bands: Sequence[Band], angle: int, depth: int = 0) -> list[Region]:
+    """Return what the bands of some items hold in reading order."""
     regions: list[Region] = []
-    bands = bands_of(items, angle)
     start = 0
     while start < len(bands):
         end, gutters = _run(bands, start)

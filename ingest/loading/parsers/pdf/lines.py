@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from statistics import median
 
 from ingest.loading.parsers.pdf.habits import HANGUL, Habits
 from ingest.loading.parsers.pdf.pieces import Piece
 from ingest.loading.parsers.pdf.words import OVERLAP, Word, is_exponent, without_hyphen
 
+LEFT, TOP, RIGHT, BOTTOM = map(attrgetter, ("x0", "top", "x1", "bottom"))
 # Of the height of a line.
 CORE = 0.25
 TOUCHING = 0.15
@@ -19,7 +22,7 @@ IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 LEADER = re.compile(r"(?:[.·…]\s?){4,}")
 
 
-@dataclass(slots=True)
+@dataclass
 class Line:
     """`alone`: it is not joined to its neighbours."""
 
@@ -30,19 +33,19 @@ class Line:
     bottom: float
     alone: bool = False
 
-    @property
+    @cached_property
     def height(self) -> float:
-        return median(word.height for word in self.words)
+        return median([word.height for word in self.words])
 
 
 def line_of(words: Iterable[Word], *, alone: bool = False) -> Line:
-    ordered = sorted(words, key=lambda word: word.x0)
+    ordered = sorted(words, key=LEFT)
     return Line(
         ordered,
         ordered[0].x0,
-        min(word.top for word in ordered),
-        max(word.x1 for word in ordered),
-        max(word.bottom for word in ordered),
+        min(map(TOP, ordered)),
+        max(map(RIGHT, ordered)),
+        max(map(BOTTOM, ordered)),
         alone,
     )
 
@@ -71,20 +74,21 @@ def pieces_of(line: Line) -> list[Piece]:
     before: Word | None = None
     for word in line.words:
         if before is not None:
-            pieces.extend(_between(before, word))
+            pieces += _between(before, word)
         pieces.append(word)
         before = word
     return pieces
 
 
-def _between(before: Word, after: Word) -> Iterator[str]:
-    height = max(before.height, after.height)
+def _between(before: Word, after: Word) -> tuple[str, ...]:
+    height = before.height if before.height > after.height else after.height
     gap = after.x0 - before.x1
     follows = after.sources[0] - before.sources[-1]
     if is_exponent(before, after) and -OVERLAP * height < gap < TOUCHING * height:
-        yield "^"
-    elif follows in (2, 3) or not -OVERLAP * height < gap < (2 if follows == 1 else 1) * TOUCHING * height:
-        yield " "
+        return ("^",)
+    if follows in (2, 3) or not -OVERLAP * height < gap < (2 if follows == 1 else 1) * TOUCHING * height:
+        return (" ",)
+    return ()
 
 
 def joined(lines: Sequence[Line], habits: Habits) -> list[Piece]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from enum import StrEnum
 from typing import Any
 
@@ -40,8 +40,8 @@ class PageState(StrEnum):
         return self in (PageState.MISSING, PageState.GARBAGE, PageState.IMAGE)
 
 
-def page_state(page: Any, words: Sequence[Word]) -> PageState:
-    unreadable = unreadable_fonts(words)
+def page_state(page: Any, words: Sequence[Word], unreadable: Set[int]) -> PageState:
+    """Tell it, with the fonts that are unreadable."""
     total = sum(len(word.text) for word in words)
     wrong = sum(len(word.text) for word in words if word.style.font in unreadable)
     if wrong > MAX_WRONG * total:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.annotations import read_annotations
+from ingest.loading.parsers.pdf.bands import Band, bands_of
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables, over_columns
@@ -16,7 +17,7 @@ from ingest.loading.parsers.pdf.directions import direction, in_one_direction
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.habits import Habits, habits_of
 from ingest.loading.parsers.pdf.hidden import parted
-from ingest.loading.parsers.pdf.layout import Region, arrange
+from ingest.loading.parsers.pdf.layout import Region, arrange, arranged
 from ingest.loading.parsers.pdf.lines import joined
 from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
@@ -66,10 +67,10 @@ def read_page(
     seen, hidden = parted(in_one_direction(words, angle), drawn, bounds, is_plain)
     notes = read_annotations(page, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
-    found, rest = edges.find(rest, tables, bounds, angle) if edges else ([], rest)
+    found, rest, bands = _without_edges(rest, tables, bounds, angle, edges)
     flowing = partial(_flowing, titles=titles, full=_full(rest, bounds), habits=habits_of(rest, known))
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
-    regions = over_columns(arrange([*rest, *tables], angle))
+    regions = over_columns(arranged(bands, angle))
     head = [word for edge in found if edge.side == "head" for word in edge.words]
     foot = [word for edge in found if edge.side == "foot" for word in edge.words]
     return PageText(
@@ -82,6 +83,13 @@ def read_page(
         outer_tables(regions),
         list(map(turn, _figures(drawn.pictures, bounds, seen))),
     )
+
+
+def _without_edges(
+    words: list[Word], tables: Sequence[Table], page: Box, angle: int, edges: Edges | None
+) -> tuple[list[Edge], list[Word], list[Band]]:
+    """Return the lines that may be running heads and feet, the words between them, and the bands of those."""
+    return edges.find(words, tables, page, angle) if edges else ([], words, bands_of([*words, *tables], angle))
 
 
 def _full(words: Sequence[Word], page: Box) -> float:

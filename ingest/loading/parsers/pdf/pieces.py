@@ -32,20 +32,36 @@ def in_blocks(blocks: Iterable[Sequence[Piece]]) -> list[Piece]:
 def written(pieces: Sequence[Piece]) -> Written:
     text: list[str] = []
     runs: list[Run] = []
+    # The run in hand.
+    length, first = 0, MADE
     for number, piece in enumerate(pieces):
         if isinstance(piece, Word):
             text.append(piece.text)
-            _add_word(runs, piece.sources)
-            continue
-        text.append(piece)
-        after = pieces[number + 1] if piece == " " and number + 1 < len(pieces) else None
-        end = sum(runs[-1]) if runs and runs[-1][1] != MADE else MADE
-        # The space between two words of the file is the file's own.
-        if isinstance(after, Word) and end != MADE and after.sources[0] == end + 1:
-            _add(runs, 1, end)
+            spans = _spans(piece.sources)
         else:
-            _add(runs, len(piece), MADE)
+            text.append(piece)
+            spans = ((len(piece), MADE),)
+            # The space between two words of the file is the file's own.
+            if piece == " " and first != MADE and _begins(pieces, number + 1) == first + length + 1:
+                spans = ((1, first + length),)
+        for count, source in spans:
+            if source == (MADE if first == MADE else first + length):
+                length += count
+            elif count:
+                runs += [(length, first)] if length else []
+                length, first = count, source
+    runs += [(length, first)] if length else []
     return Written("".join(text), tuple(runs))
+
+
+def _spans(sources: Sequence[int]) -> tuple[Run, ...]:
+    return ((len(sources), sources.start),) if isinstance(sources, range) else tuple((1, source) for source in sources)
+
+
+def _begins(pieces: Sequence[Piece], number: int) -> int:
+    """Return where the word begins that stands there, if one does."""
+    piece = pieces[number] if number < len(pieces) else ""
+    return piece.sources[0] if isinstance(piece, Word) else MADE
 
 
 def joined_blocks(blocks: Iterable[Written]) -> Written:
@@ -62,14 +78,6 @@ def concatenated(parts: Sequence[Written]) -> Written:
         for length, source in part.runs:
             _add(runs, length, source)
     return Written("".join(part.text for part in parts), tuple(runs))
-
-
-def _add_word(runs: list[Run], sources: Sequence[int]) -> None:
-    if isinstance(sources, range):
-        _add(runs, len(sources), sources.start)
-    else:
-        for source in sources:
-            _add(runs, 1, source)
 
 
 def _add(runs: list[Run], length: int, source: int) -> None:

@@ -196,16 +196,21 @@ def _drawn(path: Any) -> tuple[int, bool]:
     return fill.value, bool(stroke.value)
 
 
-def colour_of(each: Any) -> Literal["none", "white", "other"]:
+Colour = Literal["none", "white", "other"]
+
+
+def colour_of(each: Any) -> Colour:
     import pypdfium2.raw as pdfium
 
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    if not pdfium.FPDFPageObj_GetFillColor(each, red, green, blue, alpha):
-        return "other"
-    if not alpha.value:
+    parts = [ctypes.c_uint() for _ in range(4)]
+    return colour_named(*(part.value for part in parts)) if pdfium.FPDFPageObj_GetFillColor(each, *parts) else "other"
+
+
+def colour_named(red: int, green: int, blue: int, alpha: int) -> Colour:
+    """So PDFium calls patterns, too."""
+    if not alpha:
         return "none"
-    # So it calls patterns, too.
-    return "white" if min(red.value, green.value, blue.value) >= WHITE else "other"
+    return "white" if red >= WHITE and green >= WHITE and blue >= WHITE else "other"
 
 
 def _matrix(each: Any) -> Matrix:

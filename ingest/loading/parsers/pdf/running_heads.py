@@ -60,8 +60,8 @@ class Edges:
 
     def find(
         self, words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int
-    ) -> tuple[list[Edge], list[Word]]:
-        """Return them from top to bottom, and the words between them."""
+    ) -> tuple[list[Edge], list[Word], list[Band]]:
+        """Return them from top to bottom, and the words between them, also in bands with the tables."""
         bands = bands_of([*words, *tables], angle)
         margin = MARGIN * (page[3] - page[1])
         heads = self._outer("head", bands, lambda band: band.bottom <= page[1] + margin)
@@ -70,7 +70,8 @@ class Edges:
         edges = [_edge("head", band, band.top - page[1], usual) for band in heads]
         edges += [_edge("foot", band, band.top - page[1], usual) for band in reversed(feet)]
         taken = {id(item) for band in (*heads, *feet) for item in band.items}
-        return edges, [word for word in words if id(word) not in taken]
+        rest = [word for word in words if id(word) not in taken]
+        return edges, rest, _without_ends(bands, len(heads), len(feet)) or bands_of([*rest, *tables], angle)
 
     def _outer(self, side: Side, bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Band]:
         """Return the first lines up to a wide gap, if all of them stand in the margin; without a gap, those that an
@@ -85,6 +86,13 @@ class Edges:
             if number == len(gaps) or gaps[number] >= max(APART * band.height, wide):
                 return lines[: number + 1]
         return lines[: next((at for at in range(repeated) if _goes_on(side, bands, at)), repeated)]
+
+
+def _without_ends(bands: list[Band], first: int, last: int) -> list[Band]:
+    """Return the bands between, if they are the same without the others."""
+    end = len(bands) - last
+    overlap = any(0 < at < len(bands) and bands[at - 1].group == bands[at].group for at in (first, end))
+    return [] if overlap else bands[first:end]
 
 
 def _goes_on(side: Side, bands: Sequence[Band], at: int) -> bool:

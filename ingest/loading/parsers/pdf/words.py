@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.storage.origins import MADE
 
@@ -37,13 +37,18 @@ class Word:
     """Whether the file has a space there."""
     wrong: bool = False
     """Whether PDFium found no Unicode for one of its characters."""
+    height: float = field(init=False)
 
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
+    def __post_init__(self) -> None:
+        self.height = self.bottom - self.top
 
 
 LIGATURE = re.compile("[\ufb00-\ufb06]")
+
+
+def is_composed(text: str) -> bool:
+    """Whether `composed` leaves the text as it is, and so each part of it."""
+    return text.isascii() or (unicodedata.is_normalized("NFC", text) and not LIGATURE.search(text))
 
 
 def composed(text: str, sources: Sequence[int]) -> tuple[str, Sequence[int]]:

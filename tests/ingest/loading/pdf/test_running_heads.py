@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ingest.loading import parsers
+from ingest.loading.parsers.pdf.bands import bands_of
+from ingest.loading.parsers.pdf.running_heads import Edges
+from ingest.loading.parsers.pdf.words import Style, Word
 from tests.ingest.loading.pdf.reading import read
 from tests.ingest.made.pages import Sheet
 
@@ -33,6 +36,17 @@ def test_what_repeats_on_each_page_is_left_out(tmp_path, head, foot, line):
     found = read(tmp_path, sheets).pages
     assert [page.text for page in found] == [f"{line.format(n, n)}\nSame." for n in (1, 2, 3, 4)]
     assert [(page.head, page.foot) for page in found] == [(head, foot.format(n)) for n in (1, 2, 3, 4)]
+
+
+def test_a_head_that_overlaps_the_text_leaves_it_in_the_same_bands():
+    style, page, edges = Style(0, 0, invisible=False, white=False), (0.0, 0.0, 100.0, 200.0), Edges()
+    for crew in (1, 2):
+        lines = [("House rules", 15.0), (f"Crew {crew}.", 22.9), ("Crew 3.", 60.0), ("Page", 185.0)]
+        words = [Word(text, range(len(text)), 0.0, top, 50.0, top + 10, style) for text, top in lines]
+        found, rest, bands = edges.find(words, [], page, 0)
+    assert [edge.text for edge in found] == ["House rules", "Page"]
+    assert [word.text for word in rest] == ["Crew 2.", "Crew 3."]
+    assert [band.items for band in bands] == [band.items for band in bands_of(rest, 0)]
 
 
 def test_pages_numbered_with_capitals_are_page_numbers(tmp_path):
