@@ -28,8 +28,6 @@ from ingest.sync import rechunk
 from ingest.tune import command as tune
 from ingest.worker import run
 
-NICENESS = 10
-
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -73,7 +71,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Questions come first.
-    cpu.go_behind_others(NICENESS)
+    cpu.go_behind_others(settings.worker_nice)
     # A cross-encoder takes a gigabyte, and a worker ranks nothing.
     settings = settings.model_copy(update={"reranker": None, "checker": None})
     async with open_services(settings, on_spare_cores=True) as services:

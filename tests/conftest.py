@@ -44,6 +44,8 @@ TEMPLATE = "kyujang_template"
 for name in [name for name in os.environ if name.startswith("KYUJANG_") or name == "DATABASE_URL"]:
     del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
+# On a machine whose cores the tests fill, a worker behind all of them would hardly work.
+os.environ["KYUJANG_WORKER_NICE"] = "0"
 # Nor what an installed service of this machine keeps in the default home.
 os.environ["KYUJANG_HOME"] = str(Path(tempfile.gettempdir(), f"kyujang-no-home-{os.getpid()}"))
 

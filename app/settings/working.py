@@ -22,6 +22,9 @@ class Working(Reading):
     documents_at_once: int = Field(2, ge=1, le=32)
     """Documents that a worker has in hand: one is read or stored while another is embedded. It takes one more of up to
     256 KB, so that small ones need not wait for large ones."""
+    worker_nice: int = Field(10, ge=0, le=19)
+    """How far workers stand behind what else computes on the machine, as `nice` counts: 0 is as far in front as
+    answers, 19 hindmost. Where `make up` starts them it counts for their sessions too."""
     work: str = Field(WORK.replace("|", ","), pattern=rf"^({WORK})(,({WORK}))*$")
     """What a worker works at, with commas between: `documents`, `adapters` (their checks and evaluations), `training`.
     What no worker works at waits."""
