@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if STARTS_POSTGRES & set(getattr(item, "fixturenames", ())) or item.nodeid.startswith(STARTS_ITS_OWN):
             item.add_marker("postgres")
     items.sort(key=_turn)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking over what is there until the end: thousands of collected tests, and what
+    they import, at each of its full rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 def _turn(item: pytest.Item) -> tuple[int, bool]:
