@@ -13,6 +13,7 @@ from app.api.original_files import SAFE
 from app.api.raw_path import RawPathRoute
 from app.errors import InvalidInput
 from app.pages.drawing import PageDrawer
+from app.pages.first_reading import FirstReading
 from app.pages.rectangles import Rectangle, joined
 from app.storage import documents
 from app.storage.blobs import Blob
@@ -83,12 +84,10 @@ async def find_boxes(
             "'end' is the first code point behind the part, so it is greater than 'start'.", pointer="/end"
         )
     part = await page_part(services.database, tenant.number, id, n, start, end)
-    drawer, which = _drawer(request), (tenant.number, services.blobs, part.blob, part.media_type, n)
-    if part.chunks:
-        page = await drawer.find_first_reading(*which, part.chunks, start, end)
-    else:
-        # What OCR has read stands in no character of the file.
-        page = await drawer.find(*which, part.characters or [] if part.words is None else [])
+    # What OCR has read stands in no character of the file.
+    kept = part.characters or [] if part.words is None else []
+    sought = FirstReading(part.chunks, start, end) if part.chunks else kept
+    page = await _drawer(request).find(tenant.number, services.blobs, part.blob, part.media_type, n, sought)
     found = page.rectangles if part.words is None else joined(_of_words(part))
     return BoxesOut(
         width=round(page.width, 2),

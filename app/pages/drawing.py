@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from app.errors import KyujangError, NotFound, Overloaded, TooManyRequests
-from app.pages.first_reading import Chunk
+from app.pages.first_reading import FirstReading
 from app.pages.pdf_page import PDF, Characters
 from app.pages.picture_page import PICTURES
 from app.pages.rectangles import Rectangle
-from app.sandbox.forked import ParentDied
+from app.sandbox.forked import ParentDied, tried_again
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, open_child
@@ -85,27 +84,14 @@ class PageDrawer:
         blob: Blob,
         media_type: str,
         number: int,
-        characters: Sequence[Characters],
+        sought: Sequence[Characters] | FirstReading,
     ) -> FoundPage:
-        """Return the page with the rectangles of the characters. Raises what draw() does."""
-        found, _ = await self._ask(tenant, blobs, blob, media_type, number, {"characters": characters})
-        return _found(found)
-
-    async def find_first_reading(
-        self,
-        tenant: TenantNumber,
-        blobs: Blobs,
-        blob: Blob,
-        media_type: str,
-        number: int,
-        chunks: Sequence[Chunk],
-        start: int,
-        end: int,
-    ) -> FoundPage:
-        """Return the page with the rectangles of text[start:end] of what version 0.1 read. Raises what draw() does."""
-        request = {"chunks": chunks, "start": start, "end": end}
+        """Return the page with the rectangles of these characters, or of a part of what version 0.1 read. Raises what
+        draw() does."""
+        request = sought._asdict() if isinstance(sought, FirstReading) else {"characters": sought}
         found, _ = await self._ask(tenant, blobs, blob, media_type, number, request)
-        return _found(found)
+        boxes = found["rectangles"]
+        return FoundPage(found["width"], found["height"], None if boxes is None else [Rectangle(*box) for box in boxes])
 
     async def _ask(
         self, tenant: TenantNumber, blobs: Blobs, blob: Blob, media_type: str, number: int, request: dict[str, Any]
@@ -129,10 +115,7 @@ class PageDrawer:
     ) -> tuple[dict[str, Any], bytes]:
         ask = partial(self._ask_child, profile, media_type, number, request)
         try:
-            found: tuple[dict[str, Any], bytearray] | None = None
-            with suppress(ParentDied):
-                found = await ask()
-            message, payload = found or await ask()
+            message, payload = await tried_again(ask)
         except TimeoutError:
             raise PageNotShown(TOO_LONG) from None
         except (OutputError, ParentDied):
@@ -162,11 +145,6 @@ class PageDrawer:
             if message is None:
                 raise PageNotShown(await _why(child))
         return message, payload
-
-
-def _found(page: dict[str, Any]) -> FoundPage:
-    boxes = page["rectangles"]
-    return FoundPage(page["width"], page["height"], None if boxes is None else [Rectangle(*box) for box in boxes])
 
 
 async def _why(child: ChildProcess) -> str:

@@ -10,10 +10,20 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 Chunk = tuple[int, str]
 """(where it begins in the document's text, what it says)"""
 Run = tuple[int, str]
+
+
+class FirstReading(NamedTuple):
+    """The document's text[start:end] on a page of these chunks."""
+
+    chunks: Sequence[Chunk]
+    start: int
+    end: int
+
 
 LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\u2028")
 UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")

@@ -13,10 +13,10 @@ import socket
 import subprocess
 import sys
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from threading import RLock, Thread
-from typing import Self
+from typing import Self, TypeVar
 
 START_S = 60
 CHILDREN_OF_ONE = 1000
@@ -24,8 +24,18 @@ CHILDREN_OF_ONE = 1000
 NO_CRASH = (-signal.SIGKILL, -signal.SIGXCPU)
 
 
+Result = TypeVar("Result")
+
+
 class ParentDied(Exception):
     """A child's warm parent has ended, and the child with it. The next child has another one."""
+
+
+async def tried_again(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Do it once more if a warm parent dies meanwhile. Raises ParentDied if the next one does, too."""
+    with suppress(ParentDied):
+        return await work()
+    return await work()
 
 
 class Parent:
@@ -100,9 +110,7 @@ class Forked:
     async def start(cls, module: str, given: Sequence[str], environment: Mapping[str, str], limit: int) -> Self:
         """Raises ParentDied if a second parent does, too."""
         request = json.dumps(given).encode()
-        with suppress(ParentDied):
-            return await cls._fork(PARENTS.get(module, environment), request, limit)
-        return await cls._fork(PARENTS.get(module, environment), request, limit)
+        return await tried_again(lambda: cls._fork(PARENTS.get(module, environment), request, limit))
 
     @classmethod
     async def _fork(cls, parent: Parent, request: bytes, limit: int) -> Self:

@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from itertools import accumulate, pairwise
@@ -16,11 +15,10 @@ from typing import Any
 
 from app.errors import DocumentError
 from app.language.sentences import goes_on
-from app.sandbox.forked import ParentDied
+from app.sandbox.forked import tried_again
 from app.sandbox.limits import Limits
 from app.sandbox.profile import Profile
 from app.sandbox.subprocesses import ChildProcess, OutputError, OutputTooLarge, open_child
-from app.storage import pictures as stored
 from app.storage.notices import PageCounts
 from ingest.loading.clean_text import clean_text, notice_of_cut_marks
 from ingest.loading.conversion import converted
@@ -69,16 +67,13 @@ class Loaded:
         pages = zip(self.pages, self._breaks, strict=False)
         return list(accumulate((len(page.text) + len(end) for page, end in pages), initial=0))
 
-    def pictures(self) -> list[stored.Picture]:
+    def pictures(self) -> list[Picture]:
         """Return the pictures with their places in `text`."""
         return [
-            stored.Picture(
-                start + each.start, start + each.stop, page.number, each.width, each.height, each.unit,
-                each.alt, each.caption, each.described,
-            )
+            replace(each, start=start + each.start, stop=start + each.stop, page=page.number)
             for page, start in zip(self.pages, self.page_starts(), strict=False)
             for each in page.pictures
-        ]  # fmt: skip
+        ]
 
     @cached_property
     def _breaks(self) -> list[str]:
@@ -108,10 +103,7 @@ async def load(
     limits = Limits(address_space=memory_mb << 20, cpu_s=int(timeout_s) + 1, file_size=0)
     read = partial(_in_child, path, arguments, limits, timeout_s, max_chars)
     try:
-        loaded: Loaded | None = None
-        with suppress(ParentDied):
-            loaded = await read()
-        loaded = loaded or await read()
+        loaded = await tried_again(read)
         if loaded.media_type not in OLD_OFFICE:
             return loaded
         again = partial(load, memory_mb=memory_mb, timeout_s=timeout_s, max_chars=max_chars, options=options)

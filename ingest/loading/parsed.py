@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.storage import pictures
 from app.storage.notices import NoticeCode
 from app.storage.pictures import Unit
 
@@ -33,19 +34,10 @@ DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What stands for it in its page's text, from `start` to `stop`, is what its author says of it (`alt`), what a
-    model says (`described`), or nothing. By `name` the format knows it; without one it cannot be taken out."""
+class Picture(pictures.Picture):
+    """Its place counts in the text of its page. By `name` the format knows it; without one it cannot be taken out."""
 
-    start: int
-    stop: int
     name: str = ""
-    width: float | None = None
-    height: float | None = None
-    unit: Unit | None = None
-    alt: str = ""
-    caption: str = ""
-    described: bool = False
 
 
 @dataclass(frozen=True, slots=True)

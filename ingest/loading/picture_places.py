@@ -74,8 +74,9 @@ class _Taking:
 
     def pictures(self, text: str) -> Iterator[Picture]:
         captions = _captions(text, self.starts, self.stops, self.captions)
-        for number, about in enumerate(self.found):
-            yield Picture(self.starts[number], self.stops[number], *about, captions.get(number, ""))
+        for number, (name, width, height, unit, alt) in enumerate(self.found):
+            place, caption = (self.starts[number], self.stops[number]), captions.get(number, "")
+            yield Picture(*place, None, width, height, unit, alt, caption, name=name)
 
     def _add(self, number: str) -> None:
         """Take a picture, but none of a mark that the file itself holds."""

@@ -128,8 +128,8 @@ def test_a_caption_goes_to_the_picture_that_stands_next_to_it():
 
 
 def test_a_text_takes_the_place_of_a_picture():
-    pictures = tuple(Picture(at, at, name) for at, name in ((0, "c"), (2, "a"), (2, "a"), (6, "a"), (8, "b")))
-    described = with_texts(Page(1, "가나\n\n|  |\n\n다라", pictures=(*pictures, Picture(10, 11, "a", alt="다"))),
+    pictures = tuple(Picture(at, at, name=name) for at, name in ((0, "c"), (2, "a"), (2, "a"), (6, "a"), (8, "b")))
+    described = with_texts(Page(1, "가나\n\n|  |\n\n다라", pictures=(*pictures, Picture(10, 11, alt="다", name="a"))),
                            {"a": "x|y", "b": "", "c": "z"})  # fmt: skip
     assert described.text == "z\n\n가나\n\nx|y\n\nx|y\n\n| x\\|y |\n\n다라"
     shown = [described.text[each.start : each.stop] for each in described.pictures]
@@ -139,7 +139,7 @@ def test_a_text_takes_the_place_of_a_picture():
 
 def test_the_other_characters_keep_their_origins():
     runs = [(2, 10), (2, MADE), (3, 30)]
-    page = Page(1, "가나\n\n다라마", origins=pack(runs), pictures=(Picture(2, 2, "a"),))
+    page = Page(1, "가나\n\n다라마", origins=pack(runs), pictures=(Picture(2, 2, name="a"),))
     described = with_texts(page, {"a": "xyz"})
     assert described.text == "가나\n\nxyz\n\n다라마"
     origins = [

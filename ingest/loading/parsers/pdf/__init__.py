@@ -151,7 +151,8 @@ def _pictures(number: int, figures: Sequence[Box], at: int) -> tuple[Picture, ..
     found = []
     for x0, y0, x1, y1 in figures:
         name = f"{number} {x0:.1f} {y0:.1f} {x1:.1f} {y1:.1f}"
-        found.append(Picture(at, at, name, *(in_points(x1 - x0, y1 - y0, 1) or ())))
+        width, height, unit = in_points(x1 - x0, y1 - y0, 1) or (None, None, None)
+        found.append(Picture(at, at, width=width, height=height, unit=unit, name=name))
     return tuple(found)
 
 
