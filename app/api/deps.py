@@ -176,8 +176,7 @@ async def _caller(request: Request, services: Services, credentials: HTTPAuthori
     if not hasattr(request.state, "caller"):
         find = partial(find_caller, request.app.state.key_lookups, request.app.state.issuer, services, credentials)
         found = await find()
-        groups_asked_for(request.headers, found)
-        request.state.caller = found
+        request.state.groups, request.state.caller = groups_asked_for(request.headers, found), found
         # A stream outlasts this look-up (app/api/sse.py). Without keys there is none to look up again.
         request.state.check_key = None if services.settings.auth == "off" else partial(refuse_bound_anew, find, found)
         logs.tenant_id.set(request.state.caller.slug)

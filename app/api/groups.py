@@ -21,7 +21,8 @@ WRITES = ("/ingest", "/documents")
 
 
 def groups_asked_for(headers: Headers, tenant: Tenant) -> tuple[str, ...]:
-    """Return the groups that a request acts for. Raises Forbidden if it may not name any, or has to and does not."""
+    """Return the groups that a request acts for. Raises InvalidInput, or Forbidden if it may not name any, or has to
+    and does not."""
     sent = headers.getlist(HEADER)
     if tenant.delegation is None or tenant.delegation.groups is not None:
         if sent:
@@ -34,11 +35,11 @@ def groups_asked_for(headers: Headers, tenant: Tenant) -> tuple[str, ...]:
 
 
 async def acting_for_groups(request: Request, services: Services, tenant: Tenant) -> Tenant:
-    """Return the caller with what its groups see, which its transactions see from now on. Raises what
-    groups_asked_for() raises, InvalidInput, or Conflict for too many."""
+    """Return the caller with what the groups see that it asked for, which its transactions see from now on. Raises
+    Conflict for too many."""
     if tenant.delegation is None or tenant.parts_of_groups is not None:
         return tenant
-    names = groups_asked_for(request.headers, tenant)
+    names: tuple[str, ...] = request.state.groups
     path = getattr(request.scope.get("route"), "path", request.url.path)
     writes = "ingest" in tenant.scopes and request.method in ("POST", "PATCH") and path.startswith(WRITES)
     found = await parts_of_groups(services.database, tenant.number, tenant.delegation, names, writes=writes)
