@@ -39,6 +39,11 @@ class Sheet:
         self.drawn.append((f"BT /F {size} Tf {mode} Tr {matrix} {x} {y} Tm ", text))
         return self
 
+    def lines(self, texts: Sequence[str], x: float = 50, y: float = 700, leading: float = 16) -> Sheet:
+        for number, text in enumerate(texts):
+            self.text(x, y - leading * number, text)
+        return self
+
     def draw(self, operators: str) -> Sheet:
         self.drawn.append((operators, ""))
         return self

@@ -18,9 +18,7 @@ KOREAN = ["배의 용골은 두 번", "칠하고 등불은 뱃머리에", "매�
 def sheet(lines: list[str]) -> Sheet:
     page = Sheet().text(104, 700, "Head").text(204, 700, lines[0]).text(104, 680, "Row").text(204, 680, "7 | 8")
     page.grid([100, 200, 400], [675, 695, 715]).text(100, 810, "House rules")
-    for number, line in enumerate(lines):
-        page.text(100, 600 - 16 * number, line)
-    return page
+    return page.lines(lines, 100, 600)
 
 
 def origins(packed: bytes) -> list[int]:

@@ -69,9 +69,7 @@ HYPHENATED = [
 
 
 def test_lines_of_a_paragraph_become_one_and_hyphens_go_where_words_are_broken(tmp_path):
-    sheet = Sheet()
-    for number, line in enumerate(HYPHENATED):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(HYPHENATED)
     whole = "".join(f"{line} ".replace("- ", "") for line in HYPHENATED[:4])
     assert text_of(tmp_path, sheet) == f"{whole.strip()}\nRopes are dried."
 
@@ -83,9 +81,7 @@ def test_the_hyphen_of_a_word_that_has_one_stays(tmp_path):
         "ed by crews. Each crew sailed",
         "a year.",
     ]
-    sheet = Sheet()
-    for number, line in enumerate(lines):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(lines)
     assert "well-known boats" in text_of(tmp_path, sheet)
     assert "are sailed by crews" in text_of(tmp_path, sheet)
 
@@ -98,9 +94,7 @@ def test_the_hyphen_with_which_a_program_breaks_a_word_goes(tmp_path):
         "ines com\u2010",
         "plaints.",
     ]
-    sheet = Sheet()
-    for number, line in enumerate(lines):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(lines)
     assert text_of(tmp_path, sheet) == "The well-kept council hears communications of wards and examines complaints."
 
 
@@ -111,9 +105,7 @@ def test_a_korean_word_broken_between_lines_is_whole_where_the_file_marks_the_en
         "게 합니다. 밧줄은 비가 그치고 난 뒤에 ",
         "말립니다.",
     ]
-    sheet = Sheet()
-    for number, line in enumerate(lines):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(lines)
     assert text_of(tmp_path, sheet) == "".join(lines)
 
 
@@ -124,9 +116,7 @@ def test_a_korean_word_broken_between_lines_is_whole_where_lines_begin_with_endi
         "시 창고에 넣은 다음 문을 잠그고 그 열쇠를 등대에 가져다 두고",
         "다음 사람에게 알린다.",
     ]
-    sheet = Sheet()
-    for number, line in enumerate(lines):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(lines)
     assert text_of(tmp_path, sheet) == f"{''.join(lines[:3])} {lines[3]}"
 
 
@@ -153,9 +143,7 @@ def test_lines_of_a_table_of_contents_stay_lines(tmp_path):
         "2   Boats and oars . . . . . . . . . . . 17",
         "3   밧줄 ························ 22",
     ]
-    sheet = Sheet()
-    for number, line in enumerate(lines):
-        sheet.text(50, 700 - 16 * number, line)
+    sheet = Sheet().lines(lines)
     assert text_of(tmp_path, sheet).split("\n") == [" ".join(line.split()) for line in lines]
 
 
