@@ -131,9 +131,16 @@ channel.send({"pids": [os.getpid(), other.pid]})
 async def all_gone(pids: list[int]) -> bool:
     """The kernel takes a moment to end a process that has no parent to wait for it."""
     async with asyncio.timeout(10):
-        while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+        while any(map(runs, pids)):
             await asyncio.sleep(0.02)
     return True
+
+
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("then", ["time.sleep(60)", "os._exit(0)"], ids=["hangs", "ends"])
