@@ -55,7 +55,7 @@ class Uncounted(Meter):
 async def measure(home: Home, rounds: int, requests: int) -> None:
     settings = home.settings.model_copy(update={"admin_key": SecretStr("k" * 24)})
     async with open_services(settings) as services, AsyncExitStack() as held:
-        clients = [await _client(held, services, way) for way in WAYS]
+        clients = [await metered_client(held, services, way) for way in WAYS]
         await _calls(services, rounds * requests)
         for path, body in ASKED.items():
             p50s: list[list[float]] = [[] for _ in WAYS]
@@ -103,7 +103,7 @@ async def _ask(client: httpx.AsyncClient, path: str, body: dict[str, Any], count
     return seconds, time.process_time() - before
 
 
-async def _client(held: AsyncExitStack, services: Services, way: str) -> httpx.AsyncClient:
+async def metered_client(held: AsyncExitStack, services: Services, way: str) -> httpx.AsyncClient:
     number = list(WAYS).index(way)
     await create_tenant(services.database, f"way-{number}", way, limits=WAYS[way])
     of_key = HIGH if "key" in way else None

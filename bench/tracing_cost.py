@@ -26,7 +26,7 @@ from app import tracing
 from app.bootstrap import open_services
 from app.up.postgres import EmbeddedPostgres
 from bench.ingest.home import Home
-from bench.metering import ASKED, _client
+from bench.metering import ASKED, metered_client
 from bench.retrieval.report import table
 from bench.service import free_port
 
@@ -59,7 +59,7 @@ async def measure(home: Home, pairs: int) -> None:
         ]
     ]
     async with open_services(settings) as services, AsyncExitStack() as held:
-        client = await _client(held, services, "usage")
+        client = await metered_client(held, services, "usage")
         for path, body in ASKED.items():
             rows.append([path, *await _compared(client, path, body, pairs)])
     print(table(rows))
