@@ -26,7 +26,7 @@ export function coloursOf({ points, documents }: ShelfMap, by: By, others: strin
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   counts.delete(others);
-  const most = [...counts].sort((one, two) => two[1] - one[1]).slice(0, COLOURS.length);
+  const most = [...counts].sort((one, two) => two[1] - one[1] || (one[0] < two[0] ? -1 : 1)).slice(0, COLOURS.length);
   const legend = most.map(([name, count], at) => ({ name, count, colour: COLOURS[at]! }));
   const rest = names.length - legend.reduce((sum, { count }) => sum + count, 0);
   const chosen = new Map(legend.map(({ name, colour }) => [name, colour]));
