@@ -92,10 +92,10 @@ def metrics_of(running: int, done: int) -> str:
 
 
 async def test_one_that_reads_a_long_prompt_is_busy_and_asked_after_the_others(monkeypatch):
-    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
     one, two = FakeEngine(metrics=metrics_of(0, 5)), FakeEngine()
     async with several(one, two) as engine:
         await all_up(engine)
+        monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
         one.reading = asyncio.Event()
         two.gate = asyncio.Event()
         first = engine._replicas[0]
@@ -114,10 +114,10 @@ async def test_one_that_reads_a_long_prompt_is_busy_and_asked_after_the_others(m
 
 
 async def test_one_that_reads_for_another_process_is_busy_too(monkeypatch):
-    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
     fake = FakeEngine(metrics=metrics_of(1, 5))
     async with several(fake) as engine:
         await engine.ready()
+        monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
         fake.reading = asyncio.Event()
         await engine.ready()
         assert [each.state for each in engine._replicas] == ["unverified"]
@@ -126,20 +126,20 @@ async def test_one_that_reads_for_another_process_is_busy_too(monkeypatch):
 
 @pytest.mark.parametrize("metrics", [None, "", metrics_of(0, 5)])
 async def test_one_that_hangs_with_no_request_is_down(monkeypatch, metrics):
-    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
     fake = FakeEngine(metrics=metrics)
     async with several(fake) as engine:
         await engine.ready()
+        monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
         fake.reading = asyncio.Event()
         with pytest.raises(EngineUnavailable, match="no answer within"):
             await engine.ready()
 
 
 async def test_one_that_hangs_with_a_request_is_down_once_a_first_token_would_be_late(monkeypatch):
-    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
     fake = FakeEngine(metrics=metrics_of(1, 5))
     async with several(fake) as engine:
         await engine.ready()
+        monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
         fake.reading = asyncio.Event()
         await engine.ready()
         engine._replicas[0].replica.patience_s = 0
