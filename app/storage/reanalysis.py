@@ -31,7 +31,7 @@ async def adopt(owner_url: str, analyzer: Analyzer, tell: Tell) -> None:
         if scheme is not None and scheme["name"] == analyzer.name:
             return
         async with connection.transaction():
-            await connection.execute("set local lock_timeout = '1s'")
+            await connection.execute("set local lock_timeout = '500ms'")
             await connection.execute("truncate postings, lexicon")
             await connection.execute("delete from lexical_scheme")
         chunks = await _chunks_by_tenant(connection)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What waits for the lock on a table stops those who come after it to read and write, too.
-LOCK_TIMEOUT = "set lock_timeout = '1s'"
+# What waits for the lock on a table stops those who come after it to read and write, too. Shorter than PostgreSQL's
+# deadlock_timeout of a second, after which one of two that wait for each other is ended: the revision, which is tried
+# again, has given way by then.
+LOCK_TIMEOUT = "set lock_timeout = '500ms'"
 LOCK_TRIES = 15
 PAUSE_S = 2.0
 # The one that creates the table.

@@ -16,4 +16,4 @@ def upgrade() -> None:
         op.execute(
             "create index concurrently documents_with_notices on documents (tenant_id, id) where warnings <> '[]'"
         )
-        op.execute("set lock_timeout = '1s'")
+        op.execute("set lock_timeout = '500ms'")

@@ -15,4 +15,4 @@ def upgrade() -> None:
         op.execute(
             "create index concurrently documents_parent on documents (tenant_id, parent) where parent is not null"
         )
-        op.execute("set lock_timeout = '1s'")
+        op.execute("set lock_timeout = '500ms'")

@@ -18,4 +18,4 @@ def upgrade() -> None:
                 where parent is not null and status in ('queued', 'running')
             """
         )
-        op.execute("set lock_timeout = '1s'")
+        op.execute("set lock_timeout = '500ms'")

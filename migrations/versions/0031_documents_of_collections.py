@@ -14,4 +14,4 @@ def upgrade() -> None:
         op.execute("drop index concurrently if exists documents_collection")
         op.execute("create index concurrently documents_collection on documents (tenant_id, collection)")
         op.execute("alter table documents validate constraint documents_collection")
-        op.execute("set lock_timeout = '1s'")
+        op.execute("set lock_timeout = '500ms'")

@@ -13,4 +13,4 @@ def upgrade() -> None:
         op.execute("set lock_timeout = 0")
         op.execute("drop index concurrently if exists job_items_of_document")
         op.execute("create index concurrently job_items_of_document on job_items (tenant_id, document_id)")
-        op.execute("set lock_timeout = '1s'")
+        op.execute("set lock_timeout = '500ms'")

@@ -82,7 +82,7 @@ CONCURRENTLY = """with op.get_context().autocommit_block():
         op.execute("set lock_timeout = 0")
         op.execute("drop index concurrently if exists job_items_size")
         op.execute("create index concurrently job_items_size on job_items (kind)")
-        op.execute("set lock_timeout = '1s'")"""
+        op.execute("set lock_timeout = '500ms'")"""
 
 
 @pytest.fixture

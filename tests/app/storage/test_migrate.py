@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psycopg
@@ -162,6 +164,22 @@ def test_a_lock_is_waited_for_in_turns_with_those_who_come_after(of_0007, monkey
         monkeypatch.setattr(revisions.time, "sleep", ended)
         upgrade(url, "0008")
         assert later.execute("select count(*) from job_items where kind = 'evaluate'").fetchone() == (2,)
+
+
+def test_a_revision_and_a_request_that_wait_for_each_other_both_get_through(of_0007, monkeypatch):
+    """The revision gives way before PostgreSQL looks for deadlocks, which would end one of the two."""
+    url, superuser = of_0007
+    monkeypatch.setattr(revisions, "PAUSE_S", 0.1)
+    has_jobs = "select from pg_locks where relation = 'jobs'::regclass and mode = 'AccessExclusiveLock' and granted"
+    with psycopg.connect(superuser) as request, ThreadPoolExecutor(1) as pool:
+        request.execute("select from job_items limit 1")
+        upgrading = pool.submit(upgrade, url, "0008")
+        while request.execute(has_jobs).fetchone() is None:
+            assert not upgrading.done()
+            time.sleep(0.01)
+        assert request.execute("select count(*) from jobs").fetchone() == (2,)
+        request.rollback()
+        upgrading.result()
 
 
 def test_a_newer_version_s_database_is_left_as_it_is(of_0007):
