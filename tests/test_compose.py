@@ -6,6 +6,7 @@ import importlib.resources
 import json
 import re
 import subprocess
+from fnmatch import fnmatch
 from typing import Any
 
 import jsonschema_rs
@@ -49,7 +50,15 @@ def read(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "file",
-    ["docker-compose.yml", "deploy/gpu.yml", "deploy/poolers.yml", "deploy/object-storage.yml", "deploy/rolling.yml"],
+    [
+        "docker-compose.yml",
+        "deploy/gpu.yml",
+        "deploy/poolers.yml",
+        "deploy/object-storage.yml",
+        "deploy/rolling.yml",
+        "deploy/rolling-gpu.yml",
+        "deploy/rolling-poolers.yml",
+    ],
 )
 def test_the_compose_file_fits_the_specification(file):
     vendored = importlib.resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
@@ -324,19 +333,35 @@ def test_what_observes_is_started_by_its_profile_alone_and_sees_what_is_there():
             source, _, mode = mounted.partition(":")
             assert (ROOT / source).exists() or source in yaml.safe_load(COMPOSE)["volumes"], mounted
             assert mode.endswith(":ro") or source == "prometheus"
-    scraped = yaml.safe_load((ROOT / "deploy" / "observe" / "prometheus.yml").read_text())["scrape_configs"]
-    names = [each["dns_sd_configs"][0] for each in scraped]
-    assert {name for each in names for name in each["names"]} == {"api", "worker"}
-    assert {each["port"] for each in names} == {9464}
     example = (ROOT / ".env.example").read_text()
     assert "#KYUJANG_WORKER_METRICS=0.0.0.0:9464" in example
     assert "#OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318" in example
 
 
+def test_prometheus_looks_at_every_api_and_worker():
+    """At the two of a rolling change as well; one that is gone is still looked for, or told by a rule."""
+    api, worker = yaml.safe_load((ROOT / "deploy" / "observe" / "prometheus.yml").read_text())["scrape_configs"]
+    (files,) = api["file_sd_configs"][0]["files"]
+    assert worker["dns_sd_configs"] == [{"names": ["worker"], "type": "A", "port": 9464}]
+    rolling = read((ROOT / "deploy" / "rolling.yml").read_text())["services"]
+    mounted = [*SERVICES["prometheus"]["volumes"], *rolling["prometheus"]["volumes"]]
+    lists = [source for source, at in (each.split(":")[:2] for each in mounted) if fnmatch(at, files)]
+    assert [yaml.safe_load((ROOT / each).read_text()) for each in lists] == [
+        [{"targets": ["api:9464"]}],
+        [{"targets": ["api-2:9464"]}],
+    ]
+
+
+@pytest.mark.parametrize("overlay", ["gpu", "poolers"])
+def test_the_second_api_gets_what_an_overlay_gives_the_first(overlay):
+    added = read((ROOT / "deploy" / f"rolling-{overlay}.yml").read_text())["services"]
+    assert added == {"api-2": {"extends": {"file": f"deploy/{overlay}.yml", "service": "api"}}}
+
+
 def test_a_rolling_change_has_the_time_that_it_needs():
     rolling = read((ROOT / "deploy" / "rolling.yml").read_text())["services"]
     assert rolling["api-2"]["extends"] == {"file": "docker-compose.yml", "service": "api"}
-    assert {name: each["ports"] for name, each in rolling.items()} == {
+    assert {name: each["ports"] for name, each in rolling.items() if "ports" in each} == {
         "api": [], "api-2": [], "proxy": SERVICES["api"]["ports"],
     }  # fmt: skip
     (drain_s,) = {each["environment"]["KYUJANG_DRAIN_S"] for each in (rolling["api"], rolling["api-2"])}

@@ -81,11 +81,13 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def watching(targets: dict[str, str], *, factor: int) -> AsyncIterator[Prometheus]:
+async def watching(address: str, *, factor: int) -> AsyncIterator[Prometheus]:
+    """Looks there for the API's metrics and for a worker's."""
     folder, port = Path(tempfile.mkdtemp()), free_port()
     (folder / "rules.yml").write_text(yaml.safe_dump(rules_cut(factor)))
     every = {"scrape_interval": f"{int(SCRAPE_S * 1000)}ms", "scrape_timeout": f"{int(SCRAPE_S * 1000)}ms"}
-    jobs = [{"job_name": job, "static_configs": [{"targets": [at]}]} for job, at in targets.items()]
+    targets = [{"targets": [address]}]
+    jobs = [{"job_name": job, "static_configs": targets} for job in ("kyujang-api", "kyujang-worker")]
     config = {"global": {**every, "evaluation_interval": "200ms"}, "rule_files": ["rules.yml"], "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]

@@ -51,7 +51,7 @@ async def watched(services, monkeypatch):
     async def shown():
         async with (
             metrics_shown(counted),
-            watching({"kyujang-worker": f"127.0.0.1:{port}"}, factor=FACTOR) as prometheus,
+            watching(f"127.0.0.1:{port}", factor=FACTOR) as prometheus,
         ):
             while not await prometheus.query("count_over_time(up[1m]) > 5"):
                 await asyncio.sleep(0.1)
@@ -214,7 +214,7 @@ async def test_a_worker_that_is_gone(services):
     port = free_port()
     settings = services.settings.model_copy(update={"worker_metrics": f"127.0.0.1:{port}"})
     counted = dataclasses.replace(services, settings=settings, metrics=Metrics())
-    async with watching({"kyujang-worker": f"127.0.0.1:{port}"}, factor=FACTOR) as prometheus:
+    async with watching(f"127.0.0.1:{port}", factor=FACTOR) as prometheus:
         fired = await prometheus.until("KyujangDown", fires=True)
         async with metrics_shown(counted):
             gone = await prometheus.until("KyujangDown", fires=False)

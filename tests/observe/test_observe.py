@@ -116,7 +116,7 @@ async def test_every_query_of_the_dashboard_is_answered():
                 await asyncio.sleep(0.1)
 
     try:
-        async with watching({"kyujang-api": f"127.0.0.1:{port}"}, factor=300) as prometheus:
+        async with watching(f"127.0.0.1:{port}", factor=300) as prometheus:
             for query in QUERIES:
                 await answered(prometheus, ranges_cut(query, 12))
     finally:
