@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prometheus_client import start_http_server
 
+from app.api.middleware import QUIET
 from app.metrics import Metrics
 from app.work_metrics import Queued
 from tests.conftest import ROOT
@@ -66,6 +67,12 @@ def test_each_alert_has_a_runbook_in_both_languages(rule):
         assert f"\n## {rule['alert']}\n" in (ROOT / page).read_text()
     assert rule["annotations"]["runbook"] == f"docs/operations/runbooks.md#{rule['alert'].lower()}"
     assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_requests_that_ask_how_the_service_is_are_no_errors():
+    (rule,) = (rule for rule in RULES if rule["alert"] == "KyujangErrors")
+    assert {frozenset(each.split("|")) for each in re.findall(r'route!~"([^"]*)"', rule["expr"])} == {QUIET}
+    assert rule["expr"].count("route!~") == rule["expr"].count("kyujang_http_requests_total")
 
 
 @needs_promtool
