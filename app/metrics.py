@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -61,6 +62,16 @@ class Metrics:
             ("replica",),
             registry=self.registry,
         )
+        self._engine_reported = Gauge(
+            "kyujang_engine_reported", "What the replica's vLLM says of itself, by the names of its own metrics",
+            ("replica", "name"), registry=self.registry,
+        )  # fmt: skip
+
+    def show_engine(self, replica: str, reported: Mapping[str, float]) -> None:
+        """Take the place of what it has said before."""
+        self._engine_reported.remove_by_labels({"replica": replica})
+        for name, value in reported.items():
+            self._engine_reported.labels(replica, name).set(value)
 
     def _add_webhooks(self) -> None:
         self.webhook_deliveries = Counter(

@@ -139,6 +139,7 @@ class Engine:
             each.wake.clear()
             if each.state != "up" or time.monotonic() - each.replica.last_event_at > CHECK_EVERY_S:
                 await self._probe(each)
+            await each.look()
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_EVERY_S):
                     await each.wake.wait()

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Of each of its processes one line: `name{labels} value`.
 SAMPLE = re.compile(r"^vllm:(\w+)(?:\{[^\n]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 TOKENS = frozenset({"prompt_tokens_total", "generation_tokens_total", "iteration_tokens_total_count"})
+# What is shown among our own metrics. A share of the cache is that of the fullest process.
+SHARE = "kv_cache_usage_perc"
+SHOWN = frozenset(
+    {
+        "generation_tokens_total",
+        SHARE,
+        "num_preemptions_total",
+        "num_requests_running",
+        "num_requests_waiting",
+        "prefix_cache_hits_total",
+        "prefix_cache_queries_total",
+        "prompt_tokens_total",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +32,16 @@ class EngineLoad:
 
     running: float
     done: float
+    shown: Mapping[str, float]
 
 
 def load_of(metrics: str) -> EngineLoad:
     """Read it from the text; what another kind of engine says is none."""
-    samples = [(name, float(value)) for name, value in SAMPLE.findall(metrics)]
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for name, value in SAMPLE.findall(metrics):
+        found[name].append(float(value))
     return EngineLoad(
-        running=sum(value for name, value in samples if name == "num_requests_running"),
-        done=sum(value for name, value in samples if name in TOKENS),
+        running=sum(found.get("num_requests_running", ())),
+        done=sum(sum(found.get(name, ())) for name in TOKENS),
+        shown={name: (max if name == SHARE else sum)(found[name]) for name in SHOWN & found.keys()},
     )

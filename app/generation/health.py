@@ -6,8 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -136,6 +136,15 @@ class ReplicaHealth:
             return False
         self._mark("unverified", "busy reading a prompt")
         return True
+
+    async def look(self) -> None:
+        """Show what its vLLM says of itself; of one that does not answer nothing is shown."""
+        shown: Mapping[str, float] = {}
+        if self.state != "down":
+            with suppress(TimeoutError, EngineUnavailable, InvalidInput):
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    shown = (await self.replica.load()).shown
+        self.metrics.show_engine(self.name, shown)
 
     def _learn(self, error: EngineUnavailable) -> None:
         self.starting = self.starting and isinstance(error, EngineUnreachable)

@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from app.generation.engine_load import SHOWN, load_of
 from app.generation.special_tokens import special_tokens
 from tests.e2e.engine_metrics import metered, metric
 
@@ -63,6 +64,11 @@ def test_the_real_engine_tells_its_special_tokens(stack):
     with stack.engine() as engine:
         found = special_tokens(engine.get("/tokenizer_info").json())
     assert {"<|im_start|>", "<|im_end|>", "<repo_name>", "<empty_output>"} <= found
+
+
+def test_the_real_engine_tells_what_is_shown_of_it(stack):
+    with stack.engine() as engine:
+        assert load_of(engine.get("/metrics").text).shown.keys() == SHOWN
 
 
 def test_the_engine_remembers_what_prompts_share(client, stack):

@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 import subprocess
+import time
 
 import pytest
 import yaml
 from prometheus_client import start_http_server
 
 from app.api.middleware import QUIET
+from app.generation.engine_load import SHOWN
 from app.metrics import Metrics
 from app.work_metrics import Queued
 from tests.conftest import ROOT
@@ -51,6 +53,13 @@ def test_each_query_names_metrics_and_labels_that_exist(query):
     assert metrics or query.startswith("up{")
     assert metrics <= known.keys()
     assert labels <= ADDED.union(*(known[each] for each in metrics))
+
+
+def test_what_is_shown_of_a_vllm_is_what_is_read_from_it():
+    asked = {
+        name for query in QUERIES for each in re.findall(r'[{,]name=~?"([^"]*)"', query) for name in each.split("|")
+    }
+    assert asked == SHOWN
 
 
 def test_a_query_of_what_is_not_there_is_seen():
@@ -95,6 +104,7 @@ def count_something(metrics: Metrics) -> None:
     metrics.answers.labels("generated", "answered").inc()
     metrics.engine_replica_up.labels("engine 1").set(1)
     metrics.engine_requests.labels("waiting").set(1)
+    metrics.show_engine("engine 1", dict.fromkeys(SHOWN, time.monotonic()))
     metrics.limits_reached.labels("requests_per_minute", "key").inc()
     metrics.engine_rejected.labels("queue_full").inc()
     metrics.adapters_loaded.labels("engine 1").set(1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from app.errors import EngineUnavailable
 from app.generation import engine as engine_module
 from app.generation import health
+from app.generation.engine_load import load_of
 from app.metrics import Metrics
 from tests.app.fake_engine import CHUNK, FakeEngine
 from tests.app.generation.test_engine import all_up, generate, several, text, until
@@ -89,6 +91,31 @@ def metrics_of(running: int, done: int) -> str:
         f'vllm:num_requests_running{{engine="0",model_name="smollm2"}} {running}.0\n'
         f'vllm:iteration_tokens_total_count{{engine="0",model_name="smollm2"}} {done}.0\n'
     )
+
+
+async def test_what_each_vllm_says_of_itself_is_shown_until_it_is_down():
+    one, two = FakeEngine(metrics=metrics_of(3, 5)), FakeEngine()
+    async with several(one, two) as engine:
+        await all_up(engine)
+        first, second = engine._replicas
+        reported = partial(first.metrics.registry.get_sample_value, "kyujang_engine_reported")
+        for each in (first, second):
+            await each.look()
+        assert reported({"replica": first.name, "name": "num_requests_running"}) == 3
+        assert reported({"replica": second.name, "name": "num_requests_running"}) is None
+        await one.kill()
+        assert await engine._probe(first) is False
+        await first.look()
+        assert reported({"replica": first.name, "name": "num_requests_running"}) is None
+
+
+def test_several_processes_of_a_vllm_are_one_engine():
+    said = "".join(
+        f'vllm:{name}{{engine="{number}"}} {value}\n'
+        for number, values in enumerate(((0.2, 7, 9), (0.5, 1, 9)))
+        for name, value in zip(("kv_cache_usage_perc", "prompt_tokens_total", "unknown"), values, strict=True)
+    )
+    assert load_of(said).shown == {"kv_cache_usage_perc": 0.5, "prompt_tokens_total": 8}
 
 
 async def test_one_that_reads_a_long_prompt_is_busy_and_asked_after_the_others(monkeypatch):
