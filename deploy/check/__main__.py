@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from deploy.check import confinement, operation, stamp
+from deploy.check import confinement, operation, runbooks, stamp
 from deploy.check.project import Failed, Project
 
 STEPS = (
@@ -26,6 +26,7 @@ STEPS = (
     confinement.sandbox_holds,
     operation.answers_as_the_guide_says,
     operation.wrong_values_are_named_in_a_line,
+    runbooks.commands_of_runbooks_work,
     operation.documents_outlive_crashes,
     operation.secrets_are_rotated,
     operation.a_backup_is_restored_elsewhere,

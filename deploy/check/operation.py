@@ -55,7 +55,7 @@ def wrong_values_are_named_in_a_line(project: Project) -> None:
 
 
 def documents_outlive_crashes(project: Project) -> None:
-    key = _key(project)
+    key = key_of(project)
     texts = [{"id": f"note-{n}", "text": f"Note {n}: shelf {n * 7} holds books. " * 90} for n in range(DOCUMENTS)]
     job = project.get("/ingest", key, {"documents": texts})["id"]
     for service in ("worker", "db", "api"):
@@ -73,7 +73,7 @@ def documents_outlive_crashes(project: Project) -> None:
 
 def secrets_are_rotated(project: Project) -> None:
     before = {name: project.secret(name) for name in SECRETS}
-    key, known = _key(project), _documents(project)
+    key, known = key_of(project), _documents(project)
     project.shell(commands("Changing the secrets"))
     project.until_ready()
     if kept := [name for name in SECRETS if project.secret(name) == before[name]]:
@@ -84,7 +84,7 @@ def secrets_are_rotated(project: Project) -> None:
 
 
 def a_backup_is_restored_elsewhere(project: Project) -> None:
-    key, known = _key(project), _documents(project)
+    key, known = key_of(project), _documents(project)
     project.shell(commands("Backup"))
     env = (project.folder / ".env").read_text()
     project.compose("down", "--volumes")
@@ -114,13 +114,14 @@ def a_backup_is_restored_over_what_is_there(project: Project) -> None:
         raise Failed("after restore --replace the documents are not those of the backup")
 
 
-def _key(project: Project) -> str:
+def key_of(project: Project) -> str:
+    """Add a key of the first tenant."""
     asked = ("python", "-m", "app", "key", "add", "acme", "--scopes", "query,read,ingest")
     return project.inside("api", *asked).strip().splitlines()[-1]
 
 
 def _documents(project: Project) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = project.get("/documents?limit=100", _key(project))["data"]
+    found: list[dict[str, Any]] = project.get("/documents?limit=100", key_of(project))["data"]
     return found
 
 
