@@ -8,7 +8,7 @@ from typing import Any
 from app.errors import Conflict, NotFound
 from app.storage import audit, collections, members, parts
 from app.storage.collections import DEFAULT
-from app.storage.database import Connection, Database, fetch_all, fetch_one, without_time_limits
+from app.storage.database import Connection, Database, fetch_all, fetch_one, see_all, without_time_limits
 from app.storage.documents import delete_document
 from app.storage.filter_sql import compile_filter
 from app.storage.filters import Filter
@@ -18,7 +18,10 @@ READ_AT_ONCE = 500
 
 
 async def move_documents(database: Database, tenant: TenantNumber, collection: str, where: Filter) -> int:
-    """Move the matching documents, each with what it holds, and return how many. Raises InvalidInput."""
+    """Move the matching documents that the caller sees, each with what it holds, and return how many.
+
+    Raises InvalidInput, or OutsidePart if the caller would not see one of them any more.
+    """
     condition = compile_filter(where)
     async with database.transaction(tenant) as connection:
         await parts.hold(connection, tenant)
@@ -36,8 +39,10 @@ async def move_documents(database: Database, tenant: TenantNumber, collection: s
             condition.parameters | {"tenant": tenant, "collection": collection},
         )
         moved = [row["id"] for row in rows]
+        await see_all(connection)
         await parts.judge(connection, tenant, moved)
         await members.set_collection(connection, tenant, moved, collection)
+        await parts.refuse_outside(connection, tenant, moved)
         if moved:
             await audit.record(connection, tenant, "move", "collection", collection, after={"moved": len(moved)})
     return len(moved)

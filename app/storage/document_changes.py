@@ -14,7 +14,7 @@ from app.storage.database import Connection, Database, fetch_one, see_all
 from app.storage.job_creation import new_id
 from app.storage.jobs import Job, read
 from app.storage.rechunking import insert_rechunk_job
-from app.storage.tenancy import TenantNumber, parts_seen
+from app.storage.tenancy import TenantNumber
 
 
 async def change_document(
@@ -49,30 +49,12 @@ async def change_document(
         if collection is not None:
             await _moved(connection, key, before["collection"] or DEFAULT, collection)
         await parts.judge(connection, tenant, [document_id])
-        await _refuse_outside(connection, key)
+        await parts.refuse_outside(connection, tenant, [document_id])
         if title is None:
             return None
         changed = title != (before["new_title"] or before["title"])
         job = await _rechunk_job(connection, key, queued, new_title, changed=changed)
         return await read(connection, tenant, job) if job else None
-
-
-async def _refuse_outside(connection: Connection, key: dict[str, Any]) -> None:
-    """Raise OutsidePart if the document, or something that it holds, is none that the caller sees any more."""
-    if (seen := parts_seen()) is not None and await fetch_one(connection, OUTSIDE, {**key, "seen": seen}) is not None:
-        raise parts.OutsidePart
-
-
-OUTSIDE = """
-    with recursive held (id) as (
-        select %(id)s
-        union
-        select d.id from held join documents d on d.tenant_id = %(tenant)s and d.parent = held.id
-    )
-    select from held where not exists (
-        select from part_documents p where p.tenant_id = %(tenant)s and p.document = held.id and p.part = any(%(seen)s))
-    limit 1
-"""
 
 
 async def _moved(connection: Connection, key: dict[str, Any], before: str, after: str) -> None:

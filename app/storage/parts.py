@@ -15,7 +15,7 @@ from app.errors import Conflict, InvalidInput
 from app.storage.database import Connection, Database, fetch_all, fetch_one, see_all, without_time_limits
 from app.storage.filter_json import digest_of, filter_from
 from app.storage.filter_sql import compile_all, compile_filter
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import TenantNumber, parts_seen
 
 MAX_PARTS = 1000
 # So long a part stays that stands for a group.
@@ -161,6 +161,29 @@ async def is_outside(connection: Connection, tenant: TenantNumber, document: str
     """
     key = {"tenant": tenant, "id": document, "seen": [int(number) for number in seen.split(",") if number]}
     return await fetch_one(connection, query, key) is not None
+
+
+async def refuse_outside(connection: Connection, tenant: TenantNumber, documents: Collection[str]) -> None:
+    """Raise OutsidePart if one of these documents, or something that it holds, is none that the caller sees any more,
+    in a transaction that sees all."""
+    if (seen := parts_seen()) is None or not documents:
+        return
+    key = {"tenant": tenant, "ids": list(documents), "seen": seen}
+    if await fetch_one(connection, f"{HELD} select from held where {UNSEEN} limit 1", key) is not None:
+        raise OutsidePart
+
+
+HELD = """
+    with recursive held (id) as (
+        select unnest(%(ids)s::text[])
+        union
+        select d.id from held join documents d on d.tenant_id = %(tenant)s and d.parent = held.id
+    )
+"""
+UNSEEN = """
+    not exists (
+        select from part_documents p where p.tenant_id = %(tenant)s and p.document = held.id and p.part = any(%(seen)s))
+"""
 
 
 async def forget_unused(connection: Connection, tenant: TenantNumber, used: Sequence[int]) -> None:

@@ -83,7 +83,6 @@ OF_THE_TENANT = [
 ]  # fmt: skip
 CHANGES_THE_TENANT = [
     ("POST", "/collections"), ("PATCH", "/collections/{id}"), ("DELETE", "/collections/{id}"),
-    ("POST", "/collections/{id}/documents"),
     ("PUT", "/prompts/{name}"), ("DELETE", "/prompts/{name}"), ("POST", "/prompts/{name}/activate"),
     ("POST", "/prompts/deactivate"),
     ("POST", "/adapters"), ("DELETE", "/adapters/{name}"), ("POST", "/adapters/{name}/activate"),
@@ -94,7 +93,7 @@ CHANGES_THE_TENANT = [
 # Tested below, each in a test of its own, or nothing of documents is in it.
 BY_THEMSELVES = [
     ("POST", "/ingest"), ("POST", "/documents/rechunk"), ("GET", "/audit"), ("POST", "/evaluations"),
-    ("GET", "/evaluations/{id}"), ("DELETE", "/evaluations/{id}"),
+    ("GET", "/evaluations/{id}"), ("DELETE", "/evaluations/{id}"), ("POST", "/collections/{id}/documents"),
 ]  # fmt: skip
 WITHOUT_DOCUMENTS = [
     ("GET", "/prompts/{name}"), ("GET", "/v1/models/{id}"), ("GET", "/adapters/{name}"),
@@ -333,6 +332,22 @@ async def test_a_document_moves_between_parts_at_once(fresh):
     assert await seen() == [False, True]
     await ingest_text(whole, TEXTS["none"], id="none", metadata={"level": 7})
     assert await seen() == [False, False]
+
+
+async def test_many_documents_move_inside_the_part_or_none_does(fresh):
+    hr, low = fresh.keys["hr"], fresh.keys["low"]
+    every = {"filters": {"not": {"key": "document_id", "op": "eq", "value": "nothing"}}}
+    refused = await hr.post("/collections/default/documents", json=every)
+    assert (refused.status_code, refused.json()["code"]) == (422, "outside_part")
+    assert (await low.post("/collections/hr/documents", json=every)).json() == {"moved": 1}
+
+    async def placed() -> dict[str, str]:
+        return {each["id"]: each["collection"] for each in (await fresh.whole.get("/documents")).json()["data"]}
+
+    assert await placed() == {"hr": "hr", "both": "hr", "low": "hr", "none": "default"}
+    assert {each["id"] for each in (await hr.get("/documents")).json()["data"]} == {"hr", "both", "low"}
+    assert (await fresh.keys["team"].post("/collections/default/documents", json=every)).json() == {"moved": 2}
+    assert await placed() == {"hr": "hr", "both": "default", "low": "default", "none": "default"}
 
 
 async def test_a_key_is_bound_anew_without_another_secret(fresh, anonymous):
