@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from app.api.filters import MAX_KEY_CHARACTERS, Filters
 from app.api.limit_schemas import KeyLimits
-from app.api.schemas import Body
+from app.api.schemas import Body, given
 from app.api.times import parse_time
 from app.language.unicode import clean_line
 from app.storage.filter_json import METADATA
@@ -31,14 +31,16 @@ def _list_of_groups(text: str) -> str:
     return name
 
 
+ListOfGroups = Annotated[str, AfterValidator(_list_of_groups), Field(max_length=MAX_KEY_CHARACTERS)]
+
+
 class KeyBody(Body):
     scopes: list[Scope] = Field(["query", "read", "ingest"], min_length=1, max_length=5)
     expires_at: Annotated[datetime, BeforeValidator(parse_time), AfterValidator(_future)] | None = None
     limits: KeyLimits | None = None
     only: Filters | None = Field(None, description="The key sees, and writes, the documents that match this alone")
-    groups: Annotated[str, AfterValidator(_list_of_groups)] | None = Field(
+    groups: ListOfGroups | None = Field(
         None,
-        max_length=MAX_KEY_CHARACTERS,
         description="With the scope `delegate`: which metadata list of a document says what groups see it, such as "
         "`metadata.groups`. Each request names the groups that it acts for in the header `Kyujang-Groups`",
     )
@@ -55,6 +57,9 @@ class KeyBody(Body):
 class ChangedKeyBody(Body):
     limits: KeyLimits | None = None
     only: Filters | None = Field(None, description="null: it sees all documents")
+    groups: Annotated[ListOfGroups | None, AfterValidator(given)] = Field(
+        None, description="With the scope `delegate`: another metadata list that says what groups see a document"
+    )
 
 
 class KeyOut(BaseModel):

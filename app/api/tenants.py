@@ -94,13 +94,16 @@ async def list_keys(tenant_id: str, services: ServicesDep, page: PageDep) -> dic
 
 @router.patch("/{tenant_id}/keys/{key_id}")
 async def change_key(tenant_id: str, key_id: str, body: ChangedKeyBody, services: ServicesDep) -> KeyOut:
-    """Change a key's limits, those that are given, where null takes one away, and which documents it sees (`only`,
-    where null is all). It holds from the next request on, and the key's secret stays."""
+    """Change a key's limits, those that are given, where null takes one away, which documents it sees (`only`, where
+    null is all), and the list of groups that it goes by. It holds from the next request on, and the key's secret
+    stays."""
     if not key_id.isalnum():
         raise NotFound
     changes: dict[str, Any] = {"limits": body.limits.model_dump(exclude_unset=True) if body.limits else {}}
     if "only" in body.model_fields_set:
         changes["only"] = filter_as_sent(body.only) if body.only else None
+    if body.groups is not None:
+        changes["groups"] = body.groups
     changed = await keys.change_key(services.database, tenant_id, key_id, changes)
     return KeyOut.model_validate(changed, from_attributes=True)
 

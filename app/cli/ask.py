@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from typing import Any, get_args
+from urllib.parse import quote
 
 from app.cli.client import call, open_client
 from app.cli.commands import add_remote_command
@@ -23,6 +24,7 @@ def add_commands(commands: Any) -> None:
             question.add_argument("--decompose", choices=CUTS, help="search apart for each of the things it asks")
         question.add_argument("--top-k", type=int, help="the most chunks to search for")
         question.add_argument("--collection", metavar="ID", help="search in this collection, with its defaults")
+        question.add_argument("--groups", metavar="A,B", help="with a key that acts for groups: ask for these")
         question.add_argument("--mode", choices=get_args(Mode), help="search by meaning, by words or by both (hybrid)")
 
 
@@ -47,4 +49,6 @@ def _post(settings: Settings, options: argparse.Namespace, path: str, **fields: 
     body = {"input": options.input, "top_k": options.top_k, "mode": options.mode, "collection": options.collection}
     body |= fields
     with open_client(settings, url=options.url, key=options.key) as client:
+        if options.groups is not None:
+            client.headers["Kyujang-Groups"] = ",".join(quote(each, safe="") for each in options.groups.split(","))
         return call(client, "POST", path, json={name: value for name, value in body.items() if value is not None})

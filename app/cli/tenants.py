@@ -49,11 +49,12 @@ def add_commands(commands: Any) -> None:
         help="a comma-separated list of query, read, ingest, adapters, delegate",
     )
     _add_only(new)
-    words = "with the scope delegate: which list of a document says what groups see it, as metadata.groups"
-    new.add_argument("--groups", metavar="LIST", help=words)
+    _add_groups(new)
     _add_limits(new, OF_KEYS)
-    words = "change which documents a key sees; its secret stays"
-    _add_only(_add_of_key(key, "bind", words, _bind_key))
+    words = "change which documents a key sees: all without --only, unless --groups alone is given; its secret stays"
+    bind = _add_of_key(key, "bind", words, _bind_key)
+    _add_only(bind)
+    _add_groups(bind)
     words = "show or change a key's limits, which hold beside its tenant's"
     _add_limits(_add_of_key(key, "limit", words, _limit_key), OF_KEYS)
     add_remote_command(key, "list", "list a tenant's keys", _list_keys).add_argument("tenant", help="the tenant's id")
@@ -70,6 +71,11 @@ def _add_of_key(commands: Any, name: str, words: str, run: Any) -> argparse.Argu
 def _add_only(parser: argparse.ArgumentParser) -> None:
     words = """only documents for which this holds, as 'metadata.level <= 2' or 'collection in ["hr"]'; again: and"""
     parser.add_argument("--only", action="append", default=[], type=only.condition, metavar="CONDITION", help=words)
+
+
+def _add_groups(parser: argparse.ArgumentParser) -> None:
+    words = "with the scope delegate: which list of a document says what groups see it, as metadata.groups"
+    parser.add_argument("--groups", metavar="LIST", help=words)
 
 
 def _add_limits(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -158,10 +164,15 @@ def _add_key(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _bind_key(settings: Settings, options: argparse.Namespace) -> int:
-    path, body = f"/tenants/{options.tenant}/keys/{options.id}", {"only": only.joined(options.only)}
+    path, body = f"/tenants/{options.tenant}/keys/{options.id}", dict[str, Any]()
+    if options.groups:
+        body["groups"] = options.groups
+    if options.only or not options.groups:
+        body["only"] = only.joined(options.only)
     with _open_client(settings, options) as client:
-        bound = call(client, "PATCH", path, json=body)["only"]
-    say("all documents" if bound is None else only.written(bound))
+        changed = call(client, "PATCH", path, json=body)
+    seen = "all documents" if changed["only"] is None else only.written(changed["only"])
+    say(f"{seen}\tgroups {changed['groups']}" if changed["groups"] else seen)
     return 0
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.storage import audit, parts
 from app.storage.database import Connection, Database, continue_as, continue_as_operator, fetch_all, fetch_one
 from app.storage.idempotency import Idempotency, made_before, remember_made
 from app.storage.limits import changed
 from app.storage.tenancy import TenantNumber
 from app.storage.tenant_records import KeyRecord, NewKey, Scope
-from app.storage.tenants import KEY_PREFIX, hash_of, tenant_by_slug
+from app.storage.tenants import DELEGATE, KEY_PREFIX, hash_of, tenant_by_slug
 
 # A day from the ends of Python's calendar, so that these are times of it in every time zone.
 EARLIEST_EXPIRY = datetime(1, 1, 2, tzinfo=UTC)
@@ -85,7 +85,10 @@ async def _refuse_again(connection: Connection, request: Idempotency | None) -> 
 
 async def change_key(database: Database, slug: str, key_id: str, changes: Mapping[str, Any]) -> KeyRecord:
     """Change what is given, from the next request on: of `limits` those that are given, where None takes one away;
-    `only`, which documents the key sees, where None is all. Raises NotFound, or Conflict for too many parts."""
+    `only`, which documents the key sees, where None is all; `groups`, the list that says what groups see a document.
+
+    Raises NotFound, Conflict for too many parts, or InvalidInput for `groups` of a key that acts for none.
+    """
     tenant = await tenant_by_slug(database, slug)
     key: dict[str, Any] = {"tenant": tenant.number, "id": key_id} | ENDS
     which = "where tenant_id = %(tenant)s and id = %(id)s"
@@ -94,15 +97,17 @@ async def change_key(database: Database, slug: str, key_id: str, changes: Mappin
         before = await fetch_one(connection, query, key)
         if before is None:
             raise NotFound
+        if "groups" in changes and DELEGATE not in before["scopes"]:
+            raise InvalidInput(f"This key lacks the scope {DELEGATE!r}: make one that has it.", pointer="/groups")
         own = changed(before["limits"], changes.get("limits") or {})
         part = await _part(connection, tenant.number, changes["only"]) if "only" in changes else before["part"]
         row = await fetch_one(
             connection,
-            f"update api_keys set limits = %(limits)s, part = %(part)s {which} returning {SHOWN}",  # noqa: S608
-            {**key, "limits": Jsonb(own), "part": part},
+            f"update api_keys set limits = %(limits)s, part = %(part)s, groups = %(groups)s {which} returning {SHOWN}",  # noqa: S608
+            {**key, "limits": Jsonb(own), "part": part, "groups": changes.get("groups", before["groups"])},
         )
         assert row is not None
-        differs = [name for name in ("limits", "only") if row[name] != before[name]]
+        differs = [name for name in ("limits", "only", "groups") if row[name] != before[name]]
         if differs:
             told = {when: {name: of[name] for name in differs} for when, of in (("before", before), ("after", row))}
             await audit.record(connection, tenant.number, "change", "key", key_id, **told)

@@ -209,6 +209,27 @@ async def test_a_key_that_could_act_for_nobody_is_not_made(anonymous, tenant_wit
     assert (problem["status"], said in str(problem)) == (422, True), problem
 
 
+async def test_a_key_goes_by_another_list_from_the_next_request_on(anonymous, tenant_with_documents):
+    slug, whole = tenant_with_documents
+    await ingest_text(whole, "A memo of the team.", id="teams", metadata={"teams": ["hr"]})
+    key = await made(anonymous, slug)
+    headers = {"Authorization": f"Bearer {key['key']}", "Kyujang-Groups": "hr"}
+    path = f"/tenants/{slug}/keys/{key['id']}"
+    for listed_in, ids in (("metadata.teams", {"teams"}), ("metadata.groups", {"hr", "board"})):
+        changed = await anonymous.patch(path, json={"groups": listed_in}, headers=OPERATOR)
+        assert (changed.json()["groups"], changed.json()["only"]) == (listed_in, None)
+        assert {each["id"] for each in (await anonymous.get("/documents", headers=headers)).json()["data"]} == ids
+    entry = (await anonymous.get("/audit", headers=OPERATOR, params={"object": key["id"]})).json()["data"][0]
+    assert (entry["before"], entry["after"]) == ({"groups": "metadata.teams"}, {"groups": "metadata.groups"})
+    for body in ({"groups": None}, {"groups": "source"}):
+        assert (await anonymous.patch(path, json=body, headers=OPERATOR)).status_code == 422
+    other = await made(anonymous, slug, scopes=["query"], groups=None)
+    refused = await anonymous.patch(
+        f"/tenants/{slug}/keys/{other['id']}", json={"groups": "metadata.groups"}, headers=OPERATOR
+    )
+    assert (refused.status_code, "'delegate'" in refused.json()["detail"]) == (422, True)
+
+
 async def test_a_token_sees_what_its_groups_may(services, tenant_with_documents):
     slug, _ = tenant_with_documents
     async with issuing() as issuer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import httpx
@@ -52,6 +53,25 @@ def test_without_waiting_it_is_accepted(asked, capsys):
     assert main(["tenant", "delete", "acme", "--key", "operator", "--no-wait"]) == 0
     assert asked == ["DELETE /tenants/acme"]
     assert capsys.readouterr().out.startswith("acme\trunning\t")
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "said"),
+    [
+        ([], {"only": None}, "all documents"),
+        (["--only", "source = a"], {"only": {"key": "source", "op": "eq", "value": "a"}}, 'source = "a"'),
+        (["--groups", "metadata.teams"], {"groups": "metadata.teams"}, "all documents\tgroups metadata.teams"),
+    ],
+)
+def test_a_key_is_bound_otherwise_by_what_is_given(monkeypatch, capsys, options, sent, said):
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert (request.method, json.loads(request.content)) == ("PATCH", sent)
+        return httpx.Response(200, json={"only": None, "groups": None} | sent)
+
+    client = httpx.Client(base_url="http://kyujang", transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(tenants, "open_client", lambda *_, **__: client)
+    assert main(["key", "bind", "acme", "k1", "--key", "operator", *options]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
 
 
 @pytest.mark.parametrize(
