@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
@@ -36,6 +38,17 @@ LOGGED = """
     select %(tenant)s, 'q_' || string_agg(document_id, '+' order by document_id), now(), '', '',
            array_agg(id), '{}', '{}', '', 'extracted', '[]', '[]', 'supported', '{}'
     from chunks where tenant_id = %(tenant)s and document_id = any(%(ids)s)
+"""
+# Tasks that were answered from these parts; the last is of the whole tenant.
+TASKS = """
+    with made as (
+        insert into jobs (tenant_id, id, kind) select %(tenant)s, 'job_' || name, 'evaluate'
+        from unnest(%(names)s::text[]) name returning id
+    )
+    insert into job_items (tenant_id, job_id, n, kind, document_id, status, parts)
+    select %(tenant)s, 'job_' || (each ->> 'name'), 0, 'evaluate', '', 'succeeded',
+           array(select jsonb_array_elements_text(each -> 'parts')::integer)
+    from jsonb_array_elements(%(tasks)s::jsonb) each
 """
 # What a row tells of which document it is, by table.
 NAMED = {
@@ -115,6 +128,35 @@ def test_without_a_part_or_with_one_that_is_none_it_sees_nothing(settings, parts
                 seen(settings, table, parts["tenant"], part)
         else:
             assert seen(settings, table, parts["tenant"], part) == set(), part
+
+
+def test_a_task_is_seen_by_who_sees_all_that_it_was_answered_from(settings, parts, owner_url):
+    ab, bc, gone = parts["ab"], parts["bc"], parts["none"]
+    tasks = {"ab": [ab], "both": [ab, bc], "gone": [ab, gone], "foreign": [parts["foreign"]], "whole": []}
+
+    def sees(part: str | None) -> set[str]:
+        with psycopg.connect(settings.service_url) as service:
+            service.execute("select set_config('app.tenant', %s, true)", [parts["tenant"]])
+            if part is not None:
+                service.execute("select set_config('app.part', %s, true)", [part])
+            rows = service.execute("select substring(job_id from 5) from job_items where kind = 'evaluate'").fetchall()
+            jobs = service.execute("select substring(id from 5) from jobs where kind = 'evaluate'").fetchall()
+            assert sorted(rows) == sorted(jobs)
+            return {row[0] for row in rows}
+
+    with psycopg.connect(owner_url) as owner:
+        listed = [{"name": name, "parts": numbers} for name, numbers in tasks.items()]
+        owner.execute(TASKS, {"tenant": int(parts["tenant"]), "names": [*tasks], "tasks": json.dumps(listed)})
+    try:
+        assert sees("all") == set(tasks)
+        assert sees(ab) == sees(f"{ab},{gone}") == {"ab"}
+        assert sees(bc) == set()
+        assert sees(f"{ab},{bc}") == {"ab", "both"}
+        for nothing in (None, "", gone, parts["foreign"], f"{gone},{parts['foreign']}", "0"):
+            assert sees(nothing) == set(), nothing
+    finally:
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("delete from jobs where kind = 'evaluate'")
 
 
 def test_a_part_is_nothing_without_its_tenant(settings, parts):
