@@ -95,7 +95,10 @@ HTML_START = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 HWPML_START = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!DOCTYPE\s+HWPML\b(?:[^>\[]|\[[^\]]*\])*>\s*)?<HWPML\b")
-HTML_TAG = re.compile(r"</(?:p|div|table|ul|ol|h[1-6]|body|html|span|a)\s*>", re.IGNORECASE)
+HTML_TAG = re.compile(
+    r"<(?:/(?:p|div|table|ul|ol|h[1-6]|body|html|span|a|b|i|u|em|strong|font|center|pre)\s*|(?:br|p|hr)(?:\s[^<>]*)?/?)>",
+    re.IGNORECASE,
+)
 XML_START = re.compile(r"\s*<\?xml\s")
 CELLS = {"cells", "worksheets"}
 HEAD_BYTES = 1 << 16
@@ -225,7 +228,8 @@ def _kind_of_text(content: str, filename: str, media_type: str) -> str:
         return HTML
     if filename.endswith((".csv", ".tsv", ".tab")) or media_type in (CSV, TSV):
         return CSV
-    return XML if XML_START.match(head) else PLAIN
+    named_xml = filename.endswith(".xml") or media_type in (XML, "text/xml")
+    return XML if XML_START.match(head) or (named_xml and head.lstrip().startswith("<")) else PLAIN
 
 
 def _kind_of_json(content: str) -> str | None:

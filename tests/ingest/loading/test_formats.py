@@ -216,6 +216,8 @@ async def test_mail_forwarded_or_of_html_alone(tmp_path):
         ("a.txt", "[1] a footnote\n[2] another", formats.PLAIN),
         ("a.txt", '{"a": 1}\n{"a": 2}\n', formats.JSONL),
         ("a.csv", "<!DOCTYPE html><p>page</p>", formats.HTML),
+        ("a.htm", "수문은 <b>오전</b>에<br>연다.", formats.HTML),
+        ("a.html", "It holds if a < b, and b > c.", formats.PLAIN),
         ("a.eml", "Just a note.", formats.PLAIN),
         ("a.txt", "From: the editor\nSubject: tea\n\nNo mail, a letter.", formats.PLAIN),
         ("a.pdf", "가,나\n1,2", formats.PLAIN),

@@ -67,6 +67,18 @@ async def test_xml_gives_its_text(tmp_path):
     assert loaded.text == "이용 안내\nKim\n12\nThe pool opens & closes.\na < b && c"
 
 
+@pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='utf-8'?>\n"], ids=["by name", "declared"])
+async def test_elements_are_named_in_any_script(tmp_path, declared):
+    content = (
+        "<법령><h:title xmlns:h='u'>저수지 <b>관리</b> 규정</h:title>"
+        "<조문 번호='1'><내용><![CDATA[제1조 <목적> 2 < 3]]></내용><비고/></조문>\n"
+        "<script>문을 연다</script><style>굵은 글</style><title>다른 제목</title></법령>"
+    )
+    loaded = await read(tmp_path, "a.xml", f"{declared}{content}".encode())
+    assert (loaded.media_type, loaded.title) == (formats.XML, "저수지 관리 규정")
+    assert loaded.text == "저수지 관리 규정\n제1조 <목적> 2 < 3\n문을 연다\n굵은 글\n다른 제목"
+
+
 @pytest.mark.parametrize(
     "content",
     [
