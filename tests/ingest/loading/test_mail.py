@@ -13,7 +13,7 @@ from ingest.loading.formats import EML, detect
 from ingest.loading.parsed import Options, Parsed
 from ingest.loading.parsers import parse
 from ingest.loading.parsers.mail import members
-from ingest.loading.parsers.mail_texts import better
+from ingest.loading.parsers.mail_texts import better, calendar
 from ingest.loading.parsers.member_paths import Paths
 
 PNG = "iVBORw0KGgo="
@@ -82,6 +82,12 @@ def test_two_versions_that_say_different_things_are_both_read(reading):
 
 def test_a_table_is_read_from_the_html_that_has_one():
     assert better("Room Price\nA 10\nB 20", "| Room | Price |\n| --- | --- |\n| A | 10 |\n| B | 20 |").startswith("|")
+
+
+def test_plain_text_that_lacks_the_end_gives_way_to_the_html():
+    whole = "The barn is let from May, and the key hangs at the door of the mill. " * 2
+    assert better(f"{whole}More…", f"{whole}More is told by Oh Haneul.").endswith("Haneul.")
+    assert better(f"{whole}By [1].", f"{whole}By Oh.").endswith("[1].")
 
 
 def test_two_versions_declared_as_two_texts_are_read_once(reading):
@@ -169,6 +175,17 @@ def test_an_invitation_is_read_once_with_its_times(reading):
         == 1
     )
     assert "Organizer: Kim <kim@example.org>\nDescription: Bring the long ladder.\nAnd tea." in text
+
+
+def test_of_a_calendar_its_events_are_read_and_no_alarms_and_time_zones():
+    zone = "BEGIN:VTIMEZONE\nTZID:Seoul\nBEGIN:STANDARD\nDTSTART:16010101T000000\nEND:STANDARD\nEND:VTIMEZONE\n"
+    alarm = "BEGIN:VALARM\nDESCRIPTION:REMINDER\nEND:VALARM\n"
+    start, person = 'DTSTART;TZID="(UTC+09:00) Seoul":20310304T100000', 'ATTENDEE;CN="Oh: Haneul":mailto:o@example.org'
+    event = f"BEGIN:VEVENT\nSUMMARY:지붕 회의\n{start}\n{person}\n{alarm}LOCATION:헛간\nEND:VEVENT\n"
+    assert calendar(f"BEGIN:VCALENDAR\n{zone}{event}END:VCALENDAR") == (
+        "Summary: 지붕 회의\nStart: 2031-03-04 10:00 ((UTC+09:00) Seoul)\nAttendee: Oh: Haneul <o@example.org>\n"
+        "Location: 헛간"
+    )
 
 
 def forwarded(inner: bytes, *headers: str) -> str:
