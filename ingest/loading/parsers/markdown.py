@@ -6,23 +6,25 @@ import re
 from itertools import islice, takewhile
 
 from ingest.loading.parsed import Notice, Options, Parsed, without_pages
+from ingest.loading.parsers.html_tokens import Start
 from ingest.loading.parsers.markdown_lines import MarkedLines
 from ingest.loading.parsers.markdown_pictures import noted
+from ingest.loading.parsers.markdown_tables import NO_ROW, RULE, columns, row
 from ingest.loading.parsers.titles import FENCE, heading
 from ingest.loading.picture_marks import picture_text, without_marks
 
 MAX_FRONT_MATTER = 200
 MAX_HEADING_LINES = 3
 FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
-ENTRY = re.compile(r"[\w.-]+\s*[:=]|[-#\s]|$")
-TITLE = re.compile(r"""title\s*[:=]\s*(?P<quote>["']?)(?P<title>.{1,300}?)(?P=quote)\s*$""", re.IGNORECASE)
+ENTRY = re.compile(r"""[\w.-]+\s*[:=]|["']?[^\W_][^:\n]{0,60}:(?:\s|$)|[-#\s\]}]|$""")
+TITLE = re.compile(r"""["']?title["']?\s*[:=]\s*(?P<quote>["']?)(?P<title>.{1,300}?)(?P=quote)\s*$""", re.IGNORECASE)
 OPENING = re.compile(r"`+|<!--")
 COMMENT_LINE = re.compile(r"""\s{0,3}\[[^\]\n]{1,50}\]:\s*(?:#|<>)\s*+(?:\(.*\)|".*"|'.*')?\s*+""", re.DOTALL)
 DEFINITION = re.compile(r"^ {0,3}\[([^\]\n]{1,200})\]:\s*<?data:", re.IGNORECASE | re.MULTILINE)
 PICTURE = re.compile(
     r"""
     !?\[(?P<alt>[^\[\]\n]{0,500})\]
-    (?:\(\s{0,9}<?(?P<data>data:[^()<>]*+)(?:>[^()\n]{0,300})?\)|\[(?P<label>[^\[\]\n]{1,200})\])
+    (?:\(\s{0,9}<?(?P<data>data:[^()<>]*+)(?:>[^()\n]{0,300})?\)|\[(?P<label>[^\[\]\n]{0,200})\]|(?![\[(:]))
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -38,9 +40,6 @@ FOLDED_TITLE = re.compile(r"^(title[ \t]*:)[ \t]*[>|][-+]?[ \t]*((?:\n[ \t]+.*)+
 LINK, TAG = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)"), re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 EMPHASIS, ESCAPED = re.compile(r"(\*{1,3}|__|~~|`+)(?=\S)(.+?)(?<=\S)\1"), re.compile(r"\\([!-/:-@\[-`{-~])")
 UNDERLINE = re.compile(r" {0,3}(=+|-{2,})\s*")
-# The line below the header of a table, whose rows may do without pipes at their ends; and what ends it.
-RULE = re.compile(r"\s*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)++\|?\s*")
-NO_ROW = re.compile(r"[^|]*$|\s*(?:#{1,6}|>|[-*+]|\d+[.)])\s")
 # What a line begins with that may be a definition, a rule or a fence.
 FIRST_OF_MARKS = frozenset("[=-|:`~")
 # A line of another kind is not the text of a heading.
@@ -90,12 +89,6 @@ def _front_matter(content: str) -> tuple[list[str], str]:
     return [], content
 
 
-def _row(line: str) -> str:
-    """Return the row of a table with the pipes at its ends."""
-    row = line.strip()
-    return line if row.startswith("|") and row.endswith("|") else f"| {row.strip('|').strip()} |"
-
-
 class _Cleaning:
     """Goes through the lines that have a mark once: a comment may go on over several, a block of code is left as it is.
 
@@ -115,13 +108,14 @@ class _Cleaning:
         self._lines: list[str] = []
         # The line in hand and where it begins and ends, and the end of the last one that is in `_lines`.
         self._line, self._start, self._end, self._done = "", 0, 0, 0
-        self._code = ""
-        self._in_comment = self._in_table = False
+        self._code, self._in_comment = "", False
+        self._columns = 0
+        """Of the table whose rows the lines are; 0 if they are none."""
 
     def text(self) -> str:
         lines, end = self._marked, 0
         while end < lines.end:
-            self._start = end if self._in_comment or self._in_table else lines.next_from(end)
+            self._start = end if self._in_comment or self._columns else lines.next_from(end)
             self._end = end = lines.end_of(self._start)
             if self._start < end:
                 self._line = lines.text[self._start + 1 : end]
@@ -164,15 +158,15 @@ class _Cleaning:
         elif COMMENT_LINE.fullmatch(shown) or (not shown.strip() and (was_comment or line.strip())):
             self._put()
         elif fence := FENCE.match(shown):
-            self._code, self._in_table = fence[1], False
+            self._code, self._columns = fence[1], 0
             self._put(shown)
         elif (mark := UNDERLINE.fullmatch(shown)) and (length := self._underlined(mark[1])):
             joined = " ".join(line.strip() for line in self._lines[-length:])
             self._lines[-length:] = [f"{'#' if mark[1][0] == '=' else '##'} {joined}"]
             self._done = self._end
         elif RULE.fullmatch(shown) and (header := self._header()):
-            self._lines[-1:] = [_row(header), _row(shown)]
-            self._done, self._in_table = self._end, True
+            self._lines[-1:] = [row(header), row(shown)]
+            self._done, self._columns = self._end, columns(row(shown))
         else:
             self._put_text(shown)
 
@@ -187,8 +181,8 @@ class _Cleaning:
     def _put_text(self, line: str) -> None:
         shown = self._without_pictures(line) if self._has_data else line
         shown = INDENTED_HEADING.sub("", shown, count=1) if shown[:1] == " " else shown
-        self._in_table = self._in_table and not NO_ROW.match(shown)
-        shown = _row(shown) if self._in_table else shown
+        self._columns = 0 if self._columns and NO_ROW.match(shown) else self._columns
+        shown = row(shown, self._columns) if self._columns else shown
         has_pictures = self._options.picture_places and PICTURE_MARK.search(shown)
         self._put(noted(shown, self._options) if has_pictures else shown)
 
@@ -235,7 +229,7 @@ class _Cleaning:
 
     def _picture(self, found: re.Match[str]) -> str:
         """Return what describes the picture instead of its data."""
-        if not found["data"] and (found[0][0] != "!" or (found["label"] or "").lower() not in self._data):
+        if not found["data"] and (found[0][0] != "!" or (found["label"] or found["alt"]).lower() not in self._data):
             return found[0]
         self.pictures += bool(found["data"])
         return picture_text(self._options, "", None, found["alt"], found["alt"])
@@ -244,4 +238,5 @@ class _Cleaning:
         if not DATA.search(found[0]):
             return found[0]
         self.pictures += 1
-        return ""
+        alt = " ".join((Start("img", found[0]).attribute("alt") or "").split())
+        return picture_text(self._options, "", None, alt, alt) if alt else ""

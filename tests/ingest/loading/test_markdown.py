@@ -123,3 +123,24 @@ def test_lines_that_change_leave_those_around_them_as_they_are():
     ]
     shown = [*few, "# Kiln", *few, "| a | b |", "| --|-- |", "| 1 | 2 |", *few, *code, *few, "## Heat slowly", *few]
     assert read("\n".join(content)).text == "\n".join(shown)
+
+
+def test_pictures_as_data_leave_what_describes_them():
+    content = "글 ![등대][] ![Mill] <img src='data:image/png;base64,AAAA' alt='안내도'/> [a] ![b](b.png)\n\n"
+    content += "[등대]: data:image/png;base64,AAAA\n[mill]: data:image/png;base64,AAAA\n"
+    found = markdown.read(content, Options())
+    assert found.text.strip() == "글 등대 Mill 안내도 [a] ![b](b.png)"
+    assert [notice.code for notice in found.warnings] == ["picture_without_text"]
+
+
+def test_rows_without_pipes_at_their_ends_keep_their_empty_cells():
+    content = "이름 | 값 | Note\n--- | --- | ---\n가 | 1 | \n나 | 2 | x\n다 | |\n"
+    assert markdown.read(content, Options()).text == (
+        "| 이름 | 값 | Note |\n| --- | --- | --- |\n| 가 | 1 |  |\n| 나 | 2 | x |\n| 다 | |  |\n"
+    )
+
+
+def test_front_matter_may_have_keys_in_quotes_and_of_several_words():
+    content = '---\n"title": "벌 치는 법"\n만든 날: 2031-04-05\ntags: [\n  a,\n]\n---\n# Other\n'
+    found = markdown.read(content, Options())
+    assert (found.title, found.text) == ("벌 치는 법", "만든 날: 2031-04-05\ntags: [\n  a,\n]\n\n# Other\n")
