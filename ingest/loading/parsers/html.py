@@ -7,7 +7,9 @@ from collections.abc import Callable
 from html import unescape
 
 from ingest.loading.parsed import Notice, Options, Page, Parsed
+from ingest.loading.parsers.html_fields import with_fields
 from ingest.loading.parsers.html_math import with_formulas
+from ingest.loading.parsers.html_styles import Styles
 from ingest.loading.parsers.html_text import HtmlText
 from ingest.loading.parsers.html_tokens import End, Raw, Start, tokens
 from ingest.loading.parsers.titles import heading
@@ -39,8 +41,9 @@ def rendered(
     """Return the title in the head, the text, and whether hidden text was left out. `picture` names what an `img`
     shows, by its source."""
     title: str | None = None
-    page = HtmlText(marks_hidden=options.hidden_parts == "mark")
-    for token in with_formulas(tokens(content)):
+    styles, drawing = Styles(content), 0
+    page = HtmlText(styles, marks_hidden=options.hidden_parts == "mark")
+    for token in with_fields(with_formulas(tokens(content))):
         match token:
             case str():
                 page.text(token)
@@ -51,14 +54,20 @@ def rendered(
                 note(picture_text(options, name, size_of(token), alt))
             case Start(tag):
                 page.start(token)
+                drawing += tag == "svg" and not token.is_empty
                 if tag == "figcaption" and options.picture_places:
                     page.note(CAPTION)
             case End(name):
                 page.end(name)
-            case Raw("title", words):
+                drawing -= name == "svg" and drawing > 0
+            case Raw("title", words) if not drawing:
                 title = unescape(words) if title is None else title
+            case Raw("style", words):
+                styles.add(words)
             case Raw("textarea" | "xmp", words):
-                page.field(unescape(words))
+                page.start(Start("pre"))
+                page.text(unescape(words))
+                page.end("pre")
     return title, page.finish(), page.has_skipped
 
 

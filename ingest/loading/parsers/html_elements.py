@@ -28,8 +28,10 @@ ENDED_BY = {
     **dict.fromkeys(CELLS, (CELLS, {"table"})), "tr": (CELLS | {"tr", "caption"}, {"table"}),
     **dict.fromkeys(("thead", "tbody", "tfoot"), (CELLS | ROWS, {"table"})),
 }  # fmt: skip
-FIELDS = {"", "text", "search", "tel", "url", "email", "number", "date", "month", "week", "time", "datetime-local"}
+# What stands around the text of an element.
+QUOTES = {"rt": ("(", ")"), "q": ("“", "”")}
 INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
+FORMULA = "mwe-math-mathml"
 RAISED = re.compile(r"\bvertical-align\s*:\s*(?:super\b|[1-9])", re.IGNORECASE)
 
 
@@ -39,5 +41,10 @@ def is_raised(tag: Start) -> bool:
 
 def is_hidden(tag: Start) -> bool:
     if not tag.attributes:
+        return tag.name == "dialog"
+    # Wikipedia shows a picture of the formula instead.
+    if FORMULA in tag.attributes:
         return False
+    if tag.name == "dialog" and tag.attribute("open") is None:
+        return True
     return tag.attribute("hidden") is not None or INVISIBLE.search(tag.attribute("style") or "") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ingest.loading.parsers.flow import Flow
@@ -10,7 +11,12 @@ from ingest.loading.parsers.list_numbers import formatted
 
 # Deeper lists are indented no further.
 MAX_INDENT = 20
-KINDS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+KINDS = {
+    "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman", "lower-alpha": "lowerLetter",
+    "lower-latin": "lowerLetter", "upper-alpha": "upperLetter", "upper-latin": "upperLetter",
+    "lower-roman": "lowerRoman", "upper-roman": "upperRoman", "decimal-leading-zero": "decimalZero", "none": "none",
+}  # fmt: skip
+STYLE = re.compile(r"\blist-style(?:-type)?\s*:\s*([a-z-]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -32,7 +38,9 @@ class HtmlLists:
 
     def open(self, tag: Start) -> None:
         self._lists.numbers.append(_number(tag.attribute("start"), 1) if tag.name == "ol" else None)
-        self._lists.kinds.append(KINDS.get(tag.attribute("type") or "", "decimal"))
+        style = STYLE.search(tag.attribute("style") or "")
+        kind = KINDS.get(style[1].lower() if style else tag.attribute("type") or "", "decimal")
+        self._lists.kinds.append(kind)
 
     def item(self, tag: Start) -> None:
         """Start an item; its marker stands before the text that comes next."""
@@ -42,7 +50,8 @@ class HtmlLists:
             return
         number = _number(tag.attribute("value"), numbers[-1])
         numbers[-1] = number + 1
-        self._lists.marker = f"{formatted(number, self._lists.kinds[-1])}. "
+        kind = self._lists.kinds[-1]
+        self._lists.marker = f"{formatted(number, kind)}. " if kind != "none" else ""
 
     def add(self, text: str) -> None:
         """Add a paragraph, as a line of the list if one is open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ingest.loading.parsers.html_tokens import End, Start, Token
@@ -10,6 +11,10 @@ from ingest.loading.parsers.xml_tree import Node
 
 OTHERS = {"semantics", "annotation", "annotation-xml", "none"}
 TEX = "application/x-tex"
+# As Wikipedia has it around each.
+DISPLAYED = re.compile(r"\{\\displaystyle (.*)\}", re.DOTALL)
+# KaTeX draws with letters what it has written as MathML before.
+DRAWN = "katex-html"
 # Deeper elements are taken as if they stood here.
 MAX_DEPTH = 50
 
@@ -41,22 +46,30 @@ class _Formula:
 
     def text(self) -> str:
         written = (each.text for each in self._open[0].all("annotation") if each.get("encoding") == TEX)
-        shown = next(written, None) or latex(self._open[0])
-        return f"${shown.strip()}$" if shown.strip() else ""
+        shown = (next(written, None) or latex(self._open[0])).strip()
+        if found := DISPLAYED.fullmatch(shown):
+            shown = found[1].strip()
+        return f"${shown}$" if shown else ""
 
 
 def with_formulas(found: Iterable[Token]) -> Iterator[Token]:
     """Yield the tokens, with a text for each formula. One that does not end does so before other elements."""
     formula: _Formula | None = None
+    told, drawn = False, 0
     for token in found:
-        if formula is None:
+        if drawn:
+            drawn += (isinstance(token, Start) and token.name == "span") - (token == End("span"))
+        elif formula is None:
             if isinstance(token, Start) and _local(token.name) == "math":
                 formula = _Formula()
+            elif told and isinstance(token, Start) and token.name == "span" and DRAWN in token.attributes:
+                told, drawn = False, 1
             else:
+                told = told and isinstance(token, End)
                 yield token
         elif not formula.add(token):
             yield formula.text()
-            formula = None
+            formula, told = None, True
             if not (isinstance(token, End) and _local(token.name) == "math"):
                 yield token
     if formula is not None:

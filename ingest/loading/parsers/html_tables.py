@@ -25,6 +25,8 @@ class Grid:
     cell: tuple[int, int, int, int] | None = None
     headers: int = 0
     all_headers: bool = True
+    foot: range = range(0)
+    """The rows of a `tfoot`, which is shown below the others wherever it stands."""
 
 
 class HtmlTables:
@@ -60,7 +62,10 @@ class HtmlTables:
             case "td" | "th":
                 self._open_cell(grid, tag)
             case "thead" | "tbody" | "tfoot" | "caption":
+                self._end_foot(grid)
                 grid.in_head = tag.name == "thead"
+                if tag.name == "tfoot":
+                    grid.foot = range(grid.row + 1, MAX_ROWS)
                 grid.is_data |= tag.name in ("thead", "caption")
 
     def close_cell(self) -> None:
@@ -72,17 +77,23 @@ class HtmlTables:
         self.close_cell()
         grid = self._grids.pop()
         self._end_row(grid)
+        self._end_foot(grid)
         self._flow.header_rows(grid.headers)
         self._flow.close_table()
         *before, table = self._flow.close_part()
         assert isinstance(table, Table)
         self._flow.add(before)
+        if grid.foot.stop <= grid.row:
+            _move_down(table, grid.foot)
         is_data = grid.is_data or not (grid.holds_blocks or len(table.rows) <= 1)
         if is_data and not grid.is_layout:
             self._flow.add([table])
             return
         for cell in table.in_order():
             self._flow.add(cell)
+
+    def _end_foot(self, grid: Grid) -> None:
+        grid.foot = range(grid.foot.start, min(grid.foot.stop, grid.row + 1))
 
     def _next_row(self, grid: Grid) -> None:
         self._end_row(grid)
@@ -108,6 +119,13 @@ class HtmlTables:
         grid.column = first + columns
         grid.cell = (grid.row, first, rows, columns)
         self._flow.open_cell()
+
+
+def _move_down(table: Table, rows: range) -> None:
+    """Move some rows below all others."""
+    last = max(row for row, _ in table.cells) + 1 if table.cells else 0
+    table.cells = {(row + last * (row in rows), column): cell for (row, column), cell in table.cells.items()}
+    table.spans = {(row + last * (row in rows), column): span for (row, column), span in table.spans.items()}
 
 
 def _number(tag: Start, name: str) -> int:

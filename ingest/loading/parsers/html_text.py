@@ -11,17 +11,17 @@ from ingest.loading.parsers.flow import Flow, one_line
 from ingest.loading.parsers.html_elements import (
     CELLS,
     ENDED_BY,
-    FIELDS,
     HEADINGS,
     INLINE,
     LISTS,
+    QUOTES,
     ROWS,
     UNSEEN,
     VOID,
-    is_hidden,
     is_raised,
 )
 from ingest.loading.parsers.html_lists import HtmlLists
+from ingest.loading.parsers.html_styles import Styles
 from ingest.loading.parsers.html_tables import HtmlTables
 from ingest.loading.parsers.html_tokens import Start
 from ingest.loading.parsers.marks import marked
@@ -37,9 +37,10 @@ STRUCTURAL = re.compile(r"^(?:#{1,6}\s|\|)", re.MULTILINE)
 class HtmlText:
     """Receives tags and text in their order. `has_skipped`: whether hidden text was left out."""
 
-    def __init__(self, *, marks_hidden: bool) -> None:
+    def __init__(self, styles: Styles, *, marks_hidden: bool) -> None:
         self.has_skipped = False
         self._marks_hidden = marks_hidden
+        self._styles = styles
         self._flow = Flow()
         self._tables = HtmlTables(self._flow)
         self._lists = HtmlLists(self._flow)
@@ -59,7 +60,7 @@ class HtmlText:
             self.has_skipped = True
 
     def field(self, text: str) -> None:
-        """Take what was entered into a field of several lines."""
+        """Take a text that stands apart."""
         self._end_block()
         self.text(text)
         self._end_block()
@@ -76,8 +77,8 @@ class HtmlText:
             self._end_implied(name)
             self._end_block()
         if name in VOID or tag.is_empty:
-            if self._unseen_from < 0:
-                self._add_void(tag)
+            if self._unseen_from < 0 and name == "br":
+                self._add("\n")
             return
         self._places[name].append(len(self._open))
         self._open.append(name)
@@ -114,13 +115,13 @@ class HtmlText:
 
     def _start_seen(self, tag: Start) -> None:
         name, place = tag.name, len(self._open) - 1
-        hidden = is_hidden(tag) or (name in CELLS and self._hidden_row >= 0)
+        hidden = self._styles.hide(tag) or (name in CELLS and self._hidden_row >= 0)
         if name in UNSEEN or (hidden and not self._marks_hidden):
             self._unseen_from, self._skips_hidden = place, hidden
             return
         self._start_structure(tag)
-        if name == "rt":
-            self._add("(")
+        if name in QUOTES:
+            self._add(QUOTES[name][0])
         elif self._raised_from < 0 and is_raised(tag):
             self._raised_from = place
         elif name == "nav" and self._nav_from < 0:
@@ -180,8 +181,8 @@ class HtmlText:
         elif name not in INLINE:
             # A table inside a list item is one of its paragraphs.
             self._end_block()
-        if name == "rt":
-            self._add(")")
+        if name in QUOTES:
+            self._add(QUOTES[name][1])
         if place == self._hidden_from:
             self._end_hidden()
         if place == self._hidden_row:
@@ -208,12 +209,6 @@ class HtmlText:
         self._hidden_from = -1
         if text := one_line(self._flow.close_part()):
             self._flow.paragraph(marked("Hidden", text))
-
-    def _add_void(self, tag: Start) -> None:
-        if tag.name == "br":
-            self._add("\n")
-        elif tag.name == "input" and (tag.attribute("type") or "").lower() in FIELDS and not is_hidden(tag):
-            self._add(f" {tag.attribute('value') or ''} ")
 
     def _add(self, text: str) -> None:
         self._has_text = self._has_text or bool(text.strip())

@@ -76,6 +76,60 @@ def test_exponents_formulas_ruby_and_fields():
     assert text_of("<form>이름 <input value='김가람'><input type=hidden value=secret></form>") == "이름 김가람"
 
 
+def test_fields_show_what_was_entered_chosen_and_ticked():
+    boxes = "<input type=checkbox checked>동의 <input type=radio>예<input type=radio checked>No"
+    choice = "<select><option>서울<option selected>부 산</select><select><option>a</option><option>b</option></select>"
+    every = "<select multiple><optgroup label=x><option>하나<option>둘</optgroup></select>"
+    assert text_of(f"<form>{boxes} {choice}{every}</form>") == "☑ 동의 ○ 예 ◉ No 부 산 a 하나, 둘"
+    assert text_of(f"<p>{boxes}") == "동의 예 No"
+    assert text_of("<select><option>가<p>끝") == "가\n\n끝"
+    assert text_of("<textarea>\n# 여러\n줄 &amp;</textarea>") == "```\n# 여러\n줄 &\n```"
+
+
+def test_formulas_are_read_once_however_they_are_drawn():
+    tex = "<annotation encoding='application/x-tex'>{}</annotation></semantics></math></span>"
+    katex = f"<span class=katex><span class=katex-mathml><math><semantics><mi>x</mi>{tex.format('x^2')}"
+    drawn = "<span class=katex-html aria-hidden=true><span>x</span><span>2</span></span></span>"
+    assert text_of(f"<p>식 {katex}{drawn} 끝") == "식 $x^2$ 끝"
+    assert text_of(f"<p>식 {drawn} end") == "식 x2 end"
+    wiki = "<span class='mwe-math-mathml-inline' style='display: none;'><math><semantics><mi>E</mi>"
+    energy = tex.format(r"{\displaystyle E=mc^{2}}")
+    assert text_of(f"<p>질량 {wiki}{energy}<img alt=x> 끝") == "질량 $E=mc^{2}$ 끝"
+
+
+def test_a_drawing_s_title_is_not_the_page_s():
+    page = "<body><svg><title>돋보기</title></svg><h1>이용 안내</h1><p>글"
+    assert html.read(page, Options()).title == "이용 안내"
+    assert html.read(f"<title>Guide</title>{page}", Options()).title == "Guide"
+
+
+SHEET = """<style>@media print { .all { display: none } } .gone, p.one { color: red; display: none }
+/* .all { display: none } */ #id { visibility: hidden } .two { display: none } .two.back { display: block }
+div .all, .all::after { display: none }</style>"""
+
+
+def test_what_a_style_sheet_hides_is_left_out_unless_a_script_may_show_it():
+    seen = "<p class=all>a<p class=two hidden>x<p class='back two'>b<div class=one>c</div>"
+    page = f"{seen}<p class=gone style='display:block'>d<p class=gone>x<p class='y one'>x<p id=id>x<p class=two>x<p>끝"
+    parsed = html.read(SHEET + page, Options())
+    assert (parsed.text.split("\n\n"), len(parsed.warnings)) == (["a", "b", "c", "d", "끝"], 1)
+    assert "[Hidden: x]" in text_of(SHEET + page, "mark")
+    assert text_of(f"{SHEET}<script>show()</script><p class=gone>a").split("\n\n") == ["a"]
+    assert text_of("<dialog>x</dialog><dialog open>열림</dialog>") == "열림"
+
+
+def test_a_table_s_foot_is_below_its_rows():
+    foot = "<tfoot><tr><td rowspan=2>합<td>9<tr><td>10"
+    assert text_of(f"<table><caption>표</caption>{foot}<tbody><tr><td>어른<td>5<tr><td>아이<td>4</table>") == (
+        "표\n\n| 어른 | 5 |\n| --- | --- |\n| 아이 | 4 |\n| 합 | 9 |\n| 합 | 10 |"
+    )
+
+
+def test_lists_are_numbered_as_their_style_says():
+    styled = "<ol style='list-style-type: lower-alpha'><li>가<li>나</ol><ol style='list-style:none'><li>다</ol>"
+    assert text_of(f"{styled}<p><q>말</q>") == "a. 가\nb. 나\n\n다\n\n“말”"
+
+
 def test_deleted_text_comments_and_programs_are_not_text():
     assert text_of("<p>요금은 <del>오천</del> 육천 원<!-- 검토 --><script>if (a<b) '</p>'</script>") == "요금은 육천 원"
 
