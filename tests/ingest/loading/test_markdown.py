@@ -63,7 +63,7 @@ def test_front_matter_keeps_what_is_not_the_title():
         f"![그림]({chr(10).join(DATA[at : at + 76] for at in range(0, len(DATA), 76))})",
         f"![그림][p]\n\n[p]:\n  <{DATA}>",
         f"[그림]({DATA})",
-        f"그림 <img\n  src='{DATA}'\n  alt='x'>",
+        f"<img\n  src='{DATA}'\n  alt='그림'>",
         f"<p style='background: url({DATA})'>그림",
         f"![그림]({DATA})",
         f'![그림](<{DATA}> "title")',
@@ -80,7 +80,7 @@ def test_pictures_as_data_leave_their_description(picture):
 def test_pictures_in_files_and_tags_stay():
     kept = "![a](a.png) ![b][ref] <img src='c.png'>\n\n[ref]: https://example.org/b.png"
     assert (read(kept).text, read(kept).warnings) == (kept, [])
-    assert read(f"a <img alt='x' src='{DATA}'> b").text == "a  b"
+    assert read(f"a <img alt='x' src='{DATA}'> b").text == "a x b"
     kept = "[a][b], [c](d) and <img\nsrc='e.png'>\n\n```html\n<img\n  src='data:image/png;base64,AAAA'>\n```\n"
     assert (read(kept).text, read(kept).warnings) == (kept, [])
     assert "next words" in read(f"[p]: {DATA}\n\nnext words").text
