@@ -11,6 +11,8 @@ INSET_X, INSET_Y = 91_440, 45_720
 MOST = 300
 # Of the smallest card of a grid: how far others may be out of line, and how high they may be.
 ALIGNED, SAME_SIZE = 0.5, 1.25
+# Of the text below a heading: how high that may be.
+HEAD = 0.5
 
 
 class Box(NamedTuple):
@@ -45,8 +47,8 @@ def _ordered(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
 
 
 def _grid(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
-    """Return the rows of cards of one size, one after the other, whatever lies between them; nothing if they are no
-    such grid."""
+    """Return the rows of cards of one size, one after the other, whatever lies between them, or the columns below a row
+    of headings; nothing if they are no such grid."""
     low, high = (limit(box.bottom - box.top for box, _ in boxed) for limit in (min, max))
     rows: list[list[tuple[Box, Placed]]] = []
     for each in sorted(boxed, key=_from_the_top):
@@ -57,11 +59,22 @@ def _grid(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:
     for row in rows:
         row.sort(key=lambda each: each[0].left)
     columns = list(zip(*rows, strict=False))
-    if len(rows) < 2 or len(columns) < 2 or len(rows) * len(columns) != len(boxed) or high > low * SAME_SIZE:
+    if len(rows) < 2 or len(columns) < 2 or len(rows) * len(columns) != len(boxed):
         return []
     narrow = min(box.right - box.left for box, _ in boxed)
     aligned = all(abs(box.left - column[0][0].left) <= narrow * ALIGNED for column in columns for box, _ in column)
-    return [each for row in rows for each in row] if aligned else []
+    if aligned and high <= low * SAME_SIZE:
+        return [each for row in rows for each in row]
+    return [each for column in columns for each in column] if aligned and _are_headed(rows) else []
+
+
+def _are_headed(rows: list[list[tuple[Box, Placed]]]) -> bool:
+    """Tell whether the upper of two rows has headings: boxes of one line above higher ones."""
+    if len(rows) != 2:
+        return False
+    heads, texts = ([box for box, _ in row] for row in rows)
+    highest, lowest = max(box.bottom - box.top for box in heads), min(box.bottom - box.top for box in texts)
+    return highest <= lowest * HEAD and max(box.bottom for box in heads) <= min(box.top for box in texts)
 
 
 def _overlapping(boxed: list[tuple[Box, Placed]]) -> list[tuple[Box, Placed]]:

@@ -17,10 +17,12 @@ from ingest.loading.parsers.ooxml import DAMAGED, relations
 from ingest.loading.parsers.reading_order import Box, in_reading_order
 from ingest.loading.parsers.smart_art import read_smart_art
 from ingest.loading.parsers.xml_tree import Node
-from ingest.loading.picture_marks import in_points, picture_text, says_nothing, waits
+from ingest.loading.picture_marks import caption, in_points, picture_text, says_nothing, waits
 
 SHAPES = ("sp", "graphicFrame", "pic", "grpSp")
 GENERATED = re.compile(r"automatically generated|AI-generated|자동 생성된 설명|AI 생성 콘텐츠", re.IGNORECASE)
+# How a caption begins.
+NUMBERED = re.compile(r"\s*[\[(<〈《【]?\s*(?:그림|사진|도표|figure|fig\.|photo|picture)\s*\d", re.IGNORECASE)
 EMU_PER_POINT = 12_700
 FILE_NAME = re.compile(r"\S*\.\w{2,4}|https?:\S*")
 
@@ -86,7 +88,9 @@ class ShapeReader:
             case "pic":
                 yield from self._picture(shape)
             case "sp":
-                yield from (text for text in paragraphs(shape.child("txBody")) if text.strip())
+                texts = [text for text in paragraphs(shape.child("txBody")) if text.strip()]
+                is_caption = len(texts) == 1 and NUMBERED.match(texts[0])
+                yield from (caption(self._options, text) for text in texts) if is_caption else texts
             case _:
                 yield from self._graphic(shape)
 

@@ -44,6 +44,8 @@ def blocks(folder, *shapes: str, beside=None, **more) -> list[str]:
         [(1 + 14 * (n % 2) + n / 9, 1 + 5 * (n // 2) + n % 2, 7, 4) for n in range(6)],
         # Two columns, each of a heading that touches its text.
         [(1 + 11 * (n // 3), (1, 3, 10)[n % 3], 9, (2, 7, 3)[n % 3]) for n in range(6)],
+        # Three headings, a gap, and the text below each.
+        [(1 + 11 * (n // 2), 1 + 4 * (n % 2), 10, 1.2 + 7 * (n % 2)) for n in range(6)],
         # A wide box, two columns of different lengths, a wide box.
         [(1, 1, 24, 2), (1, 4, 11, 3), (1, 8, 11, 5), (13, 4, 11, 9), (1, 14, 24, 2), (1, 17, 24, 1)],
         # Frames that overlap by less than their margins.
