@@ -18,6 +18,7 @@ NOTED, WAITING, SHOWN_END, CAPTION_BEGINS = ".?;="
 MARK = f"{BEFORE}[^{BEFORE}{AFTER}\n]{{0,9}}{AFTER}"
 ANY_MARK = re.compile(MARK)
 NO_CONTENT = re.compile(rf"{BEFORE}(?!\{WAITING})[^{BEFORE}{AFTER}\n]{{0,9}}{AFTER}")
+NUMBER = re.compile(rf"{BEFORE}[{NOTED}{WAITING}](\d{{1,9}}){AFTER}")
 END, CAPTION = f"{BEFORE}{SHOWN_END}{AFTER}", f"{BEFORE}{CAPTION_BEGINS}{AFTER}"
 MAX_NAME, MAX_SAID = 300, 1000
 MAX_LENGTH = 1_000_000
@@ -56,6 +57,12 @@ def caption(options: Options, text: str) -> str:
 def name_of_data(data: bytes) -> str:
     """Return the name of a picture that stands in a page as data, in base 64."""
     return hashlib.sha256(b"".join(data.split())).hexdigest()
+
+
+def name_of(options: Options, text: str) -> str:
+    """Return the name of the first picture in the text."""
+    found = NUMBER.search(text)
+    return options.noted[int(found[1])][0] if found and int(found[1]) < len(options.noted) else ""
 
 
 def without_marks(text: str) -> str:

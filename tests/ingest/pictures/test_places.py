@@ -19,6 +19,7 @@ from ingest.loading.picture_marks import BEFORE as START_OF_MARK
 from ingest.loading.picture_marks import CAPTION, caption, in_points, picture_text
 from ingest.loading.picture_places import taken_out, with_texts
 from ingest.pictures.files import FINDERS, finder
+from tests.ingest.made.word import p, r, word
 from tests.ingest.pictures import documents
 
 BEFORE, AFTER = "정문 앞의 등대", "The gate closes at dusk"
@@ -87,6 +88,26 @@ def test_what_a_document_says_of_its_pictures_is_kept(tmp_path):
         assert shown == "" or alt in shown, name
         assert bool(shown) == (bool(alt) and name != "a.html"), name
         assert START_OF_MARK not in parsed.text, name
+
+
+def test_a_text_box_with_a_number_beside_a_picture_is_its_caption(tmp_path):
+    for text, said in (("그림 1. 등대", "그림 1. 등대"), ("[Figure 2] The mill", "[Figure 2] The mill"), (AFTER, "")):
+        (page,) = read(tmp_path, "a.pptx", documents.pptx(BEFORE, text)).pages
+        assert [picture.caption for picture in page.pictures] == [said]
+        assert page.text == f"{BEFORE}\n\n{text}"
+
+
+def test_pictures_in_the_heads_of_pages_are_described_once(tmp_path):
+    shown = "<w:r><w:drawing><wp:docPr/><a:blip r:embed='logo'/></w:drawing></w:r>"
+    listed = '<Relationships xmlns="r"><Relationship Id="logo" Type="image" Target="media/logo.png"/></Relationships>'
+    heads = [f'<w:sectPr><w:headerReference w:type="default" r:id="header{n}"/></w:sectPr>' for n in (1, 2)]
+    beside = {f"word/_rels/header{n}.xml.rels": listed.encode() for n in (1, 2)}
+    beside["word/media/logo.png"] = documents.png(documents.RED)
+    made = word(p(r(BEFORE), heads[0]) + heads[1], header1=p(shown), header2=p(shown) + p(AFTER), **beside)
+    for options, names in ((DESCRIBED, ["word/media/logo.png"]), (NOTED, [])):
+        (page,) = read(tmp_path, "a.docx", made, options).pages
+        assert [picture.name for picture in page.pictures] == names
+        assert page.text == f"[Header: {AFTER}]\n\n{BEFORE}"
 
 
 def test_marks_leave_no_trace_in_the_text():

@@ -13,7 +13,7 @@ from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.elements import PartReader
 from ingest.loading.parsers.word.properties import Section
 from ingest.loading.parsers.word.settings import Properties, Settings
-from ingest.loading.picture_marks import without_marks
+from ingest.loading.picture_marks import name_of, says_nothing, without_marks
 
 MAIN = "word/document.xml"
 RENDERED = b"lastRenderedPageBreak"
@@ -67,7 +67,7 @@ def _read_beside(context: Context, part: str | None, reader: XmlReader) -> None:
 def _margins(context: Context, main: str, sections: list[Section], settings: Settings) -> tuple[list[str], list[str]]:
     """Read headers and footers, each text once however many sections and pages repeat it."""
     targets = {key: target for key, _, target in relations(context.archive, main)}
-    found: dict[str, dict[str, None]] = {"header": {}, "footer": {}}
+    found: dict[str, dict[str, str]] = {"header": {}, "footer": {}}
     read = set()
     for section in sections:
         shown = {"default": True, "first": section.has_first, "even": settings.has_even}
@@ -75,17 +75,20 @@ def _margins(context: Context, main: str, sections: list[Section], settings: Set
             part = targets.get(key, "")
             if shown.get(place) and part and part not in read:
                 read.add(part)
-                found[kind] |= dict.fromkeys(_margin(context, part))
-    return [marked("Header", text) for text in found["header"]], [marked("Footer", text) for text in found["footer"]]
+                for known_by, text in _margin(context, part, kind.capitalize()):
+                    found[kind].setdefault(known_by, text)
+    return list(found["header"].values()), list(found["footer"].values())
 
 
-def _margin(context: Context, part: str) -> list[str]:
+def _margin(context: Context, part: str, kind: str) -> list[tuple[str, str]]:
+    """Return its text, and the pictures in it that wait for a description, each after what it is known by."""
     flow = Flow()
     flow.open_part()
     reader = PartReader(context, part, flow, page_numbers=False)
     _read_beside(context, part, reader)
     reader.story.finish()
-    # A picture in the head of a page is a mark of the house.
-    lines = (without_marks(one_line([block])) for block in flow.close_part())
-    text = "\n".join(line for line in lines if not PAGE_WORDS.fullmatch(line))
-    return [text] if text else []
+    lines = [one_line([block]) for block in flow.close_part()]
+    text = "\n".join(line for line in lines if not PAGE_WORDS.fullmatch(without_marks(line)))
+    waiting = [line for line in lines if not without_marks(line) and not says_nothing(line)]
+    pictures = [(name_of(context.options, line), line) for line in waiting]
+    return [*pictures, (without_marks(text), marked(kind, text))] if text else pictures
