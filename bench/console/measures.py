@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import statistics
 import time
@@ -63,15 +62,13 @@ async def _visit(browser: Browser, served: Served, *, slow: bool) -> list[float]
 
 
 def sizes() -> Table:
-    rows = [["file", "as it is", "gzip"]]
-    files = sorted(path for path in BUILT.rglob("*") if path.is_file() and path.name != "built-from")
-    contents = {path.name: path.read_bytes() for path in files}
-    packed = {name: len(gzip.compress(content)) for name, content in contents.items()}
-    rows += [
-        [name, f"{len(content) / 1000:.1f} kB", f"{packed[name] / 1000:.1f} kB"] for name, content in contents.items()
-    ]
-    both = sum(map(len, contents.values())), sum(packed.values())
-    return [*rows, ["**together**", *(f"**{each / 1000:.1f} kB**" for each in both)]]
+    rows = [["file", "as it is", "gzip", "Brotli"]]
+    files = sorted(path for path in (BUILT / "assets").iterdir() if path.suffix in (".js", ".css"))
+    all_sizes = [[path.with_name(path.name + each).stat().st_size for each in ("", ".gz", ".br")] for path in files]
+    named = [*(path.name for path in files), "**together**"]
+    for name, found in zip(named, [*all_sizes, [sum(each) for each in zip(*all_sizes, strict=True)]], strict=True):
+        rows.append([name, *(f"{each / 1000:.1f} kB" for each in found)])
+    return rows
 
 
 async def accessible(browser: Browser, served: Served) -> Table:

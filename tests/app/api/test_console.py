@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
@@ -21,6 +22,8 @@ def built(tmp_path, monkeypatch):
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text(PAGE)
     (tmp_path / "assets" / "page.js").write_text("1")
+    (tmp_path / "assets" / "page.js.gz").write_bytes(gzip.compress(b"1"))
+    (tmp_path / "assets" / "page.js.br").write_bytes(b"by Brotli")
     monkeypatch.setattr(console, "BUILT", tmp_path)
 
 
@@ -50,6 +53,25 @@ async def test_below_a_path_its_base_is_there():
 async def test_files_are_served_and_none_outside():
     assert (await client().get("/console/assets/page.js")).text == "1"
     assert (await client().get("/console/assets/..%2Findex.html")).status_code == 404
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("br;q=0, GZIP;q=0.5", "gzip"), ("br;q=0.0", None),
+        ("identity", None), ("", None), ("brotli, xgzip", None), ("gzip;q=1.0, *;q=0", "gzip"),
+    ],
+)  # fmt: skip
+async def test_a_file_comes_compressed_as_the_browser_takes_it(accepted, coding):
+    headers = {"Accept-Encoding": accepted}
+    async with client().stream("GET", "/console/assets/page.js", headers=headers) as answer:
+        sent = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers.get("content-encoding") == coding
+    assert (answer.headers["vary"], "javascript" in answer.headers["content-type"]) == ("Accept-Encoding", True)
+    assert gzip.decompress(sent) == b"1" if coding == "gzip" else sent == (b"1" if coding is None else b"by Brotli")
+    again = await client().head("/console/assets/page.js", headers={**headers, "If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
 
 
 async def test_where_it_is_not_built_it_says_how(tmp_path, monkeypatch):
