@@ -68,8 +68,28 @@ export async function* ingest(file: File): AsyncGenerator<JobEvent> {
   form.append("file", file);
   const job = (await (await call("ingest", { method: "POST", body: form })).json()) as JobEvent;
   yield job;
-  for await (const event of events(await call(`jobs/${encodeURIComponent(job.id)}/events`))) {
-    yield event.data as JobEvent;
+  yield* untilDone<JobEvent>(job.id);
+}
+
+const AGAIN_MS = 1000;
+const MAX_CUTS = 30;
+
+/** Yield what becomes of a job. A stream that breaks off, as when its process is replaced, is opened again. */
+export async function* untilDone<Job>(id: string, signal?: AbortSignal): AsyncGenerator<Job> {
+  for (let cuts = 0; ; cuts++) {
+    try {
+      for await (const { name, data } of events(await call(`jobs/${encodeURIComponent(id)}/events`, { signal }))) {
+        if (name === "error") break;
+        yield data as Job;
+        if (name === "done") return;
+        cuts = 0;
+      }
+      throw new Error("the stream broke off");
+    } catch (error) {
+      const passes = !(error instanceof ApiError) || error.status === 429 || error.status >= 500;
+      if (signal?.aborted || !passes || cuts >= MAX_CUTS) throw error;
+    }
+    await pause(AGAIN_MS);
   }
 }
 
@@ -78,21 +98,28 @@ export interface ServerEvent {
   data: unknown;
 }
 
-export async function* events(answer: Response): AsyncGenerator<ServerEvent> {
+const AT_ONCE_MS = 2;
+
+/** With `everyMs` what comes is let gather for so long, and so costs the page little however fast it comes. */
+export async function* events(answer: Response, everyMs = 0): AsyncGenerator<ServerEvent> {
   if (answer.body === null) return;
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const [reader, decoder] = [answer.body.getReader(), new TextDecoder()];
   let waiting = "";
   try {
     for (;;) {
+      const asked = performance.now();
       const { value, done } = await reader.read();
       if (done) return;
-      waiting += value;
+      // Of what has gathered the browser gives the first piece by itself, then all else.
+      const isAllThereIs = performance.now() - asked > AT_ONCE_MS;
+      waiting += decoder.decode(value, { stream: true });
       for (let end = waiting.indexOf("\n\n"); end >= 0; end = waiting.indexOf("\n\n")) {
         const lines = waiting.slice(0, end).split("\n");
         waiting = waiting.slice(end + 2);
         const data = field(lines, "data");
         if (data !== undefined) yield { name: field(lines, "event") ?? "message", data: JSON.parse(data) };
       }
+      if (everyMs > 0 && isAllThereIs) await pause(everyMs);
     }
   } finally {
     await reader.cancel();
@@ -102,3 +129,5 @@ export async function* events(answer: Response): AsyncGenerator<ServerEvent> {
 function field(lines: string[], name: string): string | undefined {
   return lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
 }
+
+const pause = (ms: number) => new Promise((after) => setTimeout(after, ms));

@@ -11,8 +11,8 @@ import type { Answer } from "./shapes";
 import { told, useWords } from "./speech";
 import { Why } from "./why";
 
-// Whoever reads sees no difference, and the page works less than for each token.
-const REDRAWN_MS = 200;
+// Whoever reads sees no difference, and the page works far less than for each token.
+const READ_MS = 200;
 
 interface Side {
   body: Record<string, unknown>;
@@ -57,28 +57,32 @@ export function Ask() {
   }
 
   async function answer(side: Side, stop: AbortController, show: (change: Partial<Side>) => void) {
-    let text = "";
-    let timer: number | undefined;
+    let [text, ended] = ["", false];
+    let frame: number | undefined;
     const shown = () => {
-      timer = undefined;
+      frame = undefined;
       show({ text });
     };
     try {
       const headers = { "Content-Type": "application/json" };
       const sent = { method: "POST", body: JSON.stringify(side.body), headers, signal: stop.signal };
-      for await (const { name, data } of events(await call("query", sent))) {
+      for await (const { name, data } of events(await call("query", sent), READ_MS)) {
+        ended ||= name === "done" || name === "error";
         if (name === "delta") {
           text += (data as { text: string }).text;
-          timer ??= window.setTimeout(shown, REDRAWN_MS);
+          frame ??= requestAnimationFrame(shown);
         }
         if (name === "done") show({ answer: data as Answer });
         if (name === "error") show({ trouble: `${words.trouble} ${(data as { detail: string }).detail}` });
       }
+      if (!ended) show({ trouble: words.brokeOff });
     } catch (error) {
       if (!stop.signal.aborted) show({ trouble: told(error, words) });
     } finally {
-      clearTimeout(timer);
-      if (timer !== undefined) shown();
+      if (frame !== undefined) {
+        cancelAnimationFrame(frame);
+        shown();
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 // A training with its loss, and an adapter's answers beside the base model's.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { call, events, send } from "./api";
+import { send, untilDone } from "./api";
 import { writtenOut } from "./cases";
 import { Choice, PageForm, Table, TextField } from "./fields";
 import { Trouble, useAct } from "./loaded";
@@ -16,10 +16,7 @@ export function useJob<Result = Report>(): { job: JobEvent<Result> | null; follo
   useEffect(() => () => stop.current.abort(), []);
   async function follow(started: JobEvent<Result>): Promise<void> {
     setJob(started);
-    const { signal } = stop.current;
-    for await (const { data } of events(await call(`jobs/${encodeURIComponent(started.id)}/events`, { signal }))) {
-      setJob(data as JobEvent<Result>);
-    }
+    for await (const now of untilDone<JobEvent<Result>>(started.id, stop.current.signal)) setJob(now);
   }
   return { job, follow };
 }

@@ -180,7 +180,7 @@ async def test_an_adapter_is_activated_what_is_refused_says_why_and_a_webhook_is
         await page.get_by_text("There is no webhook yet.").wait_for()
 
 
-async def test_a_training_draws_its_loss(visit, tenant):
+async def test_a_training_draws_its_loss_though_its_events_break_off(visit, tenant):
     """There is no engine here: the job is made up."""
     job = {"id": "job_1", "status": "running", "documents": [], "result": None, "error": None}
     points = [{"step": step, "loss": 3 / step} for step in range(1, 9)] + [{"step": 8, "eval_loss": 1.0}]
@@ -188,8 +188,11 @@ async def test_a_training_draws_its_loss(visit, tenant):
     done = {**job, "status": "succeeded", "progress": progress}
     async with visit(key=key_of(tenant), path="/adapters") as page:
         await page.route("**/tune", lambda route: route.fulfill(status=202, json={**job, "progress": None}))
-        events = f"event: done\nid: 1\ndata: {json.dumps(done)}\n\n"
-        await page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=events))
+        streams = [
+            f"event: {name}\nid: 1\ndata: {json.dumps(told)}\n\n"
+            for name, told in (("done", done), ("progress", {**job, "progress": None}))
+        ]
+        await page.route("**/events", lambda route: route.fulfill(content_type="text/event-stream", body=streams.pop()))
         train = page.locator("form", has_text="Train")
         await train.get_by_label("Name").fill("tone")
         await train.get_by_label("Rows").fill('{"instruction": "Say", "output": "Aye."}')

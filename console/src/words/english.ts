@@ -66,6 +66,7 @@ export const ENGLISH = {
   other_characters: "The file has other characters than its text there, so the quote is shown in the text.",
   notShown: "The page cannot be shown:",
   trouble: "Something went wrong:",
+  brokeOff: "The answer broke off. Ask again.",
   offline: "The service does not answer.",
   conversation: "Conversation",
   options: "Options",

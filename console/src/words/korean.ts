@@ -67,6 +67,7 @@ export const KOREAN: Words = {
   other_characters: "파일의 글자가 본문과 달라 인용문을 본문에서 보여 줍니다.",
   notShown: "쪽을 보여 줄 수 없습니다:",
   trouble: "문제가 생겼습니다:",
+  brokeOff: "답이 오다가 끊겼습니다. 다시 물어보세요.",
   offline: "서비스가 답하지 않습니다.",
   conversation: "대화",
   options: "설정",
