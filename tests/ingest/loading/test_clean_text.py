@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from ingest.loading.clean_text import INVISIBLE, MAX_BLANK, MAX_SPECIAL, clean_text
+from ingest.loading.clean_text import INVISIBLE, MAX_BLANK, MAX_SPECIAL, SPECIAL, UNUSUAL, USUAL_JOINERS, clean_text
 
 
 @pytest.mark.parametrize("blank", [" ", "\u3000", "\u200b", "\u2060", "\u3164", "\u200b \u00ad", "\U000e0041"])
@@ -58,3 +58,19 @@ def test_every_line_end_becomes_a_line_feed():
 def test_text_with_many_special_characters_is_cleaned_like_text_with_few():
     for each in ("도서\u200b관", "a\x00\u200db", "c\u202ad", "e\u2029f\v", "❤\ufe0f!", "me\r\nlon"):
         assert clean_text(f"{each}\n" * (MAX_SPECIAL + 1)) == f"{clean_text(each)}\n" * (MAX_SPECIAL + 1)
+
+
+def test_of_what_is_usual_nothing_is_special_or_changes_when_text_is_normalised():
+    usual = [chr(code) for code in range(0x110000) if not UNUSUAL.match(chr(code))]
+    assert [each for each in usual if SPECIAL.match(each)] == sorted(USUAL_JOINERS)
+    assert unicodedata.normalize("NFC", "".join(usual)) == "".join(usual)
+    parts = [unicodedata.decomposition(chr(code)).split() for code in range(0x20000)]
+    seconds = {chr(int(pair[1], 16)) for pair in parts if len(pair) == 2 and pair[0][0] != "<"}
+    vowels_and_finals = {chr(code) for code in range(0x1160, 0x1200)}
+    assert not [each for each in usual if unicodedata.combining(each) or each in seconds | vowels_and_finals]
+
+
+def test_a_long_text_is_normalised_as_a_whole_would_be():
+    line = "e\u0301 \u1100\u1161\u11a8 o\u0323\u0302 "
+    text = "".join(line * n + "\n" * (n % 3) for n in range(40)) + "\u0301"
+    assert clean_text(text) == unicodedata.normalize("NFC", text)
