@@ -32,6 +32,8 @@ class Sheet:
     drawn: list[tuple[str, str]] = field(default_factory=list)
     """What is drawn before, and the text that follows it."""
     annotations: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """Where annotations draw texts that they do not say, and the texts."""
     rotation: int = 0
     resources: str = ""
 
@@ -59,11 +61,18 @@ class Sheet:
         return self.draw(f"q {width} 0 0 {height} {x} {y} cm /P Do Q")
 
 
+NOTE = "<</Type/Annot/Subtype/FreeText/Rect[{box}]/AP<</N {number} 0 R>>>>"
+DRAWN = (
+    "<</Type/XObject/Subtype/Form/BBox[0 0 500 20]/Resources<</Font<</F 3 0 R>>>>/Length {length}>>"
+    "stream\n{content}\nendstream"
+)
+
+
 def pdf_of(
     sheets: Sequence[Sheet], *, unicode: bool = True, bookmarks: Sequence[tuple[str, int]] = (), catalog: str = ""
 ) -> bytes:
     """Return the file, with bookmarks of (title, page) all on one level."""
-    characters = sorted({each for sheet in sheets for _, text in sheet.drawn for each in text})
+    characters = sorted({each for sheet in sheets for _, text in (*sheet.drawn, *sheet.notes) for each in text})
     codes = {each: f"{number:04x}" for number, each in enumerate(characters, 1)}
     pairs = "".join(f"<{code}> <{each.encode('utf-16-be').hex()}>\n" for each, code in codes.items())
     cmap = CMAP.format(count=len(characters), pairs=pairs)
@@ -78,13 +87,15 @@ def pdf_of(
         f"<</Length {len(cmap)}>>stream\n{cmap}\nendstream",
         PICTURE,
     ]
+    notes = [f"BT /F 12 Tf 2 4 Td <{_coded(text, codes)}> Tj ET" for sheet in sheets for _, text in sheet.notes]
+    number = outlines + (len(bookmarks) + 1 if bookmarks else 0)
     for sheet in sheets:
-        content = "\n".join(
-            drawn + (f"<{''.join(codes[each] for each in text)}> Tj ET" if text else "") for drawn, text in sheet.drawn
-        )
+        drawn = [NOTE.format(box=box, number=each) for each, (box, _) in enumerate(sheet.notes, number)]
+        annotations, number = "".join([*sheet.annotations, *drawn]), number + len(drawn)
+        content = "\n".join(start + (f"<{_coded(text, codes)}> Tj ET" if text else "") for start, text in sheet.drawn)
         objects.append(
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Rotate {sheet.rotation}"
-            f"/Resources<</Font<</F 3 0 R>>/XObject<</P 6 0 R>>{sheet.resources}>>/Annots[{''.join(sheet.annotations)}]"
+            f"/Resources<</Font<</F 3 0 R>>/XObject<</P 6 0 R>>{sheet.resources}>>/Annots[{annotations}]"
             f"/Contents {len(objects) + 2} 0 R>>"
         )
         objects.append(f"<</Length {len(content)}>>stream\n{content}\nendstream")
@@ -95,7 +106,11 @@ def pdf_of(
         following = f"/Next {number + 1} 0 R" if number < outlines + len(bookmarks) else ""
         where = f"/Dest[{FIRST_PAGE + 2 * (page - 1)} 0 R/Fit]"
         objects.append(f"<</Title {written(title)}/Parent {outlines} 0 R{following}{where}>>")
-    return _file(objects)
+    return _file([*objects, *(DRAWN.format(length=len(content), content=content) for content in notes)])
+
+
+def _coded(text: str, codes: dict[str, str]) -> str:
+    return "".join(codes[each] for each in text)
 
 
 def rich(content: Content) -> bytes:

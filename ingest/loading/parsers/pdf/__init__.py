@@ -14,6 +14,7 @@ from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
+from ingest.loading.parsers.pdf.over_pages import with_whole_words
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
@@ -77,6 +78,7 @@ class _Document:
             raise CORRUPT
         left_out = _running_heads(pages)
         texts = [_without_running_heads(page, left_out) for page in pages]
+        texts = with_whole_words(texts, [page.hyphenates for page in pages], self._known)
         if (
             PageState.GARBAGE in states
             and not self._options.ocr_follows
@@ -107,7 +109,7 @@ class _Document:
             return self._page(index)
         except pypdfium2.PdfiumError:
             self._warn("unreadable_page", DAMAGED, index)
-            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), [])
+            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), False, [])
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]
@@ -122,7 +124,7 @@ class _Document:
             if not state.needs_ocr:
                 self._warn("unreadable_page", PART_UNREAD, index)
         titles = self._titles.get(index, {})
-        text = read_page(page, words, titles, self._document.formenv, self._edges, self._known)
+        text = read_page(page, index, words, titles, self._document.formenv, self._edges, self._known)
         text.body = self._continuations.with_header(text.body, text.tables)
         if text.hidden and self._options.hidden_parts == "mark":
             text.body = joined_blocks([text.body, written([marked("Hidden", text.hidden)])])

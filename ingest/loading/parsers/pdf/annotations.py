@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from app.storage.origins import MADE
+from ingest.loading.parsers.pdf.appearances import drawn_texts
 from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.words import Style, Word
 
@@ -27,18 +28,20 @@ class Annotations:
     files: int = 0
 
 
-def read_annotations(page: Any, forms: Any, turn: Callable[[Box], Box], angle: int) -> Annotations:
+def read_annotations(page: Any, index: int, forms: Any, turn: Callable[[Box], Box], angle: int) -> Annotations:
     import pypdfium2.raw as pdfium
 
     found = Annotations()
+    unsaid: dict[int, Box] = {}
     style = Style(angle, 0, invisible=False, white=False)
     unseen = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
-    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), MAX_ANNOTATIONS)):
-        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+    for number in range(min(pdfium.FPDFPage_GetAnnotCount(page), MAX_ANNOTATIONS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, number)
         if not annotation:
             continue
         kind = pdfium.FPDFAnnot_GetSubtype(annotation)
-        if pdfium.FPDFAnnot_GetFlags(annotation) & unseen:
+        is_seen = not pdfium.FPDFAnnot_GetFlags(annotation) & unseen
+        if not is_seen:
             text = ""
         elif kind == pdfium.FPDF_ANNOT_WIDGET:
             text = _value(annotation, forms)
@@ -46,11 +49,16 @@ def read_annotations(page: Any, forms: Any, turn: Callable[[Box], Box], angle: i
             text = _string(partial(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents"))
         if kind in (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT):
             found.words.extend(_placed(text, turn(_rect(annotation)), style))
+            if is_seen and not text.strip() and kind == pdfium.FPDF_ANNOT_FREETEXT:
+                unsaid[number] = _rect(annotation)
         elif kind == pdfium.FPDF_ANNOT_FILEATTACHMENT:
             found.files += 1
         elif kind not in (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP) and text.strip():
             found.comments.append(" ".join(text.split()))
         pdfium.FPDFPage_CloseAnnot(annotation)
+    drawn = drawn_texts(page.pdf, index, unsaid) if unsaid else {}
+    for number, text in drawn.items():
+        found.words.extend(_placed(text, turn(unsaid[number]), style))
     return found
 
 

@@ -10,9 +10,11 @@ import ctypes
 import math
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ingest.loading.parsers.pdf.rulings import Box, colour_named
+from ingest.loading.parsers.pdf.slanted import lines_of_slanted
 from ingest.loading.parsers.pdf.words import Style, Word, attached, composed, is_composed, with_script
 
 # A word, and what follows where a line ends.
@@ -22,6 +24,8 @@ SYMBOLS = str.maketrans("\uf0b7\uf0a7\uf0a8\uf06c\uf06e\uf0d8\uf0fc\uf0e0\x02\uf
 # Of the height: a word is split at wider gaps, at other sizes and in other lines.
 MAX_GAP, OVERLAP, SAME_SIZE, SAME_LINE = 0.3, 0.6, 0.85, 0.5
 WIDEST = 1.5
+# Degrees from the nearest direction that a scan is not tilted by.
+SLANTED = 15
 
 
 def _with_numbers(function: Any, result: Any, *arguments: Any) -> Any:
@@ -69,6 +73,8 @@ class Reader:
             if found[2] is not None:
                 words[-1].last = True
                 words[-1].spaced = text[end : end + 1] == " "
+        if any(style.slant for style in self._styles.values()):
+            return list(lines_of_slanted(words, text, partial(self._box, angle=0)))
         return words
 
     def _text(self) -> str:
@@ -102,7 +108,7 @@ class Reader:
         for index in range(start + 1, end + 1):
             own = self._style(index) if index < end else style
             box = self._box(index, style.angle) if index < end else before
-            if index == end or style.angle != own.angle or _apart(before, box):
+            if index == end or style.angle != own.angle or style.slant != own.slant or _parts(own, before, box):
                 word = self._word(text, begin, index, style)
                 if words and attached(words[-1], word):
                     words[-1] = with_script(words[-1], word)
@@ -131,15 +137,16 @@ class Reader:
 
     def _read_style(self, found: int | None, index: int) -> Style:
         pdfium = self._pdfium
-        angle = _straight(round(-math.degrees(pdfium.FPDFText_GetCharAngle(self._handle, index))))
+        degrees = round(-math.degrees(pdfium.FPDFText_GetCharAngle(self._handle, index)))
+        angle, slant = _straight(degrees), _slant(degrees)
         if not found:
-            return Style(angle, 0, invisible=False, white=False)
+            return Style(angle, 0, invisible=False, white=False, slant=slant)
         is_known = self._colour_of(found, *self._colours)
         colour = colour_named(*self._colour) if is_known else "other"
         mode = self._mode_of(found)
         invisible = mode in (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
         white = mode == pdfium.FPDF_TEXTRENDERMODE_FILL and colour == "white"
-        return Style(angle, self._font_of(found) or 0, invisible or colour == "none", white)
+        return Style(angle, self._font_of(found) or 0, invisible or colour == "none", white, slant)
 
 
 def turned(angle: int, box: Box) -> Box:
@@ -162,6 +169,16 @@ def turned(angle: int, box: Box) -> Box:
 def _straight(degrees: int) -> int:
     """Take a scan's slight tilt as none, and other slants as the nearest direction."""
     return round(degrees / 90) * 90 % 360
+
+
+def _slant(degrees: int) -> int:
+    off = (degrees + 45) % 90 - 45
+    return degrees % 360 if abs(off) > SLANTED else 0
+
+
+def _parts(style: Style, before: Box, box: Box) -> bool:
+    """Whether a gap parts two characters. Of slanted text the boxes say nothing."""
+    return not style.slant and _apart(before, box)
 
 
 def _apart(before: Box, box: Box) -> bool:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.storage.origins import MADE, runs_within
+from app.storage.origins import MADE
 from ingest.loading.parsers.pdf.layout import Region
-from ingest.loading.parsers.pdf.pieces import Written, concatenated
+from ingest.loading.parsers.pdf.pieces import Written, concatenated, cut
 from ingest.loading.parsers.pdf.tables import Cell, Table, header_rows
 from ingest.loading.parsers.pdf.words import Word
 
@@ -60,7 +60,7 @@ class Continuations:
                 after = len(row) + len(rule) + 1
                 made = f"{before}\n{rule}\n"
                 body = concatenated([
-                    Written(made, ((len(made), MADE),)), _cut(body, 0, len(row)), _cut(body, after, len(body.text))
+                    Written(made, ((len(made), MADE),)), cut(body, 0, len(row)), cut(body, after, len(body.text))
                 ])  # fmt: skip
             if outer.first is outer.last:
                 last, header = table, before
@@ -125,7 +125,3 @@ def _says_words(cell: Cell) -> bool:
 def _last_header(text: str) -> str:
     """Return the first row of the table that ends the text."""
     return text[text.rfind("\n\n") + 2 if "\n\n" in text else 0 :].partition("\n")[0]
-
-
-def _cut(whole: Written, start: int, stop: int) -> Written:
-    return Written(whole.text[start:stop], tuple(runs_within(whole.runs, start, stop)))

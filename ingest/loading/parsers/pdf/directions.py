@@ -18,7 +18,7 @@ def direction(words: Sequence[Word]) -> int:
     """Return the angle of most of the text."""
     counted = Counter[int]()
     for word in words:
-        counted[word.style.angle] += len(word.text)
+        counted[word.style.angle] += 0 if word.style.slant else len(word.text)
     return counted.most_common(1)[0][0] if counted else 0
 
 

@@ -36,7 +36,7 @@ class Habits:
 
     spaced: bool
     hyphenates: bool
-    words: frozenset[str]
+    words: Set[str]
     syllables: bool = False
     """Whether lines break within Korean words, as browsers have it, and the file does not say where."""
     inner: Set[str] = frozenset()
@@ -53,13 +53,13 @@ class Habits:
             return two not in ALONE
         return not any(len(each) > 1 and each in self.inner for each in (one, two))
 
-    def breaks(self, before: Word, after: Word) -> bool:
+    def breaks(self, before: str, after: str) -> bool:
         """Whether the hyphen that ends the first word is there only because the line ends."""
-        if not HYPHENATED.fullmatch(before.text) or not after.text[:1].islower():
+        if not HYPHENATED.fullmatch(before) or not after[:1].islower():
             return False
-        if before.text.endswith(("\u00ad", "\u2010")) or _plain(before.text[:-1] + after.text) in self.words:
+        if before.endswith(("\u00ad", "\u2010")) or _plain(before[:-1] + after) in self.words:
             return True
-        rest = _plain(after.text)
+        rest = _plain(after)
         return self.hyphenates and not (len(rest) >= MIN_LETTERS and rest in self.words)
 
 
@@ -73,7 +73,7 @@ def habits_of(words: Sequence[Word], known: set[str]) -> Habits:
     hyphens = [word.text[-1:] in HYPHENS and HYPHENATED.fullmatch(word.text) is not None for word in words]
     whole = (text for text, broken in zip(plain, [False, *hyphens], strict=False) if not broken)
     usual = sum(broken and word.text[-1] == "-" for word, broken in zip(words, hyphens, strict=True))
-    first = [False, *(word.last for word in words)]
+    first = [True, *(word.last for word in words)]
     inner = (text for text, word, begins in zip(plain, words, first, strict=False) if not (word.last or begins))
     known.update(inner)
     begun = [

@@ -104,7 +104,7 @@ def joined(lines: Sequence[Line], habits: Habits) -> list[Piece]:
 def _joint(pieces: list[Piece], after: Word, habits: Habits) -> Iterator[str]:
     before = pieces[-1]
     assert isinstance(before, Word)
-    if habits.breaks(before, after):
+    if habits.breaks(before.text, after.text):
         pieces[-1] = without_hyphen(before)
     elif not _one_word(before, after, habits):
         yield " "

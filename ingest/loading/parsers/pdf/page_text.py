@@ -45,15 +45,19 @@ class PageText:
     hidden: str
     files: int
     tables: Outer
+    hyphenates: bool
+    """Whether words are broken at the ends of its lines."""
     figures: list[Box]
     """Pictures that may say something, and over which no text stands, in points from the lower left."""
 
 
 def read_page(
-    page: Any, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None, known: set[str]
+    page: Any, index: int, words: Sequence[Word], titles: Titles, forms: Any, edges: Edges | None, known: set[str]
 ) -> PageText:
-    """Read a page after those before it, of which `edges` and `known`, words that are whole, tell."""
+    """Read the page of this number after those before it, of which `edges` and `known`, words that are whole, tell."""
     angle = direction(words)
+    aslant = [word for word in words if word.style.slant]
+    words = [word for word in words if not word.style.slant] if aslant else words
 
     def turn(box: Box) -> Box:
         return turned(angle, box)
@@ -65,10 +69,12 @@ def read_page(
     drawn = read_rulings(page, turn)
     bounds = turn(page.get_bbox())
     seen, hidden = parted(in_one_direction(words, angle), drawn, bounds, is_plain)
-    notes = read_annotations(page, forms, turn, angle)
+    across, hidden_across = parted([_in_frame(word, angle) for word in aslant], drawn, bounds, is_plain)
+    notes = read_annotations(page, index, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest, bands = _without_edges(rest, tables, bounds, angle, edges)
-    flowing = partial(_flowing, titles=titles, full=_full(rest, bounds), habits=habits_of(rest, known))
+    habits = habits_of(rest, known)
+    flowing = partial(_flowing, titles=titles, full=_full(rest, bounds), habits=habits)
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
     regions = over_columns(arranged(bands, angle))
     head = [word for edge in found if edge.side == "head" for word in edge.words]
@@ -76,13 +82,20 @@ def read_page(
     return PageText(
         [replace(edge, words=[]) for edge in found],
         written(flowing(arrange(head, angle))),
-        written(in_blocks([flowing(regions), *comments])),
+        written(in_blocks([flowing(regions), *([word] for word in across), *comments])),
         written(flowing(arrange(foot, angle))),
-        " ".join(word.text for word in hidden),
+        " ".join(word.text for word in (*hidden, *hidden_across)),
         notes.files,
         outer_tables(regions),
+        habits.hyphenates,
         list(map(turn, _figures(drawn.pictures, bounds, seen))),
     )
+
+
+def _in_frame(word: Word, angle: int) -> Word:
+    """Return the word with its box as it lies on a page of this angle."""
+    x0, top, x1, bottom = turned(angle, turned(word.style.angle, (word.x0, word.top, word.x1, word.bottom)))
+    return replace(word, x0=x0, top=top, x1=x1, bottom=bottom)
 
 
 def _without_edges(

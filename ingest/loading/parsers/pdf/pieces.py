@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.storage.origins import MADE, Run
+from app.storage.origins import MADE, Run, runs_within
 from ingest.loading.parsers.pdf.words import Word
 
 Piece = Word | str
@@ -78,6 +78,10 @@ def concatenated(parts: Sequence[Written]) -> Written:
         for length, source in part.runs:
             _add(runs, length, source)
     return Written("".join(part.text for part in parts), tuple(runs))
+
+
+def cut(whole: Written, start: int, stop: int) -> Written:
+    return Written(whole.text[start:stop], tuple(runs_within(whole.runs, start, stop)))
 
 
 def _add(runs: list[Run], length: int, source: int) -> None:

@@ -12,12 +12,14 @@ from app.storage.origins import MADE
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the characters of one text object share. `angle` is that of the text against the page, in degrees."""
+    """What the characters of one text object share. `angle` is that of the text against the page, in degrees, to the
+    nearest direction; `slant` is how it stands if it is far from all of them, as a watermark is."""
 
     angle: int
     font: int
     invisible: bool
     white: bool
+    slant: int = 0
 
 
 @dataclass(slots=True)

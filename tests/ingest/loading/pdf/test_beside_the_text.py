@@ -25,6 +25,14 @@ def test_text_written_on_the_page_is_read_and_comments_are_marked(tmp_path, text
     assert got == f"Plan 3\n\n{text}\n\n[{mark}: {text}?]"
 
 
+@pytest.mark.parametrize("text", ["Ring twice", "종을 치시오"])
+def test_what_an_annotation_draws_and_does_not_say_is_read_once(tmp_path, text):
+    sheet = Sheet(annotations=[note("FreeText", "Mind the step"), note("Highlight", "Why?")])
+    sheet.notes = [("50 500 550 520", text)]
+    got = text_of(tmp_path, sheet.text(50, 700, "Plan 3").text(300, 504, "Gate"))
+    assert [got.count(each) for each in ("Plan 3", "Mind the step", text, "Gate", "Why?")] == [1] * 5
+
+
 def test_hidden_annotations_are_not_read(tmp_path):
     sheet = Sheet(annotations=[note("FreeText", "Secret", more="/F 2"), note("Text", "Secret", more="/F 32")])
     assert text_of(tmp_path, sheet.text(50, 700, "Plan 3")) == "Plan 3"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ingest.loading.pdf.reading import text_of
+from tests.ingest.loading.pdf.reading import read, text_of
 from tests.ingest.made.pages import Sheet
 
 LEFT = [
@@ -43,6 +43,14 @@ def test_columns_are_read_one_after_the_other(tmp_path, left, right, shift):
     got = text_of(tmp_path, sheet)
     places = [got.index(words) for words in ("outer island", left[0], left[2], right[0], right[2])]
     assert places == sorted(places)
+
+
+def test_columns_may_stand_one_letter_apart(tmp_path):
+    sheet = Sheet()
+    beside = 50 + 7.2 * max(map(len, LEFT)) + 8.1
+    for number, (one, other) in enumerate(zip(LEFT, RIGHT, strict=True)):
+        sheet.text(50, 700 - 16 * number, one).text(beside, 700 - 16 * number, other)
+    assert text_of(tmp_path, sheet) == "\n\n".join(" ".join(column) for column in (LEFT, RIGHT))
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -169,3 +177,46 @@ def test_a_turned_header_stands_over_its_column(tmp_path):
     assert text_of(tmp_path, sheet) == (
         "| Boat | May 1 | 오월 2일 |\n| --- | --- | --- |\n| Heron | 12 | 34 |\n| Teal | 56 | 78 |"
     )
+
+
+ASLANT = "0.7071 0.7071 -0.7071 0.7071"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "read"),
+    [
+        ([("NOT FOR THE PUBLIC", 0)], ["NOT FOR THE PUBLIC"]),
+        ([("NOT", 0), ("FOR", 90), ("THE", 180)], ["NOT FOR THE"]),
+        ([("대외비", 0), ("문서", 126), ("문서", 300)], ["대외비 문서", "문서"]),
+    ],
+)
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_line_aslant_is_whole_and_tears_no_other(tmp_path, drawn, read, rotation):
+    sheet = Sheet(rotation=rotation)
+    for number, line in enumerate(HYPHENATED):
+        sheet.text(50, 700 - 16 * number, line) if not rotation else sheet.text(
+            100 + 16 * number, 50, line, matrix="0 1 -1 0"
+        )
+    for text, along in drawn:
+        sheet.text(100 + 0.7071 * along, 560 + 0.7071 * along, text, 36, matrix=ASLANT)
+    whole = "".join(f"{line} ".replace("- ", "") for line in HYPHENATED[:4]).strip()
+    assert text_of(tmp_path, sheet) == "\n\n".join([f"{whole}\nRopes are dried.", *read])
+
+
+PARTED = ["The boats are kept in the har-", "bour, and the lamps of the is-", "land are lit before they are low-"]
+
+
+def test_a_word_over_two_pages_is_whole_on_the_first(tmp_path):
+    parsed = read(tmp_path, [Sheet().lines(PARTED), Sheet().lines(["ered, so that all see them.", "Ropes are dried."])])
+    whole = "The boats are kept in the harbour, and the lamps of the island are lit before they are lowered,"
+    assert [page.text for page in parsed.pages] == [whole, "so that all see them.\nRopes are dried."]
+    assert all(page.origins for page in parsed.pages)
+
+
+def test_the_hyphen_of_a_word_that_has_one_stays_at_the_end_of_a_page(tmp_path):
+    one = Sheet().lines([*PARTED[:2], "land are lit for the well-"])
+    two = Sheet().lines(["known, who is known by all."])
+    assert [page.text for page in read(tmp_path, [one, two]).pages] == [
+        "The boats are kept in the harbour, and the lamps of the island are lit for the well-",
+        "known, who is known by all.",
+    ]
