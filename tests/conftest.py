@@ -32,7 +32,7 @@ from app.up.postgres import EmbeddedPostgres
 from ingest.worker import run
 from tests.ingest.adapters.made import write_base
 from tests.s3 import s3_server
-from tests.stack import ADMIN_KEY, ROOT, Stack, start_stack, stop_stack
+from tests.stack import ADMIN_KEY, ROOT
 
 pytest_plugins = ["tests.scheduling", "tests.packaged_model", "tests.every_test"]
 
@@ -240,23 +240,3 @@ async def ingest_text(client: httpx.AsyncClient, *texts: str, **fields: Any) -> 
     job: dict[str, Any] = answer.json()
     assert job["counts"]["failed"] == 0, job
     return job
-
-
-@pytest.fixture(scope="session")
-def stack(scratch: Path) -> Iterator[Stack]:
-    """Everything, vLLM with the packaged model included; started once for all tests."""
-    # Few adapters at a time, so that they have to make room for one another.
-    started = start_stack(scratch / "up", KYUJANG_MAX_LORAS="2", KYUJANG_MAX_CPU_LORAS="4")
-    yield started
-    stop_stack(started)
-
-
-@pytest.fixture
-def client(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, timeout=180) as opened:
-        yield opened
-
-
-@pytest.fixture
-def live_server(stack: Stack) -> str:
-    return stack.url
