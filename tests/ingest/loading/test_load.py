@@ -162,12 +162,12 @@ SLEEP = "import time\ntime.sleep(60)"
 
 
 def readers() -> list[int]:
-    """Return those that have been forked; their parent has the same command line."""
+    """Return those that this process's warm parents have forked."""
     found = []
-    for each in psutil.Process().children(recursive=True):
+    for parent in psutil.Process().children():
         with suppress(psutil.Error):
-            if "ingest.loading.child" in each.cmdline() and each.ppid() != os.getpid():
-                found.append(each.pid)
+            if "ingest.loading.child" in parent.cmdline():
+                found += [each.pid for each in parent.children()]
     return found
 
 
