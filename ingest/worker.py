@@ -23,7 +23,8 @@ from ingest.jobs import queue
 from ingest.jobs.queue import Claimed, ClaimedDocument, ClaimedTask, LeaseLost
 from ingest.jobs.retry import OnFailure, handle_failure, refuse_after_too_many
 from ingest.pipeline import ingest
-from ingest.shelf_map import make_axes
+from ingest.shelf_map.axes import make_axes
+from ingest.shelf_map.layout import lay_out
 from ingest.tune.task import tune
 
 log = logging.getLogger("kyujang.worker")
@@ -49,6 +50,7 @@ HANDLERS: dict[JobKind, Handler] = {
     "rechunk": Handler(ingest, "documents"),
     "check": Handler(check_adapter, "adapters", on_failure=fail_adapter),
     "map": Handler(make_axes, "documents"),
+    "neighbours": Handler(lay_out, "documents"),
     "evaluate": Handler(evaluate, "adapters"),
     "tune": Handler(tune, "training"),
 }

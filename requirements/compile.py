@@ -14,7 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PROJECT = str(FOLDER.parent / "pyproject.toml")
-EXTRAS = ("models", "minilm", "plots", "langchain", "milvus", "ray", "tune", "qlora", "test")
+EXTRAS = ("models", "minilm", "plots", "langchain", "map", "milvus", "ray", "tune", "qlora", "test")
 ALONE = {
     "build": [],
     "uv": [],

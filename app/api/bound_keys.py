@@ -20,8 +20,8 @@ def refuse_bound(request: Request, tenant: Tenant) -> None:
     path = getattr(request.scope.get("route"), "path", request.url.path)
     is_change = request.method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith("/evaluate")
     changes_tenant = is_change and path.startswith(OF_THE_TENANT) and path not in OF_THE_PART
-    # Webhooks are told of all documents, and the map counts all chunks.
-    is_of_tenant = changes_tenant or path.startswith(("/webhooks", "/map"))
+    # Webhooks are told of all documents.
+    is_of_tenant = changes_tenant or path.startswith("/webhooks")
     if tenant.is_bound and is_of_tenant:
         raise Forbidden("This key is bound to a part of its tenant, and this belongs to the whole.")
     if tenant.delegation is not None and tenant.delegation.groups is None and path.startswith("/audit"):

@@ -25,7 +25,7 @@ async def remove_finished_jobs(database: Database, tenant: TenantNumber, *, olde
                 """
                 with finished as (
                     select j.id from jobs j
-                    where j.tenant_id = %(tenant)s and j.kind in ('ingest', 'rechunk', 'check', 'map')
+                    where j.tenant_id = %(tenant)s and j.kind in ('ingest', 'rechunk', 'check', 'map', 'neighbours')
                       and j.created_at < now() - make_interval(secs => %(age)s)
                       and not exists (
                           select from job_items i where i.tenant_id = j.tenant_id and i.job_id = j.id

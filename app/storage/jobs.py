@@ -19,8 +19,9 @@ from app.storage.notices import OcrMode, PageCounts
 from app.storage.tenancy import TenantNumber
 
 _Shown = Literal["tune", "evaluate"]
-# A check shows on its adapter, and a map as such, not among the jobs.
-TaskKind = Literal["check", "map", _Shown]
+# A check shows on its adapter, and a map, in both its projections, as such, not among the jobs.
+TaskKind = Literal["check", "map", "neighbours", _Shown]
+HIDDEN = "('check', 'map', 'neighbours')"
 _Documents = Literal["ingest", "rechunk"]
 JobKind = Literal[_Documents, TaskKind]
 ShownKind = Literal[_Documents, _Shown]
@@ -158,7 +159,7 @@ def _shown(which: str, counted_as: str = "", most: str = "") -> str:
     return f"""
         select j.id, j.kind, j.created_at, counted.*,
                task.name, task.version, task.progress, task.result, task.error_code, task.error_detail
-        from (select * from jobs where tenant_id = %(tenant)s and kind not in ('check', 'map') {which}) j
+        from (select * from jobs where tenant_id = %(tenant)s and kind not in {HIDDEN} {which}) j
         cross join lateral (
             select *, {STATUS} as status from (
                 select count(*) as total, {COUNTED}, count(*) filter (where warnings <> '[]') as with_warnings,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.storage import usage
 from app.storage.database import Database, continue_as_operator, fetch_one
+from app.storage.jobs import HIDDEN
 from app.storage.tenant_deletions import ClaimedDeletion, Deleted, count
 
 
@@ -36,7 +37,7 @@ TABLES = (
         "t.blob, t.status, t.size",
         f"count(*) filter (where {WAITED}) as files, coalesce(sum(size) filter (where {WAITED}), 0)::bigint as bytes",
     ),
-    Table("jobs", ("id",), 1000, "t.kind", "count(*) filter (where kind not in ('check', 'map')) as jobs"),
+    Table("jobs", ("id",), 1000, "t.kind", f"count(*) filter (where kind not in {HIDDEN}) as jobs"),
     Table("idempotency_keys", ("key",), 1000),
     Table(
         "chunks",

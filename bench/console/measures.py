@@ -191,7 +191,7 @@ async def map_turned(browser: Browser, served: Served) -> Table:
     async with browser.page(served.few) as opened:
         body = json.dumps(_points())
         await opened.page.route(
-            f"{served.url}/map", lambda route: route.fulfill(content_type="application/json", body=body)
+            f"{served.url}/map?*", lambda route: route.fulfill(content_type="application/json", body=body)
         )
         await opened.page.goto(browser.address("/map"))
         canvas = opened.page.locator("canvas")
@@ -227,4 +227,5 @@ def _points() -> dict[str, Any]:
     }  # fmt: skip
     named = {"title": None, "collection": "default", "value": None}
     documents = [{"number": each, "id": f"document-{each}", **named} for each in range(20)]
-    return {"status": "ready", "chunks": POINTS, "sampled": False, "points": points, "documents": documents}
+    shown = {"status": "ready", "projection": "pca", "projections": ["pca"], "chunks": POINTS, "sampled": False}
+    return {**shown, "points": points, "documents": documents}

@@ -5,9 +5,9 @@ import { Trouble, useAct, useLoaded } from "./loaded";
 import { Canvas } from "./map_canvas";
 import { type By, coloursOf, written } from "./map_colours";
 import { documentRoute, follow } from "./route";
-import type { Placed, ShelfMap } from "./shapes";
+import type { Placed, Projection, ShelfMap } from "./shapes";
 import { useWords } from "./speech";
-import { filled } from "./words";
+import { type Word, filled } from "./words";
 
 const LOOK_AGAIN_MS = 1000;
 
@@ -16,8 +16,9 @@ export function MapOfShelf() {
   const words = useWords();
   const [by, setBy] = useState<By>("document");
   const [field, setField] = useState("");
-  const asked = by === "metadata" && field.trim() !== "" ? `?${new URLSearchParams({ metadata: field.trim() })}` : "";
-  const { value, trouble, reload } = useLoaded<ShelfMap>(`map${asked}`);
+  const [projection, setProjection] = useState<Projection>("pca");
+  const asked = new URLSearchParams({ projection, ...(by === "metadata" && field.trim() !== "" ? { metadata: field.trim() } : {}) });
+  const { value, trouble, reload } = useLoaded<ShelfMap>(`map?${asked}`);
   const [placed, setPlaced] = useState<Placed | null>(null);
   useEffect(() => {
     if (value?.status !== "computing") return;
@@ -29,20 +30,33 @@ export function MapOfShelf() {
       <h1>{words.map}</h1>
       <Trouble of={trouble} />
       {value?.status === "empty" && <p class="small">{words.noDocuments}</p>}
+      {value !== null && value.status !== "empty" && (
+        <div class="fields">
+          {value.projections.length > 1 && (
+            <Choice
+              label={words.arrangedBy}
+              value={projection}
+              options={value.projections.map((each) => [each, words[each as Word]])}
+              onValue={(chosen) => {
+                setPlaced(null);
+                setProjection(chosen as Projection);
+              }}
+            />
+          )}
+          <Choice
+            label={words.colouredBy}
+            value={by}
+            options={[["document", words.documentWord], ["collection", words.collection], ["metadata", words.metadataField]]}
+            onValue={(chosen) => setBy(chosen as By)}
+          />
+          {by === "metadata" && <TextField label={words.metadataField} value={field} onValue={setField} />}
+        </div>
+      )}
       {value?.status === "computing" && <p role="status">{words.mapComputing}</p>}
       {value?.status === "ready" && (
         <>
-          <div class="fields">
-            <Choice
-              label={words.colouredBy}
-              value={by}
-              options={[["document", words.documentWord], ["collection", words.collection], ["metadata", words.metadataField]]}
-              onValue={(chosen) => setBy(chosen as By)}
-            />
-            {by === "metadata" && <TextField label={words.metadataField} value={field} onValue={setField} />}
-          </div>
-          <Drawn found={value} by={by} placed={placed} />
-          <Question onPlaced={setPlaced} />
+          <Drawn key={value.projection} found={value} by={by} placed={placed} />
+          <Question projection={value.projection} onPlaced={setPlaced} />
           {placed !== null && <Nearest placed={placed} />}
         </>
       )}
@@ -68,12 +82,12 @@ function Drawn({ found, by, placed }: { found: ShelfMap; by: By; placed: Placed 
   );
 }
 
-function Question({ onPlaced }: { onPlaced: (placed: Placed) => void }) {
+function Question({ projection, onPlaced }: { projection: Projection; onPlaced: (placed: Placed) => void }) {
   const words = useWords();
   const [input, setInput] = useState("");
   const { trouble, busy, act } = useAct();
   return (
-    <PageForm onSend={() => act(async () => onPlaced(await send<Placed>("POST", "map/place", { input })))}>
+    <PageForm onSend={() => act(async () => onPlaced(await send<Placed>("POST", "map/place", { input, projection })))}>
       <TextField label={words.question} value={input} onValue={setInput} />
       <Trouble of={trouble} />
       <button type="submit" disabled={busy || input.trim() === ""}>

@@ -209,8 +209,12 @@ export interface Report {
 }
 
 /** A list for each column of the points; `document` is a number among the documents. */
+export type Projection = "pca" | "neighbours";
+
 export interface ShelfMap {
   status: "ready" | "computing" | "empty";
+  projection: Projection;
+  projections: Projection[];
   chunks: number;
   sampled: boolean;
   points: {

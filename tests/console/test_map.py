@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -56,12 +57,17 @@ def middle(places: list[tuple[int, int]]) -> dict[str, float]:
 BLUE, ORANGE, RED = (0, 115, 179), (214, 94, 0), (217, 26, 38)
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-async def test_points_tell_their_text_and_a_question_its_nearest(visit, tenant, language):
+@pytest.mark.parametrize(("language", "projection"), [("en", "pca"), ("ko", "neighbours")])
+async def test_points_tell_their_text_and_a_question_its_nearest(visit, tenant, language, projection):
     question, place, by, whole, closer = WORDS[language]
+    while (await tenant.get("/map", params={"projection": projection})).json()["status"] == "computing":
+        await asyncio.sleep(0.1)
     async with visit(language, key_of(tenant), "/map", color_scheme="light") as page:
         page.set_default_timeout(10_000)
         await page.locator("canvas").wait_for()
+        if projection != "pca":
+            async with page.expect_response(lambda answer: f"projection={projection}" in answer.url):
+                await page.get_by_label("놓는 기준").select_option(projection)
         await page.get_by_label(by).select_option("collection")
         assert await page.locator(".legend li").all_text_contents() == [" default (2)", " sea (2)"]
         await page.wait_for_load_state("networkidle")
@@ -99,9 +105,12 @@ async def test_fifty_thousand_points_are_drawn(visit, tenant):
         {"number": each, "id": f"doc-{each}", "title": f"Title {each}", "collection": "default", "value": None}
         for each in range(20)
     ]
-    body = {"status": "ready", "chunks": number, "sampled": False, "points": points, "documents": documents}
+    shown = {"status": "ready", "projection": "pca", "projections": ["pca"], "chunks": number, "sampled": False}
+    body = {**shown, "points": points, "documents": documents}
     async with visit(key=key_of(tenant)) as page:
-        await page.route("**/map", lambda route: route.fulfill(content_type="application/json", body=json.dumps(body)))
+        await page.route(
+            "**/map?*", lambda route: route.fulfill(content_type="application/json", body=json.dumps(body))
+        )
         await page.get_by_role("link", name="Map", exact=True).click()
         await page.locator("canvas").wait_for()
         await page.wait_for_load_state("networkidle")

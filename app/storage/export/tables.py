@@ -124,6 +124,7 @@ LEFT_OUT = {
     "index_positions": "of an index outside the database, which reads a new tenant whole",
     "index_collections": "of the installation's index",
     "map_axes": "made of the chunks' vectors by a worker",
+    "map_layouts": "made of the chunks' vectors by a worker",
     "request_windows": "of the requests of the last minute",
     "engine_calls": "of what the engines of the installation do at the moment",
     "job_turns": "whose turn it is among the tenants of an installation",

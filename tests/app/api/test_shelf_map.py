@@ -8,9 +8,13 @@ import numpy as np
 import psycopg
 import pytest
 
-from app.storage import map_axes
+from app.api import shelf_map as routes
+from app.storage import shelf_map
 from app.storage.tenants import tenant_by_slug
-from ingest.shelf_map import principal_axes
+from ingest.jobs.queue import TaskFailed
+from ingest.shelf_map import layout
+from ingest.shelf_map.child import among, laid_out
+from ingest.shelf_map.principal import principal_axes
 from tests.conftest import NewTenant, ingest_text
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -117,7 +121,8 @@ async def test_what_is_gone_is_on_no_map(new_tenant: NewTenant):
 
 async def test_many_chunks_are_shown_in_part(shelf, monkeypatch):
     await mapped(shelf)
-    monkeypatch.setattr(map_axes, "MAX_POINTS", 3)
+    for module in (shelf_map, routes):
+        monkeypatch.setattr(module, "MAX_POINTS", 3)
     found = await mapped(shelf)
     assert found["sampled"]
     assert len(found["points"]["x"]) <= 3
@@ -139,3 +144,95 @@ def test_one_vector_has_axes_too():
     across, upwards, _ = principal_axes(np.ones((1, 8), np.float32))
     assert np.isfinite(across).all()
     assert np.isfinite(upwards).all()
+
+
+async def test_neighbours_are_laid_out_kept_and_new_chunks_placed_among_them(new_tenant: NewTenant, monkeypatch):
+    client = await new_tenant()
+    ferries = [{"id": f"ferry-{hour}", "text": f"The ferry to the island leaves at {hour}."} for hour in range(12)]
+    pay = [{"id": f"pay-{day}", "text": f"월급은 매달 {day} 일에 나온다."} for day in range(12)]
+    await client.post("/ingest?wait=60", json={"documents": [*ferries, *pay]})
+    found = await mapped(client, projection="neighbours")
+    assert (found["projection"], found["chunks"], len(found["points"]["x"])) == ("neighbours", 24, 24)
+    assert found["projections"] == ["pca", "neighbours"]
+    before = where(found)
+    ferry, salary = (
+        np.median([at for name, at in before.items() if name.startswith(of)], 0) for of in ("ferry", "pay")
+    )
+    for name, at in before.items():
+        own, other = (ferry, salary) if name.startswith("ferry") else (salary, ferry)
+        assert np.linalg.norm(at - own) < np.linalg.norm(at - other)
+    monkeypatch.setattr(shelf_map, "AGAIN_S", 0)
+    await ingest_text(client, "The ferry to the island leaves at noon.", id="ferry-noon")
+    await client.delete("/documents/pay-3")
+    while "ferry-noon" not in (after := where(await mapped(client, projection="neighbours"))):
+        await asyncio.sleep(0.1)
+    assert "pay-3" not in after
+    assert all(np.array_equal(after[name], at) for name, at in before.items() if name != "pay-3")
+    assert np.linalg.norm(after["ferry-noon"] - ferry) < np.linalg.norm(after["ferry-noon"] - salary)
+    asked = {"input": "When does the ferry leave?", "top_k": 10, "projection": "neighbours"}
+    placed = (await client.post("/map/place", json=asked)).json()
+    for axis in "xy":
+        assert placed[axis] == pytest.approx(np.median([each[axis] for each in placed["nearest"]]))
+
+
+def where(found) -> dict[str, np.ndarray]:
+    names = {each["number"]: each["id"] for each in found["documents"]}
+    points = found["points"]
+    places = zip(points["x"], points["y"], strict=True)
+    return {names[each]: np.array(at) for each, at in zip(points["document"], places, strict=True)}
+
+
+async def test_without_the_extra_it_says_what_to_install(shelf, monkeypatch):
+    monkeypatch.setattr(routes, "PROJECTIONS", ["pca"])
+    assert (await mapped(shelf))["projections"] == ["pca"]
+    for refused in (
+        await shelf.get("/map", params={"projection": "neighbours"}),
+        await shelf.post("/map/place", json={"input": "?", "projection": "neighbours"}),
+    ):
+        assert (refused.status_code, "EXTRAS=map" in refused.json()["detail"]) == (409, True)
+
+
+async def test_what_the_worker_could_not_make_is_told(new_tenant: NewTenant, monkeypatch):
+    client = await new_tenant()
+    await ingest_text(client, "The ferry leaves at seven.", id="ferry")
+
+    def refuse() -> None:
+        raise TaskFailed("not_installed", "It needs the extra.")
+
+    monkeypatch.setattr(layout, "require_installed", refuse)
+    while (answer := await client.get("/map", params={"projection": "neighbours"})).status_code == 200:
+        await asyncio.sleep(0.1)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "It needs the extra.")
+
+
+def test_a_layout_keeps_neighbours_that_two_axes_do_not_and_is_the_same_each_time():
+    groups, each, held = 16, 25, 5
+    random = np.random.default_rng(2)
+    middles = np.eye(groups, 32)[np.arange(groups).repeat(each)]
+    vectors = (middles + 0.15 * random.standard_normal((groups * each, 32))).astype(np.float32)
+    group = np.arange(groups).repeat(each)
+    is_new = np.arange(groups * each) % each < held
+    known, places = vectors[~is_new], laid_out(vectors[~is_new])
+    assert np.array_equal(laid_out(known), places)
+    across, upwards, _ = principal_axes(known)
+    assert nearest_of_own(known @ np.array([across, upwards]).T, group[~is_new]) < 0.6
+    assert nearest_of_own(places, group[~is_new]) > 0.95
+    new = among(vectors[is_new], known, places)
+    nearest = np.linalg.norm(new[:, None] - places, axis=2).argmin(axis=1)
+    assert (group[~is_new][nearest] == group[is_new]).mean() > 0.9
+
+
+def nearest_of_own(places, group) -> float:
+    """Return how many have a nearest one of their own group."""
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return float((group[distances.argmin(axis=1)] == group).mean())
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 12])
+def test_few_vectors_and_equal_ones_are_laid_out_too(count):
+    assert np.isfinite(laid_out(np.ones((count, 8), np.float32))).all()
+    drawn = np.random.default_rng(3).standard_normal((count, 8)).astype(np.float32)
+    places = laid_out(drawn)
+    assert (places.shape, bool(np.isfinite(places).all())) == ((count, 2), True)
+    assert among(drawn[:1], drawn, places).shape == (1, 2)

@@ -37,6 +37,10 @@ AXES = """
     insert into map_axes (tenant_id, space, version, chunks, across, upwards, origin)
     values (%s, 1, 1, 1, '{1}', '{1}', '{0,0}')
 """
+LAYOUT = """
+    insert into map_layouts (tenant_id, space, version, chunks, chunk_ids, x, y)
+    values (%s, 1, 1, 1, '{1}', '{0}', '{0}')
+"""
 
 CALL = """
     insert into engine_calls (id, tenant_id, key_id, adapter, most_prompt_tokens, most_completion_tokens)
@@ -123,6 +127,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         staged = f"{word} is read from a scan."
         owner.execute(SCAN, [number, claimed.job_id, claimed.item_number, staged, number])
         owner.execute(AXES, [number])
+        owner.execute(LAYOUT, [number])
         owner.execute(PAGE, [number, f"letter/{word}"])
         owner.execute(CALL, [number, filled.key_ids[0], f"{word}@1"])
         owner.execute(INDEXED, [number])

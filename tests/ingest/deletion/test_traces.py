@@ -19,9 +19,8 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "engine_calls", "index_positions", "map_axes", "operator_requests", "parts", "prompt_versions", "prompts",
-    "query_logs",
-    "request_windows", "webhooks",
+    "engine_calls", "index_positions", "map_axes", "map_layouts", "operator_requests", "parts", "prompt_versions",
+    "prompts", "query_logs", "request_windows", "webhooks",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "part_documents", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.

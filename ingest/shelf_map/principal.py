@@ -1,35 +1,13 @@
-"""Make the two axes of a tenant's map: the directions in which the vectors of its chunks differ most (PCA)."""
+"""The directions in which vectors differ most (PCA)."""
 
 from __future__ import annotations
-
-import asyncio
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services import Services
-from app.storage import map_axes
-from app.storage.database import connection_of
-from app.storage.map_axes import Axes
-from app.storage.spaces import active_number
-from ingest.jobs import queue
-from ingest.jobs.queue import ClaimedTask
-
 # Each turns the directions closer to the widest two; as many as a spectrum without gaps needs for a picture.
 ROUNDS = 60
 SEED = 0
-
-
-async def make_axes(services: Services, task: ClaimedTask) -> None:
-    """Store them in the place of earlier ones."""
-    async with services.database.snapshot(task.tenant) as snapshot:
-        space = await active_number(connection_of(snapshot))
-        vectors, version, chunks = await map_axes.sample(snapshot, task.tenant, space)
-    if len(vectors):
-        across, upwards, origin = await asyncio.to_thread(principal_axes, vectors)
-        axes = Axes(space, version, chunks, across, upwards, origin)
-        await map_axes.store(services.database, task.tenant, axes)
-    await queue.finish(services.database, task)
 
 
 def principal_axes(
