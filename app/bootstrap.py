@@ -24,10 +24,11 @@ from app.retrieval.stores.milvus_store import MilvusStore
 from app.retrieval.stores.pgvector import PgvectorStore
 from app.services import Services
 from app.settings import Settings
-from app.storage.database import Database, RequestLimits
+from app.storage.database import Database
 from app.storage.meter import Meter
 from app.storage.object_blobs import check_at_start, open_blobs
 from app.storage.object_storage import open_object_storage
+from app.storage.request_limits import RequestLimits
 from app.storage.schema import refuse_other_schema
 from app.storage.spaces import Space, other_vectors, spaces
 from app.storage.tenants import tenant_numbers

@@ -35,8 +35,10 @@ LEAVES = {
     "app.storage.snapshot": set(),
     "app.storage.prepared": set(),
     "app.storage.filters": set(),
+    "app.storage.request_limits": set(),
+    "app.storage.pipelined": {"app.storage.prepared"},
     "app.storage.database": {
-        *("app.errors", "app.settings", "app.turns"),
+        *("app.errors", "app.settings", "app.turns", "app.storage.pipelined", "app.storage.request_limits"),
         *("app.storage.prepared", "app.storage.snapshot", "app.storage.tenancy"),
     },
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app import tracing
+from app.concurrency import in_background
 from app.embedding import Encoder, Translation, Vectors
 from app.errors import InvalidInput
 from app.language.analyzer import Analyzer
@@ -162,10 +163,11 @@ class Retriever:
             if options.mode != "dense":
                 terms = await asyncio.to_thread(self._analyzer.terms, bare)
             async with self._database.snapshot(tenant) as snapshot:
-                if vector is not None and (active := await self._spaces.active_in(snapshot)) is not space:
+                active, holds_other = await self._state(snapshot, tenant, bare, options.mode)
+                if vector is not None and active is not space:
                     # Another embedding model since: its vectors want its query.
                     space, vector = active, await _embed(active, bare, tenant)
-                moved = await self._translation(snapshot, tenant, space, bare) if options.mode == "hybrid" else None
+                moved = await space.translator.translation(language_of(bare)) if holds_other else None
                 trace.terms, trace.translated = terms or (), moved is not None
                 matches: list[Match] = []
                 for depth in DEPTHS:
@@ -177,14 +179,15 @@ class Retriever:
                     trace.read += await self._read(snapshot, tenant, hits[len(trace.read) :][:MORE])
                 return matches
 
-    async def _translation(
-        self, snapshot: Snapshot, tenant: TenantNumber, space: OpenSpace, question: str
-    ) -> Translation | None:
-        """Return what moves the question to the other language, if the tenant has passages in it."""
-        language = language_of(question)
-        if not await self._holds(snapshot, tenant, MARKS[OTHER[language]]):
-            return None
-        return await space.translator.translation(language)
+    async def _state(
+        self, snapshot: Snapshot, tenant: TenantNumber, question: str, mode: Mode
+    ) -> tuple[OpenSpace, bool]:
+        """Return the active space, and for a hybrid search whether passages are in the other language, at once."""
+        if mode != "hybrid":
+            return (self._spaces.current if mode == "lexical" else await self._spaces.active_in(snapshot)), False
+        holding = self._holds(snapshot, tenant, MARKS[OTHER[language_of(question)]])
+        async with in_background(holding) as holds:
+            return await self._spaces.active_in(snapshot), await holds
 
     async def _hits(
         self,

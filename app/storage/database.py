@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -16,39 +16,24 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured, NotFound
+from app.storage.pipelined import Connection as Connection
+from app.storage.pipelined import pipelined, rows_of_last, set_local
 from app.storage.prepared import prepared
+from app.storage.request_limits import RequestLimits
 from app.storage.snapshot import Snapshot
-from app.storage.tenancy import WHOLE, TenantNumber, begin_as, part, see
+from app.storage.tenancy import WHOLE, TenantNumber, begin_as, part, see, settings_as
 from app.turns import Slots
-
-Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 OPERATOR = "kyujang_operator"
 TRUSTED_S = 1
 WAIT_S = 10
 # Kept for what belongs to no tenant: keys are looked up with them, so that no tenant's work keeps another out.
 FOR_OPERATOR = 2
+# A crash of the database may lose the last moment; one of this process loses nothing that is written.
+IS_QUICK = "set local synchronous_commit = off"
 # How PostgreSQL calls the foreign key of a table's tenant_id alone.
 OF_A_TENANT = "_tenant_id_fkey"
 TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable, errors.IdleInTransactionSessionTimeout)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """The most connections of one tenant, and how long a request's transaction may take for what."""
-
-    per_tenant: int
-    statement_s: float
-    lock_s: float
-    idle_s: float
-
-    def begin(self, begin: str) -> str:
-        """Return `begin` with the time limits of this transaction."""
-        return (
-            f"{begin}; set local statement_timeout = {_ms(self.statement_s)}; "
-            f"set local lock_timeout = {_ms(self.lock_s)}; "
-            f"set local idle_in_transaction_session_timeout = {_ms(self.idle_s)}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +48,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, limits: RequestLimits | None = None) -> None:
         self.url = url
         self._limits = limits
+        self._time_limits = limits.settings if limits else {}
+        # What is done at once finds its rows by their keys, by one plan whatever there is.
+        self._at_once = self._time_limits | {"plan_cache_mode": "auto"}
         tenants = max(1, pool_size - FOR_OPERATOR)
         self._slots = Slots(total=tenants, per_tenant=limits.per_tenant if limits else tenants)
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
@@ -103,8 +91,9 @@ class Database:
     @asynccontextmanager
     async def snapshot(self, tenant: TenantNumber) -> AsyncIterator[PostgresSnapshot]:
         """Open a read-only transaction(), whose statements all see the same state, whatever is committed meanwhile."""
-        begin = f"begin isolation level repeatable read, read only; {begin_as(tenant)}"
-        async with self._transaction(begin, tenant) as connection:
+        begin = "begin isolation level repeatable read, read only"
+        settings = settings_as(tenant) | self._time_limits
+        async with self._connection(tenant) as connection, pipelined(connection, begin, settings):
             yield PostgresSnapshot(connection)
 
     @asynccontextmanager
@@ -113,12 +102,19 @@ class Database:
         async with self._transaction(f"begin; set local role {OPERATOR}") as connection:
             yield connection
 
-    async def operator_at_once(self, statements: str, parameters: dict[str, Any]) -> None:
-        """Do in a transaction as operator()'s what waits for no answer, in one round trip."""
-        begin = self._begin(f"begin; set local role {OPERATOR}")
+    async def operator_at_once(self, statements: Sequence[str], parameters: Mapping[str, Any]) -> list[DictRow]:
+        """Do these in a transaction as operator()'s, in one round trip; return the rows of the last."""
         async with self._connection() as connection:
-            cursor = psycopg.AsyncClientCursor(connection)
-            await cursor.execute(f"{begin}; {statements}; commit".encode(), parameters)
+            return await rows_of_last(connection, self._at_once | {"role": OPERATOR}, statements, parameters)
+
+    async def at_once(
+        self, tenant: TenantNumber, statements: Sequence[str], parameters: Mapping[str, Any], *, seen: str | None = None
+    ) -> list[DictRow]:
+        """Do these in a transaction as transaction()'s, or one that sees what is `seen`, in one round trip; return the
+        rows of the last."""
+        async with self._connection(tenant) as connection:
+            settings = self._at_once | settings_as(tenant, seen)
+            return await rows_of_last(connection, settings, statements, parameters)
 
     async def ready(self) -> None:
         async with self._transaction() as connection:
@@ -140,11 +136,9 @@ class Database:
     async def _transaction(self, begin: str = "begin", tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
         """Send `begin` in one round trip, so without parameters. The pool commits or rolls back."""
         async with self._connection(tenant) as connection:
-            await connection.execute(self._begin(begin).encode())
+            limits = [f"set local {name} = {value}" for name, value in self._time_limits.items()]
+            await connection.execute("; ".join([begin, *limits]).encode())
             yield connection
-
-    def _begin(self, begin: str) -> str:
-        return begin if self._limits is None else self._limits.begin(begin)
 
     @asynccontextmanager
     async def _connection(self, tenant: TenantNumber | None = None) -> AsyncIterator[Connection]:
@@ -225,9 +219,8 @@ async def continue_as_operator(connection: Connection) -> None:
 
 async def without_time_limits(connection: Connection) -> None:
     """Let the rest of this transaction take its time: what it does is not a request's own."""
-    await connection.execute(
-        "set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0"
-    )
+    limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    await set_local(connection, dict.fromkeys(limits, "0"))
 
 
 async def fetch_one(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> DictRow | None:
@@ -236,10 +229,6 @@ async def fetch_one(connection: Connection, query: str, parameters: dict[str, An
 
 async def fetch_all(connection: Connection, query: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
     return await (await connection.execute(query.encode(), parameters, prepare=prepared(query))).fetchall()
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(1000 * seconds))
 
 
 async def _configure(connection: Connection) -> None:

@@ -8,17 +8,33 @@ from typing import Any
 
 from app.language.unicode import clean_line
 from app.storage import keys, parts
-from app.storage.database import Connection, Database, continue_as, fetch_all, see_all
+from app.storage.database import Database, continue_as
 from app.storage.filter_json import METADATA, digest_of
 from app.storage.filter_sql import KEY_PREFIX, TEXT_PREFIX
-from app.storage.tenancy import TenantNumber
+from app.storage.tenancy import WHOLE, TenantNumber
 from app.storage.tenants import Delegation
 
 MAX_GROUPS = 100
 # Longer ones are cut in document_values.
 MAX_CHARACTERS = TEXT_PREFIX
 
-Digests = Mapping[bytes, str]
+# Those that there are. Once a day it is noted that they are used; who is not first need not wait.
+STORED = """
+with found as (
+    select number, digest, used_on is distinct from current_date as is_due from parts
+    where tenant_id = %(tenant)s and digest = any(%(digests)s)
+), noted as (
+    update parts set used_on = current_date where tenant_id = %(tenant)s and number in (
+        select number from parts where tenant_id = %(tenant)s
+        and number = any(array(select number from found where is_due)) for update skip locked)
+)
+select number, digest from found
+"""
+# Those that a document may name.
+NAMED = """
+select name from unnest(%(names)s::text[]) name where exists (
+    select from document_values v where v.tenant_id = %(tenant)s and v.key = %(key)s and v.text = name)
+"""
 
 
 def as_group(text: str) -> str:
@@ -45,12 +61,13 @@ async def parts_of_groups(
         return ()
     filters = {name: _filter(acts_for, name) for name in names}
     digests = {digest_of(only): name for name, only in filters.items()}
-    async with database.transaction(tenant) as connection:
-        await see_all(connection)
-        found = await _stored(connection, tenant, digests)
-        missing = [name for digest, name in digests.items() if digest not in found]
-        if missing and not writes:
-            missing = await _named(connection, tenant, acts_for.listed_in, missing)
+    key = {"tenant": tenant, "digests": list(digests)}
+    found = {row["digest"]: row["number"] for row in await database.at_once(tenant, [STORED], key, seen=WHOLE)}
+    missing = [name for digest, name in digests.items() if digest not in found]
+    if missing and not writes:
+        listed = acts_for.listed_in.removeprefix(METADATA)[:KEY_PREFIX]
+        asked = {"tenant": tenant, "names": missing, "key": listed}
+        missing = [row["name"] for row in await database.at_once(tenant, [NAMED], asked, seen=WHOLE)]
     made = await _make(database, tenant, [filters[name] for name in missing]) if missing else []
     return tuple(sorted({*found.values(), *made}))
 
@@ -58,42 +75,6 @@ async def parts_of_groups(
 def _filter(acts_for: Delegation, name: str) -> dict[str, Any]:
     held = {"key": acts_for.listed_in, "op": "contains", "value": name}
     return held if acts_for.only is None else {"and": [dict(acts_for.only), held]}
-
-
-async def _stored(connection: Connection, tenant: TenantNumber, digests: Digests) -> dict[bytes, int]:
-    """Return the parts that there are, by their digests, and note once a day that they are used."""
-    rows = await fetch_all(
-        connection,
-        """
-        select number, digest, used_on is distinct from current_date as is_due from parts
-        where tenant_id = %(tenant)s and digest = any(%(digests)s)
-        """,
-        {"tenant": tenant, "digests": list(digests)},
-    )
-    if due := [row["number"] for row in rows if row["is_due"]]:
-        # Who is not first need not wait.
-        await connection.execute(
-            """
-            update parts set used_on = current_date where tenant_id = %(tenant)s and number in (
-                select number from parts where tenant_id = %(tenant)s and number = any(%(due)s)
-                for update skip locked)
-            """,
-            {"tenant": tenant, "due": due},
-        )
-    return {row["digest"]: row["number"] for row in rows}
-
-
-async def _named(connection: Connection, tenant: TenantNumber, listed_in: str, names: Sequence[str]) -> list[str]:
-    """Return those of these groups that a document may name."""
-    rows = await fetch_all(
-        connection,
-        """
-        select name from unnest(%(names)s::text[]) name where exists (
-            select from document_values v where v.tenant_id = %(tenant)s and v.key = %(key)s and v.text = name)
-        """,
-        {"tenant": tenant, "names": list(names), "key": listed_in.removeprefix(METADATA)[:KEY_PREFIX]},
-    )
-    return [row["name"] for row in rows]
 
 
 async def _make(database: Database, tenant: TenantNumber, filters: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from app.errors import Unauthorized
 from app.storage.allowances import TENANT_COLUMNS, allowances_of
-from app.storage.database import Database, fetch_all
+from app.storage.database import Database
 from app.storage.tenancy import LOGS_QUERIES, is_kept
 from app.storage.tenant_records import Scope
 from app.storage.tenants import Delegation, Tenant, id_of_key, read_keys, tenant_of_key
@@ -72,5 +72,4 @@ async def read_tenants(database: Database, slugs: Sequence[str]) -> dict[str, Di
         select slug, id as number, {TENANT_COLUMNS}, {LOGS_QUERIES}
         from tenants t where slug = any(%(slugs)s) and {is_kept("t.id")}
     """  # noqa: S608 - a constant
-    async with database.operator() as connection:
-        return {row["slug"]: row for row in await fetch_all(connection, query, {"slugs": list(slugs)})}
+    return {row["slug"]: row for row in await database.operator_at_once([query], {"slugs": list(slugs)})}

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.errors import DatabaseUnavailable
 from app.metering import EngineCall, TokenUsage
-from app.storage.database import Database
+from app.storage.database import IS_QUICK, Database
 from app.storage.tenancy import TenantNumber
 from app.storage.usage import ADD_UP, SYSTEM, TODAY, payer, waits_for_count
 
@@ -28,8 +28,6 @@ LINGER_S = 0.2
 ENGINE_NAME = re.compile(r"t\d+--(.+)--v(\d+)--[0-9a-f]{8}")
 # What a request adds after the deletion of its tenant is counted no more.
 IS_THERE = f"(tenant_id = {SYSTEM} or exists (select from tenants t where t.id = tenant_id))"
-# A crash of the database may lose the last moment; one of this process loses nothing that is written.
-IS_QUICK = "set local synchronous_commit = off"
 BEGIN = f"""
 insert into engine_calls (id, tenant_id, key_id, adapter, most_prompt_tokens, most_completion_tokens)
 select * from unnest(%(begun_ids)s::uuid[], %(begun_tenants)s::integer[], %(begun_keys)s::text[],
@@ -86,7 +84,7 @@ class _Batch:
         statements = [BEGIN] * bool(self.begun) + [COUNT] * bool(self.settled or self.counts)
         if statements:
             parameters = _columns(self.begun) | self._counted()
-            await database.operator_at_once("; ".join([IS_QUICK, *statements]), parameters)
+            await database.operator_at_once([IS_QUICK, *statements], parameters)
 
     def _counted(self) -> dict[str, Any]:
         return {

@@ -17,15 +17,24 @@ part: ContextVar[str] = ContextVar("part", default=WHOLE)
 groups: ContextVar[tuple[str, ...]] = ContextVar("groups", default=())
 
 
+def settings_as(tenant: TenantNumber, seen: str | None = None) -> dict[str, str]:
+    """Return the settings by which a transaction sees this tenant, of it the caller's part or what is `seen`."""
+    return {"app.tenant": f"{tenant:d}", "app.part": _numbers(part.get() if seen is None else seen)}
+
+
 def begin_as(tenant: TenantNumber, seen: str | None = None) -> str:
-    """Return SQL that lets a transaction see this tenant, of it the caller's part or what is `seen`."""
-    return f"set local app.tenant = '{tenant:d}'; {see(part.get() if seen is None else seen)}"
+    """Return SQL for settings_as()."""
+    return "; ".join(f"set local {name} = '{value}'" for name, value in settings_as(tenant, seen).items())
 
 
 def see(seen: str) -> str:
-    """Return SQL for the setting of the part, in which nothing but numbers can stand."""
-    numbers = seen if seen == WHOLE else ",".join(f"{int(number):d}" for number in seen.split(",") if number)
-    return f"set local app.part = '{numbers}'"
+    """Return SQL for the setting of the part."""
+    return f"set local app.part = '{_numbers(seen)}'"
+
+
+def _numbers(seen: str) -> str:
+    """Return the setting of the part, in which nothing but numbers can stand."""
+    return seen if seen == WHOLE else ",".join(f"{int(number):d}" for number in seen.split(",") if number)
 
 
 def parts_seen() -> list[int] | None:

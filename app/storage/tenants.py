@@ -31,6 +31,13 @@ DEFAULT_TENANT = "default"
 KEY_PREFIX = "kyu"
 REFUSED = "This key is unknown, expired or revoked."
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+KEYS = f"""
+select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.part, k.groups,
+       case when k.groups is not null then (
+           select filter from parts p where p.tenant_id = k.tenant_id and p.number = k.part) end as only,
+       k.expires_at <= now() as expired, {ALLOWANCES}, {LOGS_QUERIES}
+from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +96,7 @@ def id_of_key(key: str) -> str:
 
 async def read_keys(database: Database, ids: Sequence[str]) -> dict[str, DictRow]:
     """Return what is stored of the keys with these ids, revoked ones included."""
-    async with database.operator() as connection:
-        rows = await fetch_all(
-            connection,
-            f"""
-            select k.id, t.id as number, t.slug, k.secret_hash, k.scopes, k.revoked_at, k.part, k.groups,
-                   case when k.groups is not null then (
-                       select filter from parts p where p.tenant_id = k.tenant_id and p.number = k.part) end as only,
-                   k.expires_at <= now() as expired, {ALLOWANCES}, {LOGS_QUERIES}
-            from api_keys k join tenants t on t.id = k.tenant_id where k.id = any(%(ids)s) and {is_kept("t.id")}
-            """,  # noqa: S608 - a constant
-            {"ids": list(ids)},
-        )
+    rows = await database.operator_at_once([KEYS], {"ids": list(ids)})
     return {row["id"]: row for row in rows}
 
 

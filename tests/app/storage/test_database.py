@@ -15,8 +15,10 @@ from app.services import Services
 from app.settings import Settings
 from app.storage import database as pool
 from app.storage import tenant_deletions
-from app.storage.database import Database, RequestLimits, fetch_one, without_time_limits
+from app.storage.database import OPERATOR, Database, fetch_one, without_time_limits
+from app.storage.request_limits import RequestLimits
 from app.storage.tenants import authenticate, create_tenant, tenant_by_slug
+from bench.round_trips import counted_waits
 from tests.app.storage.tables import tables_of_tenants
 from tests.conftest import ingest_text
 
@@ -191,6 +193,39 @@ async def bound(settings):
     await database.open()
     yield database
     await database.close()
+
+
+async def least_waits(ask) -> int:
+    """Of five tries, since what else this process does now and then is counted too."""
+    counts = []
+    for _ in range(5):
+        with counted_waits() as waits:
+            await ask()
+        counts.append(waits.count)
+    return min(counts)
+
+
+async def test_what_is_done_at_once_and_what_begins_a_snapshot_share_a_round_trip(services, numbers, monkeypatch):
+    monkeypatch.setattr(pool, "TRUSTED_S", 1e9)
+    settings = "select current_setting('app.tenant') as tenant, current_setting('app.part') as part"
+    database, mine = services.database, {"tenant": str(numbers[0]), "part": "all"}
+
+    async def tenant() -> None:
+        assert await database.at_once(numbers[0], ["select 1", settings], {}) == [mine]
+
+    async def operator() -> None:
+        assert await database.operator_at_once(["select current_user::text as name"], {}) == [{"name": OPERATOR}]
+
+    async def snapshot() -> None:
+        async with database.snapshot(numbers[0]) as snapshot:
+            assert await fetch_one(snapshot.connection, settings) == mine
+
+    # With a snapshot's commit, which waits for its own.
+    for ask, most in ((tenant, 1), (operator, 1), (snapshot, 2)):
+        assert await least_waits(ask) <= most
+    async with database.shared() as connection:
+        left = await fetch_one(connection, "select current_setting('app.tenant', true) as tenant, current_user as name")
+    assert (left["tenant"] or "", left["name"]) == ("", "kyujang_app")
 
 
 async def test_one_tenant_does_not_hold_all_connections(bound, numbers, monkeypatch):

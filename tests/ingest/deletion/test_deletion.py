@@ -9,7 +9,8 @@ import pytest
 
 from app.errors import NotFound
 from app.storage import tenant_deletions, tenant_rows
-from app.storage.database import Database, RequestLimits
+from app.storage.database import Database
+from app.storage.request_limits import RequestLimits
 from app.storage.tenants import create_tenant, tenant_by_slug
 from ingest.cleanup import sweep_jobs
 from tests.conftest import NewTenant, ingest_text, with_encoder
