@@ -59,6 +59,7 @@ from app.services import Services
 from app.settings import Settings
 from app.stopping import Stopping
 from app.storage.key_lookups import KeyLookups
+from app.storage.rates import RequestCounter
 from app.webhooks import WebhookDelivery
 
 # The pages of documents come before them: an id may hold slashes.
@@ -129,6 +130,7 @@ def _add_state(app: FastAPI, settings: Settings) -> None:
     app.state.job_streams = JobStreams(app.state.stopping)
     app.state.query_log = QueryLog()
     app.state.refusals = Refusals()
+    app.state.request_counter = RequestCounter()
     app.state.limit_events = LimitEvents()
     app.state.readiness = ReadinessCheck()
     app.state.page_drawer = PageDrawer(settings)

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
+from app.api.limit_headers import show
 from app.api.refusals import noted
 from app.services import Services
-from app.storage.allowances import Allowed, LimitReached, refuse_generating
-from app.storage.rates import count_request
+from app.storage.allowances import LimitReached, refuse_generating
+from app.storage.rates import RequestCounter
 from app.storage.tenants import Tenant
 
 
@@ -21,8 +22,8 @@ async def count_once(request: Request, services: Services, tenant: Tenant) -> No
     request.state.counted = True
     if any(each.requests_per_minute is not None for each in tenant.allowances):
         with _shown(request):
-            left = await count_request(services.database, tenant.number, tenant.key_id, tenant.allowances)
-            show(request, *left)
+            counter: RequestCounter = request.app.state.request_counter
+            show(request, *await counter.count(services.database, tenant.number, tenant.key_id, tenant.allowances))
     services.meter.count(tenant.number, requests=1)
 
 
@@ -30,22 +31,6 @@ def refuse_used_up(request: Request, tenant: Tenant) -> None:
     """Raise LimitReached if today's tokens of the tenant or its key are used."""
     with _shown(request):
         show(request, *refuse_generating(tenant.allowances))
-
-
-def show(request: Request, *allowed: Allowed) -> None:
-    """Have the answer say what is left, as the IETF draft draft-ietf-httpapi-ratelimit-headers-10 has it."""
-    known = request.scope["state"].setdefault("allowed", {})
-    known |= {each.policy: each for each in allowed}
-
-
-def headers(state: dict[str, dict[str, Allowed]]) -> dict[str, str]:
-    known = state.get("allowed") or {}
-    if not known:
-        return {}
-    return {
-        "RateLimit-Policy": ", ".join(each.policy for each in known.values()),
-        "RateLimit": ", ".join(each.left for each in known.values()),
-    }
 
 
 @contextmanager

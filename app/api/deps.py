@@ -64,6 +64,7 @@ class TenantKey:
         await count_once(request, services, tenant)
         if self.generates:
             refuse_used_up(request, tenant)
+        request.app.state.refusals.let_in(request)
         request.state.caller = await acting_for_groups(request, services, tenant)
         return cast(Tenant, request.state.caller)
 

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, tracing
-from app.api.counting import headers as limit_headers
+from app.api.limit_headers import headers as limit_headers
 from app.api.other_origins import CrossOrigin, Misdirected
 from app.api.problems import failure, problem
 from app.errors import KyujangError

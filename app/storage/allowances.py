@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -80,6 +81,10 @@ class LimitReached(TooManyRequests):
         self.limit: dict[str, Any] = {
             "name": allowed.name, "value": allowed.most, "used": allowed.used, "of": allowed.of,
         }  # fmt: skip
+
+    def later(self, seconds: float) -> LimitReached:
+        """Return the same, as it is to be told so many seconds later."""
+        return LimitReached(replace(self.allowed, reset_s=max(1, math.ceil(self.allowed.reset_s - seconds))))
 
 
 def allowances_of(row: DictRow) -> tuple[Allowance, ...]:

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 
-from app.storage.allowances import Allowance, Allowed, LimitReached
-from app.storage.database import Connection, Database, fetch_one
+from psycopg.rows import DictRow
+
+from app.storage.allowances import Allowance, Allowed, LimitReached, Of
+from app.storage.database import IS_QUICK, Connection, Database, fetch_one
 from app.storage.tenancy import TenantNumber
 
 NAME = "requests_per_minute"
 WINDOW_S = 60
+MAX_REMEMBERED = 1000
 # Seconds of the ring: a minute that begins within one touches 61.
 RING_S = 61
 
-NOW = "greatest(w.second, excluded.second)"
-SINCE = f"requests_since(w.requests, w.second, {NOW})"
-IS_ROOM = f"(select coalesce(sum(n), 0) from unnest({SINCE}) n) < %(most)s"  # noqa: S608 - constants
+# The key's row is locked first: it is not the one that all wait for. All are counted, or none.
 COUNT = f"""
-with now as (select extract(epoch from clock_timestamp())::bigint as second)
-insert into request_windows as w (tenant_id, key_id, second, requests, admitted)
-select %(tenant)s, %(key)s, second,
-       array(select (%(most)s > 0 and i = mod(second, {RING_S}))::integer from generate_series(0, {RING_S - 1}) i),
-       %(most)s > 0
-from now
-on conflict (tenant_id, key_id) do update set
-    second = {NOW}, admitted = {IS_ROOM},
-    requests = array(
-        select n + ({IS_ROOM} and i = mod({NOW}, {RING_S}) + 1)::integer
-        from unnest({SINCE}) with ordinality as r (n, i) order by i)
-returning second, requests, admitted
+with asked as (select * from unnest(%(keys)s::text[], %(most)s::integer[]) a (key_id, most)
+), held as materialized (
+    select key_id, second, requests from request_windows
+    where tenant_id = %(tenant)s and key_id = any(%(keys)s) order by key_id desc for update
+), now as (
+    select key_id, most, now as second, requests_since(requests, second, now) as requests
+    from held join asked using (key_id)
+    cross join lateral (select greatest(second, extract(epoch from clock_timestamp())::bigint) as now) clock
+), used as (
+    select now.*, (select sum(n) from unnest(requests) n) as used from now
+)
+update request_windows w set second = u.second, admitted = all_have_room, requests = array(
+    select n + (all_have_room and i = mod(u.second, {RING_S}) + 1)::integer
+    from unnest(u.requests) with ordinality r (n, i) order by i)
+from used u
+cross join (select bool_and(used < most) and count(*) = cardinality(%(keys)s) as all_have_room from used) room
+where w.tenant_id = %(tenant)s and w.key_id = u.key_id
+returning w.key_id, w.second, w.requests, u.used < u.most as has_room
+"""  # noqa: S608 - constants
+# Once for each.
+BEGIN = f"""
+insert into request_windows (tenant_id, key_id, second, requests, admitted)
+select %(tenant)s, key_id, 0, array_fill(0, array[{RING_S}]), true from unnest(%(keys)s::text[]) key_id
+on conflict do nothing
 """  # noqa: S608 - constants
 
 USED = """
@@ -57,28 +71,70 @@ class Window:
         return RING_S - max(ages, default=0)
 
 
-async def count_request(
-    database: Database, tenant: TenantNumber, key_id: str | None, allowances: Sequence[Allowance]
-) -> list[Allowed]:
-    """Count a request where there is a limit, and return what is left. Raises LimitReached, and then counts none."""
-    found: list[Allowed] = []
-    async with database.transaction(tenant) as connection:
-        # A crash may forget the last few.
-        await connection.execute("set local synchronous_commit = off")
-        # The key's first: its row is not the one that all wait for.
-        for allowance in sorted(allowances, key=lambda each: each.of):
-            most = allowance.requests_per_minute
-            if most is None:
-                continue
-            of_key = (key_id or "") if allowance.of == "key" else ""
-            row = await fetch_one(connection, COUNT, {"tenant": tenant, "key": of_key, "most": most})
-            assert row is not None
-            window = Window(row["second"], row["requests"])
-            allowed = Allowed(allowance.of, NAME, most, window.used, window.reset_s, WINDOW_S)
-            if not row["admitted"]:
-                raise LimitReached(allowed)
-            found.append(allowed)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Of the requests in a minute, of a tenant or, with `key`, of that key."""
+
+    tenant: TenantNumber
+    key: str
+    most: int
+
+    @property
+    def of(self) -> Of:
+        return "key" if self.key else "tenant"
+
+    def allowed(self, row: DictRow) -> Allowed:
+        window = Window(row["second"], row["requests"])
+        return Allowed(self.of, NAME, self.most, window.used, window.reset_s, WINDOW_S)
+
+
+class RequestCounter:
+    """That of a process, which remembers limits that are reached: they stay so until the first request of the last
+    minute is more than a minute old, whatever is asked meanwhile."""
+
+    def __init__(self) -> None:
+        self._reached: dict[_Limit, tuple[LimitReached, float]] = {}
+
+    async def count(
+        self, database: Database, tenant: TenantNumber, key_id: str | None, allowances: Sequence[Allowance]
+    ) -> list[Allowed]:
+        """Count a request where there is a limit; return what is left. Raises LimitReached, and then counts none."""
+        limits = [
+            _Limit(tenant, (key_id or "") if each.of == "key" else "", each.requests_per_minute)
+            for each in sorted(allowances, key=lambda each: each.of)
+            if each.requests_per_minute is not None
+        ]
+        for limit in limits:
+            self._refuse_again(limit)
+        rows = await _counted(database, tenant, limits)
+        for limit in limits:
+            if not rows[limit.key]["has_room"]:
+                raise self._remembered(limit, LimitReached(limit.allowed(rows[limit.key])))
+        return [limit.allowed(rows[limit.key]) for limit in limits]
+
+    def _refuse_again(self, limit: _Limit) -> None:
+        """Raise LimitReached while it is known to be."""
+        error, at = self._reached.get(limit, (None, 0.0))
+        # Seconds of the database's clock, of which the first had begun.
+        if error is not None and (gone := monotonic() - at) < error.allowed.reset_s - 1:
+            raise error.later(gone)
+
+    def _remembered(self, limit: _Limit, error: LimitReached) -> LimitReached:
+        self._reached.pop(limit, None)
+        self._reached[limit] = error, monotonic()
+        if len(self._reached) > MAX_REMEMBERED:
+            del self._reached[next(iter(self._reached))]
+        return error
+
+
+async def _counted(database: Database, tenant: TenantNumber, limits: Sequence[_Limit]) -> dict[str, DictRow]:
+    """Return the windows by their keys, with this request if all have room."""
+    asked = {"tenant": tenant, "keys": [each.key for each in limits], "most": [each.most for each in limits]}
+    while True:
+        rows = await database.at_once(tenant, [IS_QUICK, COUNT], asked)
+        if len(rows) == len(limits):
+            return {row["key_id"]: row for row in rows}
+        await database.at_once(tenant, [BEGIN], asked)
 
 
 async def used(connection: Connection, tenant: TenantNumber, key_id: str = "") -> int:

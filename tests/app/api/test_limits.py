@@ -13,7 +13,7 @@ from app.errors import TooLarge
 from app.main import create_app
 from app.metering import EngineCall, TokenUsage
 from app.storage import job_creation, jobs, rates, usage
-from app.storage.allowances import LimitReached
+from app.storage.allowances import Allowance, LimitReached
 from app.storage.blobs import Blob
 from app.storage.database import fetch_one
 from app.storage.tenants import tenant_by_slug
@@ -187,6 +187,48 @@ async def test_sixteen_clients_of_two_processes_get_no_more_than_the_limit(limit
     let_in = [key for key, status in answers if status != 429]
     assert len(let_in) == 20
     assert let_in.count(1) <= 5
+
+
+async def test_what_one_limit_refuses_the_other_does_not_count(services, limited):
+    await limited("both")
+    tenant = (await tenant_by_slug(services.database, "both")).number
+    counter, key = rates.RequestCounter(), Allowance("key", 5)
+
+    async def count(most: int) -> list[tuple[str, int]]:
+        found = await counter.count(services.database, tenant, "k1", [Allowance("tenant", most), key])
+        return [(each.of, each.used) for each in found]
+
+    assert [await count(2) for _ in range(2)] == [[("key", used), ("tenant", used)] for used in (1, 2)]
+    with pytest.raises(LimitReached, match="tenant's limit 'requests_per_minute' is 2"):
+        await count(2)
+    # A limit that was raised counts at once.
+    assert await count(9) == [("key", 3), ("tenant", 3)]
+
+
+async def test_a_limit_that_is_reached_is_remembered_until_a_request_may_have_room(services, limited, monkeypatch):
+    await limited("remembered")
+    tenant = (await tenant_by_slug(services.database, "remembered")).number
+    counter, asked, now = rates.RequestCounter(), [], [100.0]
+    monkeypatch.setattr(rates, "monotonic", lambda: now[0])
+
+    class Counting:
+        async def at_once(self, *given):
+            asked.append(1)
+            return await services.database.at_once(*given)
+
+    async def reset_s() -> int:
+        with pytest.raises(LimitReached) as refused:
+            await counter.count(Counting(), tenant, None, [Allowance("tenant", 1)])
+        return refused.value.allowed.reset_s
+
+    await counter.count(Counting(), tenant, None, [Allowance("tenant", 1)])
+    first, before = await reset_s(), len(asked)
+    now[0] += 10.5
+    assert await reset_s() == first - 10
+    assert len(asked) == before
+    now[0] += first - 11.5
+    await reset_s()
+    assert len(asked) == before + 1
 
 
 async def test_a_minute_is_the_last_sixty_seconds(services):

@@ -13,7 +13,7 @@ from app.errors import TooManyRequests
 from app.main import create_app
 from app.storage import key_lookups
 from app.turns import NO_TENANT
-from tests.conftest import NewTenant, with_encoder
+from tests.conftest import ADMIN_KEY, NewTenant, with_encoder
 from tests.ingest.working import SlowEncoder
 
 
@@ -153,3 +153,56 @@ async def test_too_many_streams_of_jobs_are_refused_before_the_job_is_read(tenan
     answers = [await tenant.get("/jobs/job_of_nobody/events") for _ in range(3)]
     assert [each.status_code for each in answers] == [429] * 3
     assert len(looked_up) == 1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that can be turned on."""
+    now = [1000.0]
+    monkeypatch.setattr(refusals, "monotonic", lambda: now[0])
+    return now
+
+
+async def test_a_limit_is_reached_until_its_window_slides_and_one_is_looked_at_for_all(
+    anonymous, new_tenant, looked_up, short, clock
+):
+    client, path = await new_tenant("reached"), "/documents"
+
+    async def limit(most: int | None) -> None:
+        body = {"limits": {"requests_per_minute": most}}
+        await anonymous.patch("/tenants/reached", json=body, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+
+    async def asked(times: int) -> list[httpx.Response]:
+        return [await client.get(path) for _ in range(times)]
+
+    await limit(1)
+    let_in, refused, *again = await asked(5)
+    assert [each.status_code for each in (let_in, refused, *again)] == [200, *[429] * 4]
+    assert len(looked_up) == 2
+    clock[0] += 1.5
+    (later,) = await asked(1)
+    assert later.json()["limit"] == refused.json()["limit"]
+    assert later.headers["ratelimit"].startswith('"requests_per_minute";r=0;t=')
+    waits = [int(each.headers["retry-after"]) for each in (refused, later)]
+    assert waits[1] in (waits[0] - 1, waits[0] - 2)
+    clock[0] += 1
+    assert len(looked_up) == 2
+    await asked(3)
+    assert len(looked_up) == 3
+    await limit(None)
+    clock[0] += 2.5
+    assert [each.status_code for each in await asked(3)] == [200] * 3
+
+
+async def test_a_key_that_is_revoked_after_its_limit_was_reached_is_told_so(anonymous, new_tenant, short, clock):
+    client, operator = await new_tenant("revoked"), {"Authorization": f"Bearer {ADMIN_KEY}"}
+    body = {"limits": {"requests_per_minute": 0}}
+    await anonymous.patch("/tenants/revoked", json=body, headers=operator)
+    assert (await client.get("/documents")).status_code == 429
+    key = client.headers["authorization"].split("_")[1]
+    assert (await anonymous.delete(f"/tenants/revoked/keys/{key}", headers=operator)).status_code == 204
+    statuses = []
+    for gone in (2.5, 0, 0.5, 0):
+        clock[0] += gone
+        statuses.append((await client.get("/documents")).status_code)
+    assert statuses == [401, 429, 401, 401]
