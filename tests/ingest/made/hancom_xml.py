@@ -40,6 +40,7 @@ ATTRIBUTES = {
     "paraPrIDRef": "ParaShape",
     "outlineShapeIDRef": "OutlineShape",
     "num": "Number",
+    "numType": "NumberType",
     "paraend": "ParaEnd",
 }
 

@@ -31,7 +31,7 @@ ELEMENTS |= {name.upper(): name for name in SAME_NAMES.split()}
 BUTTONS = {"BUTTON": "btn", "CHECKBUTTON": "checkBtn", "RADIOBUTTON": "radioBtn"}
 ATTRIBUTES = {
     "ParaShape": "paraPrIDRef", "CharShape": "charPrIDRef", "OutlineShape": "outlineShapeIDRef", "Number": "num",
-    "ParaEnd": "paraend",
+    "NumberType": "numType", "ParaEnd": "paraend",
 }  # fmt: skip
 PIECE = 1 << 20
 # One that declares nothing is harmless; what it names is not read.
