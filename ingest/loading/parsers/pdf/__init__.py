@@ -8,6 +8,7 @@ from typing import Any
 
 from app.errors import DocumentError
 from app.storage.origins import pack
+from ingest.loading.clean_text import clean_text
 from ingest.loading.parsed import Notice, Options, Page, PageSource, Parsed, Picture
 from ingest.loading.parsers import office_notices
 from ingest.loading.parsers.marks import marked
@@ -16,12 +17,11 @@ from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
 from ingest.loading.parsers.pdf.over_pages import with_whole_words
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
-from ingest.loading.parsers.pdf.page_text import PageText, read_page
+from ingest.loading.parsers.pdf.page_text import Figure, PageText, read_page
 from ingest.loading.parsers.pdf.pieces import Written, joined_blocks, written
-from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.running_heads import Edges, running
 from ingest.loading.parsers.titles import meant
-from ingest.loading.picture_marks import in_points
+from ingest.loading.picture_marks import MAX_SAID, in_points
 from ingest.loading.refusals import CORRUPT, ENCRYPTED
 
 FONTS_WITHOUT_UNICODE = DocumentError(
@@ -148,13 +148,15 @@ class _Document:
             )
 
 
-def _pictures(number: int, figures: Sequence[Box], at: int) -> tuple[Picture, ...]:
+def _pictures(number: int, figures: Sequence[Figure], at: int) -> tuple[Picture, ...]:
     """Return the pictures, which stand after the text of the page."""
     found = []
-    for x0, y0, x1, y1 in figures:
+    for figure in figures:
+        x0, y0, x1, y1 = figure.box
         name = f"{number} {x0:.1f} {y0:.1f} {x1:.1f} {y1:.1f}"
         width, height, unit = in_points(x1 - x0, y1 - y0, 1) or (None, None, None)
-        found.append(Picture(at, at, width=width, height=height, unit=unit, name=name))
+        caption = " ".join(clean_text(figure.caption).split())[:MAX_SAID]
+        found.append(Picture(at, at, width=width, height=height, unit=unit, caption=caption, name=name))
     return tuple(found)
 
 

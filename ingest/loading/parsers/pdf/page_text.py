@@ -11,6 +11,7 @@ from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bands import Band, bands_of
 from ingest.loading.parsers.pdf.bookmarks import Titles, split_at_headings
+from ingest.loading.parsers.pdf.captions import caption_of
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables, over_columns
 from ingest.loading.parsers.pdf.directions import direction, in_one_direction
@@ -33,6 +34,14 @@ MIN_WORDS_OVER = 5
 MAX_FIGURES = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`box` is in points from the lower left."""
+
+    box: Box
+    caption: str
+
+
 @dataclass(slots=True)
 class PageText:
     """`body` stands between the lines that may be running heads and feet; `head` and `foot` are what they read like if
@@ -47,8 +56,8 @@ class PageText:
     tables: Outer
     hyphenates: bool
     """Whether words are broken at the ends of its lines."""
-    figures: list[Box]
-    """Pictures that may say something, and over which no text stands, in points from the lower left."""
+    figures: list[Figure]
+    """Pictures that may say something, and over which no text stands."""
 
 
 def read_page(
@@ -88,7 +97,7 @@ def read_page(
         notes.files,
         outer_tables(regions),
         habits.hyphenates,
-        list(map(turn, _figures(drawn.pictures, bounds, seen))),
+        [Figure(turn(box), caption_of(box, seen, habits)) for box in _figures(drawn.pictures, bounds, seen)],
     )
 
 

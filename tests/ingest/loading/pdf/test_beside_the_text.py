@@ -108,3 +108,16 @@ def test_white_text_on_a_pattern_or_a_shading_is_seen(tmp_path):
     parsed = read(tmp_path, sheets)
     assert [page.text for page in parsed.pages] == ["White on a pattern", "White on a shading", "Words of a pattern"]
     assert warned(parsed) == []
+
+
+@pytest.mark.parametrize("caption", ["Figure 1. The quay at dusk", "그림 2: 해 질 녘의 부두", "[사진 3-1] 등대"])
+@pytest.mark.parametrize("place", [285, 512])
+def test_a_picture_has_the_line_next_to_it_that_begins_as_a_caption(tmp_path, caption, place):
+    sheet = Sheet().text(50, 700, "Plan 3 shows the quay.").picture(50, 300, 300, 200).text(60, place, caption)
+    (picture,) = read(tmp_path, [sheet.text(50, 200, "Figure 9 is on another page.")]).pages[0].pictures
+    assert (picture.caption, picture.width, picture.height) == (caption, 300.0, 200.0)
+
+
+def test_a_line_that_names_a_figure_far_from_a_picture_is_no_caption(tmp_path):
+    sheet = Sheet().picture(50, 300, 300, 200).text(50, 284, "The quay lies there.").text(50, 200, "Figure 9 is lost.")
+    assert [each.caption for each in read(tmp_path, [sheet]).pages[0].pictures] == [""]
