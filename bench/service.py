@@ -29,8 +29,8 @@ class Client:
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
-    def search(self, text: str, mode: Mode, top_k: int) -> dict[str, Any]:
-        body = json.dumps({"input": text, "mode": mode, "top_k": top_k})
+    def search(self, text: str, mode: Mode, top_k: int, **more: object) -> dict[str, Any]:
+        body = json.dumps({"input": text, "mode": mode, "top_k": top_k, **more})
         self._connection.request("POST", "/search", body, self._headers)
         answer = self._connection.getresponse()
         found: dict[str, Any] = json.loads(answer.read())

@@ -50,9 +50,9 @@ async def measure(where: Place, corpus: Corpus, effort: Effort) -> dict[str, Any
         for limit, share in zip(limits, SELECTIVITIES, strict=True):
             unable = {"raw faiss", "raw pgvector"} if where.plan.raw_shares_the_index else {"raw faiss"}
             able = {name: each for name, each in everyone.items() if limit is None or name not in unable}
-            await _interleaved(able, before[limit])
-            taken, hits = await _interleaved(able, asked[limit])
-            found = {name: _figures(judge, asked[limit], taken[name], hits[name]) for name in able}
+            await interleaved(able, before[limit])
+            taken, hits = await interleaved(able, asked[limit])
+            found = {name: figures(judge, asked[limit], taken[name], hits[name]) for name in able}
             for name in able.keys() & UNDER_LOAD:
                 found[name]["qps"] = {
                     str(clients): await _throughput(able[name], asked[limit], clients, effort.seconds_under_load)
@@ -79,7 +79,7 @@ async def _load(everyone: dict[str, Contender], *asked: Asked) -> None:
         await everyone["faiss"].search(question)
 
 
-async def _interleaved(
+async def interleaved(
     everyone: dict[str, Contender], asked: Sequence[Question]
 ) -> tuple[dict[str, list[float]], dict[str, list[Sequence[int]]]]:
     """Milliseconds and hits. In an order drawn anew: who comes first reads the pages that the others then find."""
@@ -95,7 +95,7 @@ async def _interleaved(
     return taken, hits
 
 
-def _figures(
+def figures(
     judge: Judge, asked: Sequence[Question], taken: Sequence[float], hits: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
     recall = [judge.recall(question, found) for question, found in zip(asked, hits, strict=True)]

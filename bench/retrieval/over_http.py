@@ -31,7 +31,7 @@ async def over_http(where: Place, effort: Effort) -> dict[str, Any]:
     (tenant,) = await tenant_numbers(where, 1)
     database = Database(where.settings.service_url)
     await database.open()
-    texts = await _texts(database, tenant, effort.warm_up + effort.questions)
+    texts = await texts_of(database, tenant, effort.warm_up + effort.questions)
     key = (await create_key(database, TENANT.format(0), ["query"])).secret
     await database.close()
     encoder = E5Encoder(packaged_folder(where.models), threads=1)
@@ -74,7 +74,7 @@ async def _asked(client: Client, encoder: E5Encoder, raw: RawPgvector, texts: li
     return {"modes": modes, "raw": {**times(taken["raw"]), "embed": round(median(taken["raw embed"]), 3)}}
 
 
-async def _texts(database: Database, tenant: TenantNumber, count: int) -> list[str]:
+async def texts_of(database: Database, tenant: TenantNumber, count: int) -> list[str]:
     """Some words of a chunk each."""
     rng = np.random.default_rng(23)
     async with database.snapshot(tenant) as snapshot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+WAYS = ("part", "filter", "neither")
 Corpora = dict[str, dict[str, Any]]
 
 
@@ -93,6 +94,28 @@ def _built(corpora: Corpora, what: str) -> list[list[str]]:
                 str(http[index]["rss_mb"]["after"]) if index in http else "" for index in ("pgvector", "faiss")
             ]
     return rows
+
+
+def markdown_of_parts(corpora: Corpora) -> str:
+    stores = [
+        ["corpus", "part", "store", *WAYS, "part / filter", "other hits", "recall@10", "with the filter", "too few"]
+    ]
+    http = [["corpus", "part", "mode", *WAYS, "part / filter"]]
+    for corpus, found in corpora.items():
+        for part, by_store in found["stores"].items():
+            for store, each in by_store.items():
+                judged = each["judged"]
+                recall = [f"{judged[way]['recall']:.4f}" if way in judged else "" for way in ("part", "filter")]
+                wrong = str(judged["part"]["wrong_count"]) if judged else ""
+                row = [corpus, part, store, *_ways(each), str(each["other_hits"]), *recall, wrong]
+                stores.append(row)
+        for part, by_mode in found["http"].items():
+            http += [[corpus, part, mode, *_ways(each)] for mode, each in by_mode.items()]
+    return f"### The stores\n\n{table(stores)}\n\n### POST /search\n\n{table(http)}"
+
+
+def _ways(each: dict[str, Any]) -> list[str]:
+    return [*(f"{each[way]['p50']:.1f} / {each[way]['p95']:.1f}" for way in WAYS), _number(each["ratio"])]
 
 
 def _keys(each: Iterable[dict[str, Any]]) -> list[str]:
