@@ -3,6 +3,8 @@
 import type { DocumentOut, JobEvent, Page, Problem } from "./shapes";
 
 const KEY = "kyujang-key";
+const GROUPS = "kyujang-groups";
+export const GROUPS_HEADER = "Kyujang-Groups";
 export const ROOT = new URL("..", document.baseURI);
 
 export class ApiError extends Error {
@@ -25,8 +27,20 @@ export const session = {
   start(key: string): void {
     sessionStorage.setItem(KEY, key);
   },
+  /** The groups that the key acts for, with commas between; null for a key that acts for none. */
+  get groups(): string | null {
+    return sessionStorage.getItem(GROUPS);
+  },
+  actFor(groups: string): void {
+    sessionStorage.setItem(GROUPS, groups);
+  },
+  /** What the header says for them. */
+  get groupsSent(): string | null {
+    return this.groups?.split(",").map((each) => encodeURIComponent(each.trim())).join(",") ?? null;
+  },
   end(): void {
     sessionStorage.removeItem(KEY);
+    sessionStorage.removeItem(GROUPS);
   },
   /** Is called when a key is refused; the sign-in listens. */
   onRefused: (): void => {},
@@ -35,6 +49,7 @@ export const session = {
 export async function call(path: string, options: RequestInit = {}): Promise<Response> {
   const headers = new Headers(options.headers);
   if (session.key !== null) headers.set("Authorization", `Bearer ${session.key}`);
+  if (session.groupsSent !== null) headers.set(GROUPS_HEADER, session.groupsSent);
   const answer = await fetch(new URL(path, ROOT), { ...options, headers });
   if (answer.ok) return answer;
   if (answer.status === 401) session.onRefused();

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { ROOT } from "./api";
+import { GROUPS_HEADER, ROOT, session } from "./api";
 import { useWords } from "./speech";
 
 /** A question as a command for a shell; the key stays out of it. */
@@ -10,6 +10,7 @@ export function AsCurl({ body }: { body: Record<string, unknown> }) {
   const command = [
     "curl -H 'Content-Type: application/json'",
     '-H "Authorization: Bearer $KYUJANG_KEY"',
+    ...(session.groupsSent === null ? [] : [`-H '${GROUPS_HEADER}: ${session.groupsSent.replaceAll("'", "%27")}'`]),
     `-d '${sent}' '${new URL("query", ROOT)}'`,
   ].join(" \\\n  ");
   return (

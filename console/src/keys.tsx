@@ -7,13 +7,15 @@ import { Trouble, useAct, useAll } from "./loaded";
 import type { KeyOut } from "./shapes";
 import { useWords } from "./speech";
 
-const SCOPES = ["query", "read", "ingest", "adapters"];
+const DELEGATE = "delegate";
+const SCOPES = ["query", "read", "ingest", "adapters", DELEGATE];
 
 export function Keys({ id }: { id: string }) {
   const words = useWords();
   const { value, trouble, reload } = useAll<KeyOut>(`tenants/${id}/keys`);
   const [scopes, setScopes] = useState(["query", "read"]);
   const [only, setOnly] = useState("");
+  const [groups, setGroups] = useState("metadata.groups");
   const [made, setMade] = useState<string | null>(null);
   const { trouble: failed, busy, act } = useAct();
   const locale = document.documentElement.lang;
@@ -29,6 +31,12 @@ export function Keys({ id }: { id: string }) {
               <td>{each.scopes.join(", ")}</td>
               <td>
                 <code>{each.only == null ? words.allDocuments : JSON.stringify(each.only)}</code>
+                {each.groups != null && (
+                  <>
+                    {", "}
+                    {words.ofGroupsIn} <code>{each.groups}</code>
+                  </>
+                )}
                 {each.revoked_at === null && <Bind path={`tenants/${id}/keys/${each.id}`} found={each} onDone={reload} />}
               </td>
               <td>{each.expires_at === null ? "–" : new Date(each.expires_at).toLocaleString(locale)}</td>
@@ -50,7 +58,11 @@ export function Keys({ id }: { id: string }) {
         onSubmit={(event) => {
           event.preventDefault();
           act(async () => {
-            const { key } = await send<{ key: string }>("POST", `tenants/${id}/keys`, { scopes, ...partOf(only) });
+            const { key } = await send<{ key: string }>("POST", `tenants/${id}/keys`, {
+              scopes,
+              ...partOf(only),
+              ...(scopes.includes(DELEGATE) && { groups }),
+            });
             setMade(key);
             reload();
           });
@@ -70,6 +82,7 @@ export function Keys({ id }: { id: string }) {
           ))}
           <TextField label={words.partHelp} value={only} onValue={setOnly} />
           {partOf(only) === null && <p role="status">{words.notJson}</p>}
+          {scopes.includes(DELEGATE) && <TextField label={words.listOfGroups} value={groups} onValue={setGroups} />}
           <button type="submit" disabled={busy || scopes.length === 0 || partOf(only) === null}>
             {words.create}
           </button>
@@ -87,13 +100,16 @@ export function Keys({ id }: { id: string }) {
 function Bind({ path, found, onDone }: { path: string; found: KeyOut; onDone: () => void }) {
   const words = useWords();
   const [only, setOnly] = useState(found.only == null ? "" : JSON.stringify(found.only));
+  const [groups, setGroups] = useState(found.groups ?? "");
   const { trouble, busy, act } = useAct();
   const part = partOf(only);
+  const changes = { only: part?.only ?? null, ...(found.groups != null && { groups }) };
   return (
     <Lazy summary={words.changePart}>
-      <PageForm onSend={() => act(async () => (await send("PATCH", path, { only: part?.only ?? null }), onDone()))}>
+      <PageForm onSend={() => act(async () => (await send("PATCH", path, changes), onDone()))}>
         <TextField label={words.partHelp} value={only} onValue={setOnly} />
         {part === null && <p role="status">{words.notJson}</p>}
+        {found.groups != null && <TextField label={words.listOfGroups} value={groups} onValue={setGroups} />}
         <Trouble of={trouble} />
         <button type="submit" disabled={busy || part === null}>
           {words.save}

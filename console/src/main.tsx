@@ -1,6 +1,7 @@
-import { render } from "preact";
+import { Fragment, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, get, session } from "./api";
+import { ApiError, GROUPS_HEADER, get, session } from "./api";
+import { ActsFor } from "./acts_for";
 import { Adapters } from "./adapters";
 import { Ask } from "./ask";
 import { Audit } from "./audit";
@@ -31,6 +32,7 @@ function App() {
   const [language, setLanguage] = useState<Language>(firstLanguage);
   const [entry, setEntry] = useState<Entry>("checking");
   const [route, setRoute] = useState(currentRoute);
+  const [groups, setGroups] = useState(session.groups);
   const words = WORDS[language];
 
   useEffect(() => {
@@ -54,13 +56,21 @@ function App() {
       await get(session.isOperator ? "tenants?limit=1" : "documents?limit=1");
       setEntry("in");
     } catch (error) {
+      // It acts for groups, and has named none yet.
+      if (error instanceof ApiError && error.status === 403 && error.message.includes(GROUPS_HEADER)) actFor("");
       // A key that may not read documents is a key nevertheless; a service that is down says so on its screen.
       if (!(error instanceof ApiError && error.status === 401)) setEntry("in");
     }
   }
 
+  function actFor(named: string) {
+    session.actFor(named);
+    setGroups(named);
+  }
+
   function signIn(key: string) {
     session.start(key);
+    setGroups(null);
     void enter();
   }
 
@@ -105,8 +115,10 @@ function App() {
       </header>
       <main>
         {(entry === "out" || entry === "refused") && <SignIn refused={entry === "refused"} onKey={signIn} />}
+        {signedIn && groups !== null && <ActsFor groups={groups} onGroups={actFor} />}
         {signedIn && (
-          <>
+          // What others may see goes from the page with them.
+          <Fragment key={groups}>
             {/* It stays, so that the conversation does. */}
             {!session.isOperator && (
               <div hidden={screen !== "ask"}>
@@ -128,7 +140,7 @@ function App() {
             {screen === "audit" && <Audit />}
             {screen === "tenants" && (route.id === "" ? <Tenants /> : <TenantView key={route.id} id={route.id} />)}
             {screen === "engines" && <Engines />}
-          </>
+          </Fragment>
         )}
       </main>
     </Speech.Provider>

@@ -286,6 +286,7 @@ export interface KeyOut {
   expires_at: string | null;
   revoked_at: string | null;
   only?: object | null;
+  groups?: string | null;
 }
 
 export interface WebhookOut {

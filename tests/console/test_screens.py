@@ -227,6 +227,31 @@ async def test_the_operator_makes_tenants_keys_and_limits(visit, anonymous):
         await page.get_by_role("button", name="Revoke").click()
         await page.get_by_role("button", name="Yes, delete").click()
         await page.get_by_text("revoked").wait_for()
+        await page.get_by_label("delegate").check()
+        await page.get_by_label("List of a document").last.fill("metadata.teams")
+        await page.get_by_role("button", name="Create").click()
+        await page.get_by_text("for groups in metadata.teams").wait_for()
     assert (await anonymous.get("/documents", headers={"Authorization": f"Bearer {key}"})).status_code == 401
     tenants = (await anonymous.get("/tenants", headers=operator)).json()["data"]
     assert {each["id"]: each["limits"] for each in tenants}["harbour"] == {"documents": 7}
+
+
+async def test_a_key_that_acts_for_groups_shows_what_they_see(visit, tenant, anonymous):
+    operator = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    await ingest_text(tenant, "The crane is repaired in May.", id="crane", metadata={"groups": ["정비"]})
+    body = {"scopes": ["query", "read", "delegate"], "groups": "metadata.groups"}
+    key = (await anonymous.post("/tenants/screens/keys", json=body, headers=operator)).json()["key"]
+    async with visit(key=key, path="/documents") as page:
+        named = page.get_by_label("This key acts for groups")
+        await named.fill("정비, keepers")
+        await page.get_by_role("button", name="Ask for them").click()
+        await page.get_by_role("link", name="crane").wait_for()
+        assert await page.get_by_role("link", name="lamp").count() == 0
+        await page.reload()
+        await page.get_by_role("link", name="crane").wait_for()
+        await page.get_by_role("link", name="Ask", exact=True).click()
+        await page.get_by_label("Question", exact=True).fill("When is the crane repaired?")
+        await page.get_by_role("button", name="Send").click()
+        await page.get_by_text("The crane is repaired in May.").first.wait_for()
+        await page.get_by_text("As curl").click()
+        assert "Kyujang-Groups: %EC%A0%95%EB%B9%84,keepers" in await page.locator("pre").inner_text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import psycopg
@@ -15,9 +17,11 @@ from psycopg import sql
 
 from app.retrieval.stores import pgvector
 from app.retrieval.stores.pgvector import PgvectorStore
+from app.storage import parts
 from app.storage.filters import Compares, Metadata
 from app.storage.migrate import migrate
 from app.storage.spaces import table
+from app.storage.tenancy import part
 from tests.contract.corpus import DIMENSION, SPACE, clustered, nearest, search, unit
 from tests.contract.in_postgres import new_tenant
 from tests.contract.test_vector_store import faiss_store
@@ -117,6 +121,34 @@ async def test_recall_and_rows_hold_for_every_size_and_selectivity(services, ten
                     recall.append(len({hit.chunk for hit in hits} & true) / len(true))
         assert np.mean(recall or [1]) >= 0.99, size
         assert min(recall, default=1) >= 0.8, size
+
+
+async def test_recall_and_rows_hold_under_a_part_of_every_size(services, tenants, store):
+    (tenant, vectors, chunks), *_ = tenants[12_000]
+    queries = unit(np.random.default_rng(19), 10, vectors[:12_000:1_200], 0.04)
+    for share in (1, 0.5, 0.1, 0.01, 0.001):
+        matching = int(12_000 // PER_DOCUMENT * share) * PER_DOCUMENT
+        only = {"key": "metadata.n", "op": "lt", "value": matching // PER_DOCUMENT}
+        async with services.database.transaction(tenant) as connection:
+            number = await parts.part_of(connection, tenant, only)
+        recall = []
+        with seeing(str(number)):
+            for query in queries:
+                hits = await search(services.database, store, tenant, query, 10)
+                assert len(hits) == min(10, matching)
+                true = {chunks[n] for n in nearest(vectors[:matching], query, 10)}
+                recall.append(len({hit.chunk for hit in hits} & true) / len(true))
+        assert np.mean(recall) >= 0.99, share
+        assert min(recall) >= 0.8, share
+
+
+@contextmanager
+def seeing(numbers: str) -> Iterator[None]:
+    token = part.set(numbers)
+    try:
+        yield
+    finally:
+        part.reset(token)
 
 
 async def test_a_tenant_in_a_crowd_is_searched_through_the_index_too(services, tenants):

@@ -259,6 +259,17 @@ async def test_pages_and_counts_are_of_the_part(world, part):
         assert {context["document_id"] for context in found} == SEEN[part], mode
 
 
+@pytest.mark.parametrize("part", ONLY)
+async def test_ranks_and_scores_are_those_of_the_same_filter(world, part):
+    for mode in ("dense", "lexical", "hybrid"):
+        asked = {"input": ASKED, "top_k": 50, "mode": mode}
+        bound, filtered = [
+            (await client.post("/search", json={**asked, **more})).json()["contexts"]
+            for client, more in ((world.keys[part], {}), (world.whole, {"filters": ONLY[part]}))
+        ]
+        assert bound == filtered != [], mode
+
+
 @pytest.mark.parametrize("part", SEEN)
 @pytest.mark.parametrize(("method", "route"), OF_THE_TENANT)
 async def test_what_is_the_tenants_is_read(world, part, method, route):
