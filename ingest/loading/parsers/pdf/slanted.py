@@ -19,25 +19,23 @@ BOX = 1.8
 def lines_of_slanted(words: Sequence[Word], text: str, box_of: Callable[[int], Box]) -> Iterator[Word]:
     """Yield the words, those of one slanted line as one. `text` is that of the page, `box_of` tells where one of its
     characters stands."""
-    line: Word | None = None
+    line: list[tuple[str, Word]] = []
     for word in words:
-        between = _between(line, word, text, box_of) if line else None
-        if line and between is not None:
-            line = _joined(line, between, word)
-            continue
-        if line:
-            yield line
-        line = word
+        between = _between(line[-1][1], word, text, box_of) if line else None
+        if line and between is None:
+            yield _joined(line)
+            line = []
+        line.append((between or "", word))
     if line:
-        yield line
+        yield _joined(line)
 
 
-def _between(line: Word, word: Word, text: str, box_of: Callable[[int], Box]) -> str | None:
+def _between(before: Word, word: Word, text: str, box_of: Callable[[int], Box]) -> str | None:
     """Return what stands between the two, None if they are not on one slanted line."""
     slant = word.style.slant
-    if not slant or line.style.slant != slant:
+    if not slant or before.style.slant != slant:
         return None
-    end, start = line.sources[-1], word.sources[0]
+    end, start = before.sources[-1], word.sources[0]
     gap = text[end + 1 : start]
     distance = _distance(box_of(end), box_of(start), slant)
     if distance is None:
@@ -57,15 +55,17 @@ def _distance(before: Box, after: Box, slant: int) -> float | None:
     return distance if abs(y * along - x * across) < SAME_LINE * height and 0 < distance < NEXT_WORD else None
 
 
-def _joined(line: Word, between: str, word: Word) -> Word:
+def _joined(line: Sequence[tuple[str, Word]]) -> Word:
+    """Return a word of those of the line, each with what stands before it."""
+    words = [word for _, word in line]
     return replace(
-        line,
-        text=f"{line.text}{between}{word.text}",
-        sources=[*line.sources, *[MADE] * len(between), *word.sources],
-        x0=min(line.x0, word.x0),
-        top=min(line.top, word.top),
-        x1=max(line.x1, word.x1),
-        bottom=max(line.bottom, word.bottom),
-        last=word.last,
-        wrong=line.wrong or word.wrong,
+        words[0],
+        text="".join(f"{before}{word.text}" for before, word in line),
+        sources=[at for before, word in line for at in (*[MADE] * len(before), *word.sources)],
+        x0=min(each.x0 for each in words),
+        top=min(each.top for each in words),
+        x1=max(each.x1 for each in words),
+        bottom=max(each.bottom for each in words),
+        last=words[-1].last,
+        wrong=any(each.wrong for each in words),
     )

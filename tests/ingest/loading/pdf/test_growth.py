@@ -30,7 +30,11 @@ def one_word(count: int) -> Sheet:
     return Sheet().text(20, 700, "가나" * 20 * count, 0.1 * 2200 / count)
 
 
-@pytest.mark.parametrize("make", [lines, cells, one_word])
+def aslant(count: int) -> Sheet:
+    return Sheet().text(20, 20, "등불 " * 10 * count, 0.1 * 2200 / count, matrix="0.7071 0.7071 -0.7071 0.7071")
+
+
+@pytest.mark.parametrize("make", [lines, cells, one_word, aslant])
 def test_a_page_costs_what_is_on_it(tmp_path, make: Callable[[int], Sheet]):
     def cost(count: int) -> float:
         sheet = make(count)
