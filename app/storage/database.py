@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.errors import DatabaseUnavailable, NotConfigured, NotFound
 from app.storage.pipelined import Connection as Connection
-from app.storage.pipelined import pipelined, rows_of_last, set_local
+from app.storage.pipelined import left_out_of_pipelines, pipelined, rows_of_last, set_local
 from app.storage.prepared import prepared
 from app.storage.request_limits import RequestLimits
 from app.storage.snapshot import Snapshot
@@ -147,7 +147,9 @@ class Database:
             async with AsyncExitStack() as held:
                 if self._limits is not None and tenant is not None:
                     await self._turn(held, tenant)
-                yield await held.enter_async_context(self._pool.connection())
+                connection = await held.enter_async_context(self._pool.connection())
+                await held.enter_async_context(left_out_of_pipelines(connection))
+                yield connection
         except errors.ForeignKeyViolation as error:
             if (error.diag.constraint_name or "").endswith(OF_A_TENANT):
                 raise NotFound("This tenant has been deleted.") from error

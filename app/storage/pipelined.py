@@ -6,11 +6,13 @@ There each statement is sent by itself, and COPY is refused.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import psycopg
+from psycopg.pq import PipelineStatus
 from psycopg.rows import DictRow
 
 from app.storage.prepared import prepared
@@ -26,6 +28,22 @@ async def pipelined(connection: Connection, begin: str, settings: Mapping[str, s
         await set_local(connection, settings)
         yield
         await connection.execute(b"commit")
+
+
+@asynccontextmanager
+async def left_out_of_pipelines(connection: Connection) -> AsyncIterator[None]:
+    """Close a connection that is in a pipeline after the block: psycopg leaves it there where a task is cancelled at
+    the moment at which one begins."""
+    try:
+        yield
+    except AssertionError:
+        # So says psycopg's executemany() then.
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
+    finally:
+        if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            await connection.close()
 
 
 async def set_local(connection: Connection, settings: Mapping[str, str]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
+from psycopg.pq import PipelineStatus
 
 from app.errors import DatabaseUnavailable, NotConfigured, NotFound
 from app.services import Services
@@ -226,6 +228,31 @@ async def test_what_is_done_at_once_and_what_begins_a_snapshot_share_a_round_tri
     async with database.shared() as connection:
         left = await fetch_one(connection, "select current_setting('app.tenant', true) as tenant, current_user as name")
     assert (left["tenant"] or "", left["name"]) == ("", "kyujang_app")
+
+
+async def test_a_connection_whose_pipeline_was_cut_off_is_not_used_again(services, numbers, monkeypatch):
+    begin = psycopg.AsyncPipeline.__aenter__
+
+    async def cut_off(pipeline):
+        asyncio.current_task().cancel()
+        return await begin(pipeline)
+
+    async def many():
+        async with database.transaction(numbers[0]) as connection:
+            await connection.cursor().executemany("select %s::integer", [(1,), (2,)])
+
+    database = Database(services.settings.service_url, pool_size=1)
+    await database.open()
+    for work in (many, partial(database.at_once, numbers[0], ["select 1 as one"], {})):
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.AsyncPipeline, "__aenter__", cut_off)
+            # So long psycopg may go on without a moment at which a task can be cancelled.
+            patched.setattr(psycopg.waiting, "MAX_BUSY_TIME", 0)
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(work())
+        async with database.transaction(numbers[0]) as connection:
+            assert connection.pgconn.pipeline_status == PipelineStatus.OFF
+    await database.close()
 
 
 async def test_one_tenant_does_not_hold_all_connections(bound, numbers, monkeypatch):
