@@ -21,7 +21,6 @@ from app.language.analyzer import Analyzer
 from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.faiss_store import IVF_FROM_VECTORS, FaissStore
 from app.storage.changelog import VectorBatch
-from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
 from app.storage.spaces import table
@@ -87,13 +86,11 @@ def _indexes(where: Place, corpus: Corpus, numbers: list[TenantNumber], watch: S
 
 
 async def _tenants(where: Place, count: int) -> list[TenantNumber]:
-    database = Database(where.settings.service_url)
-    await database.open()
     numbers = []
-    for n in range(count):
-        await create_tenant(database, TENANT.format(n), f"Tenant {n}")
-        numbers.append((await tenant_by_slug(database, TENANT.format(n))).number)
-    await database.close()
+    async with where.database() as database:
+        for n in range(count):
+            await create_tenant(database, TENANT.format(n), f"Tenant {n}")
+            numbers.append((await tenant_by_slug(database, TENANT.format(n))).number)
     return numbers
 
 
@@ -211,15 +208,13 @@ def _raw_view(connection: psycopg.Connection) -> None:
 
 async def _faiss(where: Place, vector: Any, tenant: TenantNumber, watch: Stopwatch) -> None:
     """The first search loads the index; closing waits for the lists and the file."""
-    database = Database(where.settings.service_url)
-    await database.open()
     store = faiss_store(where.settings.index_files)
-    with watch.step("FAISS load"):
-        async with database.snapshot(tenant) as snapshot:
-            await store.search(snapshot, tenant, vector, 10)
-    with watch.step("FAISS lists and file"):
-        await store.close()
-    await database.close()
+    async with where.database() as database:
+        with watch.step("FAISS load"):
+            async with database.snapshot(tenant) as snapshot:
+                await store.search(snapshot, tenant, vector, 10)
+        with watch.step("FAISS lists and file"):
+            await store.close()
 
 
 def faiss_store(folder: Path) -> FaissStore:

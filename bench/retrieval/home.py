@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import psycopg
 
 from app.embedding.packaged.folder import packaged_folder
 from app.settings import Settings
+from app.storage.database import Database
 from app.up.postgres import EmbeddedPostgres
 from bench.retrieval.corpus import Corpus, Plan
 
@@ -33,6 +34,16 @@ class Place:
     @property
     def settings(self) -> Settings:
         return Settings(database_url=self.owner_url, home=self.folder, engine="none")
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """Open it as the service's role, which row-level security binds."""
+        database = Database(self.settings.service_url)
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
 
     @property
     def raw_index(self) -> Path:

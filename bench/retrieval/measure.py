@@ -11,7 +11,7 @@ from random import Random
 from statistics import mean, median, quantiles
 from typing import Any
 
-from app.storage.database import Database, fetch_all
+from app.storage.database import fetch_all
 from app.storage.tenancy import TenantNumber
 from bench.retrieval.contenders import Contender, Question, contenders
 from bench.retrieval.corpus import SHARES, Corpus
@@ -64,11 +64,8 @@ async def measure(where: Place, corpus: Corpus, effort: Effort) -> dict[str, Any
 
 
 async def tenant_numbers(where: Place, count: int) -> list[TenantNumber]:
-    database = Database(where.settings.service_url)
-    await database.open()
-    async with database.operator() as connection:
+    async with where.database() as database, database.operator() as connection:
         numbers = {row["slug"]: row["id"] for row in await fetch_all(connection, "select slug, id from tenants")}
-    await database.close()
     return [numbers[TENANT.format(n)] for n in range(count)]
 
 

@@ -29,11 +29,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 async def over_http(where: Place, effort: Effort) -> dict[str, Any]:
     """For each index and mode; of the corpus's one tenant."""
     (tenant,) = await tenant_numbers(where, 1)
-    database = Database(where.settings.service_url)
-    await database.open()
-    texts = await texts_of(database, tenant, effort.warm_up + effort.questions)
-    key = (await create_key(database, TENANT.format(0), ["query"])).secret
-    await database.close()
+    async with where.database() as database:
+        texts = await texts_of(database, tenant, effort.warm_up + effort.questions)
+        key = (await create_key(database, TENANT.format(0), ["query"])).secret
     encoder = E5Encoder(packaged_folder(where.models), threads=1)
     results = {}
     for index in ("pgvector", "faiss"):

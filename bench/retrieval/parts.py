@@ -120,11 +120,8 @@ def _beside(
 
 async def _made(where: Place, tenant: TenantNumber, limits: Sequence[int]) -> dict[int, int]:
     """Return the number of each limit's part."""
-    database = Database(where.settings.service_url)
-    await database.open()
-    async with database.transaction(tenant) as connection:
+    async with where.database() as database, database.transaction(tenant) as connection:
         numbers = {limit: await parts.part_of(connection, tenant, within(limit)) for limit in limits}
-    await database.close()
     with psycopg.connect(where.owner_url, autocommit=True) as owner:
         owner.execute("vacuum analyze part_documents")
     return numbers
@@ -133,9 +130,7 @@ async def _made(where: Place, tenant: TenantNumber, limits: Sequence[int]) -> di
 @asynccontextmanager
 async def _contenders(where: Place, rows: set[int], numbers: Mapping[int, int]) -> AsyncIterator[dict[str, Contender]]:
     async with AsyncExitStack() as stack:
-        database = Database(where.settings.service_url)
-        await database.open()
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(where.database())
         (tenant,) = await tenant_numbers(where, 1)
         analyzer, texts = Analyzer("bigrams"), await texts_of(database, tenant, len(rows))
         terms = {row: analyzer.terms(text) for row, text in zip(sorted(rows), texts, strict=True)}
@@ -160,21 +155,19 @@ async def _contenders(where: Place, rows: set[int], numbers: Mapping[int, int]) 
 async def over_http(where: Place, effort: Effort) -> dict[str, Any]:
     """For each part and mode: POST /search with a key that is bound to it, with its filter, and without either."""
     (tenant,) = await tenant_numbers(where, 1)
-    database = Database(where.settings.service_url)
-    await database.open()
-    texts = await texts_of(database, tenant, effort.warm_up + effort.questions)
-    whole = (await create_key(database, TENANT.format(0), ["query"])).secret
     results = {}
-    with served(where.folder, where.owner_url) as (port, _):
-        client = Client(port, whole)
-        for share in HELD:
-            only = within(int(share * SHARES))
-            bound = Client(port, (await create_key(database, TENANT.format(0), ["query"], only=only)).secret)
-            ways = {"part": (bound, {}), "filter": (client, {"filters": only}), "neither": (client, {})}
-            _searched(ways, texts[: effort.warm_up])
-            results[f"{share:.1%}"] = _searched(ways, texts[effort.warm_up :])
-            say(f"{where.plan.name} over HTTP, {share:.1%}: {results[f'{share:.1%}']}")
-    await database.close()
+    async with where.database() as database:
+        texts = await texts_of(database, tenant, effort.warm_up + effort.questions)
+        whole = (await create_key(database, TENANT.format(0), ["query"])).secret
+        with served(where.folder, where.owner_url) as (port, _):
+            client = Client(port, whole)
+            for share in HELD:
+                only = within(int(share * SHARES))
+                bound = Client(port, (await create_key(database, TENANT.format(0), ["query"], only=only)).secret)
+                ways = {"part": (bound, {}), "filter": (client, {"filters": only}), "neither": (client, {})}
+                _searched(ways, texts[: effort.warm_up])
+                results[f"{share:.1%}"] = _searched(ways, texts[effort.warm_up :])
+                say(f"{where.plan.name} over HTTP, {share:.1%}: {results[f'{share:.1%}']}")
     return results
 
 
