@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,6 +63,11 @@ class ReplicaHealth:
         return ReplicaState(
             self.name, self.state, self.reason, model, tokens, self.running, len(self.replica.adapters.names)
         )
+
+    @property
+    def last_token_at(self) -> float:
+        """When it was last seen to work, by time.monotonic()."""
+        return max(self.worked_at, self.replica.last_event_at)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -129,21 +134,24 @@ class ReplicaHealth:
         if self.done is not None and load.done != self.done:
             self.worked_at = now
         self.done = load.done
-        worked_at = max(self.worked_at, self.replica.last_event_at)
         if self.quarantined is not None or not (self.running or load.running):
             return False
-        if self.served is None or now - worked_at > self.replica.patience_s:
+        if self.served is None or now - self.last_token_at > self.replica.patience_s:
             return False
         self._mark("unverified", "busy reading a prompt")
         return True
 
     async def look(self) -> None:
-        """Show what its vLLM says of itself; of one that does not answer nothing is shown."""
+        """Show what its vLLM says of itself; of one that does not answer nothing is shown. Suspect one that is gone."""
         shown: Mapping[str, float] = {}
         if self.state != "down":
-            with suppress(TimeoutError, EngineUnavailable, InvalidInput):
+            try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
                     shown = (await self.replica.load()).shown
+            except EngineUnreachable as error:
+                self.suspect(error)
+            except (TimeoutError, EngineUnavailable, InvalidInput):
+                pass
         self.metrics.show_engine(self.name, shown)
 
     def _learn(self, error: EngineUnavailable) -> None:

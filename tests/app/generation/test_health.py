@@ -19,6 +19,7 @@ from tests.app.generation.test_engine import all_up, generate, several, text, un
 @pytest.fixture
 def at_short_notice(monkeypatch):
     monkeypatch.setattr(engine_module, "CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr(engine_module, "TOKEN_EVERY_S", 0.02)
     monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 2)
 
 
@@ -91,6 +92,22 @@ def metrics_of(running: int, done: int) -> str:
         f'vllm:num_requests_running{{engine="0",model_name="smollm2"}} {running}.0\n'
         f'vllm:iteration_tokens_total_count{{engine="0",model_name="smollm2"}} {done}.0\n'
     )
+
+
+async def test_an_idle_one_completes_few_tokens_and_is_missed_at_once(at_short_notice, monkeypatch):
+    monkeypatch.setattr(engine_module, "TOKEN_EVERY_S", 3600)
+    fake = FakeEngine(metrics=metrics_of(0, 5))
+    async with several(fake, watched=True) as engine:
+        watched = engine._replicas[0]
+        reported = partial(watched.metrics.registry.get_sample_value, "kyujang_engine_reported")
+        for running in (1, 2):
+            fake.metrics = metrics_of(running, 5)
+            await until(
+                lambda seen=running: reported({"replica": watched.name, "name": "num_requests_running"}) == seen
+            )
+        assert (watched.state, fake.canaries) == ("up", 1)
+        await fake.kill()
+        await until(lambda: watched.state == "down")
 
 
 async def test_what_each_vllm_says_of_itself_is_shown_until_it_is_down():
