@@ -209,9 +209,13 @@ async def see_all(connection: Connection) -> None:  # for the rest of the transa
 
 @asynccontextmanager
 async def seeing_all(connection: Connection) -> AsyncIterator[None]:
+    bound = part.get()
+    if bound == WHOLE:
+        yield
+        return
     await see_all(connection)
     yield
-    await connection.execute(see(part.get()).encode())
+    await connection.execute(see(bound).encode())
 
 
 async def continue_as_operator(connection: Connection) -> None:
