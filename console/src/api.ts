@@ -119,7 +119,7 @@ const AT_ONCE_MS = 2;
 export async function* events(answer: Response, everyMs = 0): AsyncGenerator<ServerEvent> {
   if (answer.body === null) return;
   const [reader, decoder] = [answer.body.getReader(), new TextDecoder()];
-  let waiting = "";
+  let [waiting, isLast] = ["", false];
   try {
     for (;;) {
       const asked = performance.now();
@@ -131,10 +131,11 @@ export async function* events(answer: Response, everyMs = 0): AsyncGenerator<Ser
       for (let end = waiting.indexOf("\n\n"); end >= 0; end = waiting.indexOf("\n\n")) {
         const lines = waiting.slice(0, end).split("\n");
         waiting = waiting.slice(end + 2);
-        const data = field(lines, "data");
-        if (data !== undefined) yield { name: field(lines, "event") ?? "message", data: JSON.parse(data) };
+        const [name, data] = [field(lines, "event") ?? "message", field(lines, "data")];
+        isLast ||= name === "done" || name === "error";
+        if (data !== undefined) yield { name, data: JSON.parse(data) };
       }
-      if (everyMs > 0 && isAllThereIs) await pause(everyMs);
+      if (everyMs > 0 && isAllThereIs && !isLast) await pause(everyMs);
     }
   } finally {
     await reader.cancel();

@@ -44,7 +44,7 @@ export function Audit() {
         <TextField label={words.to} type="datetime-local" value={sought.to} onValue={set("to")} />
         <TextField label={words.actor} value={sought.actor} onValue={set("actor")} />
         <TextField label={words.object} value={sought.object} onValue={set("object")} />
-        <button type="submit">{words.search}</button>
+        <button type="submit">{words.find}</button>
       </form>
       <Trouble of={trouble} />
       {shown.length === 0 && trouble === null && <p class="small">{words.noEntries}</p>}

@@ -20,7 +20,9 @@ export function Collections() {
               {each.name ?? each.id}
             </button>
             <span class="small">
-              {each.id} · {words.documentsCount}: {each.documents}
+              {" "}
+              {each.name !== null && `${each.id} · `}
+              {words.documentsCount}: {each.documents}
             </span>
             {open === each.id && (
               <Form

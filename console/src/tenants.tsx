@@ -9,7 +9,16 @@ import { follow } from "./route";
 import type { TenantOut } from "./shapes";
 import { useWords } from "./speech";
 
-const LIMITS = ["documents", "bytes", "chunks", "adapters", "jobs_waiting", "requests_per_minute"];
+const LIMITS = [
+  "documents",
+  "bytes",
+  "chunks",
+  "adapters",
+  "jobs_waiting",
+  "requests_per_minute",
+  "generated_tokens_per_day",
+  "training_seconds_per_day",
+];
 
 export function Tenants() {
   const words = useWords();

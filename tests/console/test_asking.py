@@ -12,8 +12,8 @@ from tests.console.keys import key_of
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 # As src/words/ has them.
 WORDS = {
-    "en": ("Helpful", "Not helpful", "What is good or bad about it", "The right answer", "Send"),
-    "ko": ("도움이 됨", "도움이 안 됨", "좋거나 나쁜 점", "옳은 답", "보내기"),
+    "en": ("Helpful", "Not helpful", "What is good or bad about it", "The right answer", "Send", "Stop"),
+    "ko": ("도움이 됨", "도움이 안 됨", "좋거나 나쁜 점", "옳은 답", "보내기", "멈추기"),
 }
 
 
@@ -75,7 +75,7 @@ async def test_what_a_refusal_found_is_looked_for_when_it_is_opened(visit, tenan
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 async def test_users_say_what_they_think_where_it_is_kept(visit, tenant, anonymous, language):
-    helpful, not_helpful, why, right, send = WORDS[language]
+    helpful, not_helpful, why, right, send, stop = WORDS[language]
     await anonymous.patch("/tenants/asking", json={"query_log_days": None}, headers=OPERATOR)
     async with visit(language, key_of(tenant)) as page:
 
@@ -83,6 +83,8 @@ async def test_users_say_what_they_think_where_it_is_kept(visit, tenant, anonymo
             await page.locator("#question").fill("When is the lamp of the pier lit?")
             await page.locator("#question").press("Enter")
             await page.locator("q").last.wait_for()
+            # What is sent before an answer has ended is not asked.
+            await page.get_by_role("button", name=stop).wait_for(state="detached")
 
         await ask()
         assert await page.get_by_role("button", name=not_helpful).count() == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import get_args
 
 import pytest
 
 from app.adapters import registry
+from app.settings.serving import LimitName
 from app.storage.blobs import Blob
 from app.storage.tenants import tenant_by_slug
 from app.up.console import BUILT, FOLDER
@@ -209,6 +211,7 @@ async def test_the_operator_makes_tenants_keys_and_limits(visit, anonymous):
         await page.get_by_role("button", name="Create").click()
         await page.get_by_role("link", name="harbour").click()
         await page.get_by_label("documents", exact=True).fill("7")
+        assert all([await page.get_by_label(name, exact=True).count() for name in get_args(LimitName)])
         await page.get_by_role("button", name="Save").click()
         await page.get_by_text("Saved.").wait_for()
         part = page.get_by_label("What the key sees")

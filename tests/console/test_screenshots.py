@@ -7,60 +7,66 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import re
 import subprocess
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from app.api.engines import EngineOut, EnginesOut
 from app.storage.tenants import SCOPES
-from tests.conftest import NewTenant, ingest_text
+from tests.conftest import ADMIN_KEY, NewTenant
 from tests.console.keys import key_of
+from tests.console.shelf import QUESTION, fill_the_map, keep_more, tenant_with
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "assets" / "console"
-NAMES = [
-    f"{name}.{language}" for name in ("ask", "quote", "documents", "evaluation", "map") for language in ("en", "ko")
-]
-NOW = "2026-11-27T09:00:00Z"
-TIME = re.compile(r'"20\d\d-\d\d-\d\dT[^"]*"')
+# Where each screen is, and what has come when it can be drawn.
+OF_TENANTS = {
+    "collections": ("collections", "table"),
+    "prompt": ("prompts/desk", "ins"),
+    "adapters": ("adapters", "ul.cards > li"),
+    "usage": ("usage", "table"),
+    "webhooks": ("webhooks", "ul.cards > li"),
+    "audit": ("audit", "tbody tr"),
+}
+OF_OPERATORS = {
+    "tenants": ("tenants", "ul.cards > li"),
+    "keys": ("tenants/harbour-{language}", "tbody tr"),
+    "engines": ("engines", "tbody tr"),
+}
+DRAWN = ("signin", "welcome", "ask", "why", "quote", "documents", "evaluation", "map", *OF_TENANTS, *OF_OPERATORS)
+NAMES = [f"{name}.{language}" for name in DRAWN for language in ("en", "ko")]
+NOW, TODAY, KEY_ID = "2026-11-27T09:00:00Z", "2026-11-27", "4f1d09a27c3be658"
+TIMINGS = '{"embed": 18.0, "search": 7.0, "prompt": 1.0, "generate": 2.0, "check": 4.0, "total": 32.0}'
+# What differs each time it is drawn.
+CHANGING = {
+    re.compile(r'"20\d\d-\d\d-\d\dT[^"]*"'): f'"{NOW}"',
+    re.compile(r'"20\d\d-\d\d-\d\d"'): f'"{TODAY}"',
+    re.compile(r'"(whk_)?[0-9a-f]{16,24}"'): rf'"\g<1>{KEY_ID}"',
+    re.compile(r'(?<="timings_ms":)\s*\{[^}]*\}'): TIMINGS,
+}
+# There is no engine here: two are made up.
+ENGINES = EnginesOut(
+    engines=[
+        EngineOut(name=name, state="up", reason="ok", model="Qwen3-8B", context_tokens=32_768, running=3, adapters=2)
+        for name in ("engine-a:8000", "engine-b:8000")
+    ],
+    running=6,
+    waiting=0,
+)
+SETTLED = (
+    *("query", "documents?*", "evaluations", "evaluations?*", "evaluations/*", "usage?*", "audit?*"),
+    *("tenants*", "tenants/*/keys*", "webhooks*"),
+)
 COLOURS, MOST_BYTES = 64, 60_000
-NOTICE = {
-    "en": [
-        "Harbour regulations",
-        "The ferry to the island leaves at seven in the morning.",
-        "Dogs travel on the upper deck.",
-        "The lamp of the pier is lit at dusk by the keeper.",
-        "In fog the bell rings every two minutes.",
-        "Tickets are sold until ten minutes before departure.",
-    ],
-    "ko": [
-        "항구 규칙",
-        "섬으로 가는 배는 아침 일곱 시에 떠난다.",
-        "개는 위층 갑판에 탄다.",
-        "부두의 등대는 해가 지면 등대지기가 켠다.",
-        "안개가 끼면 종이 이 분마다 울린다.",
-        "표는 떠나기 십 분 전까지 판다.",
-    ],
-}
-QUESTION = {"en": "When is the lamp of the pier lit?", "ko": "부두의 등대는 언제 켜나요?"}
-MORE = {
-    "en": {"Fees of the moorings": "A mooring costs 30 euros a night.", "Library hours": "The library opens at nine."},
-    "ko": {"정박 요금": "하룻밤 정박은 삼만 원이다.", "도서관 시간": "도서관은 아홉 시에 연다."},
-}
-
-
-# So that the map has groups: what is said of each thing of a subject.
-SUBJECTS = {
-    "en": {"boats": ("The {} is tied up at the pier.", "ferry tug barge yacht raft canoe"),
-           "books": ("The {} stands on the second shelf.", "atlas novel diary bible lexicon score"),
-           "meals": ("The {} is served with bread at noon.", "soup stew salad roast omelette curry")},
-    "ko": {"boats": ("{}은 부두에 매여 있다.", "여객선 예인선 화물선 어선 범선 유람선"),
-           "books": ("{}은 둘째 서가에 꽂혀 있다.", "지도책 소설책 일기장 경전 사전 시집"),
-           "meals": ("{}은 점심에 빵과 함께 나온다.", "국밥 비빔밥 볶음밥 갈비찜 된장국 달걀찜")},
-}  # fmt: skip
 PLACE = {"en": ("Question", "Place on the map", "Colours by"), "ko": ("질문", "지도에 놓기", "색으로 나누기")}
+EXAMPLES = {"en": "Take in two examples", "ko": "예제 두 편 넣기"}
+WHY = {"en": "Why this answer", "ko": "이 답이 나온 까닭"}
+
+Keep = Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -74,69 +80,95 @@ def fonts() -> None:
         pytest.skip("no Noto CJK font is installed: apt-get install fonts-noto-cjk")
 
 
-async def printed(browser, lines: list[str]) -> bytes:
-    """Return a PDF with the glyphs of its letters."""
-    page = await browser.new_page()
-    await page.set_content("<style>p { font: 22px sans-serif }</style>" + "".join(f"<p>{line}</p>" for line in lines))
-    file = await page.pdf(format="A4", margin={"top": "1cm", "left": "2cm"})
-    await page.close()
-    return file
-
-
-async def tenant_with(browser, new_tenant: NewTenant, language: str):
-    client, lines = await new_tenant(f"harbour-{language}", SCOPES), NOTICE[language]
-    file = ("harbour.pdf", await printed(browser, lines))
-    answer = await client.post("/ingest?wait=60", files={"file": file}, data={"id": "harbour.pdf"})
-    assert answer.json()["status"] == "succeeded"
-    await client.patch("/documents/harbour.pdf", json={"title": lines[0]})
-    for number, (title, text) in enumerate(MORE[language].items()):
-        await ingest_text(client, text, id=f"notice-{number}", title=title)
-    known = {"documents": ["harbour.pdf"], "expected": lines[1:]}
-    cases = [{"input": each, **known} for each in (QUESTION[language], *lines[4:], *MORE[language])]
-    cases.append({"input": "Who painted the chapel?", "answerable": False})
-    run = await client.post("/evaluations?wait=60", json={"cases": cases, "compare": [{}, {"mode": "lexical"}]})
-    return client, run.json()["id"]
-
-
 async def settled(route) -> None:
-    """Give what the service answers the same time whenever it is drawn."""
+    """Give what the service answers the same times and ids whenever it is drawn."""
     answer = await route.fetch()
-    await route.fulfill(response=answer, body=TIME.sub(json.dumps(NOW), await answer.text()))
+    text = await answer.text()
+    for found, told in CHANGING.items():
+        text = found.sub(told, text)
+    await route.fulfill(response=answer, body=text)
+
+
+@pytest.fixture
+def drawing(browser, service, request, tmp_path):
+    """Opens a page with a key, and gives with it what keeps a picture of it."""
+
+    @asynccontextmanager
+    async def opened(language: str, key: str | None):
+        look = {"locale": language, "timezone_id": "Asia/Seoul", "viewport": {"width": 860, "height": 640}}
+        context = await browser.new_context(**look, reduced_motion="reduce")
+        if key is not None:
+            await context.add_init_script(f"sessionStorage.setItem('kyujang-key', '{key}')")
+        page = await context.new_page()
+        await page.clock.set_fixed_time(NOW)
+        for path in SETTLED:
+            await page.route(f"{service}/{path}", settled)
+        await page.route(f"{service}/engines", lambda route: route.fulfill(json=ENGINES.model_dump()))
+        folder = PICTURES if request.config.getoption("--screenshots") else tmp_path
+
+        async def keep(name: str) -> None:
+            await page.wait_for_load_state("networkidle")
+            drawn = await page.screenshot(animations="disabled", caret="hide")
+            await asyncio.to_thread(store, folder / f"{name}.{language}.png", drawn)
+
+        yield page, keep
+        await context.close()
+
+    return opened
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_each_screen_is_drawn(browser, service, new_tenant: NewTenant, fonts, request, tmp_path, language):
+async def test_each_screen_of_a_tenant_is_drawn(
+    drawing, browser, service, new_tenant: NewTenant, services, fonts, language
+):
     client, evaluation = await tenant_with(browser, new_tenant, language)
-    look = {"locale": language, "timezone_id": "Asia/Seoul", "viewport": {"width": 860, "height": 640}}
-    context = await browser.new_context(**look, reduced_motion="reduce")
-    await context.add_init_script(f"sessionStorage.setItem('kyujang-key', '{key_of(client)}')")
-    page = await context.new_page()
-    await page.clock.set_fixed_time(NOW)
-    for path in ("documents?*", "evaluations", "evaluations?*", "evaluations/*"):
-        await page.route(f"{service}/{path}", settled)
-    folder = PICTURES if request.config.getoption("--screenshots") else tmp_path
+    async with drawing(language, key_of(client)) as (page, keep):
+        await page.goto(f"{service}/console")
+        await draw_an_answer(page, keep, language)
+        await page.goto(f"{service}/console/documents")
+        await page.locator(".row").nth(2).wait_for()
+        await keep("documents")
+        await page.goto(f"{service}/console/evaluations/{evaluation}")
+        await page.locator("dl.measures").nth(1).wait_for()
+        await keep("evaluation")
+        await fill_the_map(client, language)
+        await page.goto(f"{service}/console/map")
+        await draw_the_map(page, keep, language)
+        await keep_more(client, services, language)
+        await draw_each(page, keep, f"{service}/console", OF_TENANTS)
+    async with drawing(language, ADMIN_KEY) as (page, keep):
+        at = {name: (path.format(language=language), shown) for name, (path, shown) in OF_OPERATORS.items()}
+        await draw_each(page, keep, f"{service}/console", at)
 
-    async def keep(name: str) -> None:
-        await page.wait_for_load_state("networkidle")
-        drawn = await page.screenshot(animations="disabled", caret="hide")
-        await asyncio.to_thread(store, folder / f"{name}.{language}.png", drawn)
 
-    await page.goto(f"{service}/console")
+@pytest.mark.parametrize("language", ["en", "ko"])
+async def test_the_way_in_is_drawn(drawing, service, new_tenant: NewTenant, fonts, language):
+    async with drawing(language, None) as (page, keep):
+        await page.goto(f"{service}/console")
+        await page.locator("form.signin").wait_for()
+        await keep("signin")
+    async with drawing(language, key_of(await new_tenant(f"first-{language}", SCOPES))) as (page, keep):
+        await page.goto(f"{service}/console")
+        await page.get_by_role("button", name=EXAMPLES[language]).click()
+        await page.locator("ul.plain button").first.wait_for()
+        await keep("welcome")
+
+
+async def draw_an_answer(page, keep: Keep, language: str) -> None:
     await page.locator("#question").fill(QUESTION[language])
     await page.locator("#question").press("Enter")
     await page.locator("a.source").first.wait_for()
     await keep("ask")
+    await page.get_by_text(WHY[language]).click()
+    await page.locator("tbody tr").first.wait_for()
+    await page.get_by_text(WHY[language]).scroll_into_view_if_needed()
+    await keep("why")
     await page.locator("a.source").first.click()
     await page.locator(".sheet .box").wait_for()
     await keep("quote")
-    await page.goto(f"{service}/console/documents")
-    await page.locator(".row").nth(2).wait_for()
-    await keep("documents")
-    await page.goto(f"{service}/console/evaluations/{evaluation}")
-    await page.locator("dl.measures").nth(1).wait_for()
-    await keep("evaluation")
-    await fill_the_map(client, language)
-    await page.goto(f"{service}/console/map")
+
+
+async def draw_the_map(page, keep: Keep, language: str) -> None:
     await page.locator("canvas").wait_for()
     question, place, by = PLACE[language]
     await page.get_by_label(by).select_option("collection")
@@ -145,16 +177,13 @@ async def test_each_screen_is_drawn(browser, service, new_tenant: NewTenant, fon
     await page.locator(".nearest li").first.wait_for()
     await page.evaluate("scrollTo(0, 0)")
     await keep("map")
-    await context.close()
 
 
-async def fill_the_map(client, language: str) -> None:
-    for name, (said, things) in SUBJECTS[language].items():
-        await client.post("/collections", json={"id": name})
-        texts = [said.format(each) for each in things.split()]
-        documents = [{"id": f"{name}-{number}", "text": text, "collection": name} for number, text in enumerate(texts)]
-        sent = await client.post("/ingest?wait=60", json={"documents": documents})
-        assert sent.json()["status"] == "succeeded", sent.text
+async def draw_each(page, keep: Keep, console: str, screens: dict[str, tuple[str, str]]) -> None:
+    for name, (path, shown) in screens.items():
+        await page.goto(f"{console}/{path}")
+        await page.locator(shown).first.wait_for()
+        await keep(name)
 
 
 def store(path: Path, drawn: bytes) -> None:
@@ -175,5 +204,8 @@ def assert_shows_something(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_picture_is_there_and_not_blank(name):
+def test_each_picture_is_in_the_guide_and_not_blank(name):
     assert_shows_something(PICTURES / f"{name}.png")
+    docs = PICTURES.parents[1]
+    guide = (docs / "ko" if name.endswith(".ko") else docs) / "guides" / "console.md"
+    assert f"assets/console/{name}.png" in guide.read_text()

@@ -123,6 +123,7 @@ export const KOREAN: Words = {
   comment: "좋거나 나쁜 점",
   rightAnswer: "옳은 답",
   search: "제목, id, 출처로 찾기",
+  find: "찾기",
   withWarnings: "알림이 있는 것",
   anyWarning: "모두",
   edit: "고치기",
