@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import ADMIN_KEY, NewTenant, ingest_text
@@ -9,6 +13,8 @@ from tests.console.keys import key_of
 from tests.ingest.made import ENGLISH, KOREAN, MAKERS
 from tests.ingest.made.pages import Sheet, pdf_of
 
+ATTACKS = Path(__file__).resolve().parents[1] / "canaries"
+MARKUP = re.compile(r"<[a-z!/]|!?\[[^\]]*\]\(", re.IGNORECASE)
 TEXTS = {
     "en": ("The ferry to the island leaves at seven.", "The lamp of the pier is lit at dusk by the keeper.", "pier"),
     "ko": ("섬으로 가는 배는 일곱 시에 떠난다.", "부두의 등대는 해가 지면 등대지기가 켠다.", "부두"),
@@ -74,6 +80,25 @@ async def test_what_a_document_says_is_shown_and_never_run(visit, new_tenant: Ne
         assert "<b>harbour</b> fee is 30 won." in quote
         assert await page.locator("h1", has_text="<img src=x").count() == 1
         assert await page.locator("main img, main b, main script").count() == 0
+
+
+async def test_the_documents_of_attacks_are_shown_and_never_run(visit, new_tenant: NewTenant):
+    """Those that hold markup; that no other host was asked is seen when the visit ends."""
+    attacks = [json.loads(line) for file in sorted(ATTACKS.glob("*.jsonl")) for line in file.read_text().splitlines()]
+    documents = [
+        {"id": f"{attack['id']}-{number}", **document}
+        for attack in attacks
+        for number, document in enumerate(attack["documents"])
+        if MARKUP.search(document["text"])
+    ]
+    assert len(documents) > 20
+    client = await new_tenant()
+    assert (await client.post("/ingest?wait=60", json={"documents": documents})).json()["status"] == "succeeded"
+    async with visit(key=key_of(client), path="/documents") as page:
+        for each in documents:
+            await page.goto(f"{page.url.partition('/console')[0]}/console/documents/{each['id']}?start=0&end=9")
+            assert (await marked_text(page)).strip() == each["text"][:9].strip()
+            assert await page.locator("main :is(img, iframe, script, b, i, style, form[action])").count() == 0
 
 
 @pytest.mark.parametrize(("language", "why"), [("en", "Nothing was found"), ("ko", "찾지 못했습니다")])
