@@ -24,18 +24,21 @@ from app.up.install import install_audit, wants_engine
 from app.up.sources import MADE_FOR, SUMS, WHEELS, InstallFailed, attempts, digest, sources, this_machine
 
 LICENCES = "LICENCES.txt"
+IMAGES = "images.tar"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m app.up.bundle")
     parser.add_argument("--output", type=Path, default=ROOT / "kyujang.tar", help="the archive; kyujang.tar by default")
-    output = parser.parse_args(arguments).output
+    parser.add_argument("--images", action="store_true", help="with the images that docker compose starts here")
+    options = parser.parse_args(arguments)
+    output = options.output
     if not is_built():
         say("The console is not built: run 'make bundle', which builds it.")
         return 1
     try:
         with tempfile.TemporaryDirectory(dir=output.resolve().parent) as folder:
-            fill(Path(folder), environments())
+            fill(Path(folder), environments(), images=options.images)
             _pack(Path(folder), output)
     except (InstallFailed, OSError, subprocess.CalledProcessError) as error:
         say(f"{error}\nThe bundle is not made.")
@@ -55,8 +58,10 @@ def environments() -> list[Environment]:
     return found
 
 
-def fill(folder: Path, wanted: list[Environment]) -> None:
-    """Write what a bundle holds. Raises InstallFailed where a package cannot be fetched."""
+def fill(folder: Path, wanted: list[Environment], *, images: bool = False) -> None:
+    """Write what a bundle holds. Raises InstallFailed where a package cannot be fetched, or an image is not here."""
+    if images:
+        _save_images(folder / IMAGES)
     (folder / WHEELS).mkdir()
     for step in steps(wanted):
         _download(wanted[0], step, folder / WHEELS)
@@ -77,6 +82,19 @@ def steps(wanted: list[Environment]) -> Iterator[list[str]]:
         if "-e" not in step and list(step) not in seen:
             seen.append(list(step))
             yield list(step)
+
+
+def _save_images(file: Path) -> None:
+    named = _docker("compose", "config", "--images").split()
+    say(f"images: {' '.join(sorted(set(named)))}")
+    _docker("save", "--output", str(file), *sorted(set(named)))
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InstallFailed(done.stderr.strip())
+    return done.stdout
 
 
 def licences(environment: Environment) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.up import bundle, install
-from app.up.bundle import fill, steps
+from app.up.bundle import IMAGES, fill, steps
 from app.up.environments import HASHED, PACKAGED, UV, Environment, app_environment, engine_environment
 from app.up.sources import BUNDLE, MADE_FOR, SUMS, WHEELS, InstallFailed, sources, this_machine, verify
 
@@ -128,6 +128,22 @@ def test_the_archive_holds_the_clone_the_console_and_the_bundle(filled, tmp_path
     assert {"kyujang/Makefile", "kyujang/dist/index.html", f"kyujang/bundle/{SUMS}"} <= names
     assert "kyujang/list.txt" not in names
     assert not (tmp_path / "kyujang.part").exists()
+
+
+def test_images_are_carried_where_docker_has_them(wanted, tmp_path, monkeypatch):
+    script = """#!/bin/sh
+    case "$1" in compose) printf 'ours\\nours\\ndatabase\\n';; save) echo "$4 $5" >"$3"; [ "$5" ];; esac
+    """
+    (tmp_path / "docker").write_text(script)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "bundle").mkdir()
+    fill(tmp_path / "bundle", [wanted], images=True)
+    assert (tmp_path / "bundle" / IMAGES).read_text() == "database ours\n"
+    assert IMAGES in (tmp_path / "bundle" / SUMS).read_text()
+    (tmp_path / "docker").write_text("#!/bin/sh\necho no such image >&2; exit 1\n")
+    with pytest.raises(InstallFailed, match="no such image"):
+        fill(tmp_path / "another", [wanted], images=True)
 
 
 def test_it_says_for_which_machine(filled):
