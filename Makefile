@@ -21,8 +21,8 @@ test: python ## install and run all tests (ARGS=… for pytest)
 	@.venv/bin/python -m app.up.console || echo "The console is not built: its tests are skipped."
 	@exec env PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check-all: lint ## the long form: linters, then all tests with 200 killed processes, a scan of 300 pages, ten backups in a storm, 32 tenants' adapters, a house style trained, one of a base model in four bits, 10,000 made-up requests, all texts for growth, all floods for fairness, the deaths of a Ray cluster, the faults behind all alerts, a version changed under load, all passages of the evaluation data, all hostile documents, all parts of the benchmarks, OpenAI's clients
-	@$(MAKE) --no-print-directory test ARGS="--clients --office --poolers --four-bits --training whole --kills 200 --pages 300 --rounds 10 --adapters 32 --requests 10000 --growth whole --fairness --ray whole --alerts --rolling --quality whole --attacks whole --benches whole --exported 500 --watch whole --milvus $(ARGS)"
+check-all: lint ## the long form: linters, then all tests with 200 killed processes, a scan of 300 pages, ten backups in a storm, 32 tenants' adapters, a house style trained, one of a base model in four bits, 10,000 made-up requests, all texts for growth, all floods for fairness, the deaths of a Ray cluster, the faults behind all alerts, a version changed under load, the containers of the chart, all passages of the evaluation data, all hostile documents, all parts of the benchmarks, OpenAI's clients
+	@$(MAKE) --no-print-directory test ARGS="--clients --office --poolers --four-bits --training whole --kills 200 --pages 300 --rounds 10 --adapters 32 --requests 10000 --growth whole --fairness --ray whole --alerts --rolling --chart --quality whole --attacks whole --benches whole --exported 500 --watch whole --milvus $(ARGS)"
 	.venv/bin/python -m pytest tests/e2e/test_crash.py --storage objects --kills 50
 
 screenshots: ## draw the pictures of the console in docs/ again, where Chromium and Noto's CJK fonts are installed

@@ -79,6 +79,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fairness", action="store_true", help="flood the service as one tenant, and ask as another")
     parser.addoption("--screenshots", action="store_true", help="draw the pictures of the console in docs/ again")
     parser.addoption("--milvus", action="store_true", help="start a Milvus server for tests/contract/test_milvus.py")
+    parser.addoption("--chart", action="store_true", help="start the containers of deploy/helm by docker")
     parser.addoption("--ray", default="sample", choices=["sample", "whole"], help="deaths of tests/ingest/cluster")
 
 
