@@ -200,6 +200,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.html_text.HtmlText.text": "collects",
     "ingest.active_model.heading": "count_tokens",
     "ingest.loading.parsers.grid.Grid.carry": "a cell",
+    "ingest.loading.parsers.notes.as_note": "flow.one_line, of each part once",
     "ingest.loading.parsers.mail_markup.content_of": "the other functions of that module",
     "ingest.loading.conversion_child.main": "starts LibreOffice, in a child with limits of time and memory",
     "ingest.loading.picture_places.taken_out": "see tests/ingest/pictures/test_places.py",

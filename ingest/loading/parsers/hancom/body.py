@@ -29,6 +29,7 @@ from ingest.loading.parsers.hancom.stories import (
 )
 from ingest.loading.parsers.hancom.styles import Styles
 from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.notes import as_note
 from ingest.loading.parsers.office_notices import counted, embedded, hidden, pictures
 from ingest.loading.parsers.titles import own
 from ingest.loading.picture_marks import Size, caption, picture_text, waits, without_marks
@@ -157,9 +158,8 @@ class Body:
             self._add_note(Story(MEMO, blocks=[text]))
 
     def _add_note(self, story: Story) -> None:
-        around = self._story
-        note = marked(MARKS[story.kind], one_line(story.blocks), story.number)
-        (around.host or around.opened()).notes.append(note)
+        host = self._story.host or self._story.opened()
+        host.notes += as_note(story.blocks, lambda text: marked(MARKS[story.kind], text, story.number))
 
     def _place_once(self, story: Story) -> None:
         """Every section repeats the heads and feet of its pages."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from ingest.loading.parsed import Options
 from ingest.loading.parsers.exponents import Run, joined
 from ingest.loading.parsers.flow import Block, Flow, Place, one_line
 from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.notes import as_note
 from ingest.loading.parsers.odt.styles import Counter, Level, Styles
 from ingest.loading.picture_marks import CAPTION, says_nothing
 
@@ -64,7 +66,7 @@ class Story:
         self._mark_hidden = options.hidden_parts == "mark"
         self._notes_captions = options.picture_places
         self._interrupted: list[State] = []
-        self._notes: list[str] = []
+        self._notes: list[Block] = []
         self._by_id: dict[str, Counter] = {}
         self._by_style: dict[str, Counter] = {}
         self._outline = Counter()
@@ -146,9 +148,9 @@ class Story:
 
     def note(self, blocks: list[Block], mark: str) -> None:
         """Write a note or comment after the paragraph or table that refers to it."""
-        text = one_line(blocks)
-        if not says_nothing(text) and not self.state.hidden:
-            self._notes.append(f"[{mark}: {text}]" if mark else marked("Comment", text))
+        if not says_nothing(one_line(blocks)) and not self.state.hidden:
+            told = (lambda text: f"[{mark}: {text}]") if mark else partial(marked, "Comment")
+            self._notes += as_note(blocks, told)
 
     def open_list(self, style: str, own_id: str, follows: str, *, continues: bool) -> None:
         lists = self.state.lists

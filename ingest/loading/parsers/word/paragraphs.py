@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.loading.parsers.flow import Flow
+from ingest.loading.parsers.flow import Block, Flow
 from ingest.loading.parsers.word.context import Context
 from ingest.loading.parsers.word.properties import Paragraph
 from ingest.loading.parsers.word.styles import BODY_TEXT, Style
@@ -15,11 +15,11 @@ class ParagraphWriter:
     def __init__(self, context: Context, flow: Flow) -> None:
         self._context = context
         self._flow = flow
-        self._notes: list[str] = []
+        self._notes: list[Block] = []
 
-    def note(self, text: str) -> None:
+    def note(self, blocks: list[Block]) -> None:
         """Keep a note until the paragraph or table that refers to it has ended."""
-        self._notes.append(text)
+        self._notes += blocks
 
     def write(self, paragraph: Paragraph, before: Paragraph | None) -> Paragraph | None:
         """Write a paragraph that follows another whose end was deleted. Return it if its own end was, too."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from ingest.loading.parsers.flow import one_line
+from ingest.loading.parsers.flow import Block, one_line
 from ingest.loading.parsers.marks import marked
+from ingest.loading.parsers.notes import as_note
 from ingest.loading.parsers.ooxml import Attributes
 from ingest.loading.parsers.word.attributes import is_on, value
 from ingest.loading.parsers.word.story import Handlers, Story
@@ -29,22 +30,20 @@ class References:
         if not self._story.visible:
             return
         note = value(attributes, "id")
-        text = self._notes.take(kind, note)
-        mark = partial(self._mark, text)
+        mark = partial(self._mark, self._notes.take(kind, note))
         if value(attributes, "customMarkFollows") and is_on({"val": value(attributes, "customMarkFollows")}):
             self._story.awaited = mark
         else:
             self._story.add(mark(self._notes.mark(kind, note)))
 
-    def _mark(self, text: str, mark: str) -> str:
-        if text:
-            self._story.writer.note(f"[{mark}: {text}]")
+    def _mark(self, blocks: list[Block], mark: str) -> str:
+        self._story.writer.note(as_note(blocks, lambda text: f"[{mark}: {text}]"))
         return f"[{mark}]"
 
     def _comment(self, attributes: Attributes) -> None:
-        text = self._notes.take("comment", value(attributes, "id"))
-        if text and self._story.visible:
-            self._story.writer.note(marked("Comment", text))
+        blocks = self._notes.take("comment", value(attributes, "id"))
+        if self._story.visible:
+            self._story.writer.note(as_note(blocks, partial(marked, "Comment")))
 
     def _start(self, kind: str, attributes: Attributes) -> None:
         if self._open is None:
@@ -57,6 +56,6 @@ class References:
             return
         self._story.finish()
         (kind, note), self._open = self._open, None
-        text = one_line(self._story.flow.close_part())
-        if note and not says_nothing(text):
-            self._notes.texts[kind, note] = text
+        blocks = self._story.flow.close_part()
+        if note and not says_nothing(one_line(blocks)):
+            self._notes.found[kind, note] = blocks

@@ -101,6 +101,15 @@ def test_notes_follow_what_refers_to_them_once(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_table_in_a_note_stays_one(tmp_path):
+    fees = table(row(cell("나이"), cell("값")), row(cell("7"), cell("9")))
+    notes = note("footnote", 1, p("표를 보라.") + fees + p("끝.")) + note("footnote", 2, fees)
+    made = word(p(r("글") + reference("footnote", 1) + reference("footnote", 2)), footnotes=notes)
+    assert blocks(tmp_path, made) == [
+        "글[1][2]", "[1: 표를 보라.]", "| 나이 | 값 |\n| --- | --- |\n| 7 | 9 |", "[1: 끝.]", "[2: 나이 값 7 9]",
+    ]  # fmt: skip
+
+
 def test_comments_follow_the_sentence_and_are_marked(tmp_path):
     comments = note("comment", 5, p("확인 바람")) + note("comment", 6, p("deleted"))
     gone = f"<w:del>{reference('comment', 6)}</w:del>"
