@@ -50,6 +50,7 @@ from ingest.loading.parsers.hancom.hwpml import HwpmlReader
 from ingest.loading.parsers.hancom.section_pictures import SectionPictures
 from ingest.loading.parsers.hancom.sections import SectionReader
 from ingest.loading.parsers.hancom.styles import Styles
+from ingest.loading.parsers.html_space import HtmlSpace
 
 Call = Callable[[str], Any]
 
@@ -239,6 +240,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "SectionReader": lambda: SectionReader(Body(Styles(), Options())),
     "Expected": lambda: expected("Who came, and in which year?"),
     "Flow": Flow,
+    "HtmlSpace": HtmlSpace,
     "Fence": partial(Fence, "source-1", frozenset({"<a_turn>", "[/TURN]"})),
     "Links": partial(find_links, "https://a.example"),
     "CitationChecker": partial(CitationChecker, []),

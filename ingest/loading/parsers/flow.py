@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ DEEPEST_HEADING = 6
 MAX_CELLS = 20_000_000
 # A longer text is not repeated in every row that its cell covers.
 MAX_REPEATED = 1000
+
+# A line that would read as a heading, and what Markdown has before lines that are taken as they are written.
+MARKED, AS_WRITTEN = re.compile(r"^[ \t]{0,3}(?=#{1,6}[ \t])", re.MULTILINE), "    "
 
 Place = tuple[int, int]
 
@@ -151,7 +155,7 @@ def _rendered(blocks: Sequence[Block]) -> list[str]:
     lines: list[str] = []
     for block in blocks:
         if isinstance(block, str):
-            lines.append(block)
+            lines.append(block if "#" not in block or block.startswith("```") else MARKED.sub(AS_WRITTEN, block))
         elif isinstance(block, Heading):
             lines.append(f"{'#' * block.level} {block.text}")
         elif isinstance(block, Table):

@@ -19,14 +19,15 @@ INLINE = {
 }  # fmt: skip
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 LISTS = {"ul", "ol", "menu"}
-ROWS = {"tr", "thead", "tbody", "tfoot", "caption"}
+GROUPS = {"thead", "tbody", "tfoot"}
+ROWS = {"tr", "caption", *GROUPS}
 CELLS = {"td", "th"}
 # Elements whose end tag may be left out: what ends them, and what they are looked for in.
 ENDED_BY = {
     "li": ({"li"}, LISTS), "dt": ({"dt", "dd"}, {"dl"}), "dd": ({"dt", "dd"}, {"dl"}),
     "option": ({"option"}, {"select"}), "optgroup": ({"option", "optgroup"}, {"select"}),
     **dict.fromkeys(CELLS, (CELLS, {"table"})), "tr": (CELLS | {"tr", "caption"}, {"table"}),
-    **dict.fromkeys(("thead", "tbody", "tfoot"), (CELLS | ROWS, {"table"})),
+    **dict.fromkeys(GROUPS, (CELLS | ROWS, {"table"})),
 }  # fmt: skip
 # What stands around the text of an element.
 QUOTES = {"rt": ("(", ")"), "q": ("“", "”")}

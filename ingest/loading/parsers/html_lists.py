@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from ingest.loading.parsers.flow import Flow
-from ingest.loading.parsers.html_tokens import Start
+from ingest.loading.parsers.html_tokens import End, Start, Token
 from ingest.loading.parsers.list_numbers import formatted
 
 # Deeper lists are indented no further.
@@ -21,10 +23,11 @@ STYLE = re.compile(r"\blist-style(?:-type)?\s*:\s*([a-z-]+)", re.IGNORECASE)
 
 @dataclass
 class Lists:
-    """`numbers` are those that the next items of the open lists have, None where items have none, and `kinds` how they
-    are written."""
+    """`numbers` are those that the next items of the open lists have, None where items have none, `steps` lead from one
+    to the next, and `kinds` tell how they are written."""
 
     numbers: list[int | None] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     marker: str = ""
@@ -41,6 +44,7 @@ class HtmlLists:
         style = STYLE.search(tag.attribute("style") or "")
         kind = KINDS.get(style[1].lower() if style else tag.attribute("type") or "", "decimal")
         self._lists.kinds.append(kind)
+        self._lists.steps.append(-1 if tag.attribute("reversed") is not None else 1)
 
     def item(self, tag: Start) -> None:
         """Start an item; its marker stands before the text that comes next."""
@@ -49,7 +53,7 @@ class HtmlLists:
             self._lists.marker = "- "
             return
         number = _number(tag.attribute("value"), numbers[-1])
-        numbers[-1] = number + 1
+        numbers[-1] = number + self._lists.steps[-1]
         kind = self._lists.kinds[-1]
         self._lists.marker = f"{formatted(number, kind)}. " if kind != "none" else ""
 
@@ -67,6 +71,7 @@ class HtmlLists:
         if self._lists.numbers:
             self._lists.numbers.pop()
             self._lists.kinds.pop()
+            self._lists.steps.pop()
         if not self._lists.numbers:
             self.give()
 
@@ -84,6 +89,40 @@ class HtmlLists:
     def take_back(self) -> None:
         self.give()
         self._lists = self._around.pop()
+
+
+def with_first_numbers(found: Iterable[Token]) -> Iterator[Token]:
+    """Yield the tokens; a list that counts down to one begins with as many as it has items."""
+    held: list[Token] = []
+    open_: list[tuple[int, int]] = []
+    """Where the lists in hand began, the first of which counts down, and how many items they have."""
+    for token in found:
+        if not open_ and not _counts_down(token):
+            yield token
+            continue
+        held.append(token)
+        match token:
+            case Start("ol" | "ul" | "menu"):
+                open_.append((len(held) - 1, 0))
+            case Start("li"):
+                open_[-1] = (open_[-1][0], open_[-1][1] + 1)
+            case End("ol" | "ul" | "menu"):
+                _number_first(held, *open_.pop())
+        if not open_:
+            yield from held
+            held = []
+    for each in open_:
+        _number_first(held, *each)
+    yield from held
+
+
+def _number_first(held: list[Token], place: int, items: int) -> None:
+    if _counts_down(tag := held[place]):
+        held[place] = replace(tag, attributes=f"{tag.attributes} start={items}")
+
+
+def _counts_down(token: Token) -> TypeGuard[Start]:
+    return isinstance(token, Start) and token.name == "ol" and token.attribute("reversed") is not None
 
 
 def _number(text: str | None, otherwise: int) -> int:

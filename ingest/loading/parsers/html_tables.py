@@ -22,6 +22,8 @@ class Grid:
     row: int = -1
     column: int = 0
     until: list[int] = field(default_factory=lambda: [0] * MAX_COLUMNS)
+    reaches: int = 0
+    """The highest of those rows."""
     cell: tuple[int, int, int, int] | None = None
     headers: int = 0
     all_headers: bool = True
@@ -62,11 +64,22 @@ class HtmlTables:
             case "td" | "th":
                 self._open_cell(grid, tag)
             case "thead" | "tbody" | "tfoot" | "caption":
-                self._end_foot(grid)
+                self.end_group()
                 grid.in_head = tag.name == "thead"
                 if tag.name == "tfoot":
                     grid.foot = range(grid.row + 1, MAX_ROWS)
                 grid.is_data |= tag.name in ("thead", "caption")
+
+    def end_group(self) -> None:
+        """End the rows of a head, body or foot, which no cell reaches beyond."""
+        if not self._grids:
+            return
+        grid = self._grids[-1]
+        self._end_foot(grid)
+        grid.in_head = False
+        if grid.reaches > grid.row + 1:
+            grid.until = [min(until, grid.row + 1) for until in grid.until]
+            grid.reaches = grid.row + 1
 
     def close_cell(self) -> None:
         if self._grids and (place := self._grids[-1].cell) is not None:
@@ -114,7 +127,9 @@ class HtmlTables:
             grid.column += 1
         first = grid.column
         columns = max(1, min(_number(tag, "colspan"), MAX_COLUMNS - first))
-        rows = max(1, min(_number(tag, "rowspan"), MAX_ROWS))
+        # A height of 0 reaches to the end of the group of rows.
+        rows = min(_number(tag, "rowspan") or MAX_ROWS, MAX_ROWS)
+        grid.reaches = max(grid.reaches, grid.row + rows)
         grid.until[first : first + columns] = [grid.row + rows] * min(columns, max(0, MAX_COLUMNS - first))
         grid.column = first + columns
         grid.cell = (grid.row, first, rows, columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -11,6 +10,7 @@ from ingest.loading.parsers.flow import Flow, one_line
 from ingest.loading.parsers.html_elements import (
     CELLS,
     ENDED_BY,
+    GROUPS,
     HEADINGS,
     INLINE,
     LISTS,
@@ -21,17 +21,12 @@ from ingest.loading.parsers.html_elements import (
     is_raised,
 )
 from ingest.loading.parsers.html_lists import HtmlLists
+from ingest.loading.parsers.html_space import HtmlSpace, as_lines, fenced
 from ingest.loading.parsers.html_styles import Styles
 from ingest.loading.parsers.html_tables import HtmlTables
 from ingest.loading.parsers.html_tokens import Start
 from ingest.loading.parsers.marks import marked
 from ingest.loading.picture_marks import BEFORE
-
-SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
-AROUND_BREAK = re.compile(r" *\n *")
-SPACES = re.compile(r" {2,}")
-# Lines of preformatted text that would read as a heading or a table.
-STRUCTURAL = re.compile(r"^(?:#{1,6}\s|\|)", re.MULTILINE)
 
 
 class HtmlText:
@@ -45,6 +40,7 @@ class HtmlText:
         self._tables = HtmlTables(self._flow)
         self._lists = HtmlLists(self._flow)
         self._open: list[str] = []
+        self._space = HtmlSpace()
         self._places: defaultdict[str, list[int]] = defaultdict(list)
         self._runs: list[Run] = []
         self._has_text = False
@@ -55,7 +51,7 @@ class HtmlText:
 
     def text(self, text: str) -> None:
         if self._unseen_from < 0:
-            self._add(text if self._places["pre"] else SPACE.sub(" ", text))
+            self._add(self._space.squeezed(text))
         elif self._skips_hidden and text.strip():
             self.has_skipped = True
 
@@ -119,6 +115,7 @@ class HtmlText:
         if name in UNSEEN or (hidden and not self._marks_hidden):
             self._unseen_from, self._skips_hidden = place, hidden
             return
+        self._space.start(tag, place)
         self._start_structure(tag)
         if name in QUOTES:
             self._add(QUOTES[name][0])
@@ -191,6 +188,7 @@ class HtmlText:
             self._raised_from = -1
         if place == self._nav_from:
             self._end_nav()
+        self._space.end(place)
         self._end_structure(name)
 
     def _end_structure(self, name: str) -> None:
@@ -199,6 +197,8 @@ class HtmlText:
             self._tables.close_cell()
         elif name in LISTS:
             self._lists.close()
+        elif name in GROUPS:
+            self._tables.end_group()
         elif name == "table":
             self._tables.close()
             self._lists.take_back()
@@ -222,12 +222,11 @@ class HtmlText:
             self._runs = [run for run in self._runs if BEFORE in run[0]]
         elif self._innermost(HEADINGS) > self._innermost(("table",)):
             self._runs.append((" ", False))
-        elif self._places["pre"]:
+        elif self._space.keeps_all:
             self._lists.give()
-            self._flow.paragraph(_fenced(self._taken().strip("\n")))
+            self._flow.add([fenced(self._taken())])
         else:
-            text = AROUND_BREAK.sub("\n", SPACES.sub(" ", self._taken()))
-            self._lists.add(text)
+            self._lists.add(as_lines(self._taken()))
 
     def _end_heading(self, level: int) -> None:
         self._lists.give()
@@ -238,7 +237,3 @@ class HtmlText:
         text = joined(self._runs)
         self._runs, self._has_text = [], False
         return text
-
-
-def _fenced(text: str) -> str:
-    return f"```\n{text}\n```" if STRUCTURAL.search(text) else text

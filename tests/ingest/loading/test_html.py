@@ -179,3 +179,29 @@ def test_formulas_are_written_in_their_place(formula, latex):
     assert text_of(f"<p>면적은 <math>{formula}</math> m이다.</p>") == f"면적은 ${latex}$ m이다."
     assert text_of(f"<div>A <math>{formula}<p>next</p>") == f"A ${latex}$\n\nnext"
     assert text_of(f"<p hidden>A <math>{formula}</math></p>끝") == "끝"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("<p># 여섯</p><p>a<br>## b</p>", "    # 여섯\n\na\n    ## b"),
+        (
+            "<ol reversed><li>a<ol><li>x</ol><li>b</ol><ol reversed start=9><li>c<li>d",
+            "2. a\n  1. x\n1. b\n\n9. c\n8. d",
+        ),
+        ("<div style='white-space: pre-wrap'>첫 줄\n  둘째</div>", "첫 줄\n  둘째"),
+        ("<p><span style='white-space:pre-line'>a\n  b</span> c\nd</p>", "a\nb c d"),
+        ("<pre>a\n<b style='white-space:normal'>b\nc</b></pre>", "a\nb c"),
+    ],
+)
+def test_marks_line_ends_and_numbers_are_those_that_a_browser_shows(content, text):
+    assert text_of(content) == text
+
+
+def test_a_cell_reaches_to_the_end_of_its_rows_and_no_further():
+    rows = "<tr><td rowspan=0>x<td>1<tr><td>2"
+    assert text_of(f"<table><tr><th>a<th>b<tbody>{rows}<tbody><tr><td>y<td>3</table>").splitlines()[2:] == [
+        "| x | 1 |", "| x | 2 |", "| y | 3 |",
+    ]  # fmt: skip
+    head = "<thead><tr><th rowspan=3>a<th>b</thead>"
+    assert text_of(f"<table>{head}<tr><td>1<td>2</table>") == "| a | b |\n| --- | --- |\n| 1 | 2 |"

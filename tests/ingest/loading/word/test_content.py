@@ -18,7 +18,7 @@ def test_headings_by_style_name_and_outline(tmp_path):
     parsed = read(tmp_path, word(body, styles=styles))
     assert parsed.title == "대장"
     assert parsed.text.split("\n\n") == [
-        "# 대장", "## 첫 마디", "## 둘째 마디", "#### direct", "plain", "# not a heading", "calm",
+        "# 대장", "## 첫 마디", "## 둘째 마디", "#### direct", "plain", "    # not a heading", "calm",
     ]  # fmt: skip
 
 
