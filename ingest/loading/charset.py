@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ingest.loading.alphabets import OWN, is_own, is_western
+
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -52,19 +54,16 @@ IN_USE = re.compile(
 CYRILLIC = re.compile("[\u0400-\u045f]")
 # Capitals after small letters, and Latin letters beside Cyrillic ones.
 ODD_PAIR = re.compile("[\u0430-\u045f][\u0400-\u042f]|[A-Za-z][\u0400-\u045f]|[\u0400-\u045f][A-Za-z]")
-# The accented letters of languages with a set of their own, which others do not write with: some of each group but the
-# last are there, and no others.
-OWN_SETS = {
-    "cp1254": ("ğışĞİŞ", "çöüâîûÇÖÜÂÎÛ"), "cp1250": ("őűŐŰ", "öüÖÜ", "áéíóúÁÉÍÓÚ"),
-    "cp1257": ("šžŠŽ", "ąčęėįųūĄČĘĖĮŲŪ"),
-}  # fmt: skip
-CAPITAL_INSIDE = re.compile("[a-z\xdf-\xf6\xf8-\xff][\xc0-\xd6\xd8-\xde]")
+LATIN = "".join(map(chr, range(0xC0, 0x180)))
+CAPITAL_INSIDE = re.compile(f"[a-z{''.join(filter(str.islower, LATIN))}][{''.join(filter(str.isupper, LATIN))}]")
+# Signs between letters, right after one, or two together.
 SIGN_INSIDE = re.compile(
-    "[^\\W\\d_][‚„†‡ˆ‰‹\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]|[^\\W\\d_][\xb9\xbc-\xbf]"
+    "[^\\W\\d_][‚„†‡ˆ‰‹›˘\xa1-\xa9\xac-\xb3\xb5\xb6\xb8-\xbf\xd7\xf7][^\\W\\d_]"
+    "|[^\\W\\d_][‘“„‡ˆ‹˘¡¨¸\xb9\xbc-\xbf]|[‚„†‡ˆ‰‹¢-ª¬-´¶¸-º¼-¾×÷]{2}"
 )
 MAX_CONTROLS = 0.03
 SAMPLE_BYTES, MIN_NULS, MIN_IN_USE = 1 << 16, 0.02, 0.95
-MIN_CYRILLIC, MIN_COMMON, MAX_ODD_PAIRS = 0.9, 0.36, 0.02
+MIN_CYRILLIC, MIN_COMMON, MAX_ODD_PAIRS = 0.9, 0.36, 0.01
 MAX_ACCENTED, MAX_SIGNS = 0.4, 0.1
 MAX_BROKEN = 0.1
 
@@ -106,7 +105,7 @@ def _candidates(content: bytes, declared: tuple[str, ...]) -> Iterator[tuple[str
         yield charset, False
     for charset in ("utf-8", *declared, "cp949"):
         yield charset, True
-    for charset in ("cp932", "cp1251", "koi8-u", *OWN_SETS, "cp1252"):
+    for charset in ("cp932", "cp1251", "koi8-u", *OWN, "cp1252"):
         yield charset, False
 
 
@@ -159,11 +158,9 @@ def _reads_well(text: str, charset: str, content: bytes) -> bool:
         return len(IN_USE.findall(text)) >= MIN_IN_USE * len(text)
     if charset in ("cp1251", "koi8-u"):
         return _is_russian(text)
-    if charset in OWN_SETS:
-        accented = {letter for letter in text if letter.isalpha() and ord(letter) > 127}
-        *needed, _ = groups = OWN_SETS[charset]
-        return accented <= {*"".join(groups)} and all(not accented.isdisjoint(group) for group in needed)
-    return charset != "cp1252" or _is_western(text)
+    if charset in OWN:
+        return _has_whole_words(text) and is_own(text, charset)
+    return charset != "cp1252" or (_has_whole_words(text) and is_western(text, content))
 
 
 def _most_controls(utf_8: bytes) -> int:
@@ -187,8 +184,11 @@ def _is_russian(text: str) -> bool:
     )
 
 
-def _is_western(text: str) -> bool:
-    """Among the letters of Western languages few are accented, and words have neither signs nor capitals inside."""
+def _has_whole_words(text: str) -> bool:
+    """Among the letters of a language few are accented, and words have neither signs nor capitals inside. No text has
+    control characters, which the standard's sets of one byte have for 32 of them."""
+    if CONTROL.search(text):
+        return False
     letters = sum(map(str.isalpha, text))
     accented = sum(character.isalpha() and ord(character) > 127 for character in text)
     odd = len(SIGN_INSIDE.findall(text)) + len(CAPITAL_INSIDE.findall(text))
