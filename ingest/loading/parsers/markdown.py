@@ -7,6 +7,7 @@ from itertools import islice, takewhile
 
 from ingest.loading.parsed import Notice, Options, Parsed, without_pages
 from ingest.loading.parsers.html_tokens import Start
+from ingest.loading.parsers.markdown_html import with_tables
 from ingest.loading.parsers.markdown_lines import MarkedLines
 from ingest.loading.parsers.markdown_pictures import noted
 from ingest.loading.parsers.markdown_tables import NO_ROW, RULE, columns, row
@@ -49,7 +50,7 @@ OTHER = re.compile(r"\s*(?:$|[#>|]|[-*+][ \t]|\d+[.)][ \t]|[-*_=][-*_= ]*$)")
 def read(content: str, options: Options) -> Parsed:
     front, body = _front_matter(content)
     cleaning = _Cleaning(body, options)
-    text = cleaning.text()
+    text = with_tables(cleaning.text(), options)
     title = next((found["title"].strip() for line in front if (found := TITLE.match(line))), None)
     kept = [line for line in front if line.strip() and not TITLE.match(line)]
     text = "\n\n".join(["\n".join(kept), text]) if kept else text

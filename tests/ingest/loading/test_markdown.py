@@ -49,6 +49,15 @@ def test_rows_of_tables_have_pipes_at_their_ends():
     assert read(f"{table}\n# e | f\ng | h\n").text == f"{table}\n# e | f\ng | h\n"
 
 
+def test_tables_of_html_are_tables():
+    rows = "<tr><th>밭<th>물</tr>\n<tr><td rowspan=2>**a**<td>1<!-- x --></tr>\n<tr><td>2</tr>"
+    table = "| 밭 | 물 |\n| --- | --- |\n| **a** | 1 |\n| **a** | 2 |"
+    assert read(f"앞\n<div><table>\n{rows}\n</table></div>\n뒤").text == f"앞\n<div>\n\n{table}\n</div>\n뒤"
+    layout = "<table><tr><td><img src='a.png'><td>text</table>"
+    kept = f"```html\n<table>{rows.replace('<!-- x -->', '')}</table>\n```\n\n{layout}\n\n`<table>` <table>\n<table>"
+    assert read(kept).text == kept
+
+
 def test_front_matter_keeps_what_is_not_the_title():
     assert (
         read("---\ntitle: T\nauthor: 김가람\ntags:\n  - pool\n---\n\ntext").text
