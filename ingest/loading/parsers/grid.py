@@ -88,6 +88,11 @@ class Grid:
         table.numbers |= numbers
         self._keep(table, number, own)
 
+    def pass_over(self, first: int, last: int) -> None:
+        """Take hidden rows: what stands below them follows what stands above."""
+        if self._table and first == self._table.last + 1:
+            self._table.last = last
+
     def text(self) -> str:
         self._close()
         return "\n\n".join(self._blocks)

@@ -113,6 +113,8 @@ class SheetReader:
                 column += many
         for number in range(self._row + 1, min(self._row + (times if cells else 0), MAX_ROW) + 1):
             self._grid.add(number, cells, numbers)
+        if hidden and not cells:
+            self._grid.pass_over(self._row + 1, min(self._row + times, MAX_ROW))
         self._row += times
 
     def text(self) -> str:

@@ -32,3 +32,8 @@ def readable(text: str, font: str) -> str:
     """Replace private characters of the font by public ones, and keep what is not known."""
     known = FONTS.get(font.lower())
     return PRIVATE.sub(lambda found: known.get(ord(found[0]) - 0xF000, found[0]), text) if known else text
+
+
+def drawn(content: bytes, font: str) -> str:
+    """Return what the font draws for these bytes."""
+    return readable("".join(chr(0xF000 + each) for each in content), font)

@@ -196,6 +196,8 @@ class CellReader:
         if self._cells:
             self._grid.add(self._row, self._cells, self._numbers)
             self._cells = {}
+        elif self._row_hidden:
+            self._grid.pass_over(self._row, self._row)
         self._numbers = False
 
     def _shown(self, value: str) -> str:

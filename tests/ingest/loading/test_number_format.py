@@ -105,6 +105,11 @@ def test_both_date_systems_and_their_first_days():
     assert NumberFormat("dddd").number(1) == "Sunday"
 
 
+@pytest.mark.parametrize(("number", "shown"), [(5, "-$1,235"), (8, "-$1,234.50"), (44, "-$1,234.50")])
+def test_money_without_a_code_of_its_own_is_what_libraries_mean(number, shown):
+    assert NumberFormat(BUILT_IN[number]).number(-1234.5) == shown
+
+
 def test_text_and_what_is_hidden():
     assert NumberFormat('"제"@"호"').text("3") == "제3호"
     assert NumberFormat("0").text("three") == "three"

@@ -83,7 +83,8 @@ def test_headings_are_numbered_by_the_outline(tmp_path):
 def test_notes_and_comments_follow_what_refers_to_them(tmp_path):
     note = f"<text:note><text:note-citation>{{}}</text:note-citation><text:note-body>{p('{}')}</text:note-body>"
     note += "</text:note>"
-    comment = f"<office:annotation><dc:creator xmlns:dc='d'>김</dc:creator>{p('확인 바람')}</office:annotation>"
+    by = "<dc:creator xmlns:dc='d'>김</dc:creator><dc:date xmlns:dc='d'>2031</dc:date>"
+    comment = f"<office:annotation>{by}{p('확인 바람')}</office:annotation>"
     body = p(f"관람료{note.format('1', '부가세 포함.')}는 {comment}천 원이다.")
     body += sheet("1", row(cell(inside=p(f"값{note.format('2', '둘째.')}")), cell("1")), row(cell("둘"), cell("2")))
     assert blocks(tmp_path, body) == [
@@ -118,11 +119,12 @@ def test_spaces_merged_cells_fields_and_ruby(tmp_path):
     wide = cell("매출", 'table:number-columns-spanned="2"') + "<table:covered-table-cell/>"
     tall = cell("본점", 'table:number-rows-spanned="2"')
     body = p('a<text:s text:c="2"/>b<text:tab/>c<text:line-break/>d \n e<text:page-number>3</text:page-number>')
+    body += p('<text:date text:date-value="2031-04-05">2031. 4. 5.</text:date> <text:creator>김가람</text:creator>')
     body += p("<text:ruby><text:ruby-base>讀音</text:ruby-base><text:ruby-text>독음</text:ruby-text></text:ruby>이다")
     body += sheet("1", f"<table:table-header-rows>{row(cell('구분'), wide)}</table:table-header-rows>",
                   row(tall, cell("7"), cell("8")), row("<table:covered-table-cell/>", cell("9"), cell()))  # fmt: skip
     assert blocks(tmp_path, body) == [
-        "a  b\tc\nd e3", "讀音(독음)이다",
+        "a  b\tc\nd e3", "2031. 4. 5. 김가람", "讀音(독음)이다",
         "| 구분 | 매출 | 매출 |\n| --- | --- | --- |\n| 본점 | 7 | 8 |\n| 본점 | 9 |  |",
     ]  # fmt: skip
 

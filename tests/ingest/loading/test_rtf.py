@@ -29,6 +29,10 @@ def test_characters_of_every_kind(tmp_path):
     assert blocks(tmp_path, body) == ["가나 Ф 가😀 a-b—‘{x}\\\ty\nz", "10^6 m"]
 
 
+def test_fonts_of_symbols_draw_what_they_show(tmp_path):
+    assert blocks(tmp_path, r"\f3\'b7\f0  {\f3 a}-{\f3\u-3923?} and \f1\'b0\'a1") == ["• α-↑ and 가"]
+
+
 def test_headings_lists_and_groups_that_are_no_text(tmp_path):
     body = rf"{{\info{{\title {escaped('제목 없음')}}}}}{{\*\generator X;}}\pard\s2 {escaped('둘째 마디')}\par"
     body += r"\pard\outlinelevel0 Top\par\pard{\listtext\tab 1.\tab}one\par{\pntext\'b7\tab}two\par"

@@ -180,6 +180,8 @@ def test_hidden_sheets_rows_and_columns_are_left_out_with_a_notice_or_marked(tmp
         ("hidden_part_skipped", part) for part in ("명단", "뒤", "속")
     ]
     assert "1 hidden row and 1 hidden column" in found.warnings[0].detail
+    rows = [["Name", "Age"], ["Kim", "<c><v>3</v></c>"], ["GONE", "x"], ["Lee", "old"]]
+    assert parsed(tmp_path, workbook(Sheet(rows, hidden_rows=[3]))).text.endswith("| Kim | 3 |\n| Lee | old |")
     marked = parsed(tmp_path, book, mark=True)
     assert "| [Hidden: GONE] | [Hidden: PAY-2] | [Hidden: B] |" in marked.text
     assert "## [숨김: 뒤]\n\nSHADOW" in marked.text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.ingest.made.content import Content
 
-HEAD = r"{\rtf1\ansi\ansicpg949\uc1{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset129 B;}{\f2\fcharset204 C;}}"
+FONTS = r"{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset129 B;}{\f2\fcharset204 C;}{\f3\fcharset2 Symbol;}}"
+HEAD = rf"{{\rtf1\ansi\ansicpg949\uc1{FONTS}"
 STYLES = r"{\stylesheet{\s0 Normal;}{\s1 heading 1;}{\s2\snext0 heading 2;}}"
 
 

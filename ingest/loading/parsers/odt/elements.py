@@ -17,10 +17,12 @@ from ingest.loading.parsers.ooxml import Attributes
 
 # Deleted text, forms, and the templates of indexes.
 SKIPPED = {
-    "tracked-changes", "forms", "scripts", "creator", "date",
-    "creator-initials", "date-string", "table-of-content-source", "alphabetical-index-source", "bibliography-source",
+    "tracked-changes", "forms", "scripts",
+    "table-of-content-source", "alphabetical-index-source", "bibliography-source",
     "illustration-index-source", "table-index-source", "object-index-source", "user-index-source", "number",
 }  # fmt: skip
+# Of a comment, who wrote it and when. The text has fields of these names.
+ABOUT_COMMENTS = {"creator", "date", "creator-initials", "date-string"}
 BOXES = {"text-box", "custom-shape", "rect", "ellipse", "circle", "caption", "path", "polygon", "line", "connector"}
 PAGE_NUMBERS = {"page-number", "page-count"}
 HEADERS = {"header": "Header", "header-left": "Header", "header-first": "Header",
@@ -81,7 +83,7 @@ class TextReader:
         elif name == "hidden-text" and self._in_body:
             self._skipped = 1
             self.story.hides |= local(attributes).get("is-hidden") != "false"
-        elif name in SKIPPED or (self._reads_margins and name in PAGE_NUMBERS) or _is_unseen(name, attributes):
+        elif (self._reads_margins and name in PAGE_NUMBERS) or _is_unseen(name, parent, attributes):
             self._skipped = 1
         elif name == "body" or (self._reads_margins and name == "master-styles"):
             self._in_body = True
@@ -229,7 +231,9 @@ class TextReader:
         self._skipped = 1
 
 
-def _is_unseen(name: str, attributes: Attributes) -> bool:
+def _is_unseen(name: str, parent: str, attributes: Attributes) -> bool:
+    if name in SKIPPED or (name in ABOUT_COMMENTS and parent == "annotation"):
+        return True
     if name not in ("variable-set", "user-field-get", *HEADERS):
         return False
     return local(attributes).get("display") in ("none", "false")

@@ -15,6 +15,7 @@ from ingest.loading.parsers.rtf import groups
 from ingest.loading.parsers.rtf.groups import Group
 from ingest.loading.parsers.rtf.story import Story
 from ingest.loading.parsers.rtf.tokens import Token, tokens
+from ingest.loading.parsers.symbols import drawn, readable
 from ingest.loading.parsers.titles import heading, meant
 
 HEADING = re.compile(r"\s*(?:heading|제목) ?([1-9])\s*;?", re.IGNORECASE)
@@ -47,6 +48,8 @@ class Reader:
         self._units: list[int] = []
         self._code_page = "cp1252"
         self._fonts: dict[int, str] = {}
+        # The names of those that draw symbols.
+        self._symbols: dict[int, str] = {}
         self._levels: dict[int, int] = {}
         self._style = 0
         self._instruction = ""
@@ -58,9 +61,8 @@ class Reader:
         self._words: dict[str, Callable[[int | None], None]] = {
             "u": self._unicode, "uc": self._fallback, "v": self._hide, "super": self._raise, "nosupersub": self._lower,
             "plain": self._plain, "f": self._font, "fcharset": self._charset, "ansicpg": self._ansi,
-            "s": self._set_style, "deleted": self._delete,
-            "outlinelevel": self._outline, "chftn": self._reference, "par": lambda _: self._end_paragraph(),
-            "sect": lambda _: self._end_paragraph(),
+            "s": self._set_style, "deleted": self._delete, "outlinelevel": self._outline, "chftn": self._reference,
+            "par": lambda _: self._end_paragraph(), "sect": lambda _: self._end_paragraph(),
         }  # fmt: skip
         self._layout: dict[str, Callable[[], None]] = {
             "pard": story.start_paragraph, "intbl": story.enter_table, "cell": story.end_cell, "row": story.end_row,
@@ -71,7 +73,7 @@ class Reader:
     def take(self, token: Token) -> None:
         if token.kind != "byte" and self._bytes:
             content, self._bytes = bytes(self._bytes), bytearray()
-            self._add(content.decode(self._fonts.get(self._group.font, self._code_page), "replace"))
+            self._add(self._decoded(content, self._fonts.get(self._group.font, self._code_page)))
         match token.kind:
             case "open":
                 self._groups.append(replace(self._group))
@@ -89,7 +91,11 @@ class Reader:
                 self._sign(token.content)
             case _:
                 skipped, self._skip = self._skip, max(0, self._skip - len(token.content))
-                self._add(token.content[skipped:].decode(self._code_page, "replace"))
+                self._add(self._decoded(token.content[skipped:], self._code_page))
+
+    def _decoded(self, content: bytes, code_page: str) -> str:
+        font = self._symbols.get(self._group.font)
+        return drawn(content, font) if font else content.decode(code_page, "replace")
 
     def _sign(self, sign: bytes) -> None:
         if sign == b"*":
@@ -159,6 +165,8 @@ class Reader:
             self._instruction += text
         elif self._group.kind == "stylesheet" and (found := HEADING.match(text)):
             self._levels[self._style] = int(found[1])
+        elif self._group.kind == "fonttbl" and self._group.font in self._symbols:
+            self._symbols[self._group.font] += text.strip("; ")
         if not self._group.is_text or self._group.deleted or not text:
             return
         if self._group.hidden:
@@ -185,7 +193,8 @@ class Reader:
             return
         pair = b"".join(each.to_bytes(2, "little") for each in self._units)
         self._units.clear()
-        self._add(pair.decode("utf-16-le", "replace"))
+        text = pair.decode("utf-16-le", "replace")
+        self._add(readable(text, self._symbols.get(self._group.font, "")))
 
     def _fallback(self, number: int | None) -> None:
         self._group.fallback = min(max(number or 0, 0), 100)
@@ -209,6 +218,8 @@ class Reader:
         self._group.font = number or 0
 
     def _charset(self, number: int | None) -> None:
+        if number == groups.SYMBOLS:
+            self._symbols[self._group.font] = ""
         self._fonts[self._group.font] = groups.CODE_PAGES.get(number or 0, self._code_page)
 
     def _ansi(self, number: int | None) -> None:
@@ -236,5 +247,4 @@ class Reader:
     def notices(self) -> list[Notice]:
         found = [office_notices.pictures(self._pictures)] if self._pictures else []
         found += [office_notices.embedded(self._objects)] if self._objects else []
-        hides = self._hides and not self._mark_hidden
-        return found + ([office_notices.hidden("hidden text")] if hides else [])
+        return found + [office_notices.hidden("hidden text")] * (self._hides and not self._mark_hidden)

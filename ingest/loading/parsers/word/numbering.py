@@ -14,6 +14,8 @@ BULLET = "- "
 # Those of symbol fonts are dots and arrows; others such as □, ○ and ※ tell levels apart, or what is done.
 PLAIN_BULLET = re.compile(r"\s*[o•·◦▪●–—\-\ue000-\uf8ff]*\s*")
 PLACE = re.compile(r"%([1-9])")
+# What a level in decimal digits alone (`isLgl`) leaves as it is: `Section 1.01` of Word's own list of articles.
+LEFT_BY_LEGAL = ("none", "decimalZero")
 # A pattern is repeated at each paragraph of its level.
 MAX_PATTERN = 200
 # A list may refer to a style whose list refers to another style.
@@ -181,6 +183,6 @@ def _numbers(levels: dict[int, Level], counts: dict[int, int], shown: Level) -> 
     numbers = []
     for index in range(LEVELS):
         level = levels.get(index, Level())
-        kind = "decimal" if shown.legal and level.format != "none" else level.format
+        kind = "decimal" if shown.legal and level.format not in LEFT_BY_LEGAL else level.format
         numbers.append(formatted(counts.get(index, level.start), kind))
     return numbers

@@ -40,6 +40,14 @@ def test_levels_restart_below_each_other_and_legal_ones_are_decimal(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_legal_number_keeps_its_zero(tmp_path):
+    articles = level(0, "upperRoman", "Article %1.") + level(1, "decimalZero", "Section %1.%2", "<w:isLgl/>")
+    body = p("Fees", item(1, 0)) + p("Rent", item(1, 1)) + p("Heat", item(1, 1))
+    assert blocks(tmp_path, word(body, numbering=lists(articles))) == [
+        "Article I. Fees", "Section 1.01 Rent", "Section 1.02 Heat",
+    ]  # fmt: skip
+
+
 def test_lists_of_one_kind_count_on_unless_one_starts_again(tmp_path):
     again = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride>'
     numbering = lists(level(0, "decimal", "%1)", start=3)) + listed(2, 1) + listed(3, 1, again)
