@@ -1,4 +1,5 @@
-"""Joins a ruled table that goes on in the next column, and gives one that goes on on the next page its header there."""
+"""Joins a ruled table that goes on in the next column, and gives a table that goes on on the next page its header
+there."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ LETTER = re.compile(r"[^\W\d_]")
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """The first and the last of what stands on a page, where that is a ruled table."""
+    """The first and the last of what stands on a page, where that is a table."""
 
     first: Table | None
     last: Table | None
 
 
 def outer_tables(regions: Sequence[Region]) -> Outer:
-    ends = [region if isinstance(region, Table) and region.edges else None for region in (*regions[:1], *regions[-1:])]
+    ends = [region if isinstance(region, Table) else None for region in (*regions[:1], *regions[-1:])]
     return Outer(ends[0], ends[-1]) if ends else Outer(None, None)
 
 
@@ -73,16 +74,19 @@ def _is_beside(before: Table, after: Table) -> bool:
 
 
 def _alike(one: Table, other: Table) -> bool:
-    """Whether their columns are as wide. Where they stand differs between columns, and between left and right pages."""
-    if not one.edges or len(one.edges) != len(other.edges):
+    """Whether their columns are as wide. Where they stand differs between columns, and between left and right pages;
+    columns without rulings stand at the same place."""
+    if len(one.edges) != len(other.edges) or len(one.gutters) != len(other.gutters):
         return False
+    if not one.edges:
+        return all(max(a[0], b[0]) < min(a[1], b[1]) for a, b in zip(one.gutters, other.gutters, strict=True))
     moved = other.edges[0] - one.edges[0]
     return all(abs(b - moved - a) <= SAME_EDGE for a, b in zip(one.edges, other.edges, strict=True))
 
 
 def _goes_on(table: Table, after: Table) -> bool:
     """Whether the second begins with a row of the first, and not with a header of its own: that is set in the first
-    one's way, or has words where the rows have numbers."""
+    one's way, or has words where the rows have numbers. Without rulings, one of the two must tell."""
     header = [cell for cell in table.cells if cell.row < header_rows(table)]
     rows = [cell for cell in table.cells if cell.row >= header_rows(table)]
     top = [cell for cell in after.cells if cell.row == 0]
@@ -90,6 +94,8 @@ def _goes_on(table: Table, after: Table) -> bool:
         return not _fonts(top) <= _fonts(header)
     numbers = {cell.column for cell in rows if cell.words} - {cell.column for cell in rows if _says_words(cell)}
     named = numbers & {cell.column for cell in header if _says_words(cell)}
+    if not table.edges and not named:
+        return False
     return not any(_says_words(cell) for cell in top if cell.column in named)
 
 

@@ -174,7 +174,7 @@ def _table(bands: Sequence[Band], gutters: Sequence[Gap]) -> Table:
             width = sum(left <= middle < right for middle in middles) + 1
             cells.setdefault((row, first), Cell(row, first, columns=width)).words.extend(words)
     x0, x1 = min(band.x0 for band in bands), max(band.x1 for band in bands)
-    return Table(list(cells.values()), x0, bands[0].top, x1, bands[-1].bottom)
+    return Table(list(cells.values()), x0, bands[0].top, x1, bands[-1].bottom, gutters=tuple(gutters))
 
 
 def _rows(bands: Sequence[Band], gutters: Sequence[Gap]) -> list[list[Band]]:

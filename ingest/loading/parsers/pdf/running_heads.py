@@ -10,7 +10,7 @@ from itertools import pairwise, takewhile
 from statistics import median
 from typing import Literal
 
-from ingest.loading.parsers.pdf.bands import Band, bands_of
+from ingest.loading.parsers.pdf.bands import Band, bands_of, shared
 from ingest.loading.parsers.pdf.lines import Line, line_of, pieces_of
 from ingest.loading.parsers.pdf.pieces import Written, written
 from ingest.loading.parsers.pdf.rulings import Box
@@ -76,7 +76,9 @@ class Edges:
     def _outer(self, side: Side, bands: Sequence[Band], in_margin: Callable[[Band], bool]) -> list[Band]:
         """Return the first lines up to a wide gap, if all of them stand in the margin; without a gap, those that an
         earlier page had at the same place."""
-        lines = list(takewhile(lambda band: in_margin(band) and _is_text(band), bands[:MAX_LINES]))
+        may_be = (side == "foot" or not _is_header(bands, at) for at in range(MAX_LINES))
+        found = takewhile(lambda band: in_margin(band) and _is_text(band) and next(may_be), bands[:MAX_LINES])
+        lines = list(found)
         texts = [(_pattern(_line(band)), round(band.top / SAME_PLACE)) for band in lines]
         repeated = sum(1 for _ in takewhile(lambda text: text in self._seen[side], texts))
         self._seen[side].update(texts)
@@ -99,6 +101,12 @@ def _goes_on(side: Side, bands: Sequence[Band], at: int) -> bool:
     """Whether a line is in the middle of a sentence that reaches into the text: letters tell that are not capitals."""
     after = bands[at + 1 : at + 2] if side == "head" else bands[at : at + 1]
     return any(_is_text(band) and _line(band).words[0].text[0].islower() for band in after)
+
+
+def _is_header(bands: Sequence[Band], at: int) -> bool:
+    """Whether a line has columns that the two lines below it have, too: so has the header of a table."""
+    gaps, below = bands[at].gaps, bands[at + 1 : at + 3]
+    return len(gaps) > 1 and len(below) > 1 and all(len(shared(gaps, band.gaps, 0.1)) == len(gaps) for band in below)
 
 
 def _is_text(band: Band) -> bool:

@@ -33,6 +33,8 @@ class Table:
     bottom: float
     edges: tuple[float, ...] = ()
     """Where its columns begin and end, if it is ruled."""
+    gutters: tuple[tuple[float, float], ...] = ()
+    """The white space between its columns, if it is not."""
 
     @property
     def height(self) -> float:

@@ -150,6 +150,24 @@ def test_a_table_that_goes_on_on_the_next_page_has_its_header_there(tmp_path, ro
     assert pages == [markdown(rows), with_header, f"{with_header}\n\nAsk on the pier."]
 
 
+LOCKS = [["Lock", "Rise", "Gates"], *([f"L{number}", str(number), "ab"] for number in range(1, 5))]
+FURTHER = [[f"M{number}", str(number), "cd"] for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("top", [[], LOCKS[:1]], ids=["once", "on each page"])
+def test_an_aligned_table_that_goes_on_has_its_header_on_each_page(tmp_path, top):
+    sheets = [placed(LOCKS, [54, 164, 224], top=800)]
+    sheets += [placed([*top, *FURTHER], [54, 164, 224], top=800) for _ in range(4)]
+    pages = [page.text for page in read(tmp_path, sheets).pages]
+    assert pages == [markdown(LOCKS), *[markdown([LOCKS[0], *FURTHER])] * 4]
+
+
+def test_an_aligned_table_with_a_header_of_its_own_keeps_it(tmp_path):
+    others = [["Weir", "Fall", "Sluice"], *FURTHER]
+    pages = read(tmp_path, [placed(rows, [54, 164, 224], top=800) for rows in (LOCKS, others)]).pages
+    assert pages[1].text == markdown(others)
+
+
 BERTHS = [["Boat", "Berth"], ["Heron", "12"], ["Teal", "31"]]
 MORE = [["Swan", "7"], ["Coot", "9"]]
 
