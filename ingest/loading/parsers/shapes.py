@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from app.errors import DocumentError
 from ingest.loading.parsed import DEFAULTS, Notice, Options
 from ingest.loading.parsers import office_notices as notices
+from ingest.loading.parsers.captions import begins_caption
 from ingest.loading.parsers.chart import read_chart
 from ingest.loading.parsers.drawing_text import paragraphs
 from ingest.loading.parsers.flow import Block, Table
@@ -21,8 +22,6 @@ from ingest.loading.picture_marks import caption, in_points, picture_text, says_
 
 SHAPES = ("sp", "graphicFrame", "pic", "grpSp")
 GENERATED = re.compile(r"automatically generated|AI-generated|자동 생성된 설명|AI 생성 콘텐츠", re.IGNORECASE)
-# How a caption begins.
-NUMBERED = re.compile(r"\s*[\[(<〈《【]?\s*(?:그림|사진|도표|figure|fig\.|photo|picture)\s*\d", re.IGNORECASE)
 EMU_PER_POINT = 12_700
 FILE_NAME = re.compile(r"\S*\.\w{2,4}|https?:\S*")
 
@@ -89,7 +88,7 @@ class ShapeReader:
                 yield from self._picture(shape)
             case "sp":
                 texts = [text for text in paragraphs(shape.child("txBody")) if text.strip()]
-                is_caption = len(texts) == 1 and NUMBERED.match(texts[0])
+                is_caption = len(texts) == 1 and begins_caption(texts[0])
                 yield from (caption(self._options, text) for text in texts) if is_caption else texts
             case _:
                 yield from self._graphic(shape)

@@ -171,14 +171,15 @@ def _running_heads(pages: Sequence[PageText]) -> set[int]:
 
 def _without_running_heads(page: PageText, left_out: set[int]) -> Written:
     head, foot = _kept(page, "head", page.head, left_out), _kept(page, "foot", page.foot, left_out)
-    return joined_blocks([*head, page.body, *foot])
+    aslant = [edge.written for edge in page.edges if edge.side == "aslant" and id(edge) not in left_out]
+    return joined_blocks([*head, page.body, *aslant, *foot])
 
 
 def _left_out(page: PageText, left_out: set[int]) -> tuple[str, str]:
-    """Return what is left out at the top of the page, and at its bottom."""
+    """Return what is left out at the top of the page or over it, and at its bottom."""
     edges = [edge for edge in page.edges if id(edge) in left_out]
-    head, foot = ("\n".join(edge.text for edge in edges if edge.side == side) for side in ("head", "foot"))
-    return head, foot
+    feet = [edge.text for edge in edges if edge.side == "foot"]
+    return "\n".join(edge.text for edge in edges if edge.side != "foot"), "\n".join(feet)
 
 
 def _kept(page: PageText, side: str, whole: Written, left_out: set[int]) -> list[Written]:

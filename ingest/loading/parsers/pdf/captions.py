@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from ingest.loading.parsers.captions import begins_caption
 from ingest.loading.parsers.pdf.habits import Habits
 from ingest.loading.parsers.pdf.lines import Line, joined, lines_of
 from ingest.loading.parsers.pdf.pieces import written
 from ingest.loading.parsers.pdf.rulings import Box
 from ingest.loading.parsers.pdf.words import Word
 
-BEGINS = re.compile(
-    r"[<\[(〈《【]?\s*(?:fig(?:ure|\.)?|photo(?:graph)?|picture|plate|chart|diagram|그림|사진|도표)\s*\d+(?:[-.]\d+)*(?!\w)",
-    re.IGNORECASE,
-)
 # Of the height of a line: from the picture to its caption, and from one line of that to the next.
 NEAR, GOES_ON = 2.5, 0.6
 MAX_LINES = 4
@@ -58,4 +54,4 @@ def _close(lines: Sequence[Line]) -> list[Line]:
 
 
 def _begins(line: Line) -> bool:
-    return BEGINS.match(" ".join(word.text for word in line.words)) is not None
+    return begins_caption(" ".join(word.text for word in line.words))

@@ -95,9 +95,15 @@ def joined(lines: Sequence[Line], habits: Habits) -> list[Piece]:
     """Join lines of running text."""
     pieces: list[Piece] = []
     for line in lines:
-        if pieces:
-            pieces.extend(_joint(pieces, line.words[0], habits))
-        pieces.extend(pieces_of(line))
+        pieces = continued(pieces, pieces_of(line), habits)
+    return pieces
+
+
+def continued(pieces: list[Piece], more: Sequence[Piece], habits: Habits) -> list[Piece]:
+    """Join what follows, which begins with a word, to a text that ends with one."""
+    if pieces and isinstance(more[0], Word):
+        pieces.extend(_joint(pieces, more[0], habits))
+    pieces.extend(more)
     return pieces
 
 

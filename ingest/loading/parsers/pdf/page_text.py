@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from app.language.sentences import goes_on
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.annotations import read_annotations
 from ingest.loading.parsers.pdf.bands import Band, bands_of
@@ -19,11 +20,11 @@ from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.habits import Habits, habits_of
 from ingest.loading.parsers.pdf.hidden import parted
 from ingest.loading.parsers.pdf.layout import Region, arrange, arranged
-from ingest.loading.parsers.pdf.lines import joined
-from ingest.loading.parsers.pdf.paragraphs import paragraphs, pieces_of
+from ingest.loading.parsers.pdf.lines import continued, joined
+from ingest.loading.parsers.pdf.paragraphs import PARAGRAPH, is_full, paragraphs, pieces_of
 from ingest.loading.parsers.pdf.pieces import Piece, Written, in_blocks, written
 from ingest.loading.parsers.pdf.rulings import Box, read_rulings
-from ingest.loading.parsers.pdf.running_heads import Edge, Edges
+from ingest.loading.parsers.pdf.running_heads import Edge, Edges, aslant
 from ingest.loading.parsers.pdf.seen import Seen
 from ingest.loading.parsers.pdf.tables import Table, markdown, rows_of
 from ingest.loading.parsers.pdf.words import Word
@@ -44,8 +45,8 @@ class Figure:
 
 @dataclass(slots=True)
 class PageText:
-    """`body` stands between the lines that may be running heads and feet; `head` and `foot` are what they read like if
-    they are none."""
+    """`body` stands between the lines that may be running heads and feet, and before slanted ones; `head` and `foot`
+    are what they read like if they are none."""
 
     edges: list[Edge]
     head: Written
@@ -65,8 +66,8 @@ def read_page(
 ) -> PageText:
     """Read the page of this number after those before it, of which `edges` and `known`, words that are whole, tell."""
     angle = direction(words)
-    aslant = [word for word in words if word.style.slant]
-    words = [word for word in words if not word.style.slant] if aslant else words
+    slanted = [word for word in words if word.style.slant]
+    words = [word for word in words if not word.style.slant] if slanted else words
 
     def turn(box: Box) -> Box:
         return turned(angle, box)
@@ -78,7 +79,7 @@ def read_page(
     drawn = read_rulings(page, turn)
     bounds = turn(page.get_bbox())
     seen, hidden = parted(in_one_direction(words, angle), drawn, bounds, is_plain)
-    across, hidden_across = parted([_in_frame(word, angle) for word in aslant], drawn, bounds, is_plain)
+    across, hidden_across = parted([_in_frame(word, angle) for word in slanted], drawn, bounds, is_plain)
     notes = read_annotations(page, index, forms, turn, angle)
     tables, rest = ruled_tables(drawn, [*seen, *notes.words])
     found, rest, bands = _without_edges(rest, tables, bounds, angle, edges)
@@ -89,9 +90,9 @@ def read_page(
     head = [word for edge in found if edge.side == "head" for word in edge.words]
     foot = [word for edge in found if edge.side == "foot" for word in edge.words]
     return PageText(
-        [replace(edge, words=[]) for edge in found],
+        [*(replace(edge, words=[]) for edge in found), *aslant(across)],
         written(flowing(arrange(head, angle))),
-        written(in_blocks([flowing(regions), *([word] for word in across), *comments])),
+        written(in_blocks([flowing(regions), *comments])),
         written(flowing(arrange(foot, angle))),
         " ".join(word.text for word in (*hidden, *hidden_across)),
         notes.files,
@@ -120,7 +121,23 @@ def _full(words: Sequence[Word], page: Box) -> float:
 
 
 def _flowing(regions: Sequence[Region], titles: Titles, full: float, habits: Habits) -> list[Piece]:
-    return in_blocks(block for region in regions for block in _blocks(region, titles, full, habits))
+    blocks: list[list[Piece]] = []
+    before: Region = []
+    for region in regions:
+        found = _blocks(region, titles, full, habits)
+        if _goes_on(before, region) and blocks[-1][0] == found[0][0] == PARAGRAPH:
+            one, two = blocks[-1], found[0]
+            if goes_on(written(one).text, written(two).text):
+                blocks[-1] = continued(one, two[1:], habits)
+                found = found[1:]
+        blocks += found
+        before = region
+    return in_blocks(blocks)
+
+
+def _goes_on(column: Region, after: Region) -> bool:
+    """Whether a sentence may go on at the top of the column beside it."""
+    return not isinstance(column, Table) and not isinstance(after, Table) and bool(column) and is_full(column, after)
 
 
 def _figures(pictures: Sequence[Box], page: Box, words: Sequence[Word]) -> list[Box]:

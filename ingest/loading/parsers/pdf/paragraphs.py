@@ -23,6 +23,9 @@ MANY = 0.3
 FEW = 4
 SAME_SIZE = 0.87
 
+# What the pieces of a paragraph begin with.
+PARAGRAPH = ""
+
 NUMBERS = re.compile(r"\d+")
 ITEM_STARTS = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳※•▪●■◆○□")
 
@@ -56,7 +59,7 @@ def _right_edge(lines: Sequence[Line]) -> float:
 def pieces_of(paragraph: Sequence[Sequence[Line]], habits: Habits) -> list[Piece]:
     pieces: list[Piece] = []
     for lines in paragraph:
-        pieces.append("\n" if pieces else "")
+        pieces.append("\n" if pieces else PARAGRAPH)
         pieces.extend(joined(lines, habits))
     return pieces
 
@@ -90,6 +93,16 @@ def _ends(before: Line, after: Line, right: float) -> bool:
         or has_leader(before.words)
         or _is_alike(before, after)
     )
+
+
+def is_full(column: Sequence[Line], after: Sequence[Line]) -> bool:
+    """Whether the last line of a column is full, so that its text may go on at the top of the column beside it."""
+    last, first = column[-1], after[0].words[0]
+    right = _right_edge(column) if len(column) >= FEW else max(line.x1 for line in column)
+    beside = min(line.x0 for line in after) > max(line.x1 for line in column) and after[0].top < last.top
+    fits = right - last.x1 > first.x1 - first.x0 + SPACE * last.height
+    marked = MARKER.fullmatch(first.text) is not None or first.text[0] in ITEM_STARTS
+    return beside and not (fits or marked or last.alone or after[0].alone or has_leader(last.words))
 
 
 def _is_alike(before: Line, after: Line) -> bool:

@@ -1,4 +1,4 @@
-"""Finds running heads, feet and page numbers by their repetition from page to page."""
+"""Finds running heads, feet, page numbers and watermarks by their repetition from page to page."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NUMBER = re.compile(r"\d+|\b(?:[ivxlc]+|[IVXLC]+)\b")
 PAGE_WORDS = re.compile(r"\bpages?\b|\bp\.|\bof\b|쪽|페이지|면|전체|총", re.IGNORECASE)
 LETTER = re.compile(r"[^\W\d_]")
 
-Side = Literal["head", "foot"]
+Side = Literal["head", "foot", "aslant"]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A line at the top or the bottom of a page, apart from its text."""
+    """A line at the top or the bottom of a page, apart from its text, or aslant over it."""
 
     side: Side
     at: float
@@ -56,7 +56,7 @@ class Edges:
     """Finds the lines of each page, in turn, that may be running heads and feet."""
 
     def __init__(self) -> None:
-        self._seen: dict[Side, set[tuple[str, int]]] = {"head": set(), "foot": set()}
+        self._seen: dict[str, set[tuple[str, int]]] = {"head": set(), "foot": set()}
 
     def find(
         self, words: Sequence[Word], tables: Sequence[Table], page: Box, angle: int
@@ -126,6 +126,11 @@ def _pattern(line: Line) -> str:
 def _edge(side: Side, band: Band, at: float, usual: float) -> Edge:
     line = _line(band)
     return Edge(side, at, line.words, written(pieces_of(line)), band.height > LARGER * usual, bool(band.gaps))
+
+
+def aslant(words: Sequence[Word]) -> list[Edge]:
+    """Return the slanted lines of a page, of which each is a word: they may be a watermark."""
+    return [Edge("aslant", word.top, [], written([word]), large=False, parted=False) for word in words]
 
 
 def running(pages: Sequence[Sequence[Edge]]) -> set[int]:

@@ -45,6 +45,15 @@ def test_columns_are_read_one_after_the_other(tmp_path, left, right, shift):
     assert places == sorted(places)
 
 
+def test_a_sentence_goes_on_at_the_top_of_the_next_column(tmp_path):
+    ends = ["The boats are kept in the harbour", "and the lamps are lit by the har-"]
+    begins = ["bour master, who counts them all.", "Ropes are dried on deck at noon."]
+    sheet = Sheet().text(50, 760, "Of lamps and boats on the outer island, which all are asked to read", 14)
+    for x, lines in ((50, [*ends, "bour folk. When the wind is high", ends[1]]), (320, begins)):
+        sheet.lines([*lines, *begins][:4], x)
+    assert "When the wind is high and the lamps are lit by the harbour master, who counts" in text_of(tmp_path, sheet)
+
+
 def test_columns_may_stand_one_letter_apart(tmp_path):
     sheet = Sheet()
     beside = 50 + 7.2 * max(map(len, LEFT)) + 8.1

@@ -38,6 +38,17 @@ def test_what_repeats_on_each_page_is_left_out(tmp_path, head, foot, line):
     assert [(page.head, page.foot) for page in found] == [(head, foot.format(n)) for n in (1, 2, 3, 4)]
 
 
+def test_a_watermark_is_left_out_and_a_line_aslant_of_one_page_stays(tmp_path):
+    def sheet(number: int, aslant: str) -> Sheet:
+        turned = Sheet().text(100, 500, aslant, 36, matrix="0.7071 0.7071 -0.7071 0.7071")
+        return turned.text(50, 700, f"Ferry {number} is washed by crew {number * number}.")
+
+    found = read(tmp_path, [*(sheet(number, "대외비 문서") for number in (1, 2, 3)), sheet(4, "VOID NOW")]).pages
+    lines = [f"Ferry {n} is washed by crew {n * n}." for n in (1, 2, 3, 4)]
+    assert [page.text for page in found] == [*lines[:3], f"{lines[3]}\n\nVOID NOW"]
+    assert [page.head for page in found] == ["대외비 문서"] * 3 + [""]
+
+
 def test_a_head_that_overlaps_the_text_leaves_it_in_the_same_bands():
     style, page, edges = Style(0, 0, invisible=False, white=False), (0.0, 0.0, 100.0, 200.0), Edges()
     for crew in (1, 2):
