@@ -192,6 +192,7 @@ OTHER_FUNCTIONS = {
     "ingest.loading.parsers.hancom.body.Body.parsed": "titles.own",
     "ingest.loading.parsers.pdf.habits.habits_of": "see tests/ingest/loading/pdf/test_growth.py",
     "ingest.loading.parsers.pdf.page_text.read_page": "see tests/ingest/loading/pdf/test_growth.py",
+    "ingest.loading.parsers.pdf.footnotes.in_order": "sentences.goes_on, of the ends of pages",
     "ingest.loading.parsers.pdf.over_pages.with_whole_words": "the ends of pages, at most MAX_WORD of each",
     "ingest.loading.parsers.pdf.slanted.lines_of_slanted": "see tests/ingest/loading/pdf/test_growth.py",
     "ingest.loading.parsers.pdf.words.composed": "a word; pages of many: tests/ingest/loading/pdf/test_growth.py",

@@ -25,8 +25,8 @@ def blocks(folder: Path, body: str) -> list[str]:
 
 def test_characters_of_every_kind(tmp_path):
     body = r"\f1\'b0\'a1\'b3\'aa \f2\'d4 \f0 {\uc2\u44032\'b0\'a1}\u-10179?\u-8704? "
-    body += r"a\_b\emdash\lquote\{x\}\\\tab y\line z\par 10{\super 6} m"
-    assert blocks(tmp_path, body) == ["가나 Ф 가😀 a-b—‘{x}\\\ty\nz", "10^6 m"]
+    body += r"a\_b\emdash\lquote\{x\}\\\tab y\line z\par 10{\super 6} m 10{\up6 3} A"
+    assert blocks(tmp_path, body) == ["가나 Ф 가😀 a-b—‘{x}\\\ty\nz", "10^6 m 10^3 A"]
 
 
 def test_fonts_of_symbols_draw_what_they_show(tmp_path):

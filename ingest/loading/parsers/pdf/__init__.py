@@ -15,6 +15,7 @@ from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.pdf.bookmarks import titles_by_page
 from ingest.loading.parsers.pdf.characters import Reader
 from ingest.loading.parsers.pdf.continued import Continuations, outer_tables
+from ingest.loading.parsers.pdf.footnotes import in_order
 from ingest.loading.parsers.pdf.over_pages import with_whole_words
 from ingest.loading.parsers.pdf.page_state import PageState, page_state, unreadable_fonts
 from ingest.loading.parsers.pdf.page_text import Figure, PageText, read_page
@@ -77,7 +78,7 @@ class _Document:
         if set(states) == {PageState.DAMAGED}:
             raise CORRUPT
         left_out = _running_heads(pages)
-        texts = [_without_running_heads(page, left_out) for page in pages]
+        texts = _without_running_heads(pages, left_out)
         texts = with_whole_words(texts, [page.hyphenates for page in pages], self._known)
         if (
             PageState.GARBAGE in states
@@ -109,7 +110,7 @@ class _Document:
             return self._page(index)
         except pypdfium2.PdfiumError:
             self._warn("unreadable_page", DAMAGED, index)
-            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, "", 0, outer_tables([]), False, [])
+            return PageState.DAMAGED, PageText([], BLANK, BLANK, BLANK, BLANK, "", 0, outer_tables([]), False, [])
 
     def _page(self, index: int) -> tuple[PageState, PageText]:
         page = self._document[index]
@@ -165,14 +166,20 @@ def _source(state: PageState) -> PageSource:
 
 
 def _running_heads(pages: Sequence[PageText]) -> set[int]:
-    """Return the ids of the edges that are left out."""
-    return running([page.edges for page in pages]) if any(page.body.text for page in pages) else set()
+    """Return the ids of the edges that are left out: none if nothing else were left."""
+    found = running([page.edges for page in pages])
+    stays = any(page.body.text or any(id(edge) not in found for edge in page.edges) for page in pages)
+    return found if stays else set()
 
 
-def _without_running_heads(page: PageText, left_out: set[int]) -> Written:
-    head, foot = _kept(page, "head", page.head, left_out), _kept(page, "foot", page.foot, left_out)
-    aslant = [edge.written for edge in page.edges if edge.side == "aslant" and id(edge) not in left_out]
-    return joined_blocks([*head, page.body, *aslant, *foot])
+def _without_running_heads(pages: Sequence[PageText], left_out: set[int]) -> list[Written]:
+    texts: list[Written] = []
+    for page in reversed(pages):
+        head, foot = _kept(page, "head", page.head, left_out), _kept(page, "foot", page.foot, left_out)
+        aslant = [edge.written for edge in page.edges if edge.side == "aslant" and id(edge) not in left_out]
+        below = joined_blocks([page.below, *aslant, *foot])
+        texts.append(in_order(joined_blocks([*head, page.body]), below, texts[-1].text if texts else ""))
+    return texts[::-1]
 
 
 def _left_out(page: PageText, left_out: set[int]) -> tuple[str, str]:

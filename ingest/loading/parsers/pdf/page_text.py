@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from ingest.loading.parsers.pdf.captions import caption_of
 from ingest.loading.parsers.pdf.characters import turned
 from ingest.loading.parsers.pdf.continued import Outer, outer_tables, over_columns
 from ingest.loading.parsers.pdf.directions import direction, in_one_direction
+from ingest.loading.parsers.pdf.footnotes import first_note
 from ingest.loading.parsers.pdf.grids import ruled_tables
 from ingest.loading.parsers.pdf.habits import Habits, habits_of
 from ingest.loading.parsers.pdf.hidden import parted
@@ -51,6 +52,8 @@ class PageText:
     edges: list[Edge]
     head: Written
     body: Written
+    below: Written
+    """Footnotes, and comments of annotations."""
     foot: Written
     hidden: str
     files: int
@@ -87,19 +90,27 @@ def read_page(
     flowing = partial(_flowing, titles=titles, full=_full(rest, bounds), habits=habits)
     comments: list[list[Piece]] = [[marked("Comment", comment)] for comment in notes.comments]
     regions = over_columns(arranged(bands, angle))
-    head = [word for edge in found if edge.side == "head" for word in edge.words]
-    foot = [word for edge in found if edge.side == "foot" for word in edge.words]
+    blocks = flowing(regions)
+    first = first_note(blocks)
     return PageText(
         [*(replace(edge, words=[]) for edge in found), *aslant(across)],
-        written(flowing(arrange(head, angle))),
-        written(in_blocks([flowing(regions), *comments])),
-        written(flowing(arrange(foot, angle))),
+        _at_edge("head", found, angle, flowing),
+        written(in_blocks(blocks[:first])),
+        written(in_blocks([*blocks[first:], *comments])),
+        _at_edge("foot", found, angle, flowing),
         " ".join(word.text for word in (*hidden, *hidden_across)),
         notes.files,
         outer_tables(regions),
         habits.hyphenates,
         [Figure(turn(box), caption_of(box, seen, habits)) for box in _figures(drawn.pictures, bounds, seen)],
     )
+
+
+def _at_edge(
+    side: str, edges: Sequence[Edge], angle: int, flowing: Callable[[list[Region]], list[list[Piece]]]
+) -> Written:
+    words = [word for edge in edges if edge.side == side for word in edge.words]
+    return written(in_blocks(flowing(arrange(words, angle))))
 
 
 def _in_frame(word: Word, angle: int) -> Word:
@@ -120,7 +131,7 @@ def _full(words: Sequence[Word], page: Box) -> float:
     return page[2] + page[0] - min((word.x0 for word in words), default=0.0)
 
 
-def _flowing(regions: Sequence[Region], titles: Titles, full: float, habits: Habits) -> list[Piece]:
+def _flowing(regions: Sequence[Region], titles: Titles, full: float, habits: Habits) -> list[list[Piece]]:
     blocks: list[list[Piece]] = []
     before: Region = []
     for region in regions:
@@ -132,7 +143,7 @@ def _flowing(regions: Sequence[Region], titles: Titles, full: float, habits: Hab
                 found = found[1:]
         blocks += found
         before = region
-    return in_blocks(blocks)
+    return blocks
 
 
 def _goes_on(column: Region, after: Region) -> bool:

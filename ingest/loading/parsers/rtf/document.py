@@ -59,10 +59,10 @@ class Reader:
         self._hides = False
         story = self._story
         self._words: dict[str, Callable[[int | None], None]] = {
-            "u": self._unicode, "uc": self._fallback, "v": self._hide, "super": self._raise, "nosupersub": self._lower,
-            "plain": self._plain, "f": self._font, "fcharset": self._charset, "ansicpg": self._ansi,
-            "s": self._set_style, "deleted": self._delete, "outlinelevel": self._outline, "chftn": self._reference,
-            "par": lambda _: self._end_paragraph(), "sect": lambda _: self._end_paragraph(),
+            "u": self._unicode, "uc": self._fallback, "v": self._hide, "super": self._raise, "up": self._raise,
+            "nosupersub": self._lower, "plain": self._plain, "f": self._font, "fcharset": self._charset,
+            "ansicpg": self._ansi, "s": self._set_style, "deleted": self._delete, "outlinelevel": self._outline,
+            "chftn": self._reference, **dict.fromkeys(("par", "sect"), lambda _: self._end_paragraph()),
         }  # fmt: skip
         self._layout: dict[str, Callable[[], None]] = {
             "pard": story.start_paragraph, "intbl": story.enter_table, "cell": story.end_cell, "row": story.end_row,

@@ -212,6 +212,23 @@ def test_a_line_aslant_is_whole_and_tears_no_other(tmp_path, drawn, read, rotati
     assert text_of(tmp_path, sheet) == "\n\n".join([f"{whole}\nRopes are dried.", *read])
 
 
+@pytest.mark.parametrize(
+    ("text", "rest", "note"),
+    [
+        (["Ropes are dried on deck.", "Guests with bicycles on board"], "pay eleven crowns more. Dogs ride for free.",
+         "1) Crowns are the money of the island."),
+        (["밧줄은 갑판에서 말린다.", "자전거를 배에 실은 손님은"], "열한 냥을 더 낸다. 개는 탄다.",
+         "* 냥은 섬의 돈이다."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("bottom", [400, 60], ids=["in the page", "at its foot"])
+def test_a_sentence_over_two_pages_does_not_end_at_a_footnote(tmp_path, text, rest, note, bottom):
+    first = Sheet().text(50, 600, text[0]).text(50, 560, text[1]).text(50, bottom, note, 9)
+    pages = read(tmp_path, [first, Sheet().text(50, 600, rest).text(50, 60, "2) See page 9.", 9)]).pages
+    assert [page.text for page in pages] == [f"{text[0]}\n\n{note}\n\n{text[1]}", f"{rest}\n\n2) See page 9."]
+    assert all(page.origins for page in pages)
+
+
 PARTED = ["The boats are kept in the har-", "bour, and the lamps of the is-", "land are lit before they are low-"]
 
 

@@ -108,6 +108,11 @@ def test_what_stands_on_two_of_many_pages_stays(tmp_path):
     ]
 
 
+def test_the_numbers_of_short_pages_are_left_out(tmp_path):
+    sheets = [Sheet().text(50, 770, f"Ferry {n} sails.").text(280, 40, f"- {n} -") for n in (1, 2)]
+    assert pages(tmp_path, sheets) == ["Ferry 1 sails.", "Ferry 2 sails."]
+
+
 def test_pages_with_nothing_else_are_kept(tmp_path):
     assert pages(tmp_path, [Sheet().text(50, 810, "Closed today.") for _ in range(3)]) == ["Closed today."] * 3
 
