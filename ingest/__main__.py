@@ -19,7 +19,7 @@ from app.sandbox.protections import log_protections
 from app.settings import Settings
 from app.settings.faults import faults
 from app.terminal import say
-from ingest import cleanup, indexing, tenant_deletion
+from ingest import cleanup, indexing, merging, tenant_deletion
 from ingest.langchain_split import import_library
 from ingest.metrics_server import metrics_shown
 from ingest.reindexing import command as reindex
@@ -77,7 +77,8 @@ async def _work(settings: Settings) -> None:
     async with open_services(settings, on_spare_cores=True) as services:
         await log_protections()
         sweeps = (
-            cleanup.remove_noted_forever, cleanup.run_forever, tenant_deletion.delete_forever, indexing.follow_forever
+            cleanup.remove_noted_forever, cleanup.run_forever, tenant_deletion.delete_forever,
+            indexing.follow_forever, merging.merge_forever,
         )  # fmt: skip
         sweeping = [asyncio.create_task(run_forever(partial(sweep, services))) for sweep in sweeps]
         async with metrics_shown(services):

@@ -11,6 +11,7 @@ import psycopg
 from app.language.analyzer import Analyzer
 from app.settings import Settings
 from app.storage.backup.access import closed_to_backups
+from app.storage.postings import TABLES
 from app.storage.revisions import Revision, current_revision, pending
 from app.storage.schema import is_newer, newest_schema, stored_schema
 
@@ -106,7 +107,7 @@ def _after(owner: psycopg.Connection, settings: Settings) -> Iterator[Step]:
     rows, size = _sizes(owner, ["chunks"]).get("chunks", (0, 0))
     if rows and owner.execute("select name from lexical_scheme").fetchone() != (analyzer.name,):
         seconds = round(rows / CHUNKS_PER_S[analyzer.scheme], 1)
-        locks = dict.fromkeys(("lexicon", "postings"), "AccessExclusiveLock")
+        locks = dict.fromkeys(TABLES, "AccessExclusiveLock")
         yield Step("texts", TEXTS, locks=locks, rows=rows, bytes=size, seconds=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Maintain the inverted index: a row for each term of a chunk, and the number of chunks that hold each term.
+"""Write the inverted index: a row for each term of a chunk, until a merge puts it into a segment.
 
 BM25's length is measured against a constant instead of the average: chunks are cut to one size, so it ranks as well,
 and a posting depends on its chunk alone (docs/decisions/0005).
@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from app.errors import KyujangError
-from app.storage.database import Connection, fetch_all, fetch_one
+from app.storage.database import Connection, fetch_one
 from app.storage.tenancy import TenantNumber
 
 K1, B, USUAL_LENGTH = 0.9, 0.6, 150
 IMPACT_SCALE = 30_000
 ROWS_AT_ONCE = 20_000
+TABLES = ("lexicon", "posting_blocks", "posting_deletions", "posting_segments", "postings")
 
 
 class OtherScheme(KyujangError):
@@ -23,17 +24,8 @@ class OtherScheme(KyujangError):
 
 
 async def index(connection: Connection, tenant: TenantNumber, chunks: Iterable[tuple[int, Sequence[str]]]) -> None:
-    """Index chunks: ids with their terms.
-
-    The caller holds the lock of the tenant's row (changelog.record), so that two writers never wait for each other's
-    terms.
-    """
-    held: Counter[str] = Counter()
-    rows: list[tuple[int, int, str]] = []
-    for chunk, terms in chunks:
-        found = impacts(terms)
-        held.update(found.keys())
-        rows += [(chunk, impact, term) for term, impact in found.items()]
+    """Index chunks: ids with their terms."""
+    rows = [(chunk, impact, term) for chunk, terms in chunks for term, impact in impacts(terms).items()]
     for first in range(0, len(rows), ROWS_AT_ONCE):
         ids, strengths, words = zip(*rows[first : first + ROWS_AT_ONCE], strict=True)
         await connection.execute(
@@ -43,15 +35,6 @@ async def index(connection: Connection, tenant: TenantNumber, chunks: Iterable[t
             """,
             {"tenant": tenant, "chunks": list(ids), "impacts": list(strengths), "terms": list(words)},
         )
-    in_order = sorted(held)
-    await connection.execute(
-        """
-        insert into lexicon as l (tenant_id, term, chunks)
-        select %(tenant)s, * from unnest(%(terms)s::text[], %(counts)s::integer[])
-        on conflict (tenant_id, term) do update set chunks = l.chunks + excluded.chunks
-        """,
-        {"tenant": tenant, "terms": in_order, "counts": [held[term] for term in in_order]},
-    )
 
 
 async def confirm(connection: Connection, scheme: str) -> None:
@@ -64,23 +47,13 @@ async def confirm(connection: Connection, scheme: str) -> None:
 
 
 async def remove(connection: Connection, tenant: TenantNumber, chunks: Sequence[int]) -> None:
-    """Remove chunks from the index. The caller holds the lock of the tenant's row, as for index()."""
-    rows = await fetch_all(
-        connection,
+    """Take chunks off the index: no search finds or counts them from now on. A merge removes what is stored of them."""
+    await connection.execute(
         """
-        with gone as (
-            delete from postings where tenant_id = %(tenant)s and chunk_id = any(%(chunks)s) returning term
-        )
-        update lexicon l set chunks = l.chunks - counted.chunks
-        from (select term, count(*) as chunks from gone group by term) counted
-        where l.tenant_id = %(tenant)s and l.term = counted.term
-        returning l.term, l.chunks
+        insert into posting_deletions (tenant_id, chunk_id) select %(tenant)s, unnest(%(chunks)s::bigint[])
+        on conflict do nothing
         """,
         {"tenant": tenant, "chunks": list(chunks)},
-    )
-    await connection.execute(
-        "delete from lexicon where tenant_id = %(tenant)s and term = any(%(terms)s)",
-        {"tenant": tenant, "terms": [row["term"] for row in rows if row["chunks"] == 0]},
     )
 
 

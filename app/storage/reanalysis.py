@@ -32,7 +32,7 @@ async def adopt(owner_url: str, analyzer: Analyzer, tell: Tell) -> None:
             return
         async with connection.transaction():
             await connection.execute("set local lock_timeout = '500ms'")
-            await connection.execute("truncate postings, lexicon")
+            await connection.execute(f"truncate {', '.join(postings.TABLES)}".encode())
             await connection.execute("delete from lexical_scheme")
         chunks = await _chunks_by_tenant(connection)
         done, total = 0, sum(chunks.values())
@@ -56,7 +56,7 @@ async def analyse(connection: Connection, tenant: TenantNumber, analyzer: Analyz
     while True:
         async with connection.transaction():
             await connection.execute("select set_config('app.tenant', %s, true)", [str(tenant)])
-            # A deletion waits for this lock, and so finds the document's postings.
+            # A deletion waits for this lock, and so notes the chunks after their postings are there.
             await connection.execute("select from tenants where id = %(tenant)s for no key update", key)
             rows = await fetch_all(
                 connection,

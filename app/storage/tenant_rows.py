@@ -51,6 +51,8 @@ TABLES = (
                 update tenants set chunk_count = chunk_count - (select count(*) from gone) where id = %(tenant)s)
         """,
     ),
+    Table("posting_blocks", ("segment", "first_term"), 1000),
+    Table("posting_deletions", ("chunk_id",), 5000),
     Table("lexicon", ("term",), 5000),
     Table("queries", ("id",), 1000),
     Table("webhook_deliveries", ("seq",), 1000),

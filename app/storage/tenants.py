@@ -192,6 +192,13 @@ async def tenant_numbers(database: Database) -> set[TenantNumber]:
         return {row["id"] for row in await fetch_all(connection, query)}
 
 
+async def tenant_versions(database: Database) -> dict[TenantNumber, int]:
+    """Return for each tenant that is not being deleted the version of its chunks."""
+    query = f"select id, version from tenants where {is_kept('tenants.id')} order by id"  # noqa: S608 - a constant
+    async with database.operator() as connection:
+        return {row["id"]: row["version"] for row in await fetch_all(connection, query)}
+
+
 def _record(row: DictRow) -> TenantRecord:
     days = row.get("query_log_days")
     return TenantRecord(row["slug"], row["name"], row["chunk_count"], row["limits"], row["created_at"], days)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from pgvector.psycopg import register_vector
 
 from app.embedding.e5 import E5Encoder
 from app.storage.migrate import migrate
+from app.storage.posting_blocks import unpack
 from app.storage.spaces import table
 from bench.ingest.home import TENANT, Home
-from bench.retrieval.build import SPACE, drop_indexes
+from bench.retrieval.build import SPACE, drop_indexes, merge_postings
 from bench.retrieval.progress import say
 
 # As far from the original as another text of the same subject; a copy of copies is farther.
@@ -43,17 +45,12 @@ COUNT = """
 update tenants set version = version + 1,
     chunk_count = (select count(*) from chunks where tenant_id = %(tenant)s) where id = %(tenant)s
 """
-LEXICON = """
-insert into lexicon (tenant_id, term, chunks)
-select tenant_id, term, count(*) from postings where tenant_id = %(tenant)s group by tenant_id, term
-on conflict (tenant_id, term) do update set chunks = excluded.chunks
-"""
 
 
 def fill(home: Home, size: int) -> None:
     """With copies up to `size` chunks, if there are fewer.
 
-    Their words are the originals', so the lexicon has no more terms than before; everything else grows.
+    Their words are the originals', so there are no more terms than before; everything else grows.
     """
     have, rng = home.chunks(), np.random.default_rng(size)
     if have >= size:
@@ -64,17 +61,35 @@ def fill(home: Home, size: int) -> None:
         register_vector(connection)
         # No foreign keys, whose rows are written by the same statement.
         connection.execute("set session_replication_role = replica")
+        _as_rows(connection, tenant)
         late = drop_indexes(connection)
         while have < size:  # twice as many each time
             key = {"tenant": tenant, "chunks": size - have, "prefix": f"copy-{have}-"}
             have += connection.execute(COPY.encode(), {**key, **_change(rng)}).rowcount
-        for statement in (COUNT, LEXICON):
-            connection.execute(statement.encode(), {"tenant": tenant})
+        connection.execute(COUNT.encode(), {"tenant": tenant})
         for definition in late:
             connection.execute(definition.encode())
     migrate(home.settings, dimension=lambda: E5Encoder.dimension)
+    asyncio.run(merge_postings(home.settings.service_url, tenant))
     with psycopg.connect(home.owner_url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
+
+
+def _as_rows(connection: psycopg.Connection, tenant: int) -> None:
+    """Take apart what has been merged, so that it can be copied."""
+    segments = connection.execute("select id, ids from posting_segments where tenant_id = %s", [tenant]).fetchall()
+    for number, ids in segments:
+        query = b"select postings from posting_blocks where segment = %s order by first_term"
+        lists = unpack([row[0] for row in connection.execute(query, [number])], np.frombuffer(ids, ">i8"))
+        terms = np.repeat([term.decode() for term in lists.terms], lists.counts).tolist()
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(b"copy postings (tenant_id, chunk_id, impact, term) from stdin") as copy,
+        ):
+            for chunk, impact, term in zip(lists.moved[lists.places], lists.impacts, terms, strict=True):
+                copy.write_row((tenant, int(chunk), int(impact), term))
+    for table_ in ("posting_blocks", "posting_segments", "lexicon"):
+        connection.execute(f"delete from {table_} where tenant_id = %s".encode(), [tenant])  # noqa: S608
 
 
 def _change(rng: np.random.Generator) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,9 @@ from app.embedding.e5 import E5Encoder
 from app.language.analyzer import Analyzer
 from app.retrieval.stores.faiss_index import FaissIndex
 from app.retrieval.stores.faiss_store import IVF_FROM_VECTORS, FaissStore
+from app.storage import posting_merges
 from app.storage.changelog import VectorBatch
+from app.storage.database import Database
 from app.storage.migrate import migrate
 from app.storage.postings import impacts
 from app.storage.spaces import table
@@ -59,6 +60,11 @@ def build(server: EmbeddedPostgres, where: Place, words_each: int) -> None:
         with watch.step("other indexes"):
             for definition in late:
                 connection.execute(definition.encode())
+    with watch.step("merges of postings"):
+        asyncio.run(merge_postings(where.settings.service_url, numbers[0]))
+    with psycopg.connect(where.owner_url, autocommit=True) as connection:
+        # Of rows that are merged as they come, little space is left.
+        connection.execute("vacuum full postings")
     _indexes(where, corpus, numbers, watch)
     where.save(corpus, {"words": words_each, "seconds": watch.seconds, "bytes": sizes(where)})
 
@@ -171,7 +177,7 @@ def _count(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantN
 
 def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: TenantNumber, each: int) -> None:
     """As app/storage/postings.py writes them. Each word is analysed once; a text's terms are its words' terms."""
-    analyzer, held = Analyzer("bigrams"), Counter[str]()
+    analyzer = Analyzer("bigrams")
     terms = cache(analyzer.terms)
     with (
         connection.cursor() as cursor,
@@ -181,13 +187,17 @@ def _postings(connection: psycopg.Connection, corpus: Corpus, tenant: TenantNumb
         for row, text in enumerate(_texts(len(corpus.chunks), each)):
             title = f"Document {row // CHUNKS_PER_DOCUMENT}".split()
             found = impacts([term for word in (*title, *text) for term in terms(word)])
-            held.update(found.keys())
             chunk = int(corpus.chunks[row])
             for term, impact in found.items():
                 copy.write_row((chunk, tenant, impact, term))
-    with connection.cursor() as cursor, cursor.copy(b"copy lexicon (tenant_id, term, chunks) from stdin") as copy:
-        for term, count in held.items():
-            copy.write_row((tenant, term, count))
+
+
+async def merge_postings(service_url: str, tenant: TenantNumber) -> None:
+    """As a worker does."""
+    database = Database(service_url)
+    await database.open()
+    await posting_merges.merge_due(database, tenant)
+    await database.close()
 
 
 def _raw(connection: psycopg.Connection, corpus: Corpus, numbers: list[TenantNumber]) -> None:

@@ -25,7 +25,7 @@ def sizes(where: Place) -> dict[str, int]:
             found[name] = int(row[0])
         row = connection.execute(
             "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class "
-            "where relkind = 'r' and relname like 'postings%'"
+            "where relkind = 'r' and (relname like 'posting%' or relname = 'lexicon')"
         ).fetchone()
         assert row is not None
         found["postings with indexes"] = int(row[0])

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from psycopg.types.json import Jsonb
 
-from app.storage import changelog, postings
+from app.storage import changelog, posting_merges, posting_tables, postings
 from app.storage.database import Database, fetch_all
 
 # Chunk by chunk, the terms in the order of the text.
@@ -49,8 +50,23 @@ async def put_terms(
     return added
 
 
-async def load_terms(database: Database, tenant: int, terms: Terms) -> None:
-    """Postings alone, of chunks 0, 1, 2 …: enough for a search without a filter, and fast."""
+async def load_terms(database: Database, tenant: int, terms: Terms, *, first: int = 0) -> None:
+    """Postings alone, of chunks `first`, `first` + 1 …: enough for a search without a filter, and fast."""
     async with database.transaction(tenant) as connection:
         await changelog.record(connection, tenant, "all", removed=[], chunks=len(terms))
-        await postings.index(connection, tenant, enumerate(terms))
+        await postings.index(connection, tenant, enumerate(terms, start=first))
+
+
+async def remove_terms(database: Database, tenant: int, chunks: Sequence[int]) -> None:
+    """Takes off what load_terms() has put there."""
+    async with database.transaction(tenant) as connection:
+        await changelog.record(connection, tenant, "all", removed=chunks, chunks=-len(chunks))
+        await postings.remove(connection, tenant, chunks)
+
+
+async def merge_all(database: Database, tenant: int) -> None:
+    """However few they are, rows become a segment; what chunks have left that are gone goes at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(posting_merges, "FEWEST_CHUNKS", 1)
+        patch.setattr(posting_tables, "DELETED_KEPT_S", 0)
+        await posting_merges.merge_due(database, tenant)

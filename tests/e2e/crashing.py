@@ -44,12 +44,12 @@ class Service:
         )  # fmt: skip
         migrate(self.settings, dimension=lambda: E5Encoder.dimension)
         self.children = {"api": self._child("api", "app", "serve")}
-        self.children |= {f"worker-{n}": self._child(f"worker-{n}", "ingest", "worker") for n in range(WORKERS)}
+        self.children |= {f"worker-{n}": self._child(f"worker-{n}", "tests.e2e.merging_worker") for n in range(WORKERS)}
         for child in self.children.values():
             child.start()
         self.wait_ready()
 
-    def _child(self, name: str, module: str, command: str) -> Child:
+    def _child(self, name: str, module: str, *command: str) -> Child:
         settings = self.settings
         env = {
             **os.environ,
@@ -64,7 +64,7 @@ class Service:
             "KYUJANG_STORAGE": settings.storage or "",
         }
         log = settings.home / "logs" / f"{name}.log"
-        return Child(ChildSpec(name, [sys.executable, "-m", module, command], env, log, cwd=ROOT))
+        return Child(ChildSpec(name, [sys.executable, "-m", module, *command], env, log, cwd=ROOT))
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S

@@ -17,6 +17,7 @@ from ingest.jobs import queue
 from ingest.loading import conversion
 from ingest.members import _Taken
 from ingest.pipeline import ingest
+from tests.contract.texts import merge_all
 from tests.ingest.made.content import ENGLISH
 from tests.ingest.made.hancom import compound
 from tests.ingest.made.holding import mail, packed
@@ -102,6 +103,7 @@ async def test_deletion_takes_what_is_held_with_it_from_disk_too(working, new_te
         pass
     await sweep(services, older_than_s=-1)
     assert [each async for each in services.blobs.list_older(-1) if each.startswith(f"{number}/")] == []
+    await merge_all(services.database, number)
     left = "select count(*) from {} where tenant_id = " + str(number)
     assert [rows(owner_url, left.format(table))[0][0] for table in ("chunks", "postings", "document_texts")] == [0] * 3
     assert rows(owner_url, f"select chunk_count from tenants where id = {number}") == [(0,)]

@@ -15,6 +15,8 @@ from app.settings import Settings
 from app.storage.migrate import migrate
 from app.storage.tenants import tenant_by_slug
 from tests.conftest import ingest_text
+from tests.contract.indexed import indexed
+from tests.contract.texts import merge_all
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -28,13 +30,8 @@ async def found(services: Services, tenant: int, text: str) -> int:
         return len(await bm25.search(snapshot, tenant, services.analyzer.terms(text), 10))
 
 
-def dump(owner_url: str, tenant: int) -> list[tuple]:
-    with psycopg.connect(owner_url) as connection:
-        of_tenant = [
-            "select chunk_id::text, impact, term from postings where tenant_id = %s order by 1, 3",
-            "select term, chunks from lexicon where tenant_id = %s order by 1",
-        ]
-        return [row for query in of_tenant for row in connection.execute(query, [tenant]).fetchall()]
+def dump(owner_url: str, tenant: int) -> dict[int, dict[str, int]]:
+    return indexed(owner_url, tenant).alive
 
 
 def put_off(owner_url: str, until: str) -> int:
@@ -50,6 +47,7 @@ async def test_another_scheme_refuses_and_migrate_analyses_again(services, setti
     tenant = (await tenant_by_slug(services.database, "reader")).number
     await ingest_text(client, "날씨가 더워요.", id="weather", title="Forecast")
     before = dump(owner_url, tenant)
+    await merge_all(services.database, tenant)
     assert [await found(services, tenant, text) for text in ("더운 날", "forecasts")] == [0, 1]
 
     kiwi = settings.model_copy(update={"lexical": "kiwi"})

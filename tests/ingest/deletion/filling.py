@@ -47,6 +47,16 @@ CALL = """
     values (gen_random_uuid(), %s, %s, %s, 1, 1)
 """
 
+SEGMENT = """
+    with segment as (
+        insert into posting_segments (tenant_id, id, chunks, ids) values (%(tenant)s, %(tenant)s, 0, '')
+        returning tenant_id, id
+    ), term as (
+        insert into lexicon (tenant_id, term, chunks) select tenant_id, %(word)s, 1 from segment
+    )
+    insert into posting_blocks (tenant_id, segment, first_term, postings)
+    select tenant_id, id, %(word)s, decode('0000000000000000', 'hex') from segment
+"""
 INDEXED = "insert into index_positions (tenant_id, collection, version, removed) values (%s, 'kyujang_1', 1, 1)"
 PART = """
     with part as (
@@ -133,6 +143,7 @@ async def leave_waiting(filled: Filled, services: Services, engine: FakeEngine, 
         owner.execute(INDEXED, [number])
         owner.execute(PART, {"tenant": number, "word": word})
         owner.execute(NOTICE, {"tenant": number, "word": word})
+        owner.execute(SEGMENT, {"tenant": number, "word": word})
     assert (await client.put(f"/prompts/{word}", json={"persona": f"You serve {word}."})).is_success
     await client.put(f"/prompts/{word}", json={"persona": f"You serve {word} well."})
     await leave_adapters(filled, services, engine)

@@ -19,15 +19,16 @@ from tests.ingest.working import Worker
 # What goes with its tenant's row, and with rows that go some at a time.
 WITH_THE_TENANT = {
     "adapter_activations", "adapter_versions", "adapters", "api_keys", "audit", "changes", "collections", "job_turns",
-    "engine_calls", "index_positions", "map_axes", "map_layouts", "operator_requests", "parts", "prompt_versions",
-    "prompts", "query_logs", "request_windows", "webhooks",
+    "engine_calls", "index_positions", "map_axes", "map_layouts", "operator_requests", "parts", "posting_segments",
+    "prompt_versions", "prompts", "query_logs", "request_windows", "webhooks",
 }  # fmt: skip
 WITH_THEIR_ROWS = {"document_values", "part_documents", "postings", "vectors_1"}
 # Some of those that hold what a tenant has written.
 WITH_TEXTS = {
     "adapter_activations", "adapter_versions", "api_keys", "audit", "chunks", "collections", "document_texts",
     "document_values", "documents", "job_items", "lexicon", "operator_requests", "part_documents", "parts",
-    "postings", "prompt_versions", "prompts", "queries", "staged_chunks", "staged_pages", "tenants", "webhooks",
+    "posting_blocks", "postings", "prompt_versions", "prompts", "queries", "staged_chunks", "staged_pages", "tenants",
+    "webhooks",
 }  # fmt: skip
 # What is still to be removed of files, and what is told of the deletion.
 OUTLIVING = {"removals", "tenant_deletions", "usage_days"}
