@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from ingest.loading.parsers.pdf.words import Word
@@ -16,8 +17,8 @@ MIN_CHARACTERS = 4
 SPARSE_CHARACTERS = 60
 COVERING = 0.7
 MIN_PICTURE = 0.02
-# Letters drawn as outlines make hundreds of paths; a frame and a line or two do not need OCR.
-MIN_PATHS = 50
+# Letters drawn as outlines make hundreds of paths, or a few long ones; a frame and a line or two do not need OCR.
+MIN_PATHS, SEGMENTS_A_LETTER = 50, 10
 MAX_DEPTH = 5
 MAX_OBJECTS = 20_000
 
@@ -67,21 +68,18 @@ def unreadable_fonts(words: Sequence[Word]) -> set[int]:
 
 
 def drawn(page: Any) -> tuple[float, int]:
-    """Return (the largest picture's share of the page, how many paths there are)."""
+    """Return (the pictures' share of the page, which a scan in strips fills too, and how many letters the paths may
+    be)."""
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
-    largest, paths = 0.0, 0
-    for kind, x0, y0, x1, y1 in _boxes(page):
-        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            largest = max(largest, (x1 - x0) * (y1 - y0) / (width * height))
-        elif kind in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING):
+    covered, paths = 0.0, 0
+    for each in islice(page.get_objects(max_depth=MAX_DEPTH), MAX_OBJECTS):
+        if each.type == pdfium.FPDF_PAGEOBJ_IMAGE:
+            x0, y0, x1, y1 = each.get_bounds()
+            covered += (x1 - x0) * (y1 - y0) / (width * height)
+        elif each.type == pdfium.FPDF_PAGEOBJ_PATH:
+            paths += max(1, pdfium.FPDFPath_CountSegments(each.raw) // SEGMENTS_A_LETTER)
+        elif each.type == pdfium.FPDF_PAGEOBJ_SHADING:
             paths += 1
-    return largest, paths
-
-
-def _boxes(page: Any) -> Iterator[tuple[int, float, float, float, float]]:
-    for count, each in enumerate(page.get_objects(max_depth=MAX_DEPTH)):
-        if count == MAX_OBJECTS:
-            return
-        yield each.type, *each.get_bounds()
+    return covered, paths

@@ -41,8 +41,17 @@ def test_fonts_that_do_not_say_their_characters_are_refused(tmp_path, text):
     assert (caught.value.document_code, "OCR" in caught.value.detail) == ("empty", True)
 
 
-def test_a_page_of_letters_drawn_as_outlines_is_told_of(tmp_path):
-    outlines = "\n".join(f"{x} 700 m {x + 3} 709 l {x + 5} 700 l h f" for x in range(50, 450, 6))
+def test_a_scan_in_strips_with_a_page_number_is_told_of(tmp_path):
+    scan = Sheet().text(280, 20, "- 1 -")
+    for top in range(10):
+        scan.picture(0, 84 * top, 595, 84)
+    assert warned(read(tmp_path, [scan])) == [("unreadable_page", 1)]
+
+
+@pytest.mark.parametrize("end", [" f", ""], ids=["each by itself", "as one path"])
+def test_a_page_of_letters_drawn_as_outlines_is_told_of(tmp_path, end):
+    letters = (f"{x} 700 m {x + 3} 709 l {x + 5} 700 l {x + 3} 703 l h" for x in range(50, 550, 4))
+    outlines = f"{end}\n".join(letters) + " f"
     assert warned(read(tmp_path, [Sheet().draw(outlines), Sheet().text(50, 700, ENGLISH, 9)])) == [
         ("unreadable_page", 1)
     ]
