@@ -26,6 +26,8 @@ ATTACHMENT = "__attach_version1.0_"
 CLASS, SUBJECT, BODY, RTF, HTML = 0x001A, 0x0037, 0x1000, 0x1009, 0x1013
 SENDER, SENDER_SMTP, SENDER_ADDRESS, TO, CC = 0x0C1A, 0x5D01, 0x0C1F, 0x0E04, 0x0E03
 SENT, DELIVERED, CODE_PAGE, HTML_CODE_PAGE = 0x0039, 0x0E06, 0x3FFD, 0x3FDE
+START, END = 0x0060, 0x0061
+MEETINGS = ("IPM.APPOINTMENT", "IPM.SCHEDULE")
 DATA, METHOD, LONG_NAME, NAME, MEDIA_TYPE, CONTENT_ID = 0x3701, 0x3705, 0x3707, 0x3704, 0x370E, 0x3712
 IN_MESSAGE, OF_OLE = 5, 6
 TEXT, ANSI, BINARY, OBJECT = 0x001F, 0x001E, 0x0102, 0x000D
@@ -113,6 +115,8 @@ class _Message:
             "Date": folder.time(SENT) or folder.time(DELIVERED),
             "Subject": folder.text(SUBJECT),
         }
+        if folder.text(CLASS).upper().startswith(MEETINGS):
+            shown |= {"Start": folder.time(START), "End": folder.time(END)}
         self.blocks.append("\n".join(f"{name}: {value}" for name, value in shown.items() if value))
         self.blocks.append(self._body(folder))
         for attachment in folder.attachments():

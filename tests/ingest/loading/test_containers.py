@@ -252,6 +252,12 @@ def test_an_outlook_message_is_read_with_what_it_forwards(taken, text):
     assert held["계획.txt"] == PLAN
 
 
+def test_a_meeting_of_outlook_says_when_it_is(text):
+    times = fixed(32, _0060=135_000_000_000_000_000, _0061=135_000_036_000_000_000)
+    meeting = {"__properties_version1.0": times, "__substg1.0_001A001F": wide("IPM.Schedule.Meeting.Request")}
+    assert "\nStart: 2028-10-19 00:00 UTC\nEnd: 2028-10-19 01:00 UTC\n\n" in text(outlook(meeting))
+
+
 def packed(rtf: bytes) -> bytes:
     """Pack it as Outlook does, with a copy of nothing but the end."""
     groups = b"".join(b"\0" + rtf[at : at + 8] for at in range(0, len(rtf) // 8 * 8, 8))
