@@ -37,6 +37,8 @@ MOSTLY = 0.5
 # A row that is nearer than this share of the usual distance goes on with the row above.
 GOES_ON = 0.6
 CLOSE = 0.3
+# In points.
+FURTHER = 2.0
 # Narrower gutters than this share of the widest part the columns of a table in a column.
 WIDE = 0.6
 
@@ -72,6 +74,8 @@ def _run(bands: Sequence[Band], start: int) -> tuple[int, list[Gap]]:
         common = shared(gutters, band.free, narrowest)
         if not common or band.top - bands[end - 1].bottom > MAX_DISTANCE * band.height:
             break
+        if end - start > 1 and _begins_another(bands[end - 2 : end + 2]):
+            break
         gutters, end = common, end + 1
     parted = [number for number in range(start, end) if shared(gutters, bands[number].gaps, 0.1)]
     if any(bands[number].tall for number in parted):
@@ -84,6 +88,18 @@ def _run(bands: Sequence[Band], start: int) -> tuple[int, list[Gap]]:
     if not _is_text(bands[start:end], gutters):
         end = start + _end_of_table(bands[start:end], parted[-1] + 1 - start, gutters)
     return end, gutters
+
+
+def _begins_another(rows: Sequence[Band]) -> bool:
+    """Whether a table of other columns begins at the third of four rows, which stands further from the one above."""
+    if len(rows) < 4 or _alike(rows[1], rows[2]):
+        return False
+    before, between, after = distances(rows)
+    return between > max(before, after) + FURTHER and _alike(*rows[:2]) and _alike(*rows[2:])
+
+
+def _alike(one: Band, other: Band) -> bool:
+    return len(shared(one.gaps, other.gaps, 0.1)) == len(one.gaps) == len(other.gaps)
 
 
 def _end_of_table(bands: Sequence[Band], end: int, gutters: Sequence[Gap]) -> int:

@@ -168,6 +168,12 @@ def test_an_aligned_table_with_a_header_of_its_own_keeps_it(tmp_path):
     assert pages[1].text == markdown(others)
 
 
+def test_an_aligned_table_of_other_columns_close_below_is_one_of_its_own(tmp_path):
+    sheet, weirs = placed(LOCKS, [54, 164, 264]), [["Weir", "Sacks"], ["Upper", "450"], ["Lower", "620"]]
+    sheet.drawn += placed(weirs, [54, 224], top=700 - 20 * len(LOCKS) - 3).drawn
+    assert text_of(tmp_path, sheet) == f"{markdown(LOCKS)}\n\n{markdown(weirs)}"
+
+
 BERTHS = [["Boat", "Berth"], ["Heron", "12"], ["Teal", "31"]]
 MORE = [["Swan", "7"], ["Coot", "9"]]
 
