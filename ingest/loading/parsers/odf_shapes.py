@@ -56,6 +56,8 @@ class ShapeReader:
             yield read_table(table, self._styles)
         elif box := shape.child("text-box"):
             yield from paragraphs(box, self._styles.raised)
+        elif math := shape.child("object", "math"):
+            yield f"${latex(math).strip()}$"
         elif shape.child("object"):
             yield from self.object_blocks(shape.child("object").get("href"))
         elif shape.child("object-ole") or shape.child("plugin"):

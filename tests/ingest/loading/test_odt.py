@@ -149,6 +149,11 @@ def test_equations_text_boxes_and_pictures(tmp_path):
     assert [notice.code for notice in parsed.warnings] == ["picture_without_text"]
 
 
+def test_an_equation_in_the_text_itself_is_read(tmp_path):
+    inline = frame(f"<draw:object>{MATH}</draw:object>")
+    assert blocks(tmp_path, p(f"앞 {inline} 뒤")) == ["앞 $\\frac{s}{t^2}=\\sqrt{α}\\text{속도}$ 뒤"]
+
+
 def test_headers_stand_once_and_pages_are_those_of_the_layout(tmp_path):
     styles = (
         f"{DECLARATION}<office:document-styles {NAMES}><office:master-styles><style:master-page style:name='Standard'>"

@@ -12,6 +12,7 @@ from ingest.loading.parsers.flow import Flow, one_line
 from ingest.loading.parsers.marks import marked
 from ingest.loading.parsers.odf_package import open_document
 from ingest.loading.parsers.odt.elements import TextReader
+from ingest.loading.parsers.odt.formulas import WithFormulas
 from ingest.loading.parsers.odt.styles import Styles
 from ingest.loading.parsers.ooxml import DAMAGED, read_xml
 from ingest.loading.parsers.titles import heading, meant
@@ -34,7 +35,7 @@ def read(path: Path, options: Options) -> Parsed:
         meta = _meta(archive)
         flow = Flow()
         body = TextReader(archive, flow, styles, options)
-        read_xml(archive, CONTENT, body)
+        read_xml(archive, CONTENT, WithFormulas(body))
         body.finish()
         said = meta.child("document-statistic").get("page-count")
         numbered = body.story.breaks > 0 and said == str(body.story.breaks + 1)

@@ -35,7 +35,8 @@ class Frames:
 
     def object(self, attributes: Attributes) -> None:
         self._has_object = True
-        if not self._story.visible:
+        if not self._story.visible or "href" not in attributes:
+            # An equation without a part of its own follows as text.
             return
         blocks = list(self.shapes.object_blocks(attributes.get("href", "")))
         if len(blocks) == 1 and isinstance(blocks[0], str) and blocks[0].startswith("$"):
