@@ -17,7 +17,10 @@ KINDS = {
     "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman", "lower-alpha": "lowerLetter",
     "lower-latin": "lowerLetter", "upper-alpha": "upperLetter", "upper-latin": "upperLetter",
     "lower-roman": "lowerRoman", "upper-roman": "upperRoman", "decimal-leading-zero": "decimalZero", "none": "none",
+    "hangul": "ganada", "hangul-consonant": "chosung", "korean-hangul-formal": "koreanCounting",
+    "katakana": "aiueo", "cjk-decimal": "ideographDigital", "1": "decimal", "decimal": "decimal",
 }  # fmt: skip
+BULLETS = {"disc", "circle", "square", "disclosure-closed", "disclosure-open"}
 STYLE = re.compile(r"\blist-style(?:-type)?\s*:\s*([a-z-]+)", re.IGNORECASE)
 
 
@@ -40,9 +43,12 @@ class HtmlLists:
         self._around: list[Lists] = []
 
     def open(self, tag: Start) -> None:
-        self._lists.numbers.append(_number(tag.attribute("start"), 1) if tag.name == "ol" else None)
         style = STYLE.search(tag.attribute("style") or "")
-        kind = KINDS.get(style[1].lower() if style else tag.attribute("type") or "", "decimal")
+        is_ordered = tag.name == "ol"
+        named = style[1].lower() if style else (is_ordered and tag.attribute("type")) or ""
+        kind = KINDS.get(named, "decimal" if is_ordered and named not in BULLETS else "")
+        has_numbers = kind and (is_ordered or kind != "none")
+        self._lists.numbers.append(_number(tag.attribute("start"), 1) if has_numbers else None)
         self._lists.kinds.append(kind)
         self._lists.steps.append(-1 if tag.attribute("reversed") is not None else 1)
 

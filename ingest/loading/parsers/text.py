@@ -10,6 +10,8 @@ from typing import Any
 from ingest.loading.parsed import Options, Parsed, without_pages
 
 BLANK_LINES = re.compile(r"\n\s*\n")
+# Numbers are text like any other: `1.50` is not `1.5`, nor `1e3` `1000.0`.
+AS_WRITTEN = json.JSONDecoder(parse_float=str, parse_int=str)
 DELIMITER = re.compile(r"\A\ufeff?sep=[^\n]\r?\n", re.IGNORECASE)
 
 
@@ -24,14 +26,14 @@ def rows(content: str, _: Options) -> Parsed:
 
 
 def from_json(content: str, _: Options) -> Parsed:
-    value = json.loads(content)
+    value = AS_WRITTEN.decode(content)
     title = value.get("title") if isinstance(value, dict) else None
     records = value if isinstance(value, list) else [value]
     return without_pages(title if isinstance(title, str) else None, _paragraphs(records))
 
 
 def from_jsonl(content: str, _: Options) -> Parsed:
-    return without_pages(None, _paragraphs([json.loads(line) for line in content.splitlines() if line.strip()]))
+    return without_pages(None, _paragraphs([AS_WRITTEN.decode(line) for line in content.splitlines() if line.strip()]))
 
 
 def _paragraphs(records: list[Any]) -> str:

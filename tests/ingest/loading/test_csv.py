@@ -1,4 +1,4 @@
-"""Tables that are text: nothing is changed, whatever parts the values."""
+"""Tables and records that are text: nothing is changed, whatever parts the values."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def test_the_line_that_names_the_delimiter_is_no_row(tmp_path, charset, end):
     text = f"sep=;{end}이름;나이{end}김가람;12{end}"
     assert parsed(tmp_path, text.encode(charset), "a.csv").text == "이름;나이\n김가람;12\n"
     assert parsed(tmp_path, b"sep=a;b\n1;2\n", "a.csv").text == "sep=a;b\n1;2\n"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_numbers_of_json_stand_as_they_are_written(tmp_path, name):
+    record = b'{"price": 1.50, "size": 1e3, "number": 12345678901234567890, "of": [0.10, 2]}'
+    text = parsed(tmp_path, record if name == "a.json" else record + b"\n" + record, name).text
+    assert text.split("\n\n")[0] == "price: 1.50\nsize: 1e3\nnumber: 12345678901234567890\nof: 0.10, 2"

@@ -128,6 +128,9 @@ def test_a_table_s_foot_is_below_its_rows():
 def test_lists_are_numbered_as_their_style_says():
     styled = "<ol style='list-style-type: lower-alpha'><li>가<li>나</ol><ol style='list-style:none'><li>다</ol>"
     assert text_of(f"{styled}<p><q>말</q>") == "a. 가\nb. 나\n\n다\n\n“말”"
+    korean = "<ol style='list-style-type: hangul'><li>x<li>y</ol><ol style='list-style: disc'><li>z</ol>"
+    assert text_of(korean) == "가. x\n나. y\n\n- z"
+    assert text_of("<ul style='list-style: decimal'><li>x<li>y</ul><ul type=a><li>z") == "1. x\n2. y\n\n- z"
 
 
 def test_deleted_text_comments_and_programs_are_not_text():
