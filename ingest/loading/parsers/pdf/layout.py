@@ -194,13 +194,21 @@ def _table(bands: Sequence[Band], gutters: Sequence[Gap]) -> Table:
 
 
 def _rows(bands: Sequence[Band], gutters: Sequence[Gap]) -> list[list[Band]]:
-    """Put a line without a first cell to the row above, where rows stand wider apart than lines."""
+    """Put a line without a first cell to the row above, where rows stand wider apart than lines; or to the line below
+    that has one, where a text begins above it in a cell of several lines."""
     gaps = list(distances(bands))
     rows = [[bands[0]]]
     for band, gap in zip(bands[1:], gaps, strict=True):
-        goes_on = not columns_of(band.items, gutters)[0] and gap < GOES_ON * max(gaps)
-        if goes_on and max(gaps) - gap > 0.1 * band.height:
+        is_close = gap < GOES_ON * max(gaps) and max(gaps) - gap > 0.1 * band.height
+        begun = len(rows) > 1 and all(_begins_text(each, gutters) for each in rows[-1])
+        if is_close and (begun or not columns_of(band.items, gutters)[0]):
             rows[-1].append(band)
         else:
             rows.append([band])
     return rows
+
+
+def _begins_text(band: Band, gutters: Sequence[Gap]) -> bool:
+    """Whether a line has no first cell, and one of running text."""
+    first, *others = columns_of(band.items, gutters)
+    return not first and any(_width(_text(cell)) >= LONG_LINE for cell in others)

@@ -138,6 +138,16 @@ def test_the_last_lines_of_a_cell_without_lines_around_it_belong_to_it(tmp_path)
     assert text_of(tmp_path, sheet) == markdown(rows)
 
 
+def test_a_cell_whose_text_begins_above_the_others_is_one_cell(tmp_path):
+    sheet = Sheet().text(50, 700, "Boat").text(150, 700, "Where it lies")
+    sheet.text(150, 670, "Heron lies at the old quay in the").text(150, 656, "harbour of the north.")
+    sheet.text(50, 656, "Heron").text(50, 626, "Teal").text(150, 626, "Mill").text(50, 596, "Swan").text(
+        150, 596, "Weir"
+    )
+    rows = [["Boat", "Where it lies"], ["Heron", "Heron lies at the old quay in the harbour of the north."]]
+    assert text_of(tmp_path, sheet) == markdown([*rows, ["Teal", "Mill"], ["Swan", "Weir"]])
+
+
 @pytest.mark.parametrize("rows", [ENGLISH, KOREAN])
 def test_a_table_that_goes_on_on_the_next_page_has_its_header_there(tmp_path, rows):
     xs, edges = [54, 164, 224, 284], [50, 160, 220, 280, 340]
