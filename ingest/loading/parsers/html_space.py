@@ -6,8 +6,8 @@ import re
 
 from ingest.loading.parsers.html_tokens import Start
 
-# Which white space is kept: line ends, or all of it.
-LINES, ALL = "lines", "all"
+# Which white space is kept: line ends, or all of it, as in a text or in code.
+LINES, ALL, CODE = "lines", "all", "code"
 WHITE_SPACE = re.compile(r"\bwhite-space\s*:\s*(?:(pre-line)|(pre(?:-wrap)?|break-spaces)|[a-z])", re.IGNORECASE)
 SPACE, SPACE_IN_LINE = re.compile(r"[ \t\r\n\f\xa0]+"), re.compile(r"[ \t\r\f\xa0]+")
 AROUND_BREAK, SPACES = re.compile(r" *\n *"), re.compile(r" {2,}")
@@ -22,13 +22,17 @@ class HtmlSpace:
 
     @property
     def keeps_all(self) -> bool:
-        return bool(self._open) and self._open[-1][1] == ALL
+        return self._kept in (ALL, CODE)
+
+    @property
+    def _kept(self) -> str:
+        return self._open[-1][1] if self._open else ""
 
     def start(self, tag: Start, place: int) -> None:
         if found := WHITE_SPACE.search(tag.attributes):
             self._open.append((place, LINES if found[1] else ALL if found[2] else ""))
         elif tag.name == "pre":
-            self._open.append((place, ALL))
+            self._open.append((place, CODE))
 
     def end(self, place: int) -> None:
         if self._open and self._open[-1][0] == place:
@@ -38,14 +42,14 @@ class HtmlSpace:
         """Return a text of the page as it is shown in the element in hand."""
         if self.keeps_all:
             return text
-        return (SPACE_IN_LINE if self._open and self._open[-1][1] else SPACE).sub(" ", text)
+        return (SPACE_IN_LINE if self._kept else SPACE).sub(" ", text)
+
+    def paragraph(self, text: str) -> str:
+        """Return a text whose white space is all kept, as it stands in Markdown."""
+        text = text.strip("\n")
+        return f"```\n{text}\n```" if self._kept == CODE and STRUCTURAL.search(text) else text
 
 
 def as_lines(text: str) -> str:
     """Return a paragraph without spaces around its line ends, and without several of them together."""
     return AROUND_BREAK.sub("\n", SPACES.sub(" ", text))
-
-
-def fenced(text: str) -> str:
-    text = text.strip("\n")
-    return f"```\n{text}\n```" if STRUCTURAL.search(text) else text

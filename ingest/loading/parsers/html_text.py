@@ -21,7 +21,7 @@ from ingest.loading.parsers.html_elements import (
     is_raised,
 )
 from ingest.loading.parsers.html_lists import HtmlLists
-from ingest.loading.parsers.html_space import HtmlSpace, as_lines, fenced
+from ingest.loading.parsers.html_space import HtmlSpace, as_lines
 from ingest.loading.parsers.html_styles import Styles
 from ingest.loading.parsers.html_tables import HtmlTables
 from ingest.loading.parsers.html_tokens import Start
@@ -224,7 +224,7 @@ class HtmlText:
             self._runs.append((" ", False))
         elif self._space.keeps_all:
             self._lists.give()
-            self._flow.add([fenced(self._taken())])
+            self._flow.add([self._space.paragraph(self._taken())])
         else:
             self._lists.add(as_lines(self._taken()))
 

@@ -192,7 +192,7 @@ def test_formulas_are_written_in_their_place(formula, latex):
             "<ol reversed><li>a<ol><li>x</ol><li>b</ol><ol reversed start=9><li>c<li>d",
             "2. a\n  1. x\n1. b\n\n9. c\n8. d",
         ),
-        ("<div style='white-space: pre-wrap'>첫 줄\n  둘째</div>", "첫 줄\n  둘째"),
+        ("<div style='white-space: pre-wrap'>첫 줄\n  둘째\n# 셋째</div>", "첫 줄\n  둘째\n    # 셋째"),
         ("<p><span style='white-space:pre-line'>a\n  b</span> c\nd</p>", "a\nb c d"),
         ("<pre>a\n<b style='white-space:normal'>b\nc</b></pre>", "a\nb c"),
     ],
