@@ -19,6 +19,7 @@ from app.language.question_language import OTHER, language_of
 from app.retrieval.admission import SearchAdmission
 from app.retrieval.chunks import read_matches, read_neighbours, within_page
 from app.retrieval.copies import Seen, Standing, chosen
+from app.retrieval.depths import depths
 from app.retrieval.fusion import fuse, merge
 from app.retrieval.live_spaces import OpenSpace, OpenSpaces
 from app.retrieval.match import Hit, Match
@@ -34,9 +35,6 @@ from app.timings import StepTimer
 
 Mode = Literal["dense", "lexical", "hybrid"]
 
-# What each leg brings to the fusion: anything from 30 to 200 ranks the same (docs/decisions/0005). The second is for
-# what is there in a hundred copies.
-DEPTHS = (100, 1000)
 RERANKED = 50
 
 
@@ -170,7 +168,7 @@ class Retriever:
                 moved = await space.translator.translation(language_of(bare)) if holds_other else None
                 trace.terms, trace.translated = terms or (), moved is not None
                 matches: list[Match] = []
-                for depth in DEPTHS:
+                for depth in depths(self._wanted(options), wide=options.mode != "dense" or options.explain):
                     hits = await self._hits(snapshot, tenant, space, vector, moved, terms, options, depth, trace)
                     matches, enough = await self._varied(snapshot, tenant, hits, bare, options, trace)
                     if enough or len(hits) < depth:
@@ -218,6 +216,9 @@ class Retriever:
             trace.fused = fuse(dense, trace.lexical, dense_weight=self._dense_weight, top_k=depth)
         return trace.fused
 
+    def _wanted(self, options: SearchOptions) -> int:
+        return max(RERANKED if options.rerank else FIRST if self._reorders(options) else 0, options.top_k)
+
     async def _varied(
         self,
         snapshot: Snapshot,
@@ -228,8 +229,7 @@ class Retriever:
         trace: Trace,
     ) -> tuple[list[Match], bool]:
         """Read the best hits that add something; say whether there are as many as wanted."""
-        reranked_at_least = RERANKED if options.rerank else FIRST if self._reorders(options) else 0
-        wanted = max(reranked_at_least, options.top_k)
+        wanted = self._wanted(options)
         seen, read, standings = Seen(question, options.per_document), list[Match](), list[Standing]()
         while standings.count(Standing.NEW) < wanted and len(read) < len(hits):
             batch = await self._read(snapshot, tenant, hits[len(read) : len(read) + wanted])

@@ -192,11 +192,12 @@ async def test_copies_give_way_to_the_next_best(corpus, retriever, mode):
     assert len(texts) == len(set(texts))
 
 
-async def test_even_a_hundred_copies_give_way(corpus, retriever):
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+async def test_even_a_hundred_copies_give_way(corpus, retriever, mode):
     for number in range(120):
         again = Document(f"moat-{number}", np.array([VECTORS["moat"]], np.float32), {}, texts=[TEXTS["moat"]])
         await corpus.put(1, again)
-    assert {match.text for match in (await search(retriever(), top_k=3)).matches} == set(TEXTS.values())
+    assert {match.text for match in (await search(retriever(), mode=mode, top_k=3)).matches} == set(TEXTS.values())
 
 
 async def test_no_document_takes_more_than_its_share_while_there_are_others(corpus, retriever):
