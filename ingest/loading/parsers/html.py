@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html import unescape
 
 from ingest.loading.parsed import Notice, Options, Page, Parsed
+from ingest.loading.parsers.html_drawings import with_drawings
 from ingest.loading.parsers.html_fields import with_fields
 from ingest.loading.parsers.html_lists import with_first_numbers
 from ingest.loading.parsers.html_math import with_formulas
@@ -44,7 +45,7 @@ def rendered(
     title: str | None = None
     styles, drawing = Styles(content), 0
     page = HtmlText(styles, marks_hidden=options.hidden_parts == "mark")
-    for token in with_first_numbers(with_fields(with_formulas(tokens(content)))):
+    for token in with_first_numbers(with_fields(with_formulas(with_drawings(tokens(content))))):
         match token:
             case str():
                 page.text(token)

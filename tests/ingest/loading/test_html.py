@@ -103,6 +103,13 @@ def test_a_drawing_s_title_is_not_the_page_s():
     assert html.read(f"<title>Guide</title>{page}", Options()).title == "Guide"
 
 
+def test_words_in_a_drawing_stand_for_it():
+    drawing = "<svg{}><title>x</title><g><text>북쪽 <tspan>62</tspan></text><text>남쪽\n38</text></g></svg>"
+    shown = text_of(f"<p>앞</p>{drawing.format('')}<svg><path d='M0'/></svg><p>뒤")
+    assert shown == "앞\n\n[그림: 북쪽 62 남쪽 38]\n\n뒤"
+    assert text_of(drawing.format(" style='display:none'") + "<p>뒤") == "뒤"
+
+
 SHEET = """<style>@media print { .all { display: none } } .gone, p.one { color: red; display: none }
 /* .all { display: none } */ #id { visibility: hidden } .two { display: none } .two.back { display: block }
 div .all, .all::after { display: none }</style>"""
