@@ -12,7 +12,7 @@ from collections import Counter
 EVERYWHERE = "éèêüöä"
 # Of languages that are written in Windows-1252.
 WESTERN = (
-    "äöüß", "éèçñüöäïô", "àâæçéèêëîïôœùûüÿ", "àèéìíîòóùú", "áéíóúñüºª", "áâãàçéêíóôõúüºª", "àçèéíïòóúü", "æøåéóòôê",
+    "äöüß", "éèçñüöäïô", "àâæçéèêëîïôœùûüÿ", "àèéìíîòóùú", "áéíóúñü", "áâãàçéêíóôõúü", "àçèéíïòóúü", "æøåéóòôê",
     "åäöéàšžõ", "áðéíóúýþæö", "áðíóúýæø", "ëïéèöüáíóúàêâ", "áâàéêèíîïóôòúûùëöäẅŵŷ",
 )  # fmt: skip
 # By charset the languages that are written in it: what is in their texts, and all their letters. What must be there is
@@ -36,6 +36,8 @@ OWN = {
 # The standard's set, in which some of these letters stand elsewhere.
 OWN["iso-8859-2"] = OWN["cp1250"]
 VIETNAMESE = (((), "ăâđêôơưàáãèéìíòóõùúý"),)
+# They count as letters, and stand beside numbers.
+SIGNS = "µªº"
 # Of the accented letters; they are those of names.
 MAX_FOREIGN = 0.05
 
@@ -53,7 +55,7 @@ def is_western(text: str, content: bytes) -> bool:
     """Tell whether the text is in one of the languages that are written in Windows-1252, or in several of them: not in
     one of another charset, which these bytes may be, too."""
     accented = _accented(text)
-    if any(_is_of(accented, letters + EVERYWHERE) for letters in WESTERN):
+    if not accented or any(_is_of(accented, letters + EVERYWHERE) for letters in WESTERN):
         return True
     return not any(
         _is_of(_accented(content.decode(charset, "replace")), letters)
@@ -63,7 +65,7 @@ def is_western(text: str, content: bytes) -> bool:
 
 
 def _accented(text: str) -> Counter[str]:
-    return Counter(character for character in text if ord(character) > 127 and character.isalpha())
+    return Counter(each for each in text if ord(each) > 127 and each.isalpha() and each not in SIGNS)
 
 
 def _is_of(accented: Counter[str], letters: str) -> bool:

@@ -44,6 +44,8 @@ FRENCH = "La bibliothèque ouvre à neuf heures. Les élèves entrent sans payer
         ("Biblioteca se deschide la nouă şi este fără taxă în fiecare sâmbătă.", "cp1250"),
         ("A biblioteca não abre às segundas; as opções estão no 2.º andar.", "cp1252"),
         ("Español · Français · Svenska på nätet · Português, não · Größe · Ærø", "cp1252"),
+        ("Temperatur: 20 °C, 5 µm, 3 m², § 3, ½ Liter ± 2", "cp1252"),
+        ("1.ª edición, 2.º año; 5 µm", "cp1252"),
         ("Il lunedì la biblioteca è più tranquilla, perché pochi sanno che c'è.", "cp1252"),
         ("Raamatukogu avatakse kell üheksa, sissepääs on kõigile tasuta.", "cp1252"),
         ("Aðgangur er ókeypis. Það er bannað að hlaupa, og þau börn ganga í röð.", "cp1252"),
