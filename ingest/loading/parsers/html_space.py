@@ -21,8 +21,8 @@ class HtmlSpace:
         """Where elements began that say which white space they keep, and which; none if ""."""
 
     @property
-    def keeps_all(self) -> bool:
-        return self._kept in (ALL, CODE)
+    def is_code(self) -> bool:
+        return self._kept == CODE
 
     @property
     def _kept(self) -> str:
@@ -40,16 +40,15 @@ class HtmlSpace:
 
     def squeezed(self, text: str) -> str:
         """Return a text of the page as it is shown in the element in hand."""
-        if self.keeps_all:
+        if self._kept in (ALL, CODE):
             return text
         return (SPACE_IN_LINE if self._kept else SPACE).sub(" ", text)
 
     def paragraph(self, text: str) -> str:
-        """Return a text whose white space is all kept, as it stands in Markdown."""
-        text = text.strip("\n")
-        return f"```\n{text}\n```" if self._kept == CODE and STRUCTURAL.search(text) else text
+        """Return a paragraph without spaces around its line ends, and without several together, unless all are kept."""
+        return text.strip("\n") if self._kept == ALL else AROUND_BREAK.sub("\n", SPACES.sub(" ", text))
 
 
-def as_lines(text: str) -> str:
-    """Return a paragraph without spaces around its line ends, and without several of them together."""
-    return AROUND_BREAK.sub("\n", SPACES.sub(" ", text))
+def fenced(text: str) -> str:
+    text = text.strip("\n")
+    return f"```\n{text}\n```" if STRUCTURAL.search(text) else text

@@ -21,7 +21,7 @@ from ingest.loading.parsers.html_elements import (
     is_raised,
 )
 from ingest.loading.parsers.html_lists import HtmlLists
-from ingest.loading.parsers.html_space import HtmlSpace, as_lines
+from ingest.loading.parsers.html_space import HtmlSpace, fenced
 from ingest.loading.parsers.html_styles import Styles
 from ingest.loading.parsers.html_tables import HtmlTables
 from ingest.loading.parsers.html_tokens import Start
@@ -222,11 +222,11 @@ class HtmlText:
             self._runs = [run for run in self._runs if BEFORE in run[0]]
         elif self._innermost(HEADINGS) > self._innermost(("table",)):
             self._runs.append((" ", False))
-        elif self._space.keeps_all:
+        elif self._space.is_code:
             self._lists.give()
-            self._flow.add([self._space.paragraph(self._taken())])
+            self._flow.add([fenced(self._taken())])
         else:
-            self._lists.add(as_lines(self._taken()))
+            self._lists.add(self._space.paragraph(self._taken()))
 
     def _end_heading(self, level: int) -> None:
         self._lists.give()

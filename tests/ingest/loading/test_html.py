@@ -200,6 +200,7 @@ def test_formulas_are_written_in_their_place(formula, latex):
             "2. a\n  1. x\n1. b\n\n9. c\n8. d",
         ),
         ("<div style='white-space: pre-wrap'>첫 줄\n  둘째\n# 셋째</div>", "첫 줄\n  둘째\n    # 셋째"),
+        ("<ul><li style='white-space:pre'><p>가<li style='white-space:pre'>나</ul><p>뒤", "- 가\n- 나\n\n뒤"),
         ("<p><span style='white-space:pre-line'>a\n  b</span> c\nd</p>", "a\nb c d"),
         ("<pre>a\n<b style='white-space:normal'>b\nc</b></pre>", "a\nb c"),
     ],
