@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from app.retrieval.chunks import matching as matching_chunks
 from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import TermHit
 from app.retrieval.stores.bm25_scores import Ranked, Scores
 from app.storage import posting_segments
-from app.storage.database import Connection, connection_of, fetch_all
+from app.storage.database import Connection, connection_of
 from app.storage.filter_sql import Condition, narrowed
 from app.storage.filters import Filter
 from app.storage.posting_blocks import Integers
@@ -74,22 +75,7 @@ async def _matching(
     looked_at = 0
     while True:
         ranked = await asyncio.to_thread(scores.best, count)
-        matching |= await _filtered(connection, tenant, ranked.ids[looked_at:].tolist(), condition)
+        matching |= await matching_chunks(connection, tenant, ranked.ids[looked_at:].tolist(), condition)
         if len(matching) >= top_k or len(ranked.ids) < count:
             return await asyncio.to_thread(ranked.among, matching, top_k)
         looked_at, count = len(ranked.ids), min(count * GROWTH, count + MOST_FILTERED)
-
-
-async def _filtered(
-    connection: Connection, tenant: TenantNumber, chunks: Sequence[int], condition: Condition
-) -> set[int]:
-    """Return those of the chunks whose document matches."""
-    rows = await fetch_all(
-        connection,
-        f"""
-        select c.id from chunks c join documents d on d.tenant_id = %(tenant)s and d.id = c.document_id
-        where c.tenant_id = %(tenant)s and c.id = any(%(chunks)s) and {condition.sql}
-        """,  # noqa: S608 - a condition holds its values as parameters
-        {"tenant": tenant, "chunks": chunks, **condition.parameters},
-    )
-    return {row["id"] for row in rows}
