@@ -14,7 +14,7 @@ from app.retrieval.chunks import small_candidate_set
 from app.retrieval.match import TermHit
 from app.retrieval.stores.bm25_scores import Ranked, Scores
 from app.storage import posting_segments
-from app.storage.database import Connection, connection_of
+from app.storage.database import Connection, connection_of, seeing_all
 from app.storage.filter_sql import Condition, narrowed
 from app.storage.filters import Filter
 from app.storage.posting_blocks import Integers
@@ -49,7 +49,9 @@ async def search(
     if few is not None:
         # Answered with the postings, in one round trip.
         chunks = connection.cursor(binary=True)
-        await chunks.execute(OF_DOCUMENTS, {"tenant": tenant, "documents": few})
+        # These documents came through the policy of parts.
+        async with seeing_all(connection):
+            await chunks.execute(OF_DOCUMENTS, {"tenant": tenant, "documents": few})
         asked, row = await posting_segments.read(connection, tenant, wanted), await chunks.fetchone()
         assert row is not None
         return await asyncio.to_thread(_best, asked, posting_segments.numbers(row["ids"]), top_k)
