@@ -66,6 +66,10 @@ class WorkMetrics:
             registry=registry,
         )  # fmt: skip
         self.ocr_pages = Counter("kyujang_ocr_pages", "Pages given to OCR", ("outcome",), registry=registry)
+        self.unmerged_chunks = Gauge(
+            "kyujang_unmerged_chunks", "Chunks whose words are in no segment yet, as this worker saw it last",
+            registry=registry,
+        )  # fmt: skip
 
     def serve(self, kinds: Iterable[str]) -> None:
         """Show zero for what this worker works at and nothing of which has come yet."""

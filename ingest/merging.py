@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from app.errors import KyujangError, Unavailable
 from app.services import Services
@@ -11,6 +12,7 @@ from app.storage import posting_merges
 from app.storage.database import Database
 from app.storage.tenancy import TenantNumber
 from app.storage.tenants import tenant_versions
+from app.work_metrics import WorkMetrics
 
 log = logging.getLogger("kyujang.merging")
 
@@ -19,7 +21,7 @@ EVERY_S = 5
 
 async def merge_forever(services: Services) -> None:
     """Merge what is due, until cancelled."""
-    merger = Merger(services.database)
+    merger = Merger(services.database, services.metrics.work)
     while True:
         try:
             await merger.merge()
@@ -31,20 +33,24 @@ async def merge_forever(services: Services) -> None:
 class Merger:
     """Looks again at tenants that have changed, and at those whose deletions are still to be merged."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metrics: WorkMetrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._done: dict[TenantNumber, int] = {}
+        self._in_rows: dict[TenantNumber, int] = {}
 
     async def merge(self) -> None:
         versions = await tenant_versions(self._database)
         for tenant, version in versions.items():
             if self._done.get(tenant) != version and not await self._is_due_again(tenant):
                 self._done[tenant] = version
-        self._done = {tenant: version for tenant, version in self._done.items() if tenant in versions}
+        for gone in self._in_rows.keys() - versions.keys():
+            del self._in_rows[gone]
+            self._done.pop(gone, None)
 
     async def _is_due_again(self, tenant: TenantNumber) -> bool:
         try:
-            return await posting_merges.merge_due(self._database, tenant)
+            return await posting_merges.merge_due(self._database, tenant, partial(self._show, tenant))
         except KyujangError as error:
             # Another worker may have been faster, or the tenant is being deleted.
             log.warning("postings could not be merged", extra={"tenant": tenant, "cause": error.detail})
@@ -52,3 +58,7 @@ class Merger:
             # One tenant's fault keeps no other's postings from being merged.
             log.exception("postings could not be merged", extra={"tenant": tenant})
         return True
+
+    def _show(self, tenant: TenantNumber, in_rows: int) -> None:
+        self._in_rows[tenant] = in_rows
+        self._metrics.unmerged_chunks.set(sum(self._in_rows.values()))

@@ -7,7 +7,7 @@ only notes which chunks are gone. A killed merge leaves nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -28,15 +28,19 @@ SMALL_SEGMENTS = 4
 # A segment is written again once one chunk in so many is gone.
 DELETED_ONE_IN = 64
 
+Tell = Callable[[int], None]
+"""Is told before each merge about how many chunks stand in rows."""
 
-async def merge_due(database: Database, tenant: TenantNumber) -> bool:
-    """Do every merge of the tenant that is due, unless another worker does; tell whether one will be due by and by."""
+
+async def merge_due(database: Database, tenant: TenantNumber, tell: Tell = lambda _: None) -> bool:
+    """Do every merge of the tenant that is due, unless another worker does; say whether one will be due by and by."""
     while True:
         async with database.transaction(tenant) as connection:
             await connection.execute("set transaction isolation level repeatable read")
             if not await posting_tables.lock(connection, tenant):
                 return True
             stored = await posting_tables.stored(connection, tenant)
+            tell(stored.in_rows)
             if not await _merge_one(connection, tenant, stored):
                 return bool(len(stored.deleted))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from prometheus_client import CollectorRegistry
+
 from app.storage import posting_merges
+from app.work_metrics import WorkMetrics
 from ingest.merging import Merger
 from tests.contract.in_postgres import new_tenant
 from tests.contract.indexed import indexed
@@ -14,16 +17,16 @@ async def test_tenants_are_merged_once_they_change_whatever_another_s_fault(serv
     looked_at: list[int] = []
     merge_due = posting_merges.merge_due
 
-    async def watched(database, tenant) -> bool:
+    async def watched(database, tenant, tell) -> bool:
         if tenant in (faulty, sound):
             looked_at.append(tenant)
         if tenant == faulty:
             raise ValueError
-        return await merge_due(database, tenant)
+        return await merge_due(database, tenant, tell)
 
     monkeypatch.setattr(posting_merges, "merge_due", watched)
     monkeypatch.setattr(posting_merges, "FEWEST_CHUNKS", 2)
-    merger = Merger(services.database)
+    merger = Merger(services.database, WorkMetrics(registry := CollectorRegistry()))
     await load_terms(services.database, sound, [["word"]] * 3)
     for _ in range(2):
         await merger.merge()
@@ -34,3 +37,6 @@ async def test_tenants_are_merged_once_they_change_whatever_another_s_fault(serv
         await merger.merge()
     assert looked_at[3:] == [faulty, sound, faulty]
     indexed(owner_url, sound).assert_sound({1, 2})
+    await load_terms(services.database, sound, [["word"]], first=3)
+    await merger.merge()
+    assert registry.get_sample_value("kyujang_unmerged_chunks") == 1
