@@ -187,9 +187,7 @@ async def get_tenant(database: Database, slug: str) -> TenantRecord:
 
 
 async def tenant_numbers(database: Database) -> set[TenantNumber]:
-    query = f"select id from tenants where {is_kept('tenants.id')}"  # noqa: S608 - a constant
-    async with database.operator() as connection:
-        return {row["id"] for row in await fetch_all(connection, query)}
+    return set(await tenant_versions(database))
 
 
 async def tenant_versions(database: Database) -> dict[TenantNumber, int]:

@@ -85,9 +85,9 @@ def steps(wanted: list[Environment]) -> Iterator[list[str]]:
 
 
 def _save_images(file: Path) -> None:
-    named = _docker("compose", "config", "--images").split()
-    say(f"images: {' '.join(sorted(set(named)))}")
-    _docker("save", "--output", str(file), *sorted(set(named)))
+    named = sorted(set(_docker("compose", "config", "--images").split()))
+    say(f"images: {' '.join(named)}")
+    _docker("save", "--output", str(file), *named)
 
 
 def _docker(*arguments: str) -> str:
