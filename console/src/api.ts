@@ -1,5 +1,6 @@
 // The client of the REST API: the caller's own key and nothing more.
 
+import type { Named } from "./dropped";
 import type { DocumentOut, JobEvent, Page, Problem } from "./shapes";
 
 const KEY = "kyujang-key";
@@ -78,9 +79,11 @@ export function listDocuments(sought: Record<string, string>, cursor: string | n
 }
 
 /** Send a file and yield what becomes of it. */
-export async function* ingest(file: File): AsyncGenerator<JobEvent> {
+export async function* ingest({ file, path }: Named): AsyncGenerator<JobEvent> {
   const form = new FormData();
   form.append("file", file);
+  // A path of a folder's file; macOS gives it decomposed.
+  if (path !== file.name) form.append("id", path.normalize());
   const job = (await (await call("ingest", { method: "POST", body: form })).json()) as JobEvent;
   yield job;
   yield* untilDone<JobEvent>(job.id);

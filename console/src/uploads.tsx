@@ -1,6 +1,8 @@
 import { useRef, useState } from "preact/hooks";
 import { ingest } from "./api";
+import { type Named, chosen, dropped } from "./dropped";
 import { Told } from "./documents";
+import { Trouble, useAct } from "./loaded";
 import type { JobItem } from "./shapes";
 import { told, useWords } from "./speech";
 import type { Word } from "./words";
@@ -16,15 +18,16 @@ export function Uploads({ onChange }: { onChange: () => void }) {
   const words = useWords();
   const [uploads, setUploads] = useState<Upload[]>([]);
   const [over, setOver] = useState(false);
+  const { trouble, act } = useAct();
   const last = useRef(Promise.resolve());
   const count = useRef(0);
 
-  function add(files: Iterable<File>) {
+  function add(files: Named[]) {
     for (const file of files) {
       const number = count.current++;
       const change = (changed: Partial<Upload>) =>
         setUploads((before) => before.map((each, at) => (at === number ? { ...each, ...changed } : each)));
-      setUploads((before) => [...before, { name: file.name, item: null, trouble: null }]);
+      setUploads((before) => [...before, { name: file.path, item: null, trouble: null }]);
       last.current = last.current.then(async () => {
         try {
           for await (const job of ingest(file)) {
@@ -50,7 +53,9 @@ export function Uploads({ onChange }: { onChange: () => void }) {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        add(event.dataTransfer?.files ?? []);
+        if (event.dataTransfer === null) return;
+        const found = dropped(event.dataTransfer);
+        act(async () => add(await found));
       }}
     >
       <label for="files">{words.drop}</label>
@@ -59,10 +64,21 @@ export function Uploads({ onChange }: { onChange: () => void }) {
         type="file"
         multiple
         onChange={(event) => {
-          add(Array.from(event.currentTarget.files ?? []));
+          add(chosen(event.currentTarget.files ?? []));
           event.currentTarget.value = "";
         }}
       />
+      <label for="folder">{words.dropFolder}</label>
+      <input
+        id="folder"
+        type="file"
+        ref={(input) => input?.setAttribute("webkitdirectory", "")}
+        onChange={(event) => {
+          add(chosen(event.currentTarget.files ?? []));
+          event.currentTarget.value = "";
+        }}
+      />
+      <Trouble of={trouble} />
       <ul aria-live="polite">
         {uploads.map(({ name, item, trouble }, number) => (
           <li key={number}>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -66,6 +67,35 @@ async def test_from_an_upload_to_the_lines_that_the_answer_stands_on(visit, new_
         assert abs(middle - (842 - 660 - 4)) < 8
         await page.get_by_role("group").get_by_role("button").nth(1).click()
         assert await marked_text(page) == quote
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+async def test_a_folder_is_taken_in_with_its_paths(visit, new_tenant: NewTenant, way, tmp_path):
+    client, folder = await new_tenant(), tmp_path / "섬"
+    (folder / "inner" / ".cache").mkdir(parents=True)
+    kept = {"섬/ferry.txt": "The ferry leaves at seven.", "섬/inner/ferry.txt": "The other ferry leaves at nine."}
+    for name, text in {**kept, "섬/.hidden.txt": "No.", "섬/inner/.cache/a.txt": "No."}.items():
+        (tmp_path / name).write_text(text)
+    async with visit(key=key_of(client), path="/documents") as page:
+        box = page.locator(".drop")
+        if way == "chosen":
+            await box.locator("#folder").set_input_files(folder)
+        else:
+            await drop(page, box, folder)
+        for name in kept:
+            await box.locator("li", has_text=f"{name}: done").wait_for()
+        assert await box.locator("li").count() == 2
+    for name, text in kept.items():
+        assert (await client.get(f"/documents/{quote(name, safe='')}/text")).json()["text"].strip() == text
+
+
+async def drop(page, box, path: Path) -> None:
+    """As a file manager does: a page cannot make a folder to drop."""
+    browser, place = await page.context.new_cdp_session(page), await box.bounding_box()
+    at = {"x": place["x"] + 5, "y": place["y"] + 5}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await browser.send("Input.dispatchDragEvent", {"type": kind, "data": data, **at})
 
 
 async def test_what_a_document_says_is_shown_and_never_run(visit, new_tenant: NewTenant):
